@@ -1,0 +1,70 @@
+"""The errors that cross module borders; each carries data and becomes a message in one place."""
+
+from __future__ import annotations
+
+
+class KalendsError(Exception):
+    """Something that the person who runs Kalends can mend; never a bug of ours.
+
+    ``str(error)`` is the one line that the command line prints.
+    """
+
+
+class ConfigurationError(KalendsError):
+    """A configuration, feed or user file that cannot be used as it stands.
+
+    Args:
+        path: the file, as the administrator named it.
+        why: what is wrong and what to do, without the path.
+        line: the line, counted from 1, where one can be named.
+    """
+
+    def __init__(self, path: str, why: str, line: int | None = None) -> None:
+        self.path = path
+        self.why = why
+        self.line = line
+        place = f"{path}:{line}" if line is not None else path
+        super().__init__(f"{place}: {why}")
+
+
+class UserFileUnavailableError(KalendsError):
+    """A user file cannot be read now: logins are refused with 503 until it can."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path = path
+        self.why = why
+        super().__init__(f"{path}: {why}")
+
+
+class StoreFullError(KalendsError):
+    """There is no room for the write; nothing of it was stored (507)."""
+
+    def __init__(self) -> None:
+        super().__init__("no space left for the database")
+
+
+class SchemaVersionError(KalendsError):
+    """The database was written by another version of Kalends than this one."""
+
+    def __init__(self, database: str, found: str, known: str) -> None:
+        self.database = database
+        self.found = found
+        self.known = known
+        super().__init__(
+            f"{database}: its schema {found} is unknown here (newest known: {known}); "
+            "install the Kalends that wrote it"
+        )
+
+
+class IcalendarSyntaxError(KalendsError):
+    """Text that is not made of content lines and balanced components (RFC 5545 section 3.1).
+
+    Args:
+        line: the physical line, counted from 1.
+        why: what is wrong with it.
+    """
+
+    def __init__(self, line: int, why: str) -> None:
+        self.line = line
+        self.why = why
+        super().__init__(f"line {line}: {why}")

@@ -1,0 +1,220 @@
+"""Content lines and components of iCalendar and vCard text, without interpreting any value.
+
+Everything that must keep a client's own text (feeds, import) works on this form: it loses nothing,
+knows no property, and shares nothing between objects. RFC 5545 sections 3.1 and 3.6, RFC 6350
+section 3.2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from kalends.errors import IcalendarSyntaxError
+
+_NAME = r"(?:[A-Za-z0-9_-]+\.)?[A-Za-z0-9_-]+"
+_PARAM_VALUE = r'(?:"[^"]*"|[^";:,]*)'
+_PARAM = rf";[A-Za-z0-9_-]+=(?:{_PARAM_VALUE})(?:,{_PARAM_VALUE})*"
+_BARE_PARAM = rf";[A-Za-z0-9_-]+(?:=(?:{_PARAM_VALUE})(?:,{_PARAM_VALUE})*)?"
+_LINE = re.compile(rf"({_NAME})((?:{_PARAM})*):(.*)", re.DOTALL)
+_VCARD_LINE = re.compile(rf"({_NAME})((?:{_BARE_PARAM})*):(.*)", re.DOTALL)
+_ONE_PARAM = re.compile(rf";([A-Za-z0-9_-]+)(?:=({_PARAM_VALUE}(?:,{_PARAM_VALUE})*))?")
+_ONE_VALUE = re.compile(_PARAM_VALUE)
+# RFC 5545 section 3.1: every control character but TAB is forbidden in a content line.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+
+MAX_DEPTH = 16
+"""How deep components may nest; real calendars need three."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One content line, unfolded.
+
+    Attributes:
+        name: upper case, with its vCard group if it has one (``ITEM1.TEL``).
+        raw_params: the parameters as written, each with its leading semicolon, or ``""``.
+        value: the value as written, still escaped.
+        line: the physical line it begins at, counted from 1.
+    """
+
+    name: str
+    raw_params: str
+    value: str
+    line: int = 0
+
+    @property
+    def params(self) -> dict[str, list[str]]:
+        """The parameters by upper-case name, their values without quotes."""
+        found: dict[str, list[str]] = {}
+        for match in _ONE_PARAM.finditer(self.raw_params):
+            values = [] if match[2] is None else _split_values(match[2])
+            found.setdefault(match[1].upper(), []).extend(values)
+        return found
+
+    def param(self, name: str) -> str | None:
+        """The first value of the parameter ``name`` (upper case), or None."""
+        if not self.raw_params:
+            return None
+        values = self.params.get(name)
+        return values[0] if values else None
+
+    def text(self) -> str:
+        """The content line, unfolded and without its line end."""
+        return f"{self.name}{self.raw_params}:{self.value}"
+
+
+@dataclass(slots=True)
+class Component:
+    """What stands between BEGIN and END: properties and components, each in their order."""
+
+    name: str
+    properties: list[Property] = field(default_factory=list)
+    children: list[Component] = field(default_factory=list)
+    line: int = 0
+
+    def first(self, name: str) -> Property | None:
+        """The first property called ``name`` (upper case), or None."""
+        return next((p for p in self.properties if p.name == name), None)
+
+    def value(self, name: str) -> str:
+        """The raw value of the first property called ``name``, or the empty string."""
+        found = self.first(name)
+        return found.value if found else ""
+
+    def all(self, name: str) -> list[Property]:
+        """Every property called ``name`` (upper case), in order."""
+        return [p for p in self.properties if p.name == name]
+
+    def lines(self) -> Iterator[str]:
+        """The content lines of this component and all below it, unfolded."""
+        yield f"BEGIN:{self.name}"
+        for prop in self.properties:
+            yield prop.text()
+        for child in self.children:
+            yield from child.lines()
+        yield f"END:{self.name}"
+
+
+def _split_values(raw: str) -> list[str]:
+    values = []
+    position = 0
+    while position <= len(raw):
+        match = _ONE_VALUE.match(raw, position)
+        if match is None:  # pragma: no cover - the line's own pattern admits nothing else
+            break
+        values.append(match[0].strip('"'))
+        position = match.end() + 1
+    return values
+
+
+def unfold(text: str) -> Iterator[tuple[int, str]]:
+    """The content lines of ``text`` with the physical line each begins at, counted from 1.
+
+    Lines end with CRLF or LF; empty ones are passed over; a line that begins with a space or a TAB
+    continues the one before (RFC 5545 section 3.1).
+    """
+    pending: list[str] = []
+    begin = 0
+    for number, physical in enumerate(text.split("\n"), 1):
+        line = physical[:-1] if physical.endswith("\r") else physical
+        if line[:1] in (" ", "\t") and pending:
+            pending.append(line[1:])
+            continue
+        if pending:
+            yield begin, "".join(pending)
+            pending = []
+        if line:
+            pending, begin = [line], number
+    if pending:
+        yield begin, "".join(pending)
+
+
+def parse(text: str, *, vcard: bool = False) -> list[Component]:
+    """Read all components that stand at the top of ``text``.
+
+    Args:
+        text: iCalendar or vCard text; a byte order mark in front is passed over.
+        vcard: admit vCard's parameters without a value (``TEL;HOME:``).
+
+    Raises:
+        IcalendarSyntaxError: a line is no content line, holds a control character, components do
+            not balance or nest too deep, or something stands outside of them.
+    """
+    top: list[Component] = []
+    stack: list[Component] = []
+    pattern = _VCARD_LINE if vcard else _LINE
+    for number, line in unfold(text.removeprefix("\ufeff")):
+        match = pattern.fullmatch(line)
+        if match is None:
+            raise IcalendarSyntaxError(number, f"not a content line: {line[:40]!r}")
+        if _CONTROL.search(line):
+            raise IcalendarSyntaxError(number, "holds a control character")
+        name = match[1].upper()
+        if name == "BEGIN":
+            _open(match[3], number, stack, top)
+        elif name == "END":
+            _close(match[3], number, stack)
+        elif stack:
+            stack[-1].properties.append(Property(name, match[2], match[3], number))
+        else:
+            raise IcalendarSyntaxError(number, f"{name} stands outside of any component")
+    if stack:
+        raise IcalendarSyntaxError(stack[-1].line, f"BEGIN:{stack[-1].name} is never ended")
+    return top
+
+
+def _open(raw_name: str, number: int, stack: list[Component], top: list[Component]) -> None:
+    component = Component(raw_name.strip().upper(), line=number)
+    if len(stack) >= MAX_DEPTH:
+        raise IcalendarSyntaxError(number, f"components nest deeper than {MAX_DEPTH}")
+    (stack[-1].children if stack else top).append(component)
+    stack.append(component)
+
+
+def _close(raw_name: str, number: int, stack: list[Component]) -> None:
+    name = raw_name.strip().upper()
+    if not stack:
+        raise IcalendarSyntaxError(number, f"END:{name} ends nothing")
+    if stack[-1].name != name:
+        raise IcalendarSyntaxError(number, f"END:{name} where END:{stack[-1].name} is due")
+    stack.pop()
+
+
+def fold(line: str) -> bytes:
+    """One content line as UTF-8, folded at 75 octets within no character, ended with CRLF.
+
+    RFC 5545 section 3.1; the space that begins a continuation counts as one of its octets.
+    """
+    data = line.encode("utf-8")
+    if len(data) <= 75:
+        return data + b"\r\n"
+    pieces = []
+    start, room = 0, 75
+    while len(data) - start > room:
+        end = start + room
+        while data[end] & 0xC0 == 0x80:  # a continuation byte: the character began before
+            end -= 1
+        pieces.append(data[start:end])
+        start, room = end, 74
+    pieces.append(data[start:])
+    return b"\r\n ".join(pieces) + b"\r\n"
+
+
+def serialize(components: Iterable[Component]) -> bytes:
+    """Components as UTF-8 text with CRLF line ends, folded at 75 octets."""
+    return b"".join(fold(line) for component in components for line in component.lines())
+
+
+def unescape(value: str) -> str:
+    r"""A TEXT value without its escapes (RFC 5545 section 3.3.11): ``\n``, ``\,``, ``\;``, ``\\``."""
+    if "\\" not in value:
+        return value
+    return re.sub(r"\\(.)", lambda m: "\n" if m[1] in "nN" else m[1], value)
+
+
+def escape(text: str) -> str:
+    """A text as a TEXT value (RFC 5545 section 3.3.11)."""
+    escaped = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
+    return re.sub(r"\r\n|\r|\n", r"\\n", escaped)
