@@ -118,7 +118,7 @@ def unfold(text: str) -> Iterator[tuple[int, str]]:
     pending: list[str] = []
     begin = 0
     for number, physical in enumerate(text.split("\n"), 1):
-        line = physical[:-1] if physical.endswith("\r") else physical
+        line = physical.removesuffix("\r")
         if line[:1] in (" ", "\t") and pending:
             pending.append(line[1:])
             continue
@@ -208,7 +208,7 @@ def serialize(components: Iterable[Component]) -> bytes:
 
 
 def unescape(value: str) -> str:
-    r"""A TEXT value without its escapes (RFC 5545 section 3.3.11): ``\n``, ``\,``, ``\;``, ``\\``."""
+    r"""A TEXT value without its escapes ``\n \, \; \\`` (RFC 5545 section 3.3.11)."""
     if "\\" not in value:
         return value
     return re.sub(r"\\(.)", lambda m: "\n" if m[1] in "nN" else m[1], value)
