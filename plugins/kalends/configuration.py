@@ -1,0 +1,182 @@
+"""The configuration file: Radicale's format and options, extended by ours, and nothing unknown."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
+from configparser import Error as ParserError
+from pathlib import Path
+from typing import Any
+
+from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
+
+from kalends.errors import ConfigurationError
+from kalends.settings import OPTIONS, Settings
+
+# Kalends' part in the place of Radicale's: each is the default, and takes no unknown option.
+_OUR_TYPES = {
+    "auth": "kalends.auth",
+    "rights": "kalends.rights",
+    "storage": "kalends.storage",
+    "web": "kalends.web",
+}
+
+_FIRST_COLLECTIONS = {
+    "calendar": {
+        "tag": "VCALENDAR",
+        "D:displayname": "Calendar",
+        "C:supported-calendar-component-set": "VEVENT",
+    },
+    "tasks": {
+        "tag": "VCALENDAR",
+        "D:displayname": "Tasks",
+        "C:supported-calendar-component-set": "VTODO",
+    },
+    "contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"},
+}
+
+# Radicale's defaults that are not ours. Its delays after a failed login would hold our worker
+# threads; throttling is our own.
+_OUR_DEFAULTS = {
+    ("auth", "delay"): "0",
+    ("server", "delay_on_error"): "0",
+    ("storage", "predefined_collections"): json.dumps(_FIRST_COLLECTIONS),
+    ("logging", "level"): "warning",
+}
+
+# What Radicale offers and this store does not carry: refused, since silence would mislead.
+_ONLY = {
+    ("storage", "type"): "kalends.storage",
+    ("auth", "type"): "kalends.auth",
+    ("rights", "type"): "kalends.rights",
+    ("sharing", "type"): "none",
+    ("hook", "type"): "none",
+}
+
+
+def load(path: Path) -> tuple[Configuration, Settings]:
+    """Read and check a configuration file.
+
+    Returns:
+        what Radicale's application takes, and what the assembly takes.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or something in it is unknown, misspelt,
+            missing or of the wrong kind; it names the line where there is one.
+    """
+    text, sections = _read(path)
+    configuration = Configuration(_schema())
+    for section, options in sections.items():
+        for option in options or ("",):
+            given = {section: {option: options[option]} if option else {}}
+            try:
+                configuration.update(given, str(path))
+            except (ValueError, RuntimeError) as error:
+                why = _plain(str(error), section, option, configuration)
+                raise ConfigurationError(str(path), why, _line(text, section, option)) from None
+    for (section, option), only in _ONLY.items():
+        if configuration.get(section, option) != only:
+            why = f"[{section}] {option} must be {only!r} in this version of Kalends"
+            raise ConfigurationError(str(path), why, _line(text, section, option))
+    return configuration, _settings(path, text, configuration)
+
+
+def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
+    parser = RawConfigParser()
+    try:
+        text = path.read_text("utf-8")
+        parser.read_string(text, str(path))
+    except OSError as error:
+        raise ConfigurationError(str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(str(path), "is not UTF-8 text") from None
+    except (DuplicateOptionError, DuplicateSectionError) as error:
+        what = getattr(error, "option", None) or f"[{error.section}]"
+        raise ConfigurationError(str(path), f"{what} is there twice", error.lineno) from None
+    except ParsingError as error:
+        line = error.errors[0][0] if error.errors else None
+        raise ConfigurationError(str(path), "is neither [SECTION] nor NAME = VALUE", line) from None
+    except ParserError as error:
+        line = getattr(error, "lineno", None)
+        raise ConfigurationError(str(path), "does not begin with a [SECTION]", line) from None
+    return text, {section: dict(parser[section]) for section in parser.sections()}
+
+
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = copy.deepcopy(DEFAULT_CONFIG_SCHEMA)
+    schema["kalends"] = {}
+    for option in OPTIONS:
+        schema[option.section][option.name] = {
+            "value": option.default,
+            "help": option.help,
+            "type": option.type,
+        }
+    for section, name in _OUR_TYPES.items():
+        described = schema[section]["type"]
+        described["value"] = name
+        described["internal"] = (*described["internal"], name)
+    for (section, name), value in _OUR_DEFAULTS.items():
+        schema[section][name]["value"] = value
+    return schema
+
+
+def _plain(message: str, section: str, option: str, configuration: Configuration) -> str:
+    """What is wrong, for the administrator: Radicale's messages name its own types."""
+    if section not in configuration.sections():
+        return f"[{section}] is no section; known are {', '.join(_known(configuration))}"
+    if option not in configuration.options(section):
+        return f"[{section}] has no option {option!r}"
+    because = re.search(r"\((.*)\)\s*$", message, re.DOTALL)
+    return f"[{section}] {option}: {because[1] if because else message}"
+
+
+def _known(configuration: Configuration) -> list[str]:
+    return [name for name in configuration.sections() if not name.startswith("_")]
+
+
+def _line(text: str, section: str, option: str) -> int | None:
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[(.+?)\]", line):
+            inside = header[1] == section
+            if inside and not option:
+                return number
+        elif inside and re.match(rf"{re.escape(option)}\s*[=:]", line, re.IGNORECASE):
+            return number
+    return None
+
+
+def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
+    def get(section: str, option: str) -> Any:
+        return configuration.get(section, option)
+
+    def needed(section: str, option: str, example: str) -> str:
+        value: str = get(section, option)
+        if not value:
+            why = f"[{section}] {option} is missing; for example {option} = {example}"
+            raise ConfigurationError(str(path), why, _line(text, section, ""))
+        return value
+
+    feeds = get("kalends", "feeds")
+    folder = needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
+    tls = bool(get("server", "ssl"))
+    return Settings(
+        path=path,
+        hosts=get("server", "hosts"),
+        database=needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db"),
+        htpasswd=Path(get("auth", "htpasswd_filename")).expanduser(),
+        realm=get("auth", "realm"),
+        first_collections=get("storage", "predefined_collections"),
+        feeds=Path(feeds).expanduser() if feeds else None,
+        feeds_folder=Path(folder).expanduser(),
+        workers=get("kalends", "workers"),
+        threads=get("kalends", "threads"),
+        timeout=int(get("server", "timeout")),
+        max_content_length=get("server", "max_content_length"),
+        max_resource_size=get("server", "max_resource_size"),
+        trusted_proxies=get("kalends", "trusted_proxies"),
+        certificate=Path(get("server", "certificate")) if tls else None,
+        key=Path(get("server", "key")) if tls else None,
+    )

@@ -1,0 +1,18 @@
+"""Long lists of names, in pieces that every database takes in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+_AT_ONCE = 400
+
+_Name = TypeVar("_Name")
+
+
+def batched(names: Iterable[_Name]) -> Iterator[list[_Name]]:
+    """The names in order, a few hundred at a time."""
+    rest = iter(names)
+    while batch := list(islice(rest, _AT_ONCE)):
+        yield batch

@@ -1,0 +1,171 @@
+"""Collections: homes, calendars and address books, and the change number of each.
+
+Every function works on a connection that ``engine.Database`` opened, inside its transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+
+from kalends.store.schema import collection
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """A collection as it stood when it was read.
+
+    Attributes:
+        path: without a slash at either end; the root's is the empty string.
+        tag: ``VCALENDAR``, ``VADDRESSBOOK``, ``VSUBSCRIBED``, or empty for a home or folder.
+        props: its WebDAV properties under Radicale's short names, ``tag`` among them.
+        incarnation: a random name for this life of the collection.
+        modseq: its change number; grows with each change of its objects and properties.
+        forgotten: removals up to this change number are no longer known.
+        changed: the time of the last change, microseconds since 1970.
+    """
+
+    id: int
+    path: str
+    tag: str
+    props: Mapping[str, str]
+    incarnation: str
+    modseq: int
+    forgotten: int
+    changed: int
+
+
+UNWRITTEN_ROOT = CollectionRow(0, "", "", MappingProxyType({}), "", 0, 0, 0)
+"""The root before anything was written: it always exists."""
+
+_COLUMNS = (
+    collection.c.id,
+    collection.c.path,
+    collection.c.tag,
+    collection.c.props,
+    collection.c.incarnation,
+    collection.c.modseq,
+    collection.c.forgotten,
+    collection.c.changed,
+)
+_BY_PATH = select(*_COLUMNS).where(collection.c.path == bindparam("path"))
+_BY_PARENT = (
+    select(*_COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
+)
+_BY_TAG = select(*_COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
+_ALL = select(*_COLUMNS).order_by(collection.c.path)
+_TOUCH = (
+    update(collection)
+    .where(collection.c.id == bindparam("which"))
+    .values(modseq=collection.c.modseq + 1, changed=bindparam("now"))
+    .returning(collection.c.modseq)
+)
+
+
+def now() -> int:
+    """This moment in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
+def find(connection: Connection, path: str) -> CollectionRow | None:
+    """The collection at ``path``, or None."""
+    row = connection.execute(_BY_PATH, {"path": path}).first()
+    return _row(row) if row else None
+
+
+def children(connection: Connection, path: str) -> list[CollectionRow]:
+    """The collections directly below ``path``, by path."""
+    return [_row(row) for row in connection.execute(_BY_PARENT, {"parent": path})]
+
+
+def with_tag(connection: Connection, tag: str) -> list[CollectionRow]:
+    """All collections of one kind, by path."""
+    return [_row(row) for row in connection.execute(_BY_TAG, {"tag": tag})]
+
+
+def every(connection: Connection) -> list[CollectionRow]:
+    """All collections, by path."""
+    return [_row(row) for row in connection.execute(_ALL)]
+
+
+def create(connection: Connection, path: str, props: Mapping[str, str]) -> CollectionRow:
+    """Make the collection at ``path``, and the plain folders above it that are missing.
+
+    Args:
+        path: an address at which nothing stands.
+        props: its properties; ``tag`` says of which kind it is.
+    """
+    parent = path.rpartition("/")[0] if path else None
+    if parent is not None:
+        above = find(connection, parent) or create(connection, parent, {})
+        touch(connection, above.id)
+    connection.execute(
+        insert(collection).values(
+            path=path,
+            parent=parent,
+            tag=props.get("tag", ""),
+            props=_dump(props),
+            incarnation=secrets.token_hex(6),
+            modseq=1,
+            forgotten=0,
+            changed=now(),
+        )
+    )
+    made = find(connection, path)
+    assert made is not None
+    return made
+
+
+def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the home of an account, with the collections it begins with, if it has none."""
+    if find(connection, name) is None:
+        create(connection, name, {})
+        for child, props in first.items():
+            create(connection, f"{name}/{child}", props)
+
+
+def remove(connection: Connection, path: str) -> None:
+    """Delete the collection at ``path``, what is in it and what is below it."""
+    for child in children(connection, path):
+        remove(connection, child.path)
+    connection.execute(delete(collection).where(collection.c.path == path))
+    above = find(connection, path.rpartition("/")[0]) if path else None
+    if above:
+        touch(connection, above.id)
+
+
+def set_props(connection: Connection, collection_id: int, props: Mapping[str, str]) -> None:
+    """Replace the properties of a collection; that is a change of it."""
+    connection.execute(
+        update(collection)
+        .where(collection.c.id == collection_id)
+        .values(props=_dump(props), tag=props.get("tag", ""))
+    )
+    touch(connection, collection_id)
+
+
+def touch(connection: Connection, collection_id: int) -> tuple[int, int]:
+    """Count one more change of a collection.
+
+    Returns:
+        its new modseq, and the time that was noted for it in microseconds since 1970.
+    """
+    moment = now()
+    modseq = connection.execute(_TOUCH, {"which": collection_id, "now": moment}).scalar_one()
+    return modseq, moment
+
+
+def _row(row: Row[Any]) -> CollectionRow:
+    where, path, tag, props, *rest = row
+    return CollectionRow(where, path, tag, MappingProxyType(json.loads(props)), *rest)
+
+
+def _dump(props: Mapping[str, str]) -> str:
+    return json.dumps(dict(props), sort_keys=True, ensure_ascii=False)

@@ -1,0 +1,211 @@
+"""What feeds read of the store: calendars with their change numbers, and what changed since one.
+
+The shapes are those that ``icsfeed.source`` asks for; neither imports the other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from kalends.store import collections
+from kalends.store.batches import batched
+from kalends.store.engine import Database
+from kalends.store.schema import (
+    calendar_object,
+    collection,
+    feed_secret,
+    publication,
+    tombstone,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarState:
+    """A calendar: its path without slashes at the ends, its change number and properties.
+
+    Attributes:
+        changed: the time of its last change, microseconds since 1970.
+    """
+
+    id: int
+    path: str
+    modseq: int
+    changed: int
+    props: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """A calendar object: whose it is, what it is called, when it changed, and its bytes.
+
+    Attributes:
+        calendar: the id of its calendar.
+        changed: the time of its last change, microseconds since 1970.
+    """
+
+    id: int
+    calendar: int
+    uid: str
+    component: str
+    modseq: int
+    changed: int
+    data: bytes
+
+
+_OBJECT = select(
+    calendar_object.c.id,
+    calendar_object.c.collection_id,
+    calendar_object.c.uid,
+    calendar_object.c.component,
+    calendar_object.c.modseq,
+    calendar_object.c.changed,
+    calendar_object.c.data,
+)
+_OF_CALENDAR = _OBJECT.where(calendar_object.c.collection_id == bindparam("where")).order_by(
+    calendar_object.c.uid
+)
+_SINCE = _OF_CALENDAR.where(calendar_object.c.modseq > bindparam("since"))
+_COPIES = _OBJECT.where(
+    calendar_object.c.uid.in_(bindparam("uids", expanding=True)),
+    calendar_object.c.collection_id.in_(bindparam("calendars", expanding=True)),
+)
+_REMOVED = (
+    select(tombstone.c.object_id, tombstone.c.uid)
+    .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
+    .order_by(tombstone.c.id)
+)
+
+
+class Snapshot:
+    """One moment of the store, for as long as its transaction is open."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def calendars(self) -> list[CalendarState]:
+        """All calendars, by path."""
+        return [
+            CalendarState(row.id, row.path, row.modseq, row.changed, row.props)
+            for row in collections.with_tag(self._connection, "VCALENDAR")
+        ]
+
+    def objects(self, calendar: int) -> Iterator[StoredObject]:
+        """All objects of a calendar, by UID in code point order."""
+        return self._objects(_OF_CALENDAR, where=calendar)
+
+    def changed_since(self, calendar: int, modseq: int) -> Iterator[StoredObject]:
+        """The objects that came or changed after change number ``modseq``, by UID."""
+        return self._objects(_SINCE, where=calendar, since=modseq)
+
+    def removed_since(self, calendar: int, modseq: int) -> list[tuple[int, str]]:
+        """The ids and UIDs of objects that went after change number ``modseq``."""
+        rows = self._connection.execute(_REMOVED, {"where": calendar, "since": modseq})
+        return [(row.object_id, row.uid) for row in rows]
+
+    def oldest_change(self, calendar: int) -> int:
+        """The change number from which on removals are known."""
+        found = self._connection.execute(
+            select(collection.c.forgotten).where(collection.c.id == calendar)
+        ).scalar()
+        return found or 0
+
+    def copies(self, calendars: Collection[int], uids: Collection[str]) -> Iterator[StoredObject]:
+        """The objects of these calendars that have one of these UIDs, in no particular order."""
+        for some in batched(uids):
+            for others in batched(calendars):
+                yield from self._objects(_COPIES, uids=some, calendars=others)
+
+    def _objects(self, query: object, **values: object) -> Iterator[StoredObject]:
+        for row in self._connection.execute(query, values):  # type: ignore[call-overload]
+            yield StoredObject(*row)
+
+
+class FeedSource:
+    """The store as feeds see it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """One consistent moment."""
+        with self._database.read() as connection:
+            yield Snapshot(connection)
+
+
+class SecretBook:
+    """The secret of each person for each feed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def secret_of(self, feed: str, person: str) -> str:
+        """The secret, made at the first time of asking."""
+        where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
+        with self._database.read() as connection:
+            found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
+        return found or self.rotate(feed, person, keep=True)
+
+    def rotate(self, feed: str, person: str, *, keep: bool = False) -> str:
+        """Make a new secret; the old one ends.
+
+        Args:
+            keep: return the one that is there, if another process was faster.
+        """
+        where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
+        with self._database.write() as connection:
+            found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
+            if found and keep:
+                return str(found)
+            secret = secrets.token_urlsafe(24)
+            if found:
+                connection.execute(update(feed_secret).where(*where).values(secret=secret))
+            else:
+                values = {"feed": feed, "person": person, "secret": secret}
+                connection.execute(insert(feed_secret), values)
+        return secret
+
+    def holder(self, secret: str) -> tuple[str, str] | None:
+        """The feed and the person that a secret belongs to, or None; takes constant time.
+
+        Every secret is compared, so that how long it took tells nothing of how much was right.
+        """
+        given = secret.encode()
+        with self._database.read() as connection:
+            rows = connection.execute(select(feed_secret)).all()
+        match = None
+        for row in rows:
+            if hmac.compare_digest(row.secret.encode(), given):
+                match = (row.feed, row.person)
+        return match
+
+
+class PublicationLog:
+    """Which version of a feed stands at which target; what is still to do is what differs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def published(self) -> dict[str, str]:
+        """The key of the version at each target."""
+        with self._database.read() as connection:
+            return {row.target: row.key for row in connection.execute(select(publication))}
+
+    def record(self, target: str, key: str) -> None:
+        """Note that ``target`` has the version ``key`` now."""
+        where = publication.c.target == target
+        with self._database.write() as connection:
+            done = connection.execute(update(publication).where(where).values(key=key))
+            if not done.rowcount:
+                connection.execute(insert(publication), {"target": target, "key": key})
+
+    def forget(self, target: str) -> None:
+        """Note that nothing stands at ``target`` any more."""
+        with self._database.write() as connection:
+            connection.execute(delete(publication).where(publication.c.target == target))

@@ -1,0 +1,337 @@
+"""The objects of a collection: one row each, with the client's bytes and what queries need.
+
+Every function works on a connection that ``engine.Database`` opened, inside its transaction.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+
+from kalends.store.batches import batched
+from kalends.store.collections import touch
+from kalends.store.schema import calendar_object, collection, tombstone
+
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
+
+
+class Content(Protocol):
+    """What is stored of an object; ``calobject.CalendarObject`` has this shape."""
+
+    @property
+    def data(self) -> bytes:
+        """The client's bytes."""
+
+    @property
+    def kind(self) -> str:
+        """``VCALENDAR`` or ``VCARD``."""
+
+    @property
+    def uid(self) -> str:
+        """Its UID, unique in its collection."""
+
+    @property
+    def component(self) -> str:
+        """``VEVENT``, ``VTODO``, ``VCARD``…"""
+
+    @property
+    def first_start(self) -> int | None:
+        """Seconds since 1970 before which it never happens, or None."""
+
+    @property
+    def last_end(self) -> int | None:
+        """Seconds since 1970 from which on it never happens, or None."""
+
+    @property
+    def recurring(self) -> bool:
+        """Whether it happens more than once."""
+
+    @property
+    def etag(self) -> str:
+        """Its strong entity tag, quoted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """An object as it stood when it was read; the fields are those of ``Content`` and its place."""
+
+    id: int
+    collection_id: int
+    href: str
+    uid: str
+    etag: str
+    kind: str
+    component: str
+    first_start: int | None
+    last_end: int | None
+    recurring: bool
+    modseq: int
+    changed: int
+    data: bytes
+
+
+_COLUMNS = (
+    calendar_object.c.id,
+    calendar_object.c.collection_id,
+    calendar_object.c.href,
+    calendar_object.c.uid,
+    calendar_object.c.etag,
+    calendar_object.c.kind,
+    calendar_object.c.component,
+    calendar_object.c.first_start,
+    calendar_object.c.last_end,
+    calendar_object.c.recurring,
+    calendar_object.c.modseq,
+    calendar_object.c.changed,
+    calendar_object.c.data,
+)
+_IN = calendar_object.c.collection_id == bindparam("where")
+_ONE = select(*_COLUMNS).where(_IN, calendar_object.c.href == bindparam("href"))
+_MANY = select(*_COLUMNS).where(_IN, calendar_object.c.href.in_(bindparam("hrefs", expanding=True)))
+_EVERY = select(*_COLUMNS).where(_IN).order_by(calendar_object.c.href)
+_BY_UID = select(calendar_object.c.id, calendar_object.c.href).where(
+    _IN, calendar_object.c.uid == bindparam("uid")
+)
+_PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
+_HREFS = select(calendar_object.c.href).where(_IN)
+_CHANGED_HREFS = _HREFS.where(calendar_object.c.modseq > bindparam("since"))
+_GONE_HREFS = select(tombstone.c.href).where(
+    tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since")
+)
+_INSERT = insert(calendar_object)
+_UPDATE = update(calendar_object).where(calendar_object.c.id == bindparam("which"))
+_DELETE = delete(calendar_object).where(calendar_object.c.id == bindparam("which"))
+
+
+def get(connection: Connection, collection_id: int, href: str) -> ObjectRow | None:
+    """The object called ``href``, or None."""
+    row = connection.execute(_ONE, {"where": collection_id, "href": href}).first()
+    return _row(row) if row else None
+
+
+def get_many(
+    connection: Connection, collection_id: int, hrefs: Iterable[str]
+) -> Iterator[ObjectRow]:
+    """Those of the named objects that exist, in no particular order."""
+    for batch in batched(dict.fromkeys(hrefs)):
+        for row in connection.execute(_MANY, {"where": collection_id, "hrefs": batch}):
+            yield _row(row)
+
+
+def every(connection: Connection, collection_id: int) -> Iterator[ObjectRow]:
+    """All objects of a collection, by href."""
+    for row in connection.execute(_EVERY, {"where": collection_id}):
+        yield _row(row)
+
+
+def between(
+    connection: Connection,
+    collection_id: int,
+    component: str | None,
+    start: int | None,
+    end: int | None,
+) -> Iterator[ObjectRow]:
+    """The objects that can happen in ``[start, end)``, seconds since 1970, by href.
+
+    Args:
+        component: only those of this kind, if given.
+        start: None for a range without a beginning.
+        end: None for a range without an end.
+    """
+    table = calendar_object.c
+    conditions = [_IN]
+    if component is not None:
+        conditions.append(table.component == component)
+    if start is not None:
+        # An instant without a length counts when it stands at the very beginning of the range.
+        instant = and_(
+            table.last_end == start, or_(table.first_start == start, table.recurring.is_(True))
+        )
+        conditions.append(or_(table.last_end.is_(None), table.last_end > start, instant))
+    if end is not None:
+        conditions.append(or_(table.first_start.is_(None), table.first_start < end))
+    query = select(*_COLUMNS).where(*conditions).order_by(table.href)
+    for row in connection.execute(query, {"where": collection_id}):
+        yield _row(row)
+
+
+def count(connection: Connection, collection_id: int) -> int:
+    """How many objects a collection holds."""
+    query = select(func.count()).where(_IN)
+    return connection.execute(query, {"where": collection_id}).scalar_one()
+
+
+def find_uid(connection: Connection, collection_id: int, uid: str) -> str | None:
+    """The href of the object that has this UID, or None."""
+    row = connection.execute(_BY_UID, {"where": collection_id, "uid": uid}).first()
+    return row.href if row else None
+
+
+def free_href(connection: Connection, collection_id: int, content: Content) -> str:
+    """A name for an object that comes without one: from its UID, plain in every client's eyes."""
+    suffix = ".vcf" if content.kind == "VCARD" else ".ics"
+    if (
+        _PLAIN.fullmatch(content.uid)
+        and get(connection, collection_id, content.uid + suffix) is None
+    ):
+        return content.uid + suffix
+    return sha256(content.uid.encode()).hexdigest()[:40] + suffix
+
+
+def put(connection: Connection, collection_id: int, href: str, content: Content) -> None:
+    """Store an object under ``href``, in place of what stands there.
+
+    The caller has seen to it that no other href of the collection has the same UID.
+    """
+    modseq, moment = touch(connection, collection_id)
+    existing = connection.execute(
+        select(calendar_object.c.id, calendar_object.c.uid).where(
+            _IN, calendar_object.c.href == bindparam("href")
+        ),
+        {"where": collection_id, "href": href},
+    ).first()
+    values = _values(content) | {"modseq": modseq, "changed": moment}
+    if existing and existing.uid == content.uid:
+        connection.execute(_UPDATE, values | {"which": existing.id})
+        return
+    if existing:  # another UID is another object, which feeds must see go
+        _bury(connection, collection_id, existing.id, href, existing.uid, modseq, moment)
+    connection.execute(_INSERT, values | {"collection_id": collection_id, "href": href})
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """How many objects a merge added, changed, removed, and found as they were."""
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+
+
+def merge(
+    connection: Connection,
+    collection_id: int,
+    contents: Iterable[Content],
+    *,
+    replace: bool = False,
+) -> Merged:
+    """Bring many objects into a collection; each finds its place by its UID.
+
+    What is there already with the same bytes is left alone, so that a second time changes nothing.
+
+    Args:
+        contents: objects, each UID once.
+        replace: whether objects that are not among them are removed.
+    """
+    there = {row.uid: row for row in connection.execute(_PLACES, {"where": collection_id})}
+    added = changed = unchanged = 0
+    for content in contents:
+        place = there.pop(content.uid, None)
+        if place is None:
+            put(connection, collection_id, free_href(connection, collection_id, content), content)
+            added += 1
+        elif place.etag == content.etag:
+            unchanged += 1
+        else:
+            put(connection, collection_id, place.href, content)
+            changed += 1
+    gone = list(there.values()) if replace else []
+    for place in gone:
+        remove(connection, collection_id, place.href)
+    return Merged(added, changed, len(gone), unchanged)
+
+
+def remove(connection: Connection, collection_id: int, href: str) -> bool:
+    """Delete the object called ``href``.
+
+    Returns:
+        whether there was one.
+    """
+    row = get(connection, collection_id, href)
+    if row is None:
+        return False
+    modseq, moment = touch(connection, collection_id)
+    _bury(connection, collection_id, row.id, href, row.uid, modseq, moment)
+    return True
+
+
+def move(connection: Connection, row: ObjectRow, to_collection: int, to_href: str) -> None:
+    """Bring an object to another place, over whatever stands there.
+
+    The caller has seen to it that no other href of the target has the same UID.
+    """
+    remove(connection, row.collection_id, row.href)
+    put(connection, to_collection, to_href, row)
+
+
+def hrefs_since(connection: Connection, collection_id: int, since: int) -> Sequence[str]:
+    """The names whose object came, changed or went after change number ``since``.
+
+    Args:
+        since: 0 names all that are there, and none that went.
+    """
+    where = {"where": collection_id}
+    if since == 0:
+        return list(connection.execute(_HREFS, where).scalars())
+    after = where | {"since": since}
+    names = dict.fromkeys(connection.execute(_CHANGED_HREFS, after).scalars())
+    names.update(dict.fromkeys(connection.execute(_GONE_HREFS, after).scalars()))
+    return list(names)
+
+
+def forget_removals(connection: Connection, collection_id: int, before: int) -> None:
+    """Forget removals older than ``before`` (microseconds since 1970); older tokens end with it."""
+    where = and_(tombstone.c.collection_id == collection_id, tombstone.c.changed < before)
+    newest = connection.execute(select(func.max(tombstone.c.modseq)).where(where)).scalar()
+    if newest is None:
+        return
+    connection.execute(delete(tombstone).where(where))
+    connection.execute(
+        update(collection).where(collection.c.id == collection_id).values(forgotten=newest)
+    )
+
+
+def _bury(
+    connection: Connection,
+    collection_id: int,
+    object_id: int,
+    href: str,
+    uid: str,
+    modseq: int,
+    moment: int,
+) -> None:
+    connection.execute(_DELETE, {"which": object_id})
+    connection.execute(
+        insert(tombstone),
+        {
+            "collection_id": collection_id,
+            "href": href,
+            "object_id": object_id,
+            "uid": uid,
+            "modseq": modseq,
+            "changed": moment,
+        },
+    )
+
+
+def _values(content: Content) -> dict[str, Any]:
+    return {
+        "uid": content.uid,
+        "etag": content.etag,
+        "kind": content.kind,
+        "component": content.component,
+        "first_start": content.first_start,
+        "last_end": content.last_end,
+        "recurring": content.recurring,
+        "data": content.data,
+    }
+
+
+def _row(row: Row[Any]) -> ObjectRow:
+    return ObjectRow(*row)

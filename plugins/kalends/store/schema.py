@@ -1,0 +1,116 @@
+"""The tables, as SQLAlchemy Core sees them; ``migrations/`` brings a database to this shape.
+
+Every change of a collection takes the next ``modseq`` of that collection: ctag, sync-token and the
+keys of feeds are read off it. Times are microseconds since 1970, UTC; instants of the index are
+seconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+HEAD = "0001"
+"""The newest migration, which this code needs; a test holds it to the migrations folder."""
+
+metadata = MetaData()
+
+# SQLite gives an id again to the next row unless told otherwise; a sync-token must never fit a
+# collection that was made later at the same address.
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    # "" is the root, "alice" a home, "alice/work" a calendar: no slash at either end.
+    Column("path", String, nullable=False, unique=True),
+    Column("parent", String, index=True),
+    # VCALENDAR, VADDRESSBOOK, VSUBSCRIBED, or "" for a home or a plain folder.
+    Column("tag", String, nullable=False),
+    Column("props", String, nullable=False),
+    # A random name for this life of the collection: tokens of an earlier one never fit.
+    Column("incarnation", String, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    # Removals up to this modseq are no longer known; tokens older than it are refused.
+    Column("forgotten", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+calendar_object = Table(
+    "object",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "collection_id",
+        _ID,
+        ForeignKey("collection.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("href", String, nullable=False),
+    Column("uid", String, nullable=False),
+    Column("etag", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("component", String, nullable=False),
+    # None: it has no lower, no upper bound.
+    Column("first_start", BigInteger),
+    Column("last_end", BigInteger),
+    Column("recurring", Boolean, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    UniqueConstraint("collection_id", "href"),
+    UniqueConstraint("collection_id", "uid"),
+    Index("object_modseq", "collection_id", "modseq"),
+    Index("object_range", "collection_id", "last_end"),
+    Index("object_uid", "uid"),
+    sqlite_autoincrement=True,
+)
+
+tombstone = Table(
+    "tombstone",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column(
+        "collection_id",
+        _ID,
+        ForeignKey("collection.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("href", String, nullable=False),
+    Column("object_id", _ID, nullable=False),
+    Column("uid", String, nullable=False),
+    Column("modseq", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Index("tombstone_modseq", "collection_id", "modseq"),
+    sqlite_autoincrement=True,
+)
+
+feed_secret = Table(
+    "feed_secret",
+    metadata,
+    Column("feed", String, primary_key=True),
+    Column("person", String, primary_key=True),
+    Column("secret", String, nullable=False, unique=True),
+)
+
+publication = Table(
+    "publication",
+    metadata,
+    # Which host's file, since every host publishes its own.
+    Column("target", String, primary_key=True),
+    # The key of the version that stands there now.
+    Column("key", String, nullable=False),
+)
