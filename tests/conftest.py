@@ -1,0 +1,48 @@
+"""Fixtures that several test modules use: servers, and accounts of their own on one of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.server import KalendsServer
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[KalendsServer]:
+    """A server with a fresh store, the accounts alice and bob, and a feed for each account."""
+    running = KalendsServer(
+        tmp_path / "server", users={"alice": "wonderland", "bob": "builder"}, feeds=FEEDS
+    )
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
+    """One server for all tests that keep to an account of their own (see `account`)."""
+    running = KalendsServer(
+        tmp_path_factory.mktemp("shared") / "server", users={"first": "first"}, feeds=FEEDS
+    )
+    yield running
+    running.close()
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def account(shared_server: KalendsServer) -> str:
+    """A name that only this test uses on the shared server; its password is the name."""
+    name = f"user{next(_numbers)}"
+    shared_server.add_user(name, name)
+    return name

@@ -1,0 +1,242 @@
+"""Real servers for tests: Kalends itself, and stock Radicale to compare it with."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import bcrypt
+
+from support.process import ReservedPort, ServerProcess
+
+BIN = Path(sys.executable).parent
+REQUEST_SECONDS = 60.0
+Sections = dict[str, dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: status, header fields in order, body."""
+
+    status: int
+    reason: str
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8."""
+        return self.body.decode()
+
+
+def htpasswd_line(user: str, password: str) -> str:
+    """Return a line of an Apache user file, with bcrypt at the lowest cost that there is."""
+    return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
+
+
+def basic(user: str, password: str) -> str:
+    """Return the value of an Authorization field for HTTP Basic (RFC 7617)."""
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def ini(sections: Sections) -> str:
+    """Return sections as the text of an INI file."""
+    lines = []
+    for name, options in sections.items():
+        lines += [f"[{name}]", *(f"{key} = {value}" for key, value in options.items()), ""]
+    return "\n".join(lines)
+
+
+class Server:
+    """A server with users, an address, and a process; the base of the two below."""
+
+    def __init__(self, folder: Path, users: dict[str, str]) -> None:
+        self.folder = folder
+        self.users = dict(users)
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
+        self.host = "127.0.0.1"
+        self.users_file = folder / "users.htpasswd"
+        self.config_file = folder / "config.ini"
+        self.process: ServerProcess
+        folder.mkdir(parents=True, exist_ok=True)
+        self._write_users()
+
+    @property
+    def url(self) -> str:
+        """The address of the root, with a slash at its end."""
+        return f"http://{self.host}:{self.port}/"
+
+    @property
+    def log(self) -> str:
+        """What the server printed so far."""
+        return self.process.log
+
+    def _write_users(self) -> None:
+        lines = [htpasswd_line(user, password) for user, password in self.users.items()]
+        self._replace_users("".join(lines))
+
+    def _replace_users(self, text: str) -> None:
+        new = self.users_file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.users_file)
+
+    def add_user(self, user: str, password: str) -> None:
+        """Add a line to the user file, as an administrator does while the server runs."""
+        self.users[user] = password
+        self._replace_users(self.users_file.read_text() + htpasswd_line(user, password))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one request on a connection of its own; the path goes out exactly as given."""
+        connection = self.connection()
+        try:
+            return self.request_on(
+                connection, method, path, user=user, password=password, body=body, headers=headers
+            )
+        finally:
+            connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a new connection, which `request_on` can use many times."""
+        return http.client.HTTPConnection(self.host, self.port, timeout=REQUEST_SECONDS)
+
+    def request_on(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one request on the connection and read its answer whole."""
+        fields = dict(headers or {})
+        if user is not None:
+            secret = self.users[user] if password is None else password
+            fields.setdefault("Authorization", basic(user, secret))
+        payload = body.encode() if isinstance(body, str) else body
+        connection.request(method, path, body=payload, headers=fields)
+        response = connection.getresponse()
+        return Answer(response.status, response.reason, response.headers, response.read())
+
+    def start(self) -> None:
+        """Start the server; returns when it answers."""
+        self.process.start()
+
+    def stop(self) -> int:
+        """Stop it gracefully and return its exit status."""
+        return self.process.stop()
+
+    def kill9(self) -> None:
+        """Kill all its processes at once."""
+        self.process.kill9()
+
+    def restart(self) -> None:
+        """Stop and start again."""
+        self.process.restart()
+
+    def close(self) -> None:
+        """Stop it for good and give its port back."""
+        try:
+            self.stop()
+        finally:
+            self.reserved.release()
+
+
+class KalendsServer(Server):
+    """`kalends serve` with a store, a user file and feed definitions of its own below a folder.
+
+    `options` adds to or replaces options of the configuration file, by section. `prefix` stands
+    before the command (`unshare …`); `start=False` writes the files only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        users: dict[str, str],
+        feeds: str = "",
+        workers: int = 1,
+        options: Sections | None = None,
+        prefix: tuple[str, ...] = (),
+        start: bool = True,
+    ) -> None:
+        super().__init__(folder, users)
+        self.database = folder / "kalends.db"
+        self.feeds_file = folder / "feeds.toml"
+        self.feeds_folder = folder / "feeds"
+        self.workers = workers
+        self.options = options or {}
+        self.feeds_file.write_text(feeds)
+        self.write_config()
+        self.process = ServerProcess(
+            [*prefix, str(BIN / "kalends"), "serve", "--config", str(self.config_file)],
+            ready="Kalends serves http://",
+            folder=folder,
+            environment={"PYTHONUNBUFFERED": "1"},
+        )
+        if start:
+            self.start()
+
+    def sections(self) -> Sections:
+        """Return the configuration by section and option."""
+        sections: Sections = {
+            "server": {"hosts": f"127.0.0.1:{self.port}"},
+            "auth": {"type": "kalends.auth", "htpasswd_filename": str(self.users_file)},
+            "rights": {"type": "kalends.rights"},
+            "storage": {"type": "kalends.storage", "database": f"sqlite:///{self.database}"},
+            "web": {"type": "kalends.web"},
+            "kalends": {
+                "feeds": str(self.feeds_file),
+                "feeds_folder": str(self.feeds_folder),
+                "workers": str(self.workers),
+            },
+        }
+        for name, options in self.options.items():
+            sections.setdefault(name, {}).update(options)
+        return sections
+
+    def write_config(self) -> None:
+        """Write the configuration file anew, from `sections`."""
+        self.config_file.write_text(ini(self.sections()))
+
+
+class RadicaleServer(Server):
+    """Stock Radicale with its own storage, as its documentation sets it up."""
+
+    def __init__(self, folder: Path, *, users: dict[str, str], options: Sections | None = None):
+        super().__init__(folder, users)
+        sections: Sections = {
+            "server": {"hosts": f"127.0.0.1:{self.port}"},
+            "auth": {
+                "type": "htpasswd",
+                "htpasswd_filename": str(self.users_file),
+                "htpasswd_encryption": "bcrypt",
+                "delay": "0",
+            },
+            "storage": {"filesystem_folder": str(folder / "collections")},
+        }
+        for name, changed in (options or {}).items():
+            sections.setdefault(name, {}).update(changed)
+        self.config_file.write_text(ini(sections))
+        self.process = ServerProcess(
+            [sys.executable, "-m", "radicale", "--config", str(self.config_file)],
+            ready="Radicale server ready",
+            folder=folder,
+            environment={"PYTHONUNBUFFERED": "1"},
+        )
+        self.start()
