@@ -139,11 +139,6 @@ class ServerProcess:
             wait_until_group_ended(self._process.pid)
         self._process = None
 
-    def restart(self) -> None:
-        """Stop and start again on the same port and data."""
-        self.stop()
-        self.start()
-
 
 def wait_until_group_ended(group: int) -> None:
     """Return when no process of the group is left; kill what is still there after a while."""

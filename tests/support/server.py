@@ -10,7 +10,7 @@ from pathlib import Path
 
 import bcrypt
 
-from support.process import ReservedPort, ServerProcess
+from support.process import ReservedPort, ServerDiedError, ServerProcess
 
 BIN = Path(sys.executable).parent
 REQUEST_SECONDS = 60.0
@@ -135,7 +135,11 @@ class Server:
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
-        self.process.start()
+        try:
+            self.process.start()
+        except ServerDiedError:
+            self.reserved.release()
+            raise
 
     def stop(self) -> int:
         """Stop it gracefully and return its exit status."""
@@ -146,8 +150,9 @@ class Server:
         self.process.kill9()
 
     def restart(self) -> None:
-        """Stop and start again."""
-        self.process.restart()
+        """Stop and start again on the same port and data."""
+        self.stop()
+        self.start()
 
     def close(self) -> None:
         """Stop it for good and give its port back."""

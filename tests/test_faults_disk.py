@@ -1,0 +1,164 @@
+"""The disk is full: writes are refused, reads and feeds go on, nothing is harmed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.samples import event
+from support.server import BIN, Answer, KalendsServer
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+"""
+MEGABYTES = 12
+
+
+class SmallDisk:
+    """A server whose store and feeds lie on a file system of a few megabytes of their own.
+
+    It is mounted in a mount namespace that a process of ours holds open and the server is started
+    in; nothing has to be unmounted. `inside` is its folder as seen from here.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir()
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+        root = os.geteuid() == 0
+        mount = f'mount -t tmpfs -o size={MEGABYTES}m tmpfs "{self.disk}" && echo mounted && cat'
+        self._holder = subprocess.Popen(
+            ["unshare", "--mount", *([] if root else ["--map-root-user"]), "sh", "-c", mount],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._holder.stdout is not None
+        assert self._holder.stdout.readline() == b"mounted\n"
+        self.enter: tuple[str, ...] = ("nsenter", "--mount", f"--target={self._holder.pid}")
+        if not root:
+            self.enter += ("--user", "--preserve-credentials")
+        self.inside = Path(f"/proc/{self._holder.pid}/root{self.disk}")
+        self.filler = self.inside / "filler"
+        self.server = KalendsServer(
+            folder / "server",
+            users={"alice": "wonderland"},
+            feeds=FEEDS,
+            workers=2,
+            options={
+                "storage": {"database": f"sqlite:///{self.disk / 'kalends.db'}"},
+                "kalends": {"feeds_folder": str(self.disk / "feeds")},
+            },
+            prefix=self.enter,
+        )
+
+    def close(self) -> None:
+        """Stop the server and let go of the file system."""
+        self.server.close()
+        self._holder.communicate(timeout=30)
+
+    def enlarge(self) -> None:
+        """Give the file system twice the room."""
+        options = f"remount,size={2 * MEGABYTES}m"
+        subprocess.run([*self.enter, "mount", "-o", options, str(self.disk)], check=True)
+
+    def fill(self) -> None:
+        """Leave not one block free."""
+        with self.filler.open("ab", buffering=0) as filler:
+            for size in (65536, 4096):
+                with contextlib.suppress(OSError):
+                    while filler.write(b"\0" * size) == size:
+                        pass
+        free = os.statvfs(self.inside)
+        assert free.f_bavail == 0
+
+    def make_room(self) -> None:
+        """Take the filler away."""
+        self.filler.unlink()
+
+    def put(self, name: str, size: int = 100) -> Answer:
+        """Store an event of about this many octets."""
+        text = event(name, name, "20260601T090000Z", "DESCRIPTION:" + "x" * size)
+        return self.server.request("PUT", f"/alice/calendar/{name}.ics", user="alice", body=text)
+
+    def feed(self) -> Answer:
+        """GET alice's feed."""
+        return self.server.request("GET", "/feeds/alice.ics", user="alice")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A server on a small disk."""
+    disk = SmallDisk(tmp_path / "small")
+    yield disk
+    disk.close()
+
+
+def uids(text: str) -> set[str]:
+    """Return the UIDs in a calendar's text."""
+    return {line.removeprefix("UID:") for line in text.splitlines() if line.startswith("UID:")}
+
+
+def test_a_full_disk_refuses_writes_and_harms_nothing(small_disk: SmallDisk) -> None:
+    server = small_disk.server
+    for number in range(20):
+        assert small_disk.put(f"before{number}").status == 201
+    assert len(uids(small_disk.feed().text)) == 20
+    assert small_disk.put("not-yet-in-the-feed").status == 201
+    small_disk.fill()
+    kept = {f"before{number}" for number in range(20)} | {"not-yet-in-the-feed"}
+    answers = [small_disk.put(f"big{number}", 300_000) for number in range(10)]
+    assert {answer.status for answer in answers} == {507}
+    for _ in range(3):
+        read = server.request("GET", "/alice/calendar/before7.ics", user="alice")
+        assert (read.status, uids(read.text)) == (200, {"before7"})
+        whole = server.request("GET", "/alice/calendar/", user="alice")
+        assert (whole.status, uids(whole.text)) == (200, kept)
+        feed = small_disk.feed()
+        assert (feed.status, uids(feed.text)) == (200, kept)
+    small_disk.make_room()
+    assert small_disk.put("after", 300_000).status == 201
+    feed = small_disk.feed()
+    assert (feed.status, uids(feed.text)) == (200, kept | {"after"})
+    assert "Traceback" not in server.log
+
+
+def test_a_disk_that_fills_while_clients_write_loses_nothing(small_disk: SmallDisk) -> None:
+    stored, refused = set(), 0
+    for number in range(200):
+        answer = small_disk.put(f"event{number}", 200_000)
+        assert answer.status in (201, 507), answer.body
+        if answer.status == 201:
+            stored.add(f"event{number}")
+        else:
+            refused += 1
+        if refused == 5:
+            break
+    assert refused == 5
+    assert len(stored) > 5
+    holds_exactly(small_disk, stored)
+    small_disk.enlarge()
+    small_disk.server.kill9()
+    small_disk.server.start()
+    holds_exactly(small_disk, stored)
+    assert small_disk.put("after", 200_000).status == 201
+    holds_exactly(small_disk, stored | {"after"})
+    command = [str(BIN / "kalends"), "check", "--config", str(small_disk.server.config_file)]
+    checked = subprocess.run(
+        [*small_disk.enter, *command], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def holds_exactly(small_disk: SmallDisk, stored: set[str]) -> None:
+    """Look for the UIDs in the calendar and in the feed."""
+    whole = small_disk.server.request("GET", "/alice/calendar/", user="alice")
+    assert (whole.status, uids(whole.text)) == (200, stored)
+    feed = small_disk.feed()
+    assert (feed.status, uids(feed.text)) == (200, stored)
