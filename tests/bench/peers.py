@@ -1,0 +1,192 @@
+"""The servers of the comparison: started on a port of their own and given the same events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from bench.events import Event
+from support.process import ReservedPort, ServerDiedError, ServerProcess
+from support.server import BIN, basic, htpasswd_line, ini
+
+CACHE = Path(__file__).resolve().parents[2] / ".venv-bench"
+RADICALE = "radicale==3.9.0"
+XANDIKOS = "xandikos==0.4.10"  # the newest on PyPI when this was written
+PASSWORD = "a bench's password"
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+
+[feed.everyone]
+calendars = ["*/*"]
+access = "login"
+private = "busy"
+"""
+
+Progress = Callable[[Iterable[Event]], Iterable[Event]]
+
+
+def environment(distribution: str) -> Path:
+    """Return the folder of programs of a distribution's own environment, made if need be."""
+    folder = CACHE / distribution.replace("==", "-")
+    if not (folder / ".installed").exists():
+        sys.stderr.write(f"installing {distribution}\n")
+        venv.create(folder, with_pip=True, clear=True)
+        pip = [str(folder / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, distribution], check=True, stdout=sys.stderr)
+        (folder / ".installed").touch()
+    return folder / "bin"
+
+
+class Peer:
+    """A server with one calendar of events; the base of those below.
+
+    `calendar` and `home` are paths; `feed` is the path of what subscribers GET, or None;
+    `gives_whole` says whether a GET of the calendar itself answers with all of it.
+    """
+
+    calendar = "/bench/calendar/"
+    home = "/bench/"
+    feed: str | None = "/bench/calendar/"
+    gives_whole = True
+    ready = ""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.reserved = ReservedPort()
+        self.port = self.reserved.number
+        self.headers: dict[str, str] = {}
+        self.process: ServerProcess
+
+    def command(self) -> list[str]:
+        """The command that starts it."""
+        raise NotImplementedError
+
+    def prepare(self, events: list[Event], progress: Progress) -> None:
+        """Write its configuration, and the events where it takes them without running."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it; returns when it takes connections."""
+        self.process = ServerProcess(
+            self.command(),
+            ready=self.ready,
+            folder=self.folder,
+            environment={"PYTHONUNBUFFERED": "1"},
+        )
+        self.process.start()
+        for _ in range(600):  # Xandikos says that it listens a moment before it does
+            with contextlib.suppress(ConnectionRefusedError):
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            time.sleep(0.05)
+        raise ServerDiedError(f"{self.name} does not listen; it printed:\n{self.process.log}")
+
+    def stop(self) -> None:
+        """End it; nothing of its store is kept."""
+        self.process.kill9()
+        self.reserved.release()
+
+
+class Radicale(Peer):
+    """Stock Radicale with its own storage; its login is switched off, in its favour."""
+
+    ready = "Radicale server ready"
+
+    def command(self) -> list[str]:
+        python = environment(RADICALE) / "python"
+        return [str(python), "-m", "radicale", "--config", str(self.folder / "config")]
+
+    def prepare(self, events: list[Event], progress: Progress) -> None:
+        collection = self.folder / "collections/collection-root/bench/calendar"
+        collection.mkdir(parents=True)
+        (collection / ".Radicale.props").write_text(json.dumps({"tag": "VCALENDAR"}))
+        for event in progress(events):
+            (collection / event.name).write_bytes(event.text.encode())
+        sections = {
+            "server": {"hosts": f"127.0.0.1:{self.port}", "timeout": "900"},
+            "auth": {"type": "none"},
+            "storage": {"filesystem_folder": str(self.folder / "collections")},
+        }
+        (self.folder / "config").write_text(ini(sections))
+        self.headers = {"Authorization": basic("bench", "x")}
+
+
+class Xandikos(Peer):
+    """Stock Xandikos, which keeps a git repository for each calendar, and no login."""
+
+    calendar = "/user/calendars/calendar/"
+    home = "/user/calendars/"
+    feed: str | None = None
+    gives_whole = False
+    ready = "Listening on"
+
+    def command(self) -> list[str]:
+        program = str(environment(XANDIKOS) / "xandikos")
+        listen = ["-l", "127.0.0.1", "-p", str(self.port)]
+        store = self.folder / "store"
+        return [program, "serve", "-d", str(store), "--defaults", "--no-detect-systemd", *listen]
+
+    def prepare(self, events: list[Event], progress: Progress) -> None:
+        store = self.folder / "store"
+        store.mkdir()
+        self.start()  # makes the calendar's repository
+        self.process.stop()
+        repository = store / "user/calendars/calendar"
+        for event in progress(events):
+            (repository / event.name).write_bytes(event.text.encode())
+        git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost"]
+        quiet = {"cwd": repository, "check": True, "stdout": subprocess.DEVNULL}
+        subprocess.run([*git, "add", "--all"], **quiet)  # type: ignore[call-overload]  # same for both
+        subprocess.run([*git, "commit", "--quiet", "-m", "events"], **quiet)  # type: ignore[call-overload]  # as above
+
+
+class Kalends(Peer):
+    """Kalends as `kalends serve` runs it, with a login; `feeds` says whether it has any."""
+
+    feed: str | None = "/feeds/bench.ics"
+    ready = "Kalends serves http://"
+
+    def __init__(self, name: str, folder: Path, *, feeds: bool = True) -> None:
+        super().__init__(name, folder)
+        self.has_feeds = feeds
+        if not feeds:
+            self.feed = None
+
+    def command(self) -> list[str]:
+        return [str(BIN / "kalends"), "serve", "--config", str(self.folder / "config")]
+
+    def prepare(self, events: list[Event], progress: Progress) -> None:
+        (self.folder / "users").write_text(htpasswd_line("bench", PASSWORD))
+        (self.folder / "feeds.toml").write_text(FEEDS if self.has_feeds else "")
+        sections = {
+            "server": {"hosts": f"127.0.0.1:{self.port}"},
+            "auth": {"type": "kalends.auth", "htpasswd_filename": str(self.folder / "users")},
+            "rights": {"type": "kalends.rights"},
+            "storage": {
+                "type": "kalends.storage",
+                "database": f"sqlite:///{self.folder / 'kalends.db'}",
+            },
+            "kalends": {
+                "feeds": str(self.folder / "feeds.toml"),
+                "feeds_folder": str(self.folder / "feeds"),
+                "workers": "2",
+            },
+        }
+        (self.folder / "config").write_text(ini(sections))
+        self.headers = {"Authorization": basic("bench", PASSWORD)}
+        export = self.folder / "events.ics"
+        with export.open("w", newline="") as file:
+            file.writelines(event.text for event in progress(events))
+        command = [str(BIN / "kalends"), "import", str(export), "--into", "bench/calendar"]
+        command += ["--config", str(self.folder / "config")]
+        subprocess.run(command, check=True, stdout=sys.stderr)
