@@ -1,0 +1,139 @@
+"""What two independent parsers, `icalendar` and `ical.js`, see in calendars.
+
+A reading is a set of entries: component, UID, recurrence id, and the instants of all starts within
+two years of the first one (None where the parser cannot tell). Instants are text: a date, a
+floating time, or UTC with a Z.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import icalendar
+import recurring_ical_events  # type: ignore[import-untyped]  # has no annotations
+
+YEARS = 2
+EXPAND = Path(__file__).resolve().parents[1] / "js" / "expand.mjs"
+KINDS = ("VEVENT", "VTODO", "VJOURNAL")
+
+# What icalendar raises, early or late, for values that it cannot read.
+GIVES_UP = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One component as a parser sees it; `starts` is in order and without repetition."""
+
+    component: str
+    uid: str
+    recurrence: str | None
+    starts: tuple[str, ...] | None
+
+
+Reading = frozenset[Entry]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Why a parser gave up."""
+
+    why: str
+
+
+# --- ical.js -------------------------------------------------------------------------------------
+
+
+def read_with_ical_js(texts: list[str]) -> list[Reading | Unreadable]:
+    """Return what ical.js sees in each text."""
+    done = subprocess.run(
+        ["node", str(EXPAND), str(YEARS)],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=EXPAND.parent,
+    )
+    return [_reading_of_js(found) for found in json.loads(done.stdout)]
+
+
+def _reading_of_js(found: dict[str, Any]) -> Reading | Unreadable:
+    if "error" in found:
+        return Unreadable(found["error"])
+    return frozenset(
+        Entry(
+            entry["component"],
+            entry["uid"],
+            entry["recurrence"],
+            None if entry["starts"] is None else tuple(sorted(set(entry["starts"]))),
+        )
+        for entry in found["entries"]
+    )
+
+
+# --- icalendar -----------------------------------------------------------------------------------
+
+
+def read_with_icalendar(text: str) -> Reading | Unreadable:
+    """Return what icalendar (and recurring_ical_events, for the rules) sees in a text.
+
+    icalendar keeps the first VTIMEZONE that it meets under a name; it is made to forget them
+    before each text.
+    """
+    icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # not annotated
+    try:
+        calendars = icalendar.Calendar.from_ical(text, multiple=True)
+    except GIVES_UP as error:
+        return Unreadable(f"{type(error).__name__}: {error}")
+    return frozenset(
+        _entry(component, calendar)
+        for calendar in calendars
+        for component in calendar.subcomponents
+        if component.name in KINDS
+    )
+
+
+def _entry(component: icalendar.Component, calendar: icalendar.Component) -> Entry:
+    try:
+        starts = tuple(sorted(set(_starts(component, calendar))))
+    except GIVES_UP:
+        starts = None
+    try:
+        recurrence = component.get("RECURRENCE-ID")
+        instant = _instant(recurrence.dt) if recurrence else None
+    except GIVES_UP:
+        instant = None
+    return Entry(str(component.name), str(component.get("UID")), instant, starts)
+
+
+def _starts(component: icalendar.Component, calendar: icalendar.Component) -> Iterator[str]:
+    start = component.get("DTSTART")
+    if not start:
+        return
+    first = start.dt
+    if "RECURRENCE-ID" in component or not ("RRULE" in component or "RDATE" in component):
+        yield _instant(first)
+        return
+    alone = icalendar.Calendar()
+    for part in (*calendar.walk("VTIMEZONE"), component):
+        alone.add_component(part)
+    query = recurring_ical_events.of(alone, components=list(KINDS))
+    end = first.replace(year=first.year + YEARS)
+    for occurrence in query.between(first, end):
+        found = occurrence["DTSTART"].dt
+        if first <= found < end:
+            yield _instant(found)
+
+
+def _instant(value: dt.date | dt.datetime) -> str:
+    if not isinstance(value, dt.datetime):
+        return value.isoformat()
+    if value.tzinfo is None:
+        return value.isoformat(timespec="seconds")
+    utc = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="seconds") + "Z"

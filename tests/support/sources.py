@@ -1,0 +1,105 @@
+"""Calendar files cut into calendar objects line by line, apart from any parser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+KINDS = ("VEVENT", "VTODO", "VJOURNAL")
+LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass
+class Part:
+    """A component directly within a VCALENDAR: its kind, its lines, and where it begins."""
+
+    kind: str
+    first: int
+    lines: list[str] = field(default_factory=list)
+
+    def value(self, name: str) -> str | None:
+        """Return the value of the component's own property, or None."""
+        depth = 0
+        for line in unfolded(self.lines):
+            head, _, value = line.partition(":")
+            if head.upper() == "BEGIN":
+                depth += 1
+            elif head.upper() == "END":
+                depth -= 1
+            elif depth == 1 and head.split(";")[0].upper() == name:
+                return value.strip()
+        return None
+
+
+@dataclass(frozen=True)
+class SourceObject:
+    """All components of one UID in one VCALENDAR, as a calendar of their own.
+
+    `first` and `last` are line numbers, from 1, between which they lie in the file.
+    """
+
+    uid: str
+    kinds: frozenset[str]
+    text: str
+    first: int
+    last: int
+
+
+def unfolded(lines: list[str]) -> Iterator[str]:
+    """Return content lines with their continuations joined (RFC 5545 §3.1)."""
+    whole: str | None = None
+    for line in lines:
+        if line[:1] in (" ", "\t") and whole is not None:
+            whole += line[1:]
+            continue
+        if whole is not None:
+            yield whole
+        whole = line
+    if whole is not None:
+        yield whole
+
+
+def parts(text: str) -> Iterator[list[Part]]:
+    """Return the parts of each VCALENDAR of a file, in order."""
+    calendar: list[Part] | None = None
+    current: Part | None = None
+    depth = 0
+    for number, line in enumerate(LINE_END.split(text.removeprefix("\ufeff")), 1):
+        head, _, value = line.strip().upper().partition(":")
+        if head == "BEGIN":
+            depth += 1
+            if value == "VCALENDAR" and calendar is None:
+                calendar, depth = [], 0
+            elif depth == 1 and calendar is not None:
+                current = Part(value, number)
+        if current is not None:
+            current.lines.append(line)
+        if head == "END":
+            if value == "VCALENDAR" and calendar is not None:
+                yield calendar
+                calendar, current = None, None
+            elif depth == 1 and current is not None and calendar is not None:
+                calendar.append(current)
+                current = None
+            depth -= 1
+
+
+def objects(text: str) -> list[SourceObject]:
+    """Return the calendar objects of a file that have a UID."""
+    found = []
+    for calendar in parts(text):
+        zones = [line for part in calendar if part.kind == "VTIMEZONE" for line in part.lines]
+        by_uid: dict[str, list[Part]] = {}
+        for part in calendar:
+            uid = part.value("UID")
+            if part.kind in KINDS and uid:
+                by_uid.setdefault(uid, []).append(part)
+        for uid, own in by_uid.items():
+            lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *zones]
+            lines += [line for part in own for line in part.lines]
+            last = max(part.first + len(part.lines) - 1 for part in own)
+            kinds = frozenset(part.kind for part in own)
+            whole = "\r\n".join([*lines, "END:VCALENDAR", ""])
+            found.append(SourceObject(uid, kinds, whole, own[0].first, last))
+    return found
