@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import logging
 import re
+import sys
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
@@ -83,6 +85,17 @@ def load(path: Path) -> tuple[Configuration, Settings]:
     return configuration, _settings(path, text, configuration)
 
 
+def configure_logging(configuration: Configuration) -> None:
+    """Log to standard error, as much as ``[logging] level`` says."""
+    logging.basicConfig(
+        level=logging.WARNING,
+        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    for name in ("kalends", "radicale"):
+        logging.getLogger(name).setLevel(configuration.get("logging", "level").upper())
+
+
 def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
     parser = RawConfigParser()
     try:
@@ -105,7 +118,7 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
 
 
 def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = copy.deepcopy(DEFAULT_CONFIG_SCHEMA)
+    schema: dict[str, Any] = copy.deepcopy(dict(DEFAULT_CONFIG_SCHEMA))
     schema["kalends"] = {}
     for option in OPTIONS:
         schema[option.section][option.name] = {

@@ -68,3 +68,20 @@ class IcalendarSyntaxError(KalendsError):
         self.line = line
         self.why = why
         super().__init__(f"line {line}: {why}")
+
+
+class ObjectRefusedError(KalendsError):
+    """A calendar object or card that may not be stored.
+
+    Args:
+        precondition: Radicale's short name of the WebDAV precondition that it fails, such as
+            ``C:valid-calendar-data`` (RFC 4791 section 5.3.2.1), or None if none fits.
+        why: the reason, for a person.
+        line: the line of the object, counted from 1, where one can be named.
+    """
+
+    def __init__(self, precondition: str | None, why: str, line: int | None = None) -> None:
+        self.precondition = precondition
+        self.why = why
+        self.line = line
+        super().__init__(f"line {line}: {why}" if line is not None else why)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from kalends.store.schema import collection
 
@@ -162,7 +162,7 @@ def touch(connection: Connection, collection_id: int) -> tuple[int, int]:
     return modseq, moment
 
 
-def _row(row: Row[Any]) -> CollectionRow:
+def _row(row: Any) -> CollectionRow:
     where, path, tag, props, *rest = row
     return CollectionRow(where, path, tag, MappingProxyType(json.loads(props)), *rest)
 

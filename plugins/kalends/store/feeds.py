@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from kalends.store import collections
 from kalends.store.batches import batched
@@ -108,6 +108,16 @@ class Snapshot:
         rows = self._connection.execute(_REMOVED, {"where": calendar, "since": modseq})
         return [(row.object_id, row.uid) for row in rows]
 
+    def shared_uids(self, calendars: Collection[int]) -> set[str]:
+        """The UIDs that more than one of these calendars has."""
+        query = (
+            select(calendar_object.c.uid)
+            .where(calendar_object.c.collection_id.in_(calendars))
+            .group_by(calendar_object.c.uid)
+            .having(func.count() > 1)
+        )
+        return set(self._connection.execute(query).scalars())
+
     def oldest_change(self, calendar: int) -> int:
         """The change number from which on removals are known."""
         found = self._connection.execute(
@@ -170,6 +180,12 @@ class SecretBook:
                 values = {"feed": feed, "person": person, "secret": secret}
                 connection.execute(insert(feed_secret), values)
         return secret
+
+    def held(self, feed: str) -> dict[str, str]:
+        """The secrets that were made for a feed, by person."""
+        query = select(feed_secret).where(feed_secret.c.feed == feed)
+        with self._database.read() as connection:
+            return {row.person: row.secret for row in connection.execute(query)}
 
     def holder(self, secret: str) -> tuple[str, str] | None:
         """The feed and the person that a secret belongs to, or None; takes constant time.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from kalends.store.batches import batched
 from kalends.store.collections import touch
@@ -333,5 +333,5 @@ def _values(content: Content) -> dict[str, Any]:
     }
 
 
-def _row(row: Row[Any]) -> ObjectRow:
+def _row(row: Any) -> ObjectRow:
     return ObjectRow(*row)

@@ -14,11 +14,11 @@ from kalends.store.schema import calendar_object, tombstone
 def problems(connection: Connection) -> Iterator[str]:
     """What is wrong, one line each; nothing if all is well."""
     if connection.dialect.name == "sqlite":
-        for row in connection.exec_driver_sql("PRAGMA integrity_check"):
-            if row[0] != "ok":
-                yield f"database: {row[0]}"
-        for row in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-            yield f"database: row {row[1]} of {row[0]} belongs to nothing"
+        for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check"):
+            if finding != "ok":
+                yield f"database: {finding}"
+        for orphan in connection.exec_driver_sql("PRAGMA foreign_key_check"):
+            yield f"database: row {orphan[1]} of {orphan[0]} belongs to nothing"
     rows = collections.every(connection)
     paths = {row.path for row in rows}
     for row in rows:

@@ -1,0 +1,186 @@
+"""Radicale's application with our own PUT, and its other writes made safe."""
+
+from __future__ import annotations
+
+import logging
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import defusedxml.ElementTree as DefusedET
+from defusedxml.common import DefusedXmlException
+from radicale import config, httputils, types, xmlutils
+from radicale.app import Application as RadicaleApplication
+from radicale.app.base import Access
+
+from kalends.caldav import answers
+from kalends.caldav.body import BodyRefusedError, put_back, read_body
+from kalends.caldav.put import Put
+from kalends.errors import StoreFullError
+from kalends.storage import Storage
+
+_log = logging.getLogger("kalends.caldav")
+
+# RFC 4918 section 15 and RFC 3744: what only the server may say of a resource.
+_PROTECTED = frozenset(
+    xmlutils.make_clark(name)
+    for name in (
+        "D:resourcetype",
+        "D:getetag",
+        "D:getcontentlength",
+        "D:getlastmodified",
+        "D:creationdate",
+        "D:lockdiscovery",
+        "D:supportedlock",
+        "D:sync-token",
+        "D:owner",
+        "D:current-user-principal",
+        "D:current-user-privilege-set",
+        "D:supported-report-set",
+        "CS:getctag",
+        "C:supported-calendar-component-set",
+    )
+)
+
+_Handler = Callable[..., types.WSGIResponse]
+
+
+class Application(RadicaleApplication):
+    """The WSGI application for everything but feeds."""
+
+    def __init__(self, configuration: config.Configuration) -> None:
+        super().__init__(configuration)
+        assert isinstance(self._storage, Storage)
+        self.storage: Storage = self._storage
+        self.rights = self._rights
+
+    def do_PUT(  # noqa: N802 - Radicale's name
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
+        """Store an object, or a whole calendar at a new address."""
+        access = Access(self._rights, user, user_groups, path)
+        if not access.check("w"):
+            return httputils.NOT_ALLOWED
+        put = Put(
+            self.storage,
+            access,
+            environ,
+            base_prefix,
+            max_size=self._max_resource_size,
+            strict=self._strict_preconditions,
+        )
+        return self._write(lambda: put.answer(read_body(environ, self._max_content_length)))
+
+    def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:  # noqa: N802
+        """Set and remove properties, all or none (RFC 4918 section 9.2)."""
+
+        def answer() -> types.WSGIResponse:
+            body = read_body(environ, self._max_content_length)
+            refusal = _protected_refused(body, rest[0], rest[1])
+            if refusal:
+                return refusal
+            put_back(environ, body)
+            return super(Application, self).do_PROPPATCH(environ, *rest)
+
+        return self._write(answer)
+
+    def do_DELETE(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Delete an object or a collection."""
+        return self._write(lambda: super(Application, self).do_DELETE(*args))
+
+    def do_MOVE(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Bring an object to another address."""
+        return self._write(lambda: super(Application, self).do_MOVE(*args))
+
+    def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Make a calendar."""
+        return self._bounded(super().do_MKCALENDAR, *args)
+
+    def do_MKCOL(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Make a collection."""
+        return self._bounded(super().do_MKCOL, *args)
+
+    def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Answer for properties."""
+        return self._snapshot(super().do_PROPFIND, *args)
+
+    def do_REPORT(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Answer a query."""
+        return self._snapshot(super().do_REPORT, *args)
+
+    def do_GET(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+        """Answer with an object, a whole collection, or a page."""
+        return self._snapshot(super().do_GET, *args)
+
+    def _snapshot(
+        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
+    ) -> types.WSGIResponse:
+        """A handler of Radicale's, within one snapshot to its end.
+
+        Radicale leaves its lock before it has read all that it answers with.
+        """
+
+        def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
+            with self.storage.acquire_lock("r"):
+                return handler(environ, *rest)
+
+        return self._bounded(answer, environ, *rest)
+
+    def _bounded(
+        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
+    ) -> types.WSGIResponse:
+        """A handler of Radicale's, with a body that was read by us (chunked too, and limited)."""
+
+        def answer() -> types.WSGIResponse:
+            put_back(environ, read_body(environ, self._max_content_length))
+            return handler(environ, *rest)
+
+        return self._write(answer)
+
+    def _write(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
+        try:
+            return answer()
+        except BodyRefusedError as error:
+            return answers.plain(error.status)
+        except StoreFullError as error:
+            _log.error("%s", error)
+            return answers.plain(HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:
+    """The answer to a PROPPATCH that names protected properties: 403 for them, 424 for the rest."""
+    try:
+        root = DefusedET.fromstring(body)
+    except (ET.ParseError, DefusedXmlException):
+        return answers.plain(HTTPStatus.BAD_REQUEST)
+    named = [prop.tag for prop in root.findall(f"*/{xmlutils.make_clark('D:prop')}/*")]
+    protected = [tag for tag in named if tag in _PROTECTED]
+    if not protected:
+        return None
+    multistatus = ET.Element(xmlutils.make_clark("D:multistatus"))
+    response = ET.SubElement(multistatus, xmlutils.make_clark("D:response"))
+    ET.SubElement(response, xmlutils.make_clark("D:href")).text = xmlutils.make_href(prefix, path)
+    for tags, status in (
+        (protected, HTTPStatus.FORBIDDEN),
+        ([tag for tag in named if tag not in _PROTECTED], HTTPStatus.FAILED_DEPENDENCY),
+    ):
+        if not tags:
+            continue
+        propstat = ET.SubElement(response, xmlutils.make_clark("D:propstat"))
+        prop = ET.SubElement(propstat, xmlutils.make_clark("D:prop"))
+        for tag in tags:
+            ET.SubElement(prop, tag)
+        status_line = ET.SubElement(propstat, xmlutils.make_clark("D:status"))
+        status_line.text = f"HTTP/1.1 {status.value} {status.phrase}"
+        if status is HTTPStatus.FORBIDDEN:
+            error = ET.SubElement(propstat, xmlutils.make_clark("D:error"))
+            ET.SubElement(error, xmlutils.make_clark("D:cannot-modify-protected-property"))
+    text = ET.tostring(multistatus, encoding="utf-8", xml_declaration=True)
+    return HTTPStatus.MULTI_STATUS, {"Content-Type": "text/xml; charset=utf-8"}, text, None

@@ -1,0 +1,71 @@
+"""Reading the body of a request, once, up to a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, BinaryIO
+
+_BLOCK = 1 << 16
+
+
+class BodyRefusedError(Exception):
+    """The body cannot be taken; ``status`` is what the sender is told."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        self.status = status
+        super().__init__(status.phrase)
+
+
+def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
+    """The whole body of a request, chunked or with a length.
+
+    Args:
+        environ: the WSGI environment; servers give a chunked body without CONTENT_LENGTH.
+        limit: the largest body that is taken, octets.
+
+    Raises:
+        BodyRefusedError: it is larger (413), is encoded in a way we do not read (415), is a part of
+            something (400, RFC 9110 section 14.4), or ended before its length (400).
+    """
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    if environ.get("HTTP_CONTENT_RANGE"):
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
+    stated = environ.get("CONTENT_LENGTH") or ""
+    chunked = "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    if not stated and not (chunked or environ.get("wsgi.input_terminated")):
+        return b""
+    if stated and not (stated.isascii() and stated.isdigit()):
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
+    length = int(stated) if stated and not chunked else None
+    if length is not None and length > limit:
+        raise BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+    body = _read(environ["wsgi.input"], length, limit)
+    if length is not None and len(body) < length:
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
+    return body
+
+
+def put_back(environ: Mapping[str, Any], body: bytes) -> None:
+    """Let a handler further on read a body that was read already."""
+    # PEP 3333: the environment is a dict; Radicale's annotation promises less.
+    assert isinstance(environ, dict)
+    environ["wsgi.input"] = BytesIO(body)
+    environ["CONTENT_LENGTH"] = str(len(body))
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+
+
+def _read(stream: BinaryIO, length: int | None, limit: int) -> bytes:
+    blocks = []
+    got = 0
+    while length is None or got < length:
+        block = stream.read(_BLOCK if length is None else min(_BLOCK, length - got))
+        if not block:
+            break
+        got += len(block)
+        if got > limit:
+            raise BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        blocks.append(block)
+    return b"".join(blocks)

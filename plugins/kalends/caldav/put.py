@@ -1,0 +1,218 @@
+"""PUT: what a client may store, and the bytes that it stored (RFC 4791 5.3.2, RFC 6352 6.3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from radicale import httputils, pathutils, types, xmlutils
+from radicale.app.base import Access
+
+from kalends.caldav import answers, preconditions
+from kalends.calobject import (
+    CalendarObject,
+    SplitCalendar,
+    read_calendar_object,
+    read_card,
+    split_calendar,
+    split_cards,
+)
+from kalends.errors import ObjectRefusedError
+from kalends.storage import Collection, Storage
+from kalends.store import objects
+
+PUBLISHED = "{urn:x-kalends}published"
+"""The property by which an owner marks a calendar as published from a file, with any text."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What stands at the address of a PUT, and what that makes of it.
+
+    Attributes:
+        parent: the collection above, or None.
+        existing: the collection at the very address, or None.
+    """
+
+    parent: Collection | None
+    existing: Collection | None
+
+    @property
+    def is_object(self) -> bool:
+        """Whether one object is put into a collection, rather than a whole collection."""
+        return self.existing is None and self.parent is not None and bool(self.parent.tag)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What must still be so when the write begins."""
+        return tuple(
+            (found.row.id, found.tag, components(found)) if found else None
+            for found in (self.parent, self.existing)
+        )
+
+
+def components(collection: Collection) -> frozenset[str] | None:
+    """The component types that a calendar takes; None for any."""
+    stated = collection.get_meta("C:supported-calendar-component-set")
+    return frozenset(part.strip().upper() for part in stated.split(",")) if stated else None
+
+
+class Put:
+    """One PUT request.
+
+    Args:
+        storage: the store.
+        access: the rights of the user at the address.
+        environ: the WSGI environment.
+        prefix: what stands before every path outside, quoted in hrefs.
+        max_size: the largest object, octets.
+        strict: whether an existing object may be replaced with If-Match only.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        access: Access,
+        environ: Mapping[str, Any],
+        prefix: str,
+        *,
+        max_size: int,
+        strict: bool,
+    ) -> None:
+        self._storage = storage
+        self._access = access
+        self._environ = environ
+        self._prefix = prefix
+        self._max_size = max_size
+        self._strict = strict
+        self._path = pathutils.strip_path(access.path)
+
+    def answer(self, body: bytes) -> types.WSGIResponse:
+        """Store ``body`` at the address, or say why not."""
+        with self._storage.acquire_lock("r", self._access.user):
+            target = self._target()
+        refusal = self._refusal(target)
+        if refusal:
+            return refusal
+        try:
+            if target.is_object:
+                content = self._read(body, target)
+                return self._store_object(content, target)
+            whole = self._split(body)
+            return self._store_whole(whole, target)
+        except ObjectRefusedError as error:
+            return answers.refused(error)
+
+    def _target(self) -> Target:
+        def collection_at(path: str) -> Collection | None:
+            found = next(iter(self._storage.discover(path)), None)
+            return found if isinstance(found, Collection) else None
+
+        return Target(
+            collection_at(pathutils.parent_path(self._access.path)),
+            collection_at(self._access.path),
+        )
+
+    def _refusal(self, target: Target) -> types.WSGIResponse | None:
+        if target.parent is None:
+            return answers.precondition(
+                HTTPStatus.CONFLICT, None, "the collection above this address does not exist"
+            )
+        if target.is_object:
+            allowed = "w" in self._access.parent_permissions
+            return None if allowed else httputils.NOT_ALLOWED
+        if "w" not in self._access.permissions:
+            return httputils.NOT_ALLOWED
+        if target.existing is not None and not (
+            target.existing.tag == "VCALENDAR" and target.existing.get_meta(PUBLISHED)
+        ):
+            return answers.precondition(
+                HTTPStatus.FORBIDDEN,
+                "C:calendar-collection-location-ok",
+                "a collection is here; its owner has not marked it as published from a file",
+            )
+        return None
+
+    def _read(self, body: bytes, target: Target) -> CalendarObject:
+        assert target.parent is not None
+        if target.parent.tag == "VADDRESSBOOK":
+            return read_card(body, max_size=self._max_size)
+        if target.parent.tag == "VCALENDAR":
+            allowed = components(target.parent)
+            return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
+        raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
+
+    def _split(self, body: bytes) -> SplitCalendar:
+        is_cards = b"BEGIN:VCARD" in body[:4096].upper()
+        whole = (split_cards if is_cards else split_calendar)(body, max_size=self._max_size)
+        for bad in whole.refused:  # a PUT is carried out as a whole or not at all
+            raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
+        return whole
+
+    def _store_object(self, content: CalendarObject, target: Target) -> types.WSGIResponse:
+        href = self._path.rpartition("/")[2]
+        with self._storage.acquire_lock("w", self._access.user):
+            now = self._target()
+            if now.key != target.key:
+                return answers.plain(HTTPStatus.CONFLICT)
+            parent = now.parent
+            assert parent is not None
+            connection = self._storage.connection
+            existing = objects.get(connection, parent.row.id, href)
+            if not self._may_replace(existing.etag if existing else None):
+                return httputils.PRECONDITION_FAILED
+            holder = objects.find_uid(connection, parent.row.id, content.uid)
+            if (holder or href) != href or (existing and existing.uid != content.uid):
+                return self._uid_conflict(parent, holder or href)
+            objects.put(connection, parent.row.id, href, content)
+        return _stored(existing is None, {"ETag": content.etag})
+
+    def _uid_conflict(self, parent: Collection, href: str) -> types.WSGIResponse:
+        space = "CR" if parent.tag == "VADDRESSBOOK" else "C"
+        return answers.precondition(
+            HTTPStatus.CONFLICT,
+            f"{space}:no-uid-conflict",
+            "another object of this collection has this UID",
+            xmlutils.make_href(self._prefix, f"/{parent.path}/{href}"),
+        )
+
+    def _store_whole(self, whole: SplitCalendar, target: Target) -> types.WSGIResponse:
+        with self._storage.acquire_lock("w", self._access.user):
+            now = self._target()
+            if now.key != target.key:
+                return answers.plain(HTTPStatus.CONFLICT)
+            if not self._may_replace(now.existing.etag if now.existing else None):
+                return httputils.PRECONDITION_FAILED
+            if now.existing is None:
+                made, _, _ = self._storage.create_collection(self._path, props=_props(whole))
+            else:
+                made = now.existing
+            objects.merge(self._storage.connection, made.row.id, whole.objects, replace=True)
+        return _stored(target.existing is None, {})
+
+    def _may_replace(self, etag: str | None) -> bool:
+        if etag is not None and self._strict and "HTTP_IF_MATCH" not in self._environ:
+            return False
+        return preconditions.holds(self._environ, etag)
+
+
+def _stored(is_new: bool, headers: dict[str, str]) -> types.WSGIResponse:
+    if is_new:
+        return HTTPStatus.CREATED, headers | {"Content-Length": "0"}, None, None
+    return HTTPStatus.NO_CONTENT, headers, None, None
+
+
+def _props(whole: SplitCalendar) -> dict[str, str]:
+    props = {
+        "tag": whole.kind,
+        "D:displayname": whole.name,
+        "C:calendar-description" if whole.kind == "VCALENDAR" else "CR:addressbook-description": (
+            whole.description
+        ),
+        "ICAL:calendar-color" if whole.kind == "VCALENDAR" else "INF:addressbook-color": (
+            whole.color
+        ),
+    }
+    return {name: value for name, value in props.items() if value}

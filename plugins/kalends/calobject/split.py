@@ -1,0 +1,294 @@
+"""A whole file of calendars or cards as objects, one for each UID; what is bad is named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import NamedTuple
+
+from kalends import icaltext
+from kalends.calobject.inspect import MAX_SIZE, CalendarObject, index_calendar, read_card
+from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
+from kalends.icaltext import Component, Property
+
+_BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
+_END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
+_KEPT_OF_CALENDAR = ("VERSION", "PRODID", "CALSCALE")
+_MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A part of a file that could not be taken: the line it begins at, and why."""
+
+    line: int
+    uid: str
+    why: str
+    precondition: str | None
+
+
+@dataclass(slots=True)
+class SplitCalendar:
+    """What a file holds.
+
+    Attributes:
+        kind: ``VCALENDAR`` or ``VADDRESSBOOK``.
+        name: what it calls itself, or empty; likewise ``description`` and ``color``.
+    """
+
+    kind: str
+    name: str = ""
+    description: str = ""
+    color: str = ""
+    objects: list[CalendarObject] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+
+class _Block(NamedTuple):
+    """The physical lines of one component at the top of a calendar."""
+
+    name: str
+    line: int
+    text: str
+    ended: bool
+
+
+def split_calendar(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
+    """Every object of a file of one or several calendars; METHOD is left out.
+
+    One bad component is named, and the rest goes on. A component without a UID gets one that
+    follows from its content, so that the same file gives the same objects again.
+    """
+    whole = SplitCalendar("VCALENDAR")
+    text = _text(data, whole)
+    if text is None:
+        return whole
+    groups: dict[str, _Group] = {}
+    seen = False
+    for header, blocks in _calendars(text, whole):
+        seen = True
+        _describe(whole, header)
+        zones: dict[str, Component] = {}
+        for block in blocks:
+            component = _component(block, whole)
+            if component is None:
+                continue
+            if component.name == "VTIMEZONE":
+                zones.setdefault(component.value("TZID"), component)
+            else:
+                uid = _uid(component)
+                groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
+    if not seen and not whole.refused:
+        whole.refused.append(Refused(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
+    for group in groups.values():
+        group.finish(whole, max_size)
+    return whole
+
+
+def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
+    """Every card of a file; a card without a UID gets one that follows from its content."""
+    whole = SplitCalendar("VADDRESSBOOK")
+    text = _text(data, whole)
+    if text is None:
+        return whole
+    seen: set[str] = set()
+    for block in _blocks(text.split("\n"), 0):
+        try:
+            (card,) = icaltext.parse(block.text, vcard=True)
+            if not card.value("UID").strip():
+                card.properties.insert(0, Property("UID", "", _derived(card)))
+                found = read_card(icaltext.serialize([card]), max_size=max_size)
+            else:
+                found = read_card(block.text.encode(), max_size=max_size)
+        except (IcalendarSyntaxError, ObjectRefusedError) as error:
+            line = block.line + (error.line or 1) - 1
+            whole.refused.append(Refused(line, "", error.why, "CR:valid-address-data"))
+            continue
+        if found.uid not in seen:
+            seen.add(found.uid)
+            whole.objects.append(found)
+    if not whole.objects and not whole.refused:
+        whole.refused.append(Refused(1, "", "no BEGIN:VCARD", "CR:valid-address-data"))
+    return whole
+
+
+class _Group:
+    """The components of one UID, on the way to becoming an object."""
+
+    def __init__(self, uid: str, header: list[Property], zones: dict[str, Component]) -> None:
+        self._uid = uid
+        self._header = header
+        self._zones = zones
+        self._components: list[Component] = []
+
+    def add(self, component: Component, whole: SplitCalendar) -> None:
+        """Take a component, unless the object has one at its place already."""
+        place = component.value("RECURRENCE-ID")
+        for there in self._components:
+            if there.name != component.name:
+                self._refuse(whole, component, f"a {there.name} has the same UID")
+                return
+            if there.value("RECURRENCE-ID") == place:
+                if list(there.lines()) != list(component.lines()):
+                    self._refuse(whole, component, "another component has the same UID")
+                return
+        self._components.append(component)
+
+    def finish(self, whole: SplitCalendar, max_size: int) -> None:
+        """Compose and check the object."""
+        used = {tzid for component in self._components for tzid in _tzids(component)}
+        kept = [prop for prop in self._header if prop.name in _KEPT_OF_CALENDAR]
+        names = {prop.name for prop in kept}
+        for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
+            if name not in names:
+                kept.insert(0, Property(name, "", value))
+        calendar = Component(
+            "VCALENDAR",
+            kept,
+            [zone for tzid, zone in self._zones.items() if tzid in used] + self._components,
+        )
+        data = icaltext.serialize([calendar])
+        try:
+            if len(data) > max_size:
+                why = f"larger than {max_size} octets"
+                raise ObjectRefusedError("C:max-resource-size", why)
+            whole.objects.append(index_calendar(data, calendar))
+        except ObjectRefusedError as error:
+            line = error.line or self._components[0].line
+            whole.refused.append(Refused(line, self._uid, error.why, error.precondition))
+
+    def _refuse(self, whole: SplitCalendar, component: Component, why: str) -> None:
+        precondition = "C:valid-calendar-object-resource"
+        whole.refused.append(Refused(component.line, self._uid, why, precondition))
+
+
+def _text(data: bytes, whole: SplitCalendar) -> str | None:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        space = "CR:valid-address-data" if whole.kind == "VADDRESSBOOK" else "C:valid-calendar-data"
+        whole.refused.append(Refused(line, "", "not UTF-8", space))
+        return None
+
+
+def _calendars(
+    text: str, whole: SplitCalendar
+) -> Iterator[tuple[list[Property], Iterator[_Block]]]:
+    """Each VCALENDAR: its own properties, and the blocks of its components."""
+    lines = text.split("\n")
+    start = None
+    for number, line in enumerate(lines):
+        begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
+        if start is None:
+            if begin and begin[1].upper() == "VCALENDAR":
+                start = number + 1
+            elif line.strip() and not (end and end[1].upper() == "VCALENDAR"):
+                _refuse_once(whole, number + 1, "stands outside of any VCALENDAR")
+        elif end and end[1].upper() == "VCALENDAR":
+            yield (
+                _header(lines[start:number], start, whole),
+                _blocks(lines[start:number], start),
+            )
+            start = None
+    if start is not None:
+        _refuse_once(whole, start, "BEGIN:VCALENDAR is never ended")
+        yield _header(lines[start:], start, whole), _blocks(lines[start:], start)
+
+
+def _refuse_once(whole: SplitCalendar, line: int, why: str) -> None:
+    if not any(bad.why == why for bad in whole.refused):
+        whole.refused.append(Refused(line, "", why, "C:valid-calendar-data"))
+
+
+def _blocks(lines: list[str], offset: int) -> Iterator[_Block]:
+    """The components that stand directly in these lines; a bad nesting ends with its block."""
+    name, start = "", 0
+    for number, line in enumerate(lines):
+        begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
+        if name and begin and begin[1].upper() in _MAIN and name in _MAIN:
+            # The one before was never ended; what begins here is whole again.
+            yield _Block(name, offset + start + 1, "\n".join(lines[start:number]), ended=False)
+            name, start = begin[1].upper(), number
+        elif not name and begin:
+            name, start = begin[1].upper(), number
+        elif name and end and end[1].upper() == name:
+            yield _Block(name, offset + start + 1, "\n".join(lines[start : number + 1]), ended=True)
+            name = ""
+    if name:
+        yield _Block(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
+
+
+def _header(lines: list[str], offset: int, whole: SplitCalendar) -> list[Property]:
+    """The calendar's own properties: the lines before its first component, and between."""
+    depth = 0
+    own = []
+    for line in lines:
+        if _BEGIN.fullmatch(line):
+            depth += 1
+        elif _END.fullmatch(line):
+            depth = max(0, depth - 1)
+        elif depth == 0:
+            own.append(line)
+    try:
+        (parsed,) = icaltext.parse("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
+    except IcalendarSyntaxError as error:
+        whole.refused.append(Refused(offset + 1, "", error.why, "C:valid-calendar-data"))
+        return []
+    return parsed.properties
+
+
+def _component(block: _Block, whole: SplitCalendar) -> Component | None:
+    try:
+        if not block.ended:
+            raise IcalendarSyntaxError(1, f"BEGIN:{block.name} is never ended")
+        (component,) = icaltext.parse(block.text)
+    except IcalendarSyntaxError as error:
+        line = block.line + error.line - 1
+        whole.refused.append(Refused(line, "", error.why, "C:valid-calendar-data"))
+        return None
+    return _moved(component, block.line - 1)
+
+
+def _moved(component: Component, lines: int) -> Component:
+    """The same component, with its lines counted in the file instead of its block."""
+    return Component(
+        component.name,
+        [Property(p.name, p.raw_params, p.value, p.line + lines) for p in component.properties],
+        [_moved(child, lines) for child in component.children],
+        component.line + lines,
+    )
+
+
+def _uid(component: Component) -> str:
+    uid = icaltext.unescape(component.value("UID")).strip()
+    if not uid:
+        uid = _derived(component)
+        component.properties = [p for p in component.properties if p.name != "UID"]
+        component.properties.insert(0, Property("UID", "", uid))
+    return uid
+
+
+def _derived(component: Component) -> str:
+    text = "\n".join(line for line in component.lines() if not line.startswith(("DTSTAMP", "UID")))
+    return sha256(text.encode()).hexdigest()[:40]
+
+
+def _tzids(component: Component) -> Iterator[str]:
+    for prop in component.properties:
+        if "TZID" in prop.raw_params.upper() and (tzid := prop.param("TZID")):
+            yield tzid
+    for child in component.children:
+        yield from _tzids(child)
+
+
+def _describe(whole: SplitCalendar, header: list[Property]) -> None:
+    def first(*names: str) -> str:
+        found = (p.value for name in names for p in header if p.name == name)
+        return icaltext.unescape(next(found, "")).strip()
+
+    whole.name = whole.name or first("X-WR-CALNAME", "NAME")
+    whole.description = whole.description or first("X-WR-CALDESC", "DESCRIPTION")
+    whole.color = whole.color or first("X-APPLE-CALENDAR-COLOR", "COLOR")

@@ -1,0 +1,59 @@
+"""From a TZID to a time zone: the object's own definition first, then IANA's, then none.
+
+An object's VTIMEZONE is read from its own text; nothing that one object says of a TZID reaches
+another (RFC 5545 section 3.6.5).
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from datetime import tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from dateutil.tz import tzical
+from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
+
+from kalends.icaltext import Component
+
+
+def zones_of(calendar: Component) -> Mapping[str, str]:
+    """The text of each VTIMEZONE of a calendar, by TZID; the first of a name counts."""
+    found: dict[str, str] = {}
+    for child in calendar.children:
+        if child.name == "VTIMEZONE":
+            found.setdefault(child.value("TZID"), "\r\n".join(child.lines()))
+    return found
+
+
+def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
+    """The time zone that ``tzid`` means in an object, or None: such times are floating.
+
+    Args:
+        own: the object's definitions, as ``zones_of`` gives them.
+    """
+    text = own.get(tzid)
+    defined = _defined(text) if text is not None else None
+    return defined or _known(tzid)
+
+
+@lru_cache(maxsize=512)
+def _defined(text: str) -> tzinfo | None:
+    # The key is the whole text, so that two definitions of one TZID are two entries.
+    try:
+        read = tzical(io.StringIO(text))
+        (name,) = read.keys()
+        zone: tzinfo | None = read.get(name)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # a definition that cannot be read defines nothing
+    return zone
+
+
+@lru_cache(maxsize=1024)
+def _known(tzid: str) -> tzinfo | None:
+    name = WINDOWS_TO_OLSON.get(tzid, tzid)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None

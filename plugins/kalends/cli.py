@@ -1,0 +1,175 @@
+"""The command ``kalends``: every failure that a person can mend is one line, never a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from urllib.parse import quote
+
+from tqdm import tqdm
+
+from kalends import __version__, assembly, configuration, demo, serving
+from kalends.calobject import CalendarObject
+from kalends.checking import problems
+from kalends.errors import KalendsError
+from kalends.importing import Imported, import_file
+from kalends.names import refusal_of_name
+from kalends.settings import Settings
+
+DEFAULT_CONFIGURATION = "/etc/kalends/kalends.ini"
+
+
+class UsageError(KalendsError):
+    """The words of a command do not fit together."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; the exit status is 0, or 1 with a line on standard error, or 2 for usage."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except KalendsError as error:
+        sys.stderr.write(f"kalends: {error}\n")
+        status = 1
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kalends",
+        description="CalDAV and CardDAV for people who run Apache or nginx, with merged feeds.",
+    )
+    parser.add_argument("--version", action="version", version=f"kalends {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument(
+            "--config",
+            type=Path,
+            default=Path(os.environ.get("KALENDS_CONFIG", DEFAULT_CONFIGURATION)),
+            metavar="FILE",
+            help=f"the configuration file (or KALENDS_CONFIG; otherwise {DEFAULT_CONFIGURATION})",
+        )
+        added.set_defaults(run=run)
+        return added
+
+    serve = command("serve", _serve, "Serve until stopped.")
+    serve.add_argument(
+        "--demo",
+        type=Path,
+        metavar="FOLDER",
+        help="make a configuration with an account 'demo' in FOLDER and serve that",
+    )
+    command("check", _check, "Look the installation over and say what is wrong.")
+    importing = command("import", _import, "Bring .ics and .vcf files into a collection.")
+    importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    importing.add_argument(
+        "--into", required=True, metavar="USER/CALENDAR", help="made if it is not there"
+    )
+    feed = command("feed", _feed, "List the feeds, tell or change the secret address of one.")
+    feed.add_argument("action", choices=["list", "url", "rotate"])
+    feed.add_argument("name", nargs="?", metavar="FEED")
+    feed.add_argument("--user", metavar="USER", help="whose secret address (url, rotate)")
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> int:
+    path = demo.prepare(given.demo) if given.demo else given.config
+    configuration.configure_logging(configuration.load(path)[0])
+    # Whatever is wrong is said here, once, before the first worker starts.
+    with assembly.build(path) as built:
+        settings = built.settings
+        built.require_readable()
+
+    def announce(url: str) -> str:
+        return demo.announcement(given.demo, url) if given.demo else ""
+
+    serving.serve(settings, announce)
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    with assembly.build(given.config) as built:
+        found = list(problems(built))
+    for problem in found:
+        sys.stdout.write(f"{problem}\n")
+    if not found:
+        sys.stdout.write("all is well\n")
+    return 1 if found else 0
+
+
+def _import(given: argparse.Namespace) -> int:
+    with assembly.build(given.config) as built:
+        target = _target(given.into, built.named_feeds())
+        outcomes = [_import_one(built, path, target) for path in given.files]
+        built.catch_up()
+    refused = [line for outcome in outcomes for line in outcome.refused]
+    for line in refused:
+        sys.stderr.write(f"{line}\n")
+    total = [sum(getattr(o.merged, name) for o in outcomes) for name in ("added", "changed")]
+    unchanged = sum(outcome.merged.unchanged for outcome in outcomes)
+    sys.stdout.write(
+        f"{len(outcomes)} files: {total[0]} added, {total[1]} changed, {unchanged} unchanged, "
+        f"{len(refused)} refused\n"
+    )
+    return 1 if refused else 0
+
+
+def _target(raw: str, named_feeds: frozenset[str]) -> str:
+    user, slash, calendar = raw.strip("/").partition("/")
+    if not slash or not calendar or "/" in calendar or calendar in (".", ".."):
+        raise UsageError(f"--into takes USER/CALENDAR, not {raw!r}")
+    refusal = refusal_of_name(user, named_feeds)
+    if refusal:
+        raise UsageError(f"{user!r} has no home: {refusal}")
+    return f"{user}/{calendar}"
+
+
+def _import_one(built: assembly.Assembly, path: Path, target: str) -> Imported:
+    settings: Settings = built.settings
+
+    def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:
+        return tqdm(found, desc=path.name, unit="object", disable=None, leave=False, delay=0.5)
+
+    try:
+        return import_file(
+            built.database,
+            path,
+            target,
+            max_size=settings.max_resource_size,
+            first=settings.first_collections,
+            progress=progress,
+        )
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def _feed(given: argparse.Namespace) -> int:
+    with assembly.build(given.config) as built:
+        feeds = built.require_feeds()
+        if given.action == "list":
+            for feed in feeds.catalog.feeds():
+                files = f", published as {', '.join(feed.publish)}" if feed.publish else ""
+                sys.stdout.write(f"{feed.name}: {feed.rules.title} ({feed.access.kind}{files})\n")
+            return 0
+        if not given.name or not given.user:
+            raise UsageError(f"feed {given.action} takes FEED --user USER")
+        found = feeds.catalog.feed(given.name)
+        if found is None:
+            raise UsageError(f"there is no feed {given.name!r}; `kalends feed list` tells which")
+        if not feeds.catalog.may_see(found, given.user):
+            raise UsageError(f"{given.user!r} may not see the feed {given.name!r}")
+        make = feeds.secrets.rotate if given.action == "rotate" else feeds.secrets.secret_of
+        sys.stdout.write(f"/feeds/s/{make(found.name, given.user)}/{quote(found.name)}.ics\n")
+        built.catch_up()
+    return 0

@@ -1,0 +1,1 @@
+"""Apache's user files, and HTTP authentication against them."""

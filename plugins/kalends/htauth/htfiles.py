@@ -1,0 +1,173 @@
+"""Apache's password files, read as Apache httpd 2.4 reads them. Pure: bytes to values, no I/O.
+
+Names and hashes stay bytes, because Apache compares bytes. No input raises: what Apache would
+skip is skipped, and what it would take for a name or a hash is one.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+PASSWORD_LINE_LIMIT = 8191
+"""Bytes of a joined line, without its line end, at which Apache stops reading a password file."""
+
+_BLANKS = b" \t\n\v\f\r"
+# Enough of a hash field to tell its format and cost, and how many fields to look at.
+_KIND, _SAMPLE = 7, 1000
+
+
+class Line(NamedTuple):
+    """One logical line.
+
+    Attributes:
+        number: its first physical line, counted from 1.
+        text: its bytes, joined and trimmed; never empty, never a comment.
+    """
+
+    number: int
+    text: bytes
+
+
+class OverlongLine(NamedTuple):
+    """Where reading ended early: Apache sees nothing from this line on."""
+
+    number: int
+
+
+def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Line | OverlongLine]:
+    r"""Lines as Apache's configuration reader joins, cuts and trims them.
+
+    A backslash before the line end joins the next line, without a blank, in comments too; a NUL
+    ends the logical line; blanks at both ends fall away; empty lines and lines that then begin
+    with ``#`` are left out. A line that reaches ``limit`` bytes ends everything.
+
+    Args:
+        data: the whole file.
+        limit: bytes of a joined line at which reading stops.
+    """
+    if not any(mark in data for mark in (b"\0", b"\\\n", b"\\\r\n")):
+        yield from _plain_lines(data, limit)
+        return
+    position, number = 0, 0
+    while position < len(data):
+        first, joined, more = number + 1, bytearray(), True
+        while more and position < len(data):
+            number += 1
+            room = position + limit - len(joined)
+            end = data.find(b"\n", position, room) + 1 or min(room, len(data))
+            joined += data[position:end].partition(b"\0")[0]
+            position = end
+            more = _ends_in_backslash(joined)
+            if more:
+                del joined[-1]
+        if len(joined) >= limit:
+            yield OverlongLine(first)
+            return
+        text = bytes(joined.strip(_BLANKS))
+        if text and not text.startswith(b"#"):
+            yield Line(first, text)
+
+
+def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:
+    """The same for a file without NUL and continuation: a quarter of the time for 50,000 lines."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) >= limit:
+            yield OverlongLine(number)
+            return
+        text = line.strip(_BLANKS)
+        if text and not text.startswith(b"#"):
+            yield Line(number, text)
+
+
+def _ends_in_backslash(joined: bytearray) -> bool:
+    """Take the line end off, and say whether a backslash stood before it."""
+    if not joined.endswith(b"\n"):
+        return False
+    del joined[-1]
+    if joined.endswith(b"\r"):
+        del joined[-1]
+    return joined.endswith(b"\\")
+
+
+def split_field(text: bytes) -> tuple[bytes, bytes]:
+    """The field before the next colon, and what follows it; colons in a row count as one."""
+    field, _, rest = text.partition(b":")
+    return field, rest.lstrip(b":")
+
+
+class PasswordEntry(NamedTuple):
+    """What a password file says of one user.
+
+    Attributes:
+        stored: the hash field, possibly empty.
+        line: where it stands, counted from 1.
+    """
+
+    stored: bytes
+    line: int
+
+
+@dataclass(frozen=True)
+class PasswordFile:
+    """A parsed AuthUserFile.
+
+    Attributes:
+        lines: by user name, the first line of each. (They are split when they are asked for:
+            a changed file of 50,000 lines is read while a request waits.)
+        cut_at: the overlong line at which Apache stops reading, or None.
+    """
+
+    lines: Mapping[bytes, Line]
+    cut_at: int | None
+
+    def find(self, name: bytes) -> PasswordEntry | None:
+        """The entry of the user whose name is these bytes."""
+        line = self.lines.get(name)
+        if line is None:
+            return None
+        _, rest = split_field(line.text)
+        return PasswordEntry(split_field(rest)[0], line.number)
+
+    @cached_property
+    def usual(self) -> tuple[bytes, ...]:
+        """A hash field of each kind, the commonest kind first (judged by some of the lines)."""
+        kinds: Counter[bytes] = Counter()
+        example: dict[bytes, bytes] = {}
+        for name in islice(self.lines, _SAMPLE):
+            entry = self.find(name)
+            if entry and entry.stored:
+                kind = entry.stored[:_KIND]
+                kinds[kind] += 1
+                example.setdefault(kind, entry.stored)
+        return tuple(example[kind] for kind, _ in kinds.most_common())
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every user's name as text (see `decode_name`)."""
+        return frozenset(decode_name(name) for name in self.lines if name)
+
+
+def parse_htpasswd(data: bytes) -> PasswordFile:
+    """Lines ``user:hash``; the first line of a user counts, even if its hash is empty.
+
+    Whatever follows a colon after the hash is ignored.
+    """
+    lines: dict[bytes, Line] = {}
+    for line in logical_lines(data):
+        if isinstance(line, OverlongLine):
+            return PasswordFile(lines, line.number)
+        lines.setdefault(line.text.partition(b":")[0], line)
+    return PasswordFile(lines, None)
+
+
+def decode_name(name: bytes) -> str:
+    """A user's name as the application sees it: UTF-8 where it is that, else ISO-8859-1."""
+    try:
+        return name.decode()
+    except UnicodeDecodeError:
+        return name.decode("latin-1")

@@ -1,0 +1,144 @@
+"""HTTP authentication as WSGI middleware: every 401 is given here, before the application."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from kalends.errors import UserFileUnavailableError
+from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified
+from kalends.htauth.users import UserDirectory
+
+_log = logging.getLogger("kalends.htauth")
+
+USER_KEY = "kalends.user"
+"""Where the application finds the verified user's name. No header of a client ends up here."""
+
+# Apache's LimitRequestFieldSize is for the whole header line.
+_HEADER_LIMIT = 8190 - len("Authorization: ")
+_RETRY_AFTER_SECONDS = 5
+_NAME_IN_LOG = 100
+
+
+def peer_address(environ: WSGIEnvironment) -> str:
+    """The address that the connection comes from."""
+    return environ.get("REMOTE_ADDR") or "-"
+
+
+class HttpAuthentication:
+    """WSGI middleware that says who the client is, or answers 401.
+
+    The application behind it never sees an Authorization header. A verified user's name is in the
+    environ under `USER_KEY`, and under REMOTE_USER for the access log; without one, neither is.
+
+    A refused request's body is not read here. What is left of it is the server's business: gunicorn
+    reads up to 64 KiB away and else closes the connection, Apache and nginx read it away.
+
+    Args:
+        app: the application behind.
+        directory: who may log in.
+        realm: what the login dialog shows.
+        needs_login: whether a request is only for those who have logged in. Elsewhere credentials
+            count if they are right, and are ignored if they are not.
+        schemes: what is accepted and offered, the preferred first; Basic if not given.
+        client_address: whom the log names for a failed login.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        directory: UserDirectory,
+        *,
+        realm: str,
+        needs_login: Callable[[WSGIEnvironment], bool],
+        schemes: Sequence[Scheme] | None = None,
+        client_address: Callable[[WSGIEnvironment], str] = peer_address,
+    ) -> None:
+        self._app = app
+        self._needs_login = needs_login
+        self._schemes = tuple(schemes or (BasicScheme(directory, realm),))
+        self._client_address = client_address
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Authenticate one request, and pass it on or refuse it."""
+        credentials = environ.pop("HTTP_AUTHORIZATION", None)
+        for key in (USER_KEY, "REMOTE_USER", "AUTH_TYPE"):
+            environ.pop(key, None)
+        needed = self._needs_login(environ)
+        answer = partial(_answer, environ, start_response)
+        try:
+            outcome = None if credentials is None else self._authenticate(environ, credentials)
+        except UserFileUnavailableError:
+            if needed:
+                retry = ("Retry-After", str(_RETRY_AFTER_SECONDS))
+                return answer(HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.", [retry])
+            outcome = None
+        if isinstance(outcome, Verified):
+            environ[USER_KEY] = environ["REMOTE_USER"] = outcome.user
+            environ["AUTH_TYPE"] = outcome.scheme
+            return self._app(environ, _with_headers(start_response, outcome.headers))
+        if not needed:
+            return self._app(environ, start_response)
+        if outcome is not None and outcome.malformed:
+            return answer(HTTPStatus.BAD_REQUEST, "That Authorization header is too long.", [])
+        challenges = [
+            ("WWW-Authenticate", value) for scheme in self._schemes for value in scheme.challenges()
+        ]
+        return answer(HTTPStatus.UNAUTHORIZED, "Please log in.", challenges)
+
+    def _authenticate(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+        """Let the scheme that the header names judge it; a refusal is one line in the log."""
+        if len(credentials) > _HEADER_LIMIT:
+            outcome: Verified | Refused = Refused(None, "overlong Authorization header", True)
+        else:
+            name = re.split("[ \t]", credentials, maxsplit=1)[0].lower()
+            scheme = next((s for s in self._schemes if s.name == name), None)
+            if scheme is None:
+                outcome = Refused(None, "a scheme that is not offered")
+            else:
+                outcome = scheme.verify(environ, credentials)
+        if isinstance(outcome, Refused):
+            # The address comes first: what follows is the client's own text.
+            _log.warning(
+                "login failed from %s: %s, name %s",
+                self._client_address(environ),
+                outcome.why,
+                ascii(outcome.claimed[:_NAME_IN_LOG]) if outcome.claimed is not None else "unknown",
+            )
+        return outcome
+
+
+def _answer(
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    status: HTTPStatus,
+    text: str,
+    headers: list[tuple[str, str]],
+) -> list[bytes]:
+    """A short answer of our own."""
+    body = (text + "\n").encode()
+    headers = [
+        *headers,
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+    ]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+
+def _with_headers(
+    start_response: StartResponse, more: tuple[tuple[str, str], ...]
+) -> StartResponse:
+    """A start_response that adds headers to whatever the application answers."""
+    if not more:
+        return start_response
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        return start_response(status, [*headers, *more], exc_info)
+
+    return start

@@ -1,0 +1,1 @@
+"""Merged ``.ics`` feeds: definitions, composition, versions on disk, publication and addresses."""

@@ -1,0 +1,106 @@
+"""Which feeds there are at this moment: the definitions, for the accounts that there are."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from kalends.errors import ConfigurationError
+from kalends.icsfeed import spec
+from kalends.icsfeed.definitions import Definitions, Feed
+from kalends.icsfeed.source import Accounts
+from kalends.names import refusal_of_name
+
+_log = logging.getLogger("kalends.feeds")
+
+
+class Catalog:
+    """The feeds of one installation; an edit of the definitions counts at the next call.
+
+    Args:
+        path: the file of definitions.
+        accounts: who there is.
+
+    Raises:
+        ConfigurationError: the definitions cannot be used. Later on, the last good ones stand
+            until the file is mended, and the log tells.
+    """
+
+    def __init__(self, path: Path, accounts: Accounts) -> None:
+        self._path = path
+        self._accounts = accounts
+        self._lock = threading.Lock()
+        self._seen = self._stamp()
+        self._definitions = spec.load(path)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who there is."""
+        return self._accounts
+
+    def named(self) -> frozenset[str]:
+        """The names of the feeds that are defined by name."""
+        return frozenset(self._current().named)
+
+    def feed(self, name: str) -> Feed | None:
+        """The feed called ``name``, or None.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        definitions = self._current()
+        if name in definitions.named:
+            return definitions.named[name]
+        if definitions.each is None or refusal_of_name(name, definitions.named):
+            return None
+        return definitions.each.for_account(name) if name in self._accounts.names() else None
+
+    def feeds(self) -> Iterator[Feed]:
+        """All feeds, those by name first.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        definitions = self._current()
+        yield from definitions.named.values()
+        if definitions.each is None:
+            return
+        for name in sorted(self._accounts.names()):
+            if refusal_of_name(name, definitions.named) is None:
+                yield definitions.each.for_account(name)
+
+    def may_see(self, feed: Feed, person: str) -> bool:
+        """Whether a person may see a feed when logged in, or have a secret for it.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        if person not in self._accounts.names():
+            return False
+        if feed.access.kind == "secret":
+            return True
+        return feed.admits(person, self._accounts.members)
+
+    def _current(self) -> Definitions:
+        stamp = self._stamp()
+        if stamp != self._seen:
+            with self._lock:
+                if stamp != self._seen:
+                    self._reload()
+                    self._seen = stamp
+        return self._definitions
+
+    def _reload(self) -> None:
+        try:
+            self._definitions = spec.load(self._path)
+        except ConfigurationError as error:
+            _log.error("%s; the feeds stay as they were", error)
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -1,0 +1,231 @@
+"""Composing a version of a feed into a file: from scratch, or from the version before it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from kalends.errors import IcalendarSyntaxError
+from kalends.icsfeed.compose import TAIL, Copy, definition_text, head, render, settle, visible
+from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.parts import Parts, Place, opened
+from kalends.icsfeed.source import CalendarState, FeedSnapshot, StoredObject
+from kalends.icsfeed.zones import Zone, names_of
+
+_BLOCK = 1 << 18
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What composing has seen: the objects that could not be read and were left out."""
+
+    left_out: list[str] = field(default_factory=list)
+
+
+def compose_feed(
+    snapshot: FeedSnapshot, calendars: Sequence[CalendarState], feed: Feed, target: Path
+) -> Outcome:
+    """Compose the version of ``feed`` that these calendars make.
+
+    What is made from the version before equals what is made from scratch, octet for octet.
+
+    Args:
+        snapshot: the store at the moment of the version.
+        calendars: what the feed merges, by path.
+        feed: its definition.
+        target: the file to make; versions of the feed before it lie in the same folder.
+
+    Raises:
+        OSError: there is no room, or the disk fails.
+    """
+    composition = _Composition(snapshot, calendars, feed, target)
+    try:
+        with opened(target.parent / "parts.db") as parts:
+            composition.run(parts)
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(28, "no room for the parts of a feed", str(target.parent)) from error
+    os.replace(composition.made, target)  # noqa: PTH105 - one atomic step
+    return composition.outcome
+
+
+class _Composition:
+    """One making of one version."""
+
+    def __init__(
+        self, snapshot: FeedSnapshot, calendars: Sequence[CalendarState], feed: Feed, target: Path
+    ) -> None:
+        self._snapshot = snapshot
+        self._calendars = {calendar.id: calendar for calendar in calendars}
+        self._feed = feed
+        self._target = target
+        self.made = target.with_suffix(".tmp")
+        self.outcome = Outcome()
+
+    def run(self, parts: Parts) -> None:
+        """Write the version to ``made`` and note its parts."""
+        before = parts.state
+        if not (before and self._from_before(parts, before)):
+            self._from_scratch(parts)
+        parts.note(
+            version=self._target.name,
+            calendars=json.dumps({c.id: [c.path, c.modseq] for c in self._calendars.values()}),
+            rules=repr(self._feed.rules),
+        )
+
+    def _from_scratch(self, parts: Parts) -> None:
+        shared = frozenset(self._snapshot.shared_uids(list(self._calendars)))
+        names: Mapping[Zone, str] = {}
+        while True:
+            parts.clear()
+            body = self.made.with_suffix(".body")
+            with body.open("wb") as out:
+                for place, copy in self._copies(shared):
+                    out.write(self._render(parts, place, copy, names))
+            found = names_of(parts.zones())
+            if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
+                break
+            # Two definitions share a TZID, which is known only now: once more, with their names.
+            names = found
+        with self.made.open("wb") as out:
+            opening = self._head(parts)
+            out.write(opening)
+            with body.open("rb") as source:
+                shutil.copyfileobj(source, out, _BLOCK)
+            out.write(TAIL)
+        body.unlink()
+        parts.note(head=str(len(opening)))
+
+    def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
+        """Make the version from the one before; False if that cannot be done."""
+        old = self._target.parent / before.get("version", "")
+        known = {int(i): (path, m) for i, (path, m) in json.loads(before["calendars"]).items()}
+        if before.get("rules") != repr(self._feed.rules) or not old.is_file():
+            return False
+        if {i: path for i, (path, _) in known.items()} != {
+            c.id: c.path for c in self._calendars.values()
+        }:
+            return False
+        if any(m < self._snapshot.oldest_change(i) for i, (_, m) in known.items()):
+            return False
+        uids: set[str] = set()
+        for number, (_, modseq) in known.items():
+            if self._calendars[number].modseq != modseq:
+                uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
+                uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))
+        if len(uids) > 1000:  # as quick from scratch, and in less memory
+            return False
+        names = names_of(parts.zones())
+        edits = self._edits(parts, sorted(uids), names)
+        now = names_of(parts.zones())
+        if any(names.get(zone, zone.tzid) != name for zone, name in now.items()):
+            return False
+        opening = self._head(parts)
+        with old.open("rb") as source, self.made.open("wb") as out:
+            out.write(opening)
+            _splice(source, out, int(before["head"]), edits)
+        parts.note(head=str(len(opening)))
+        return True
+
+    def _edits(
+        self, parts: Parts, uids: Sequence[str], names: Mapping[Zone, str]
+    ) -> list[tuple[int, int, bytes]]:
+        """The changes of the old body, in order: an offset, octets that go, octets that come."""
+        gone = parts.places(uids)
+        fresh: list[tuple[Place, Copy]] = []
+        groups: dict[str, list[StoredObject]] = {}
+        for stored in self._snapshot.copies(list(self._calendars), uids):
+            groups.setdefault(stored.uid, []).append(stored)
+        for uid in sorted(groups):
+            fresh += [(self._place(copy), copy) for copy in self._settled(groups[uid])]
+        # All offsets are those of the old body, so they are taken before anything changes.
+        edits = [(parts.offset(place), place, length, b"") for place, length in gone]
+        texts = [(parts.offset(place), place, copy) for place, copy in fresh]
+        for place, _ in gone:
+            parts.remove(place)
+        edits += [
+            (offset, place, 0, self._render(parts, place, copy, names))
+            for offset, place, copy in texts
+        ]
+        edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
+        return [(offset, length, text) for offset, _, length, text in edits]
+
+    def _copies(self, shared: frozenset[str]) -> Iterator[tuple[Place, Copy]]:
+        """Everything that the feed shows, in its order."""
+        settled: dict[str, dict[int, Copy]] = {}
+        for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
+            for stored in self._snapshot.objects(calendar.id):
+                if stored.uid in shared:
+                    if stored.uid not in settled:
+                        all_of_it = list(self._snapshot.copies(list(self._calendars), [stored.uid]))
+                        settled[stored.uid] = {c.stored.id: c for c in self._settled(all_of_it)}
+                    copy = settled[stored.uid].pop(stored.id, None)
+                else:
+                    copy = next(iter(self._settled([stored])), None)
+                if copy:
+                    yield self._place(copy), copy
+
+    def _settled(self, stored: Sequence[StoredObject]) -> list[Copy]:
+        copies = []
+        for one in stored:
+            path = self._calendars[one.calendar].path
+            try:
+                copy = visible(one, path, self._feed.rules)
+            except (IcalendarSyntaxError, UnicodeDecodeError) as error:
+                self.outcome.left_out.append(f"/{path}/ UID {one.uid!r}: {error}")
+                continue
+            if copy:
+                copies.append(copy)
+        return settle(copies)
+
+    def _place(self, copy: Copy) -> Place:
+        return Place(copy.path, copy.stored.uid, copy.stored.id)
+
+    def _render(self, parts: Parts, place: Place, copy: Copy, names: Mapping[Zone, str]) -> bytes:
+        text = render(copy, {zone: names.get(zone, zone.tzid) for zone in copy.zones})
+        texts = {zone: definition_text(definition) for zone, definition in copy.zones.items()}
+        parts.add(place, len(text), texts)
+        return text
+
+    def _head(self, parts: Parts) -> bytes:
+        zones = parts.zones()
+        colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
+        shared = colors.pop() if len(colors) == 1 else ""
+        color = self._feed.rules.color or (shared if _is_color(shared) else "")
+        return head(self._feed.rules, color.upper(), zones, names_of(zones))
+
+
+def _is_color(text: str) -> bool:
+    return (
+        len(text) == 7 and text[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in text[1:])
+    )
+
+
+def _splice(
+    source: BinaryIO, out: BinaryIO, start: int, edits: Sequence[tuple[int, int, bytes]]
+) -> None:
+    """Copy the old version's body and tail from ``start`` on, with edits in their order."""
+    position = 0
+    for offset, length, text in edits:
+        _copy(source, out, start + position, offset - position)
+        position = offset + length
+        out.write(text)
+    source.seek(start + position)
+    shutil.copyfileobj(source, out, _BLOCK)
+
+
+def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
+    source.seek(start)
+    while length > 0:
+        block = source.read(min(_BLOCK, length))
+        if not block:
+            raise OSError(5, "a version of a feed is shorter than it was", source.name)
+        out.write(block)
+        length -= len(block)

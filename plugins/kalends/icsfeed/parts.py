@@ -1,0 +1,130 @@
+"""What the newest version of a feed consists of, so that the next can be made from it.
+
+A small database beside the versions: for each object in the feed its place in the order, the length
+of its text and the time zones that it uses. It is a cache: without it a version is composed anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from kalends.icsfeed.zones import Zone
+
+_TABLES = """
+CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT,
+                   PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
+CREATE INDEX part_uid ON part (uid);
+CREATE TABLE zone (tzid TEXT, digest TEXT, text BLOB, uses INTEGER, PRIMARY KEY (tzid, digest));
+CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+class Place(NamedTuple):
+    """Where an object stands: the order of these is the order of a feed."""
+
+    path: str
+    uid: str
+    id: int
+
+
+class Parts:
+    """The parts of one version; changes count once the ``opened`` block has ended well."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What was noted with ``note``: which version this is, and of which calendars."""
+        return dict(self._connection.execute("SELECT what, value FROM state"))
+
+    def note(self, **values: str) -> None:
+        """Note which version this is from now on."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items())
+        )
+
+    def clear(self) -> None:
+        """Forget everything, to begin from scratch."""
+        for table in ("part", "zone", "state"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+
+    def places(self, uids: Collection[str]) -> list[tuple[Place, int]]:
+        """The parts that came from objects with these UIDs, each with its length in octets."""
+        found = []
+        for uid in uids:
+            rows = self._connection.execute(
+                "SELECT path, uid, id, length FROM part WHERE uid = ?", (uid,)
+            )
+            found += [(Place(path, name, number), length) for path, name, number, length in rows]
+        return found
+
+    def offset(self, place: Place) -> int:
+        """How many octets of parts stand before ``place``."""
+        row = self._connection.execute(
+            "SELECT TOTAL(length) FROM part WHERE (path, uid, id) < (?, ?, ?)", place
+        ).fetchone()
+        return int(row[0])
+
+    def add(self, place: Place, length: int, zones: Mapping[Zone, bytes]) -> None:
+        """Note a part, and the definitions that it uses with their texts."""
+        self._connection.execute(
+            "INSERT INTO part VALUES (?, ?, ?, ?, ?)", (*place, length, json.dumps(list(zones)))
+        )
+        for zone, text in zones.items():
+            self._connection.execute(
+                "INSERT INTO zone VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1,"
+                " text = min(text, excluded.text)",
+                (*zone, text),
+            )
+
+    def remove(self, place: Place) -> None:
+        """Forget a part and its use of definitions."""
+        where = "WHERE (path, uid, id) = (?, ?, ?)"
+        row = self._connection.execute(f"SELECT zones FROM part {where}", place).fetchone()  # noqa: S608
+        self._connection.execute(f"DELETE FROM part {where}", place)  # noqa: S608
+        for zone in json.loads(row[0]):
+            self._connection.execute(
+                "UPDATE zone SET uses = uses - 1 WHERE (tzid, digest) = (?, ?)", zone
+            )
+        self._connection.execute("DELETE FROM zone WHERE uses <= 0")
+
+    def zones(self) -> dict[Zone, bytes]:
+        """The definitions in use, each with its text."""
+        rows = self._connection.execute("SELECT tzid, digest, text FROM zone")
+        return {Zone(tzid, digest): text for tzid, digest, text in rows}
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Parts]:
+    """The parts that are noted at ``path``, made if it is missing or no longer whole.
+
+    The caller holds the lock of the feed.
+    """
+    try:
+        connection = _connect(path)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        connection = _connect(path)
+    try:
+        with connection:
+            connection.execute("BEGIN")
+            yield Parts(connection)
+    finally:
+        connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    # It can be made again from the store, so nothing waits for the disk.
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("PRAGMA journal_mode = MEMORY")
+    known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
+    if not known.fetchone()[0]:
+        connection.executescript(_TABLES)
+    return connection

@@ -1,0 +1,137 @@
+"""What feeds ask of the rest of Kalends; the assembly hands in what has these shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+OWNER_ONLY = "{urn:x-kalends}feeds"
+"""The property of a calendar that, set to ``owner``, keeps it out of all feeds but its owner's."""
+
+
+class CalendarState(Protocol):
+    """A calendar as it stands in a snapshot."""
+
+    @property
+    def id(self) -> int:
+        """Its number, which no other calendar ever had or gets."""
+
+    @property
+    def path(self) -> str:
+        """Its path without a slash at either end: ``alice/work``."""
+
+    @property
+    def modseq(self) -> int:
+        """Its change number: it grows with every change of its objects or properties."""
+
+    @property
+    def changed(self) -> int:
+        """The time of its last change, microseconds since 1970, UTC."""
+
+    @property
+    def props(self) -> Mapping[str, str]:
+        """Its properties under Radicale's names (``D:displayname``), and ours."""
+
+
+class StoredObject(Protocol):
+    """A calendar object as it stands in a snapshot."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def calendar(self) -> int:
+        """The number of its calendar."""
+
+    @property
+    def uid(self) -> str:
+        """Its UID, which no other object of its calendar has."""
+
+    @property
+    def component(self) -> str:
+        """``VEVENT``, ``VTODO`` or another component's name."""
+
+    @property
+    def modseq(self) -> int:
+        """The change number of its calendar when it changed last."""
+
+    @property
+    def changed(self) -> int:
+        """The time of its last change, microseconds since 1970, UTC."""
+
+    @property
+    def data(self) -> bytes:
+        """The client's octets."""
+
+
+class FeedSnapshot(Protocol):
+    """One consistent moment of the store."""
+
+    def calendars(self) -> Collection[CalendarState]:
+        """All calendars."""
+
+    def objects(self, calendar: int) -> Iterator[StoredObject]:
+        """The objects of a calendar."""
+
+    def changed_since(self, calendar: int, modseq: int) -> Iterator[StoredObject]:
+        """The objects that came or changed after the change number ``modseq``."""
+
+    def removed_since(self, calendar: int, modseq: int) -> Collection[tuple[int, str]]:
+        """The ids and UIDs that went after ``modseq``; a change of UID counts as going."""
+
+    def copies(self, calendars: Collection[int], uids: Collection[str]) -> Iterator[StoredObject]:
+        """The objects of these calendars that have one of these UIDs."""
+
+    def shared_uids(self, calendars: Collection[int]) -> Collection[str]:
+        """The UIDs that more than one of these calendars has."""
+
+    def oldest_change(self, calendar: int) -> int:
+        """The change number before which removals are no longer known."""
+
+
+class FeedSource(Protocol):
+    """The store, as feeds see it."""
+
+    def snapshot(self) -> AbstractContextManager[FeedSnapshot]:
+        """One consistent moment, for as long as the block lasts."""
+
+
+class SecretBook(Protocol):
+    """The secret of each person for each feed."""
+
+    def secret_of(self, feed: str, person: str) -> str:
+        """The secret, made at the first time of asking."""
+
+    def rotate(self, feed: str, person: str) -> str:
+        """A new secret; the old one ends."""
+
+    def holder(self, secret: str) -> tuple[str, str] | None:
+        """The feed and person of a secret, found in constant time, or None."""
+
+    def held(self, feed: str) -> Mapping[str, str]:
+        """The secrets that were made for a feed, by person."""
+
+
+class PublicationLog(Protocol):
+    """Which version stands at which target; what is still to do is what differs from it."""
+
+    def published(self) -> Mapping[str, str]:
+        """The key of the version at each target."""
+
+    def record(self, target: str, key: str) -> None:
+        """Note, durably, that the version ``key`` stands at ``target``."""
+
+    def forget(self, target: str) -> None:
+        """Note, durably, that nothing stands at ``target`` any more."""
+
+
+class Accounts(Protocol):
+    """Who there is. Each method may raise UserFileUnavailableError."""
+
+    def names(self) -> frozenset[str]:
+        """The names of the user files, and of homes whose accounts come from elsewhere."""
+
+    def members(self, group: str) -> frozenset[str]:
+        """The accounts in a group; none if there is no such group."""

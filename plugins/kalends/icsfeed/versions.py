@@ -1,0 +1,196 @@
+"""Composed versions of feeds on disk: one file for each, shared by the workers of a host."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import gzip
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.document import compose_feed
+from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnapshot, FeedSource
+
+_log = logging.getLogger("kalends.feeds")
+
+_COMPOSER = 1
+"""Counts up whenever the same calendars give other bytes than before."""
+
+_KEPT = 2
+"""Versions of a feed that stay: the newest, and the one it was made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a feed is at one moment, before anything is composed.
+
+    Attributes:
+        key: names its version: equal keys, equal bytes.
+        changed: seconds since 1970 of its last change, or None if it has no calendar.
+        calendars: what it merges, by path.
+    """
+
+    key: str
+    changed: int | None
+    calendars: tuple[CalendarState, ...]
+
+    def etag(self, coding: str = "") -> str:
+        """The strong entity tag of the version, in one coding, quoted."""
+        return f'"{self.key}-{coding}"' if coding else f'"{self.key}"'
+
+
+class Versions:
+    """Makes versions when they are asked for, each once on a host.
+
+    Args:
+        folder: where they lie; made if it is missing.
+        source: the store.
+        accounts: who there is.
+    """
+
+    def __init__(self, folder: Path, source: FeedSource, accounts: Accounts) -> None:
+        self._folder = folder
+        self._source = source
+        self._accounts = accounts
+
+    def state(self, feed: Feed) -> State:
+        """What ``feed`` is now.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        with self._source.snapshot() as snapshot:
+            return self._state(feed, snapshot)
+
+    def open(self, feed: Feed, coding: str = "") -> tuple[State, BinaryIO]:
+        """The newest version of ``feed``, composed if need be, and its octets.
+
+        Args:
+            coding: ``gzip``, or empty for the text itself.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        state = self.state(feed)
+        found = _open(self._path(feed, state, coding))
+        if found:
+            return state, found
+        try:
+            with self._locked(feed):
+                return self._made(feed, coding)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
+        return self._made_elsewhere(feed, coding)
+
+    def _state(self, feed: Feed, snapshot: FeedSnapshot) -> State:
+        names = self._accounts.names()
+        calendars = tuple(
+            sorted(
+                (
+                    calendar
+                    for calendar in snapshot.calendars()
+                    if _shown(calendar, feed)
+                    and any(
+                        pattern.matches(calendar.path, names, self._accounts.members)
+                        for pattern in feed.calendars
+                    )
+                ),
+                key=lambda calendar: calendar.path,
+            )
+        )
+        text = repr(
+            (
+                _COMPOSER,
+                feed.name,
+                feed.rules,
+                [(c.id, c.path, c.modseq, c.changed) for c in calendars],
+            )
+        )
+        changed = max((c.changed for c in calendars), default=None)
+        return State(
+            sha256(text.encode()).hexdigest()[:32],
+            None if changed is None else changed // 1_000_000,
+            calendars,
+        )
+
+    def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+        # Whoever waited for the lock looks again: many writes at once cost one composition.
+        with self._source.snapshot() as snapshot:
+            state = self._state(feed, snapshot)
+            path = self._path(feed, state)
+            if not path.exists():
+                self._compose(feed, snapshot, state, path)
+        if coding:
+            coded = self._path(feed, state, coding)
+            if not coded.exists():
+                _compress(path, coded)
+            path = coded
+        return state, path.open("rb")
+
+    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
+        older = sorted(path.parent.glob("*.ics"), key=lambda p: p.stat().st_mtime_ns)
+        outcome = compose_feed(snapshot, state.calendars, feed, path)
+        for line in outcome.left_out:
+            _log.warning("feed %s: left out %s", feed.name, line)
+        for old in older[: 1 - _KEPT or None]:
+            for left in path.parent.glob(f"{old.stem}.*"):
+                left.unlink(missing_ok=True)
+
+    def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+        with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
+            state = self._state(feed, snapshot)
+            path = Path(folder) / "feed.ics"
+            compose_feed(snapshot, state.calendars, feed, path)
+            if coding:
+                _compress(path, path.with_suffix(".gz"))
+                path = path.with_suffix(".gz")
+            return state, path.open("rb")
+
+    @contextmanager
+    def _locked(self, feed: Feed) -> Iterator[None]:
+        folder = self._feed_folder(feed)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _path(self, feed: Feed, state: State, coding: str = "") -> Path:
+        return self._feed_folder(feed) / f"{state.key}.{'gz' if coding else 'ics'}"
+
+    def _feed_folder(self, feed: Feed) -> Path:
+        # A name may hold what a file system does not take.
+        return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
+
+
+def _shown(calendar: CalendarState, feed: Feed) -> bool:
+    owner = calendar.path.partition("/")[0]
+    return calendar.props.get(OWNER_ONLY) != "owner" or owner == feed.owner
+
+
+def _open(path: Path) -> BinaryIO | None:
+    with suppress(FileNotFoundError):
+        return path.open("rb")
+    return None
+
+
+def _compress(source: Path, target: Path) -> None:
+    made = target.with_suffix(".tmp")
+    # Neither time nor name goes in, so that equal text gives equal octets.
+    with (
+        source.open("rb") as text,
+        made.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(text, packed, 1 << 18)
+    os.replace(made, target)  # noqa: PTH105 - one atomic step

@@ -1,0 +1,102 @@
+"""Bringing whole files of calendars and cards into a collection, one transaction for each file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kalends.calobject import CalendarObject, split_calendar, split_cards
+from kalends.errors import KalendsError
+from kalends.store import collections, objects
+from kalends.store.engine import Database
+from kalends.store.objects import Merged
+
+
+class ImportTargetError(KalendsError):
+    """The collection that an import names cannot take it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Something in a file that was not taken: where, and why."""
+
+    path: Path
+    line: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of one file."""
+
+    merged: Merged
+    refused: list[Refused]
+
+
+def import_file(
+    database: Database,
+    path: Path,
+    target: str,
+    *,
+    max_size: int,
+    first: Mapping[str, Mapping[str, str]],
+    progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
+) -> Imported:
+    """Import one file into ``USER/CALENDAR``, which is made if it is missing.
+
+    Args:
+        max_size: the largest object, octets.
+        first: the collections that a new home begins with, by name.
+        progress: passes objects through and shows how far it has come.
+
+    Raises:
+        ImportTargetError: the target is no USER/CALENDAR, or of another kind than the file.
+        OSError: the file cannot be read.
+    """
+    data = path.read_bytes()
+    split = split_cards if _is_cards(path, data) else split_calendar
+    whole = split(data, max_size=max_size)
+    refused = [Refused(path, bad.line, bad.why) for bad in whole.refused]
+    if not whole.objects:
+        return Imported(Merged(0, 0, 0, 0), refused)
+    with database.write() as connection:
+        collections.ensure_home(connection, target.partition("/")[0], first)
+        existing = collections.find(connection, target)
+        if existing is None:
+            props = {"tag": whole.kind, "D:displayname": target.rpartition("/")[2]}
+            existing = collections.create(connection, target, props)
+        if existing.tag != whole.kind:
+            raise ImportTargetError(f"{target} is no {whole.kind}, which {path} needs")
+        taken = _of_allowed_kind(whole.objects, existing, path, refused)
+        merged = objects.merge(connection, existing.id, progress(taken))
+    return Imported(merged, refused)
+
+
+def _is_cards(path: Path, data: bytes) -> bool:
+    return path.suffix.lower() == ".vcf" or b"BEGIN:VCARD" in data[:4096].upper()
+
+
+def _of_allowed_kind(
+    found: Iterable[CalendarObject],
+    target: collections.CollectionRow,
+    path: Path,
+    refused: list[Refused],
+) -> list[CalendarObject]:
+    stated = target.props.get("C:supported-calendar-component-set")
+    if not stated:
+        return list(found)
+    allowed = {part.strip().upper() for part in stated.split(",")}
+
+    def keep() -> Iterator[CalendarObject]:
+        for content in found:
+            if content.component in allowed:
+                yield content
+            else:
+                why = f"{content.uid}: {target.path} takes no {content.component}"
+                refused.append(Refused(path, 1, why))
+
+    return list(keep())

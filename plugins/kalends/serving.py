@@ -1,0 +1,203 @@
+"""``kalends serve``: gunicorn's threaded workers on our own listeners, no secret in a log.
+
+Why gunicorn: see the measurements in ``plugins/README.md``.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from kalends import wsgi
+from kalends.errors import ConfigurationError
+from kalends.settings import Settings
+
+GRACEFUL_SECONDS = 20
+"""How long a stop waits for the requests that are being answered."""
+
+KEEP_ALIVE_SECONDS = 75
+"""How long a connection without a request is kept: longer than proxies keep theirs."""
+
+_BACKLOG = 1024
+_SECRET_PATH = re.compile(r"(/feeds/s/)[^/ ?]+")
+_ACCESS = '%(h)s %({kalends.user}e)s "%(m)s %(U)s %(H)s" %(s)s %(B)s %(D)sus "%(a)s"'
+
+
+class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
+    """One line per request: who, what, the status, the octets and the microseconds."""
+
+    def atoms(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> Any:
+        """The parts of a line; the secret of an address and the query are left out."""
+        found = super().atoms(resp, req, environ, request_time)
+        found["U"] = _SECRET_PATH.sub(r"\1***", found["U"] or "")
+        return found
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
+    """Gunicorn, told everything by our settings."""
+
+    def __init__(self, settings: Settings, announce: Callable[[str], str]) -> None:
+        self._settings = settings
+        self._announce = announce
+        self._sockets = [] if os.environ.get("LISTEN_FDS") else open_listeners(settings)
+        # One byte for one worker: whoever takes it tells the person that the server answers.
+        self._first, self._token = os.pipe2(os.O_NONBLOCK)
+        os.write(self._token, b"1")
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn's options; none is read from its own files or variables."""
+        settings = self._settings
+        trusted = ",".join(sorted(settings.trusted_proxies - {"unix"}))
+        options: dict[str, Any] = {
+            "bind": [f"fd://{listener.detach()}" for listener in self._sockets],
+            "workers": settings.workers,
+            "worker_class": "gthread",
+            "threads": settings.threads,
+            "timeout": settings.timeout,
+            "graceful_timeout": GRACEFUL_SECONDS,
+            "keepalive": KEEP_ALIVE_SECONDS,
+            "backlog": _BACKLOG,
+            "accesslog": "-",
+            "errorlog": "-",
+            "loglevel": "warning",
+            "access_log_format": _ACCESS,
+            "logger_class": AccessLogger,
+            "post_worker_init": self._worker_ready,
+            "proc_name": "kalends",
+            # Only a trusted proxy says what the outside looks like.
+            "forwarded_allow_ips": trusted,
+            "forwarder_headers": "",
+            "header_map": "drop",
+        }
+        if settings.certificate:
+            options["certfile"] = str(settings.certificate)
+            options["keyfile"] = str(settings.key)
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """The WSGI application, made in each worker."""
+        return wsgi.create_app(self._settings.path)
+
+    def _worker_ready(self, worker: Any) -> None:
+        worker.wsgi.start()
+        try:
+            os.read(self._first, 1)
+        except BlockingIOError:
+            return
+        address = worker.sockets[0].getsockname()
+        tls = self._settings.certificate is not None
+        threading.Thread(target=self._tell, args=(address, tls), daemon=True).start()
+
+    def _tell(self, address: Any, tls: bool) -> None:
+        url = _answers(address, tls)
+        sys.stdout.write(f"Kalends serves {url}\n{self._announce(url)}")
+        sys.stdout.flush()
+
+
+def open_listeners(settings: Settings) -> list[socket.socket]:
+    """Open what ``[server] hosts`` names.
+
+    Raises:
+        ConfigurationError: an address is taken or is not ours.
+    """
+    opened: list[socket.socket] = []
+    for host in settings.hosts:
+        try:
+            opened.append(_listen(host))
+        except OSError as error:
+            for listener in opened:
+                listener.close()
+            why = f"cannot listen on {host}: {error.strerror or error}"
+            raise ConfigurationError(str(settings.path), why) from None
+    return opened
+
+
+def _listen(host: str) -> socket.socket:
+    if host.startswith("unix:"):
+        path = Path(host.removeprefix("unix:"))
+        if path.is_socket():
+            if _is_served(path):
+                raise OSError(0, "another server answers there")
+            path.unlink()
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        path.chmod(0o660)
+    else:
+        name, _, port = host.rpartition(":")
+        family, _, _, _, address = socket.getaddrinfo(
+            name.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _is_served(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
+
+
+def _answers(address: Any, tls: bool) -> str:
+    """Wait until the server answers at ``address``; return that address for a person."""
+    if isinstance(address, str):
+        connection: http.client.HTTPConnection = _UnixConnection(address)
+        url = f"unix:{address}"
+    else:
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
+        connection = (
+            http.client.HTTPSConnection(host, address[1], context=_unverified())
+            if tls
+            else http.client.HTTPConnection(host, address[1])
+        )
+        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
+        url = f"http{'s' if tls else ''}://{shown}:{address[1]}/"
+    connection.request("OPTIONS", "/", headers={"Connection": "close"})
+    connection.getresponse().read()
+    connection.close()
+    return url
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE  # it is our own certificate, for another name
+    return context
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self._path)
+
+
+def serve(settings: Settings, announce: Callable[[str], str]) -> None:
+    """Serve until told to stop (SIGTERM, SIGINT).
+
+    Args:
+        announce: what to say of a server that answers at this URL, after the first line.
+    """
+    Server(settings, announce).run()
+
+
+__all__: Sequence[str] = ("GRACEFUL_SECONDS", "KEEP_ALIVE_SECONDS", "open_listeners", "serve")

@@ -1,0 +1,372 @@
+"""Radicale's storage interface on the store: ``[storage] type = kalends.storage``."""
+
+from __future__ import annotations
+
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from email.utils import formatdate
+from typing import Any, overload
+
+import vobject
+from radicale import config, pathutils, types
+from radicale import item as radicale_item
+from radicale.item import filter as radicale_filter
+from radicale.storage import BaseCollection, BaseStorage
+from sqlalchemy import Connection
+
+from kalends.calobject import read_calendar_object, read_card
+from kalends.errors import KalendsError
+from kalends.store import collections, objects, verify
+from kalends.store.collections import CollectionRow
+from kalends.store.engine import Database
+from kalends.store.migrate import migrate
+from kalends.store.objects import Content, ObjectRow
+
+_TOKEN = "data:,kalends-"  # noqa: S105 - the beginning of a sync-token, no secret
+
+_vobject_lock = threading.Lock()
+_vobject_zones: dict[str, Any] = vars(vobject.icalendar)["__tzidMap"]
+_vobject_own_zones = dict(_vobject_zones)
+
+
+class Item(radicale_item.Item):
+    """An object as Radicale handles it: the text is the client's, and so is every time zone."""
+
+    @property
+    def vobject_item(self) -> vobject.base.Component:
+        """The object as vobject reads it, for filters and expansion only.
+
+        vobject keeps the first definition of a TZID for the whole process and reads other objects
+        by it; with an empty registry each object is read by its own.
+        """
+        if self._vobject_item is None:
+            with _vobject_lock:
+                _vobject_zones.clear()
+                _vobject_zones.update(_vobject_own_zones)
+                parsed: vobject.base.Component = super().vobject_item
+                return parsed
+        return self._vobject_item
+
+
+class Collection(BaseCollection):
+    """A home, calendar or address book, within the transaction that found it."""
+
+    def __init__(self, storage: Storage, row: CollectionRow) -> None:
+        self._storage = storage
+        self.row = row
+
+    @property
+    def _connection(self) -> Connection:
+        return self._storage.connection
+
+    @property
+    def path(self) -> str:
+        """The path without a slash at either end."""
+        return self.row.path
+
+    @property
+    def etag(self) -> str:
+        """The ctag: it changes with every change of the collection."""
+        return f'"{self.row.incarnation}-{self.row.modseq}"'
+
+    @property
+    def tag(self) -> str:
+        """``VCALENDAR``, ``VADDRESSBOOK``, ``VSUBSCRIBED`` or empty."""
+        return self.row.tag
+
+    @property
+    def last_modified(self) -> str:
+        """The time of the last change as an HTTP date."""
+        return _http_date(self.row.changed)
+
+    def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
+        """The current sync-token, and the names that changed since an earlier one (RFC 6578).
+
+        Raises:
+            ValueError: the token is none of ours, or too old to know what was removed since.
+        """
+        row = self.row
+        token = f"{_TOKEN}{row.id}-{row.incarnation}-{row.modseq}"
+        if not old_token:
+            return token, self._hrefs()
+        since = self._modseq_of(old_token)
+        if since == row.modseq:
+            return token, ()
+        return token, objects.hrefs_since(self._connection, row.id, since)
+
+    def _hrefs(self) -> Iterator[str]:
+        # Nothing is read where only the token was asked for, as on every poll.
+        yield from objects.hrefs_since(self._connection, self.row.id, 0)
+
+    def _modseq_of(self, token: str) -> int:
+        prefix = f"{_TOKEN}{self.row.id}-{self.row.incarnation}-"
+        number = token.removeprefix(prefix)
+        if number == token or not (number.isascii() and number.isdigit()) or len(number) > 18:
+            raise ValueError(f"not a sync-token of this collection: {token[:80]!r}")
+        modseq = int(number)
+        if modseq > self.row.modseq or modseq < self.row.forgotten or modseq == 0:
+            raise ValueError(f"the sync-token is too old: {token[:80]!r}")
+        return modseq
+
+    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, Item | None]]:
+        """The named items; None for a name at which nothing stands."""
+        names = list(dict.fromkeys(hrefs))
+        found = {row.href: row for row in objects.get_many(self._connection, self.row.id, names)}
+        for name in names:
+            row = found.get(name)
+            yield name, self.item(row) if row else None
+
+    def get_all(self) -> Iterator[Item]:
+        """All items, by href."""
+        for row in objects.every(self._connection, self.row.id):
+            yield self.item(row)
+
+    def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[Item, bool]]:
+        """The items that can match, each with whether it is known to match.
+
+        The index holds at least what matches; a row that lies within the range as a whole needs no
+        second look.
+        """
+        if not self.tag:
+            return
+        component, start, end, simple = radicale_filter.simplify_prefilters(filters, self.tag)
+        lower = None if start <= radicale_filter.TIMESTAMP_MIN else start
+        upper = None if end >= radicale_filter.TIMESTAMP_MAX else end
+        whole = lower is None and upper is None
+        for row in objects.between(self._connection, self.row.id, component, lower, upper):
+            inside = (
+                row.first_start is not None
+                and row.last_end is not None
+                and start <= row.first_start
+                and row.last_end <= end
+            )
+            yield self.item(row), simple and (whole or inside)
+
+    def has_uid(self, uid: str) -> bool:
+        """Whether an item has this UID."""
+        return objects.find_uid(self._connection, self.row.id, uid) is not None
+
+    def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
+        """Store an item that Radicale made; what clients PUT goes through ``put``.
+
+        Raises:
+            ValueError: its text is not what may be stored.
+        """
+        old = objects.get(self._connection, self.row.id, href)
+        stored = self.put(href, _content(item, self.tag))
+        return stored, self.item(old) if old else None
+
+    def put(self, href: str, content: Content) -> Item:
+        """Store checked content under ``href``."""
+        objects.put(self._connection, self.row.id, href, content)
+        self._reload()
+        row = objects.get(self._connection, self.row.id, href)
+        assert row is not None
+        return self.item(row)
+
+    def delete(self, href: str | None = None) -> None:
+        """Delete the item called ``href``, or the collection with all that is in it.
+
+        Raises:
+            ComponentNotFoundError: there is no such item.
+        """
+        if href is None:
+            collections.remove(self._connection, self.row.path)
+        elif objects.remove(self._connection, self.row.id, href):
+            self._storage.forget_removals(self.row)
+            self._reload()
+
+    @overload
+    def get_meta(self, key: None = None) -> Mapping[str, str]: ...
+    @overload
+    def get_meta(self, key: str) -> str | None: ...
+    def get_meta(self, key: str | None = None) -> Mapping[str, str] | str | None:
+        """The property ``key`` under Radicale's short name, or all of them."""
+        return self.row.props if key is None else self.row.props.get(key)
+
+    def set_meta(self, props: Mapping[str, str]) -> None:
+        """Replace all properties."""
+        if dict(props) != dict(self.row.props):
+            collections.set_props(self._connection, self.row.id, props)
+            self._reload()
+
+    def item(self, row: ObjectRow) -> Item:
+        """A row as Radicale's item."""
+        return Item(
+            collection=self,
+            href=row.href,
+            last_modified=_http_date(row.changed),
+            text=row.data.decode("utf-8"),
+            etag=row.etag,
+            uid=row.uid,
+            name=row.kind,
+            component_name=row.component,
+        )
+
+    def _reload(self) -> None:
+        row = collections.find(self._connection, self.row.path)
+        assert row is not None
+        self.row = row
+
+
+class Storage(BaseStorage):
+    """The whole store; ``acquire_lock`` opens the transaction that everything else works in."""
+
+    _is_collision_free = True
+    _supports_unicode = True
+    _supports_trailing_whitespace = True
+    _supports_problematic_chars = True
+
+    def __init__(self, configuration: config.Configuration) -> None:
+        super().__init__(configuration)
+        self.database = Database(configuration.get("storage", "database"))
+        migrate(self.database)
+        self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
+        self._current = threading.local()
+        self.after_commit: Callable[[], None] = _nothing
+        """Called after every write that was committed, outside of the transaction."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the transaction that this thread is in."""
+        connection: Connection | None = getattr(self._current, "connection", None)
+        if connection is None:
+            raise RuntimeError("the storage is used outside of acquire_lock")
+        return connection
+
+    @contextmanager
+    def acquire_lock(
+        self, mode: str, user: str = "", *args: object, **kwargs: object
+    ) -> Iterator[None]:
+        """A read snapshot (``r``) or the one write transaction (``w``) of this moment.
+
+        A snapshot within a transaction is that transaction.
+        """
+        if getattr(self._current, "connection", None) is not None:
+            if mode != "r":
+                raise RuntimeError("a write began within another transaction")
+            yield
+            return
+        transaction = self.database.write() if mode == "w" else self.database.read()
+        with transaction as connection:
+            self._current.connection = connection
+            try:
+                yield
+            finally:
+                self._current.connection = None
+        if mode == "w":
+            self.after_commit()
+
+    def discover(
+        self,
+        path: str,
+        depth: str = "0",
+        child_context_manager: Callable[[str, str | None], AbstractContextManager[None]]
+        | None = None,
+        user_groups: set[str] = frozenset(),  # type: ignore[assignment] # never changed
+    ) -> Iterator[types.CollectionOrItem]:
+        """What stands at ``path``, and with a depth other than 0 what is directly in it."""
+        context = child_context_manager or _no_context
+        sane = pathutils.strip_path(path)
+        row = collections.find(self.connection, sane)
+        if row is None:
+            yield from self._root_or_item(sane)
+            return
+        found = Collection(self, row)
+        yield found
+        if depth == "0":
+            return
+        for object_row in objects.every(self.connection, row.id):
+            with context(sane, object_row.href):
+                yield found.item(object_row)
+        for child in collections.children(self.connection, sane):
+            with context(child.path, None):
+                yield Collection(self, child)
+
+    def _root_or_item(self, sane: str) -> Iterator[types.CollectionOrItem]:
+        if not sane:
+            yield Collection(self, collections.UNWRITTEN_ROOT)
+            return
+        parent, _, href = sane.rpartition("/")
+        row = collections.find(self.connection, parent)
+        item = objects.get(self.connection, row.id, href) if row else None
+        if row and item:
+            yield Collection(self, row).item(item)
+
+    def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
+        """Bring an item to another place, over whatever stands there."""
+        source, target = item.collection, to_collection
+        assert isinstance(source, Collection)
+        assert isinstance(target, Collection)
+        assert item.href is not None
+        row = objects.get(self.connection, source.row.id, item.href)
+        assert row is not None
+        objects.move(self.connection, row, target.row.id, to_href)
+
+    def create_collection(
+        self,
+        href: str,
+        items: Iterable[radicale_item.Item] | None = None,
+        props: Mapping[str, str] | None = None,
+    ) -> tuple[Collection, dict[str, radicale_item.Item], list[str]]:
+        """Make a collection, or with ``props`` replace it and all that is in it.
+
+        Returns:
+            the collection, the items that were replaced by href, and the hrefs that are new.
+
+        Raises:
+            ValueError: an item is not what may be stored.
+        """
+        sane = pathutils.strip_path(href)
+        row = collections.find(self.connection, sane)
+        if row is not None and not props:
+            return Collection(self, row), {}, []
+        replaced: dict[str, radicale_item.Item] = {}
+        if row is not None:
+            old = Collection(self, row)
+            replaced = {item.href: item for item in old.get_all() if item.href}
+            collections.remove(self.connection, sane)
+        made = Collection(self, collections.create(self.connection, sane, props or {}))
+        hrefs = [self._fill(made, item) for item in items or () if made.tag]
+        return (
+            made,
+            {h: i for h, i in replaced.items() if h in hrefs},
+            [h for h in hrefs if h not in replaced],
+        )
+
+    def _fill(self, made: Collection, item: radicale_item.Item) -> str:
+        content = _content(item, made.tag)
+        href = item.href or objects.free_href(self.connection, made.row.id, content)
+        made.put(href, content)
+        return href
+
+    def verify(self) -> bool:
+        """Whether the database is whole and every object is what its row says."""
+        with self.acquire_lock("r"):
+            return not list(verify.problems(self.connection))
+
+    def forget_removals(self, row: CollectionRow) -> None:
+        """Forget the removals in a collection for which sync-tokens have expired."""
+        objects.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
+
+
+def _content(item: radicale_item.Item, tag: str) -> Content:
+    read = read_card if tag == "VADDRESSBOOK" else read_calendar_object
+    try:
+        return read(item.serialize().encode("utf-8"))
+    except KalendsError as error:
+        raise ValueError(str(error)) from error
+
+
+def _http_date(microseconds: int) -> str:
+    return formatdate(microseconds / 1_000_000, usegmt=True)
+
+
+def _no_context(_path: str, _href: str | None) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _nothing() -> None:
+    """No one is told."""

@@ -1,0 +1,39 @@
+"""The WSGI entry: ``create_app(config_path)``, and ``application`` for servers that want a name."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from kalends.assembly import Served
+
+_lock = threading.Lock()
+_served: Served | None = None
+
+
+def create_app(config_path: str | os.PathLike[str]) -> Served:
+    """The whole of Kalends as one WSGI application.
+
+    Its background work (publishing feeds) starts with the first request, or with ``start()``:
+    after the server has forked its workers.
+
+    Args:
+        config_path: the configuration file.
+
+    Raises:
+        KalendsError: something in the configuration or the store is not as it must be.
+    """
+    return Served(Path(config_path))
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """The application that ``KALENDS_CONFIG`` configures, made at the first request."""
+    global _served
+    if _served is None:
+        with _lock:
+            if _served is None:
+                _served = create_app(os.environ["KALENDS_CONFIG"])
+    return _served(environ, start_response)

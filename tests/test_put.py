@@ -1,0 +1,257 @@
+"""PUT: what may be stored, what comes back, and what a refusal says (RFC 4791 section 5.3.2)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.installation import NAMES, Client, Installation, event
+
+C = f"{{{NAMES['C']}}}"
+CR = f"{{{NAMES['CR']}}}"
+CARD = b"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:c\r\nFN:Carol\r\nEND:VCARD\r\n"
+TASK = event("t").replace(b"VEVENT", b"VTODO")
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    with Installation(
+        tmp_path, options={"server__max_content_length": "200000"}
+    ).client() as client:
+        yield client
+
+
+def test_the_bytes_come_back_as_they_were_sent(client: Client) -> None:
+    odd = event("odd", "20260105T090000Z", "x-Mixed;P=a;p=b:one,two, three\\; four", "X-EMPTY:")
+    odd = odd.replace(b"SUMMARY:Meeting\r\n", b"SUMMARY:Mee\r\n ting\r\n\tagain\r\n")
+    first = client("PUT", "/alice/calendar/odd.ics", odd)
+    assert first.status == 201
+    again = client("GET", "/alice/calendar/odd.ics")
+    assert again.body == odd
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert again.headers["Content-Type"] == "text/calendar; charset=utf-8"
+
+
+def test_a_byte_order_mark_is_dropped(client: Client) -> None:
+    assert client("PUT", "/alice/calendar/a.ics", b"\xef\xbb\xbf" + event("a")).status == 201
+    assert client("GET", "/alice/calendar/a.ics").body == event("a")
+
+
+def test_new_is_201_and_over_is_204(client: Client) -> None:
+    assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
+    over = client("PUT", "/alice/calendar/a.ics", event("a", summary="Other"))
+    assert over.status == 204
+    assert over.body == b""
+    assert client("GET", "/alice/calendar/a.ics").headers["ETag"] == over.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    ("body", "precondition"),
+    [
+        (
+            event("a").replace(b"VERSION:2.0", b"VERSION:2.0\r\nMETHOD:PUBLISH"),
+            "valid-calendar-obj",
+        ),
+        (event("a", summary="bell\x07"), "valid-calendar-data"),
+        (event("a").replace(b"Meeting", b"Tr\xe4ume"), "valid-calendar-data"),
+        (b"", "valid-calendar-data"),
+        (b"no calendar at all", "valid-calendar-data"),
+        (event("a").replace(b"UID:a\r\n", b""), "valid-calendar-obj"),
+        (TASK, "supported-calendar-component"),
+        (event("a", "20260105T090000Z", "RRULE:FREQ=SECONDLY"), "max-instances"),
+        (
+            event("a", "20260105T090000Z", "RRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=30"),
+            "",
+        ),
+        (event("a", "when it suits"), "valid-calendar-data"),
+    ],
+    ids=[
+        "method",
+        "control-character",
+        "not-utf-8",
+        "empty",
+        "text",
+        "no-uid",
+        "task-in-event-calendar",
+        "every-second",
+        "never-matches",
+        "no-time",
+    ],
+)
+def test_what_may_not_be_stored_is_refused_by_name(
+    client: Client, body: bytes, precondition: str
+) -> None:
+    answer = client("PUT", "/alice/calendar/a.ics", body)
+    assert answer.status == 403
+    assert answer.xml().tag == "{DAV:}error"
+    assert answer.precondition().startswith(f"{C}{precondition}")
+    assert answer.xml().findtext("K:why", "", NAMES)
+    assert client("GET", "/alice/calendar/a.ics").status == 404
+
+
+def test_cards_go_into_address_books_and_events_into_calendars(client: Client) -> None:
+    assert client("PUT", "/alice/contacts/c.vcf", CARD).status == 201
+    assert client("GET", "/alice/contacts/c.vcf").body == CARD
+    refused = client("PUT", "/alice/contacts/a.ics", event("a"))
+    assert (refused.status, refused.precondition()) == (403, f"{CR}valid-address-data")
+    assert client("PUT", "/alice/calendar/c.vcf", CARD).status == 403
+    assert client("PUT", "/alice/tasks/t.ics", TASK).status == 201
+
+
+def test_one_uid_stands_in_a_calendar_once(client: Client) -> None:
+    client("PUT", "/alice/calendar/a.ics", event("a"))
+    for path, body in (("b.ics", event("a")), ("a.ics", event("other"))):
+        answer = client("PUT", f"/alice/calendar/{path}", body)
+        assert answer.status == 409
+        assert answer.precondition() == f"{C}no-uid-conflict"
+        assert answer.xml()[0].findtext("D:href", "", NAMES) == "/alice/calendar/a.ics"
+    assert client("GET", "/alice/calendar/a.ics").body == event("a")
+
+
+@pytest.mark.parametrize(
+    ("headers", "there", "status"),
+    [
+        ({"If-None-Match": "*"}, False, 201),
+        ({"If-None-Match": "*"}, True, 412),
+        ({"If-Match": "*"}, False, 412),
+        ({"If-Match": "*"}, True, 204),
+        ({"If-Match": "nothing"}, True, 412),
+        ({"If-Match": '"wrong"'}, True, 412),
+        ({"If-Match": "ETAG"}, True, 204),
+        ({"If-Match": '"wrong", ETAG'}, True, 204),
+        ({"If-Match": "W/ETAG"}, True, 412),
+        ({"If-None-Match": "ETAG"}, True, 412),
+        ({"If-None-Match": "W/ETAG"}, True, 412),
+        ({"If-None-Match": '"wrong"'}, True, 204),
+    ],
+    ids=str,
+)
+def test_preconditions(client: Client, headers: dict[str, str], there: bool, status: int) -> None:
+    etag = client("PUT", "/alice/calendar/a.ics", event("a")).headers["ETag"] if there else ""
+    sent = {name: value.replace("ETAG", etag) for name, value in headers.items()}
+    answer = client("PUT", "/alice/calendar/a.ics", event("a", summary="New"), headers=sent)
+    assert answer.status == status
+
+
+def test_strict_preconditions_ask_for_if_match(tmp_path: Path) -> None:
+    options = {"storage__strict_preconditions": "True"}
+    with Installation(tmp_path, options=options).client() as client:
+        assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
+        assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 412
+
+
+def test_a_chunked_body_is_read(client: Client) -> None:
+    chunked = {
+        "wsgi.input": io.BytesIO(event("a")),
+        "wsgi.input_terminated": True,
+        "HTTP_TRANSFER_ENCODING": "chunked",
+    }
+    assert client("PUT", "/alice/calendar/a.ics", environ=chunked).status == 201
+    assert client("GET", "/alice/calendar/a.ics").body == event("a")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_over_the_limit_is_413(client: Client, chunked: bool) -> None:
+    large = event("a", summary="x" * 200_001)
+    if chunked:
+        given = {"wsgi.input": io.BytesIO(large), "HTTP_TRANSFER_ENCODING": "chunked"}
+        answer = client("PUT", "/alice/calendar/a.ics", environ=given)
+    else:
+        answer = client("PUT", "/alice/calendar/a.ics", large)
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    ("environ", "status"),
+    [
+        ({"CONTENT_LENGTH": "1000"}, 400),
+        ({"CONTENT_LENGTH": "-1"}, 400),
+        ({"HTTP_CONTENT_ENCODING": "gzip"}, 415),
+        ({"HTTP_CONTENT_RANGE": "bytes 0-10/100"}, 400),
+    ],
+    ids=["ended-early", "negative-length", "compressed", "a-part"],
+)
+def test_a_body_that_cannot_be_taken(
+    client: Client, environ: dict[str, object], status: int
+) -> None:
+    answer = client("PUT", "/alice/calendar/a.ics", event("a"), environ=environ)
+    assert answer.status == status
+    assert client("GET", "/alice/calendar/a.ics").status == 404
+
+
+def test_nobody_writes_into_anothers_home(client: Client) -> None:
+    client("PROPFIND", "/bob/", user="bob")
+    assert client("PUT", "/bob/calendar/a.ics", event("a")).status == 403
+    assert client("PUT", "/bob/new.ics", event("a")).status == 403
+    assert client("PUT", "/", b"", headers={"If-Match": "nothing"}).status == 403
+    assert client("PUT", "/alice/calendar/a.ics", event("a"), user="").status == 401
+
+
+def test_a_put_below_nothing_is_a_conflict(client: Client) -> None:
+    assert client("PUT", "/alice/no/such/a.ics", event("a")).status in (403, 409)
+    assert client("PUT", "/alice/nothing/a.ics", event("a")).status == 409
+
+
+EXPORT = event("one").replace(b"END:VCALENDAR\r\n", event("two").split(b"EN\r\n", 1)[1])
+NAMED = EXPORT.replace(b"VERSION:2.0", b"VERSION:2.0\r\nX-WR-CALNAME:Home")
+
+
+def test_a_whole_calendar_at_a_new_address_makes_it(client: Client) -> None:
+    assert client("PUT", "/alice/Home.ics", NAMED).status == 201
+    found = client.props("/alice/Home.ics/", "D:displayname", "D:resourcetype", depth="1")
+    assert found["/alice/Home.ics/"]["{DAV:}displayname"] == "Home"
+    assert len(found) == 3
+
+
+def test_an_existing_calendar_is_not_replaced(client: Client) -> None:
+    client("PUT", "/alice/calendar/a.ics", event("a"))
+    for path in ("/alice/calendar", "/alice/calendar/"):
+        assert client("PUT", path, EXPORT).status == 403
+    assert client("GET", "/alice/calendar/a.ics").status == 200
+
+
+def test_a_calendar_marked_as_published_is_replaced_as_a_whole(client: Client) -> None:
+    client("PUT", "/alice/Home.ics", NAMED)
+    marked = client(
+        "PROPPATCH",
+        "/alice/Home.ics/",
+        '<propertyupdate xmlns="DAV:"><set><prop><published xmlns="urn:x-kalends">yes</published>'
+        "</prop></set></propertyupdate>",
+    )
+    assert marked.status == 207
+    before = client.props("/alice/Home.ics/", "D:getetag", depth="1")
+    other = EXPORT.replace(b"UID:two", b"UID:three")
+    # As iCal 2.0 publishes: the whole file, no If-Match, text/calendar.
+    assert (
+        client("PUT", "/alice/Home.ics", other, headers={"Content-Type": "text/calendar"}).status
+        == 204
+    )
+    after = client.props("/alice/Home.ics/", "D:getetag", depth="1")
+    kept = set(before) & set(after)
+    assert len(before) == len(after) == 3
+    assert len(kept) == 2
+    broken = other.replace(b"DTSTART:20260105T090000Z", b"DTSTART:never")
+    assert client("PUT", "/alice/Home.ics", broken).status == 403
+    assert client.props("/alice/Home.ics/", "D:getetag", depth="1") == after
+
+
+def test_a_whole_address_book_at_a_new_address_makes_it(client: Client) -> None:
+    two = CARD + CARD.replace(b"UID:c", b"UID:d")
+    assert client("PUT", "/alice/friends", two).status == 201
+    assert len(client.props("/alice/friends/", "D:getetag", depth="1")) == 3
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_no_body_makes_it_fail(client: Client, body: bytes) -> None:
+    wrapped = event("a").replace(b"SUMMARY:Meeting", b"SUMMARY:" + body)
+    for sent in (body, wrapped):
+        assert client("PUT", "/alice/calendar/a.ics", sent).status in (201, 204, 403)
+    assert client("PUT", "/alice/contacts/a.vcf", body).status == 403
+    assert client("PUT", "/alice/whole", body).status == 403
