@@ -36,7 +36,7 @@ def texts(data: bytes) -> list[bytes]:
         pytest.param(b"a\\\nb\n", [b"ab"], id="continued"),
         pytest.param(b"a\\\r\n  b\n", [b"a  b"], id="continued-with-crlf-and-blanks"),
         pytest.param(b"a\\\\\nb\n", [b"a\\b"], id="two-backslashes-still-continue"),
-        pytest.param(b"a\\\\\n\nb\n", [b"a", b"b"], id="the-second-backslash-meets-an-empty-line"),
+        pytest.param(b"a\\\\\n\nb\n", [b"ab"], id="the-second-backslash-continues-once-more"),
         pytest.param(b"a\\ \nb\n", [b"a\\", b"b"], id="blank-after-backslash"),
         pytest.param(b"# a\\\nb\nc\n", [b"c"], id="a-continued-comment-takes-the-next-line"),
         pytest.param(b"a\\", [b"a\\"], id="backslash-at-the-end"),

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import string
-import time
 
 import bcrypt
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
@@ -18,6 +17,18 @@ from kalends.htauth.passwords import PasswordVerifier
 CRYPT = libcrypt.load()
 HERE = PasswordVerifier(CRYPT)
 WITHOUT_LIBCRYPT = PasswordVerifier(None)
+
+
+@pytest.fixture
+def nobody_computes(monkeypatch: pytest.MonkeyPatch) -> PasswordVerifier:
+    """A verifier with which a test fails when it asks a hash function for more than a probe."""
+
+    def crypt(password: bytes, setting: bytes) -> bytes:
+        assert password == b"", "this costs too much"
+        return setting
+
+    monkeypatch.setattr(bcrypt, "hashpw", crypt)
+    return PasswordVerifier(crypt)
 
 
 @given(st.binary(max_size=300).filter(lambda p: b"\0" not in p), st.text("./09AZaz", max_size=8))
@@ -71,12 +82,12 @@ def test_bcrypt_under_each_prefix(verifier: PasswordVerifier, prefix: bytes) -> 
 
 @pytest.mark.parametrize("prefix", [b"$2a$", b"$2b$", b"$2x$", b"$2y$"])
 @pytest.mark.parametrize("cost", [b"18", b"31", b"99", b"03"])
-def test_bcrypt_is_bounded_under_every_prefix(prefix: bytes, cost: bytes) -> None:
+def test_bcrypt_is_bounded_under_every_prefix(
+    nobody_computes: PasswordVerifier, prefix: bytes, cost: bytes
+) -> None:
     stored = prefix + cost + b"$" + b"abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
-    before = time.process_time()
-    assert not HERE.verify(b"secret", stored)
-    assert time.process_time() - before < 1  # cost 18 takes ten seconds and more
-    assert "cost" in (HERE.refusal(stored) or "")
+    assert not nobody_computes.verify(b"secret", stored)
+    assert "cost" in (nobody_computes.refusal(stored) or "")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +101,7 @@ def test_bcrypt_is_bounded_under_every_prefix(prefix: bytes, cost: bytes) -> Non
         b"$sha1$999999999$salt$x",
         b"_zzzzsaltsaltsaltsal",
         b"$y$jNT$salt$x",  # 2^27 blocks of 4 KiB
-        b"$y$j97.$salt$x",
+        b"$y$j9T.zzzzzz$salt$x",
         b"$y$jzzzzzzzzzzzzzzzzz$salt$x",
         b"$gy$jNT$salt$x",
         b"$7$LU..../....salt$x",
@@ -98,11 +109,9 @@ def test_bcrypt_is_bounded_under_every_prefix(prefix: bytes, cost: bytes) -> Non
         b"$7$CU....zzzzzsalt$x",
     ],
 )
-def test_absurd_costs_are_refused_unpaid(stored: bytes) -> None:
-    before = time.process_time()
-    assert not HERE.verify(b"secret", stored)
-    assert time.process_time() - before < 1
-    assert HERE.refusal(stored) is not None
+def test_absurd_costs_are_refused_unpaid(nobody_computes: PasswordVerifier, stored: bytes) -> None:
+    assert not nobody_computes.verify(b"secret", stored)
+    assert nobody_computes.refusal(stored) is not None
 
 
 def test_costs_in_use_are_paid() -> None:
@@ -147,6 +156,7 @@ SHAPES = st.sampled_from(
 FIELDS = st.tuples(SHAPES, st.text(string.printable + "ÿ", max_size=40)).map("".join)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40), FIELDS.map(str.encode) | st.binary(max_size=30))
 @pytest.mark.parametrize("verifier", [HERE, WITHOUT_LIBCRYPT], ids=["libcrypt", "passlib"])
 def test_no_field_raises_and_none_is_its_own_password(
