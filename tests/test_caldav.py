@@ -60,7 +60,7 @@ def query(client: Client, start: str, end: str) -> Answer:
 
 def test_the_first_connection_finds_its_collections(client: Client) -> None:
     found = client.props("/alice/", "D:resourcetype", "D:displayname", depth="1")
-    names = {href: props["{DAV:}displayname"] for href, props in found.items()}
+    names = {href: props.get("{DAV:}displayname") for href, props in found.items()}
     assert names["/alice/calendar/"] == "Calendar"
     assert names["/alice/tasks/"] == "Tasks"
     assert names["/alice/contacts/"] == "Contacts"

@@ -44,6 +44,9 @@ _FIRST_COLLECTIONS = {
 _OUR_DEFAULTS = {
     ("auth", "delay"): "0",
     ("server", "delay_on_error"): "0",
+    # Every name that HTTP allows is stored; which accounts have a home is our own rule.
+    ("server", "validate_path_value"): "none",
+    ("server", "validate_user_value"): "none",
     ("storage", "predefined_collections"): json.dumps(_FIRST_COLLECTIONS),
     ("logging", "level"): "warning",
 }

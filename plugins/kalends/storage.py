@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any, overload
 import vobject
 from radicale import config, pathutils, types
 from radicale import item as radicale_item
+from radicale.app.report import test_filter
 from radicale.item import filter as radicale_filter
 from radicale.storage import BaseCollection, BaseStorage
 from sqlalchemy import Connection
@@ -24,7 +26,15 @@ from kalends.store.engine import Database
 from kalends.store.migrate import migrate
 from kalends.store.objects import Content, ObjectRow
 
+_log = logging.getLogger("kalends.storage")
+
 _TOKEN = "data:,kalends-"  # noqa: S105 - the beginning of a sync-token, no secret
+
+_PLAIN_EVENT = (
+    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:plain\r\n"
+    "DTSTART:20200101T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+)
+_PLAIN_CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:plain\r\nFN:Plain\r\nEND:VCARD\r\n"
 
 _vobject_lock = threading.Lock()
 _vobject_zones: dict[str, Any] = vars(vobject.icalendar)["__tzidMap"]
@@ -131,6 +141,7 @@ class Collection(BaseCollection):
         """
         if not self.tag:
             return
+        filters = list(filters)
         component, start, end, simple = radicale_filter.simplify_prefilters(filters, self.tag)
         lower = None if start <= radicale_filter.TIMESTAMP_MIN else start
         upper = None if end >= radicale_filter.TIMESTAMP_MAX else end
@@ -142,7 +153,9 @@ class Collection(BaseCollection):
                 and start <= row.first_start
                 and row.last_end <= end
             )
-            yield self.item(row), simple and (whole or inside)
+            item = self.item(row)
+            if (simple and (whole or inside)) or _may_match(item, filters, self.tag):
+                yield item, True
 
     def has_uid(self, uid: str) -> bool:
         """Whether an item has this UID."""
@@ -350,6 +363,31 @@ class Storage(BaseStorage):
     def forget_removals(self, row: CollectionRow) -> None:
         """Forget the removals in a collection for which sync-tokens have expired."""
         objects.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
+
+
+def _may_match(item: Item, filters: list[ET.Element], tag: str) -> bool:
+    """Whether an item matches, by Radicale's own evaluation; true where that cannot read it.
+
+    One object that vobject does not understand must not spoil the answer about the others.
+
+    Raises:
+        ValueError: it is the filter that makes no sense.
+    """
+    try:
+        return all(test_filter(tag, item, one) for one in filters)
+    except Exception as error:  # noqa: BLE001 - vobject and dateutil raise anything
+        all(test_filter(tag, _plain_item(tag), one) for one in filters)
+        _log.warning(
+            "/%s/%s: its filter cannot be evaluated: %s", item._collection_path, item.href, error
+        )
+        return True
+
+
+def _plain_item(tag: str) -> Item:
+    """An item that every sensible filter can be evaluated on."""
+    text = _PLAIN_CARD if tag == "VADDRESSBOOK" else _PLAIN_EVENT
+    kind = "VCARD" if tag == "VADDRESSBOOK" else "VEVENT"
+    return Item(collection_path="plain", text=text, uid="plain", component_name=kind)
 
 
 def _content(item: radicale_item.Item, tag: str) -> Content:

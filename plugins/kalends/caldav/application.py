@@ -43,6 +43,8 @@ _PROTECTED = frozenset(
     )
 )
 
+_ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
+
 _Handler = Callable[..., types.WSGIResponse]
 
 
@@ -139,7 +141,10 @@ class Application(RadicaleApplication):
         """A handler of Radicale's, with a body that was read by us (chunked too, and limited)."""
 
         def answer() -> types.WSGIResponse:
-            put_back(environ, read_body(environ, self._max_content_length))
+            body = read_body(environ, self._max_content_length)
+            if body and _root(body, environ["REQUEST_METHOD"]) is None:
+                return answers.plain(HTTPStatus.BAD_REQUEST)
+            put_back(environ, body)
             return handler(environ, *rest)
 
         return self._write(answer)
@@ -154,11 +159,20 @@ class Application(RadicaleApplication):
             return answers.plain(HTTPStatus.INSUFFICIENT_STORAGE)
 
 
+def _root(body: bytes, method: str) -> ET.Element | None:
+    """The root of a request's XML; None if it is not what the method takes (RFC 4918 8.2)."""
+    try:
+        root: ET.Element = DefusedET.fromstring(body)
+    except (ET.ParseError, DefusedXmlException, ValueError):
+        return None
+    expected = _ROOTS.get(method)
+    return root if expected is None or root.tag == xmlutils.make_clark(expected) else None
+
+
 def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:
     """The answer to a PROPPATCH that names protected properties: 403 for them, 424 for the rest."""
-    try:
-        root = DefusedET.fromstring(body)
-    except (ET.ParseError, DefusedXmlException):
+    root = _root(body, "PROPPATCH")
+    if root is None:
         return answers.plain(HTTPStatus.BAD_REQUEST)
     named = [prop.tag for prop in root.findall(f"*/{xmlutils.make_clark('D:prop')}/*")]
     protected = [tag for tag in named if tag in _PROTECTED]

@@ -186,7 +186,7 @@ class Put:
             if not self._may_replace(now.existing.etag if now.existing else None):
                 return httputils.PRECONDITION_FAILED
             if now.existing is None:
-                made, _, _ = self._storage.create_collection(self._path, props=_props(whole))
+                made, _, _ = self._storage.create_collection(self._access.path, props=_props(whole))
             else:
                 made = now.existing
             objects.merge(self._storage.connection, made.row.id, whole.objects, replace=True)

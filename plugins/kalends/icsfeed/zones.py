@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
-from zoneinfo import ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from icalendar import Timezone
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
-from kalends import icaltext
 from kalends.icaltext import Component, Property
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2037
+"""What generated definitions cover."""
 
 _INCIDENTAL = ("TZID", "LAST-MODIFIED", "TZURL", "COMMENT", "TZNAME", "TZID-ALIAS-OF")
 
@@ -47,14 +48,70 @@ def iana_definition(tzid: str) -> Component | None:
 
     A feed needs a VTIMEZONE for each TZID (RFC 5545 section 3.2.19).
     """
-    known = WINDOWS_TO_OLSON.get(tzid, tzid)
     try:
-        made = Timezone.from_tzid(known, first_date=date(1970, 1, 1), last_date=date(2038, 1, 1))
-    except (ValueError, ZoneInfoNotFoundError, OSError, KeyError):
+        zone = ZoneInfo(WINDOWS_TO_OLSON.get(tzid, tzid))
+    except (ValueError, ZoneInfoNotFoundError, OSError):
         return None
-    (definition,) = icaltext.parse(made.to_ical().decode())
-    definition.properties = [Property("TZID", "", tzid)]
-    return definition
+    first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+    before = _rules_at(zone, first)
+    observances = {(before, before): [first]}
+    for moment in _transitions(zone, first):
+        after = _rules_at(zone, moment)
+        observances.setdefault((before, after), []).append(moment)
+        before = after
+    children = [_observance(*rules, moments) for rules, moments in observances.items()]
+    return Component("VTIMEZONE", [Property("TZID", "", tzid)], children)
+
+
+class _Rules(NamedTuple):
+    offset: timedelta
+    name: str
+    is_daylight: bool
+
+
+def _rules_at(zone: ZoneInfo, moment: datetime) -> _Rules:
+    local = moment.astimezone(zone)
+    offset = local.utcoffset()
+    assert offset is not None
+    return _Rules(offset, local.tzname() or "", bool(local.dst()))
+
+
+def _transitions(zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
+    """When the rules change, to the second."""
+    last = datetime(_LAST_YEAR, 12, 31, tzinfo=UTC)
+    while moment < last:
+        later = moment + timedelta(days=7)
+        if _rules_at(zone, later) != _rules_at(zone, moment):
+            early, late = moment, later
+            while late - early > timedelta(seconds=1):
+                middle = early + (late - early) / 2
+                middle = middle.replace(microsecond=0)
+                same = _rules_at(zone, middle) == _rules_at(zone, moment)
+                early, late = (middle, late) if same else (early, middle)
+            yield late
+            later = late
+        moment = later
+
+
+def _observance(before: _Rules, after: _Rules, moments: list[datetime]) -> Component:
+    """When one change of rules happens, in the local time before it (RFC 5545 section 3.6.5)."""
+    local = [f"{(moment + before.offset).replace(tzinfo=None):%Y%m%dT%H%M%S}" for moment in moments]
+    properties = [
+        Property("DTSTART", "", local[0]),
+        Property("TZOFFSETFROM", "", _offset_text(before.offset)),
+        Property("TZOFFSETTO", "", _offset_text(after.offset)),
+        Property("TZNAME", "", after.name),
+    ]
+    if local[1:]:
+        properties.append(Property("RDATE", "", ",".join(local[1:])))
+    return Component("DAYLIGHT" if after.is_daylight else "STANDARD", properties)
+
+
+def _offset_text(offset: timedelta) -> str:
+    seconds = int(offset.total_seconds())
+    hours, rest = divmod(abs(seconds), 3600)
+    text = f"{'-' if seconds < 0 else '+'}{hours:02}{rest // 60:02}"
+    return text + (f"{rest % 60:02}" if rest % 60 else "")
 
 
 def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
