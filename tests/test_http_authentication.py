@@ -204,10 +204,11 @@ def test_a_failed_login_is_one_line_without_the_password(
 
 
 def test_a_name_cannot_forge_a_line(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    name = b"x\nlogin failed from 198.51.100.1: wrong\x1b[31m" + b"y" * 1000
+    name = "x\nlogin failed from 198.51.100.1: wrong\x1b[31må".encode() + b"y" * 1000
     site.ask("Basic " + base64.b64encode(name + b":p").decode())
     (record,) = caplog.records
     line = record.getMessage()
+    assert line.isascii()
     assert line.isprintable()
     assert line.startswith("login failed from 192.0.2.7: wrong name or password, name 'x\\nlogin")
     assert len(line) < 300

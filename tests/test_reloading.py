@@ -87,6 +87,23 @@ def test_an_edit_counts_at_once(
         assert file.current() == content
 
 
+@pytest.mark.parametrize(("age", "reads"), [(0.01, 3), (60, 1)], ids=["fresh", "old"])
+def test_a_file_that_may_change_within_the_tick_is_read_again(
+    path: Path, age: float, reads: int
+) -> None:
+    """Where the clock of the file system is coarse, such an edit leaves no trace in the stat."""
+    looks = []
+
+    def writing(descriptor: int) -> bool | None:
+        looks.append(descriptor)
+        return False
+
+    file = ReloadingFile(path, bytes, writing=writing, now=lambda: path.stat().st_ctime + age)
+    for _ in range(3):
+        file.current()
+    assert len(looks) == reads
+
+
 def test_edits_within_one_tick_of_the_clock_count(path: Path) -> None:
     file = ReloadingFile(path, bytes)
     for number in range(100, 400):

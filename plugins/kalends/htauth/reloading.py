@@ -145,7 +145,7 @@ class ReloadingFile(Generic[T]):
                 after = os.fstat(descriptor)
         except OSError as error:
             self._unavailable(error.strerror or "cannot be read")
-        torn = _fingerprint(before) != _fingerprint(after) or len(data) != after.st_size
+        torn = _fingerprint(before) != _fingerprint(after)
         return _Reading(data, _fingerprint(after), after.st_mtime, torn, writing)
 
     def _still_to_wait(self, reading: _Reading) -> float | None:
