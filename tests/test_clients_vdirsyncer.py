@@ -180,6 +180,8 @@ def test_two_calendars_on_the_server_follow_each_other(
 
 
 def test_the_name_of_a_calendar_is_synced(workers: KalendsServer, syncer: Syncer) -> None:
+    # The calendar has a name already, which the file's is to replace.
+    syncer.resolve('"a wins"')
     (syncer.vdir / "displayname").write_text("Named in a file")
     done = syncer.run("metasync", "files")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -117,8 +117,11 @@ class Assembly:
 
 
 @contextmanager
-def build(path: Path) -> Iterator[Assembly]:
+def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterator[Assembly]:
     """The parts that the configuration file ``path`` describes, for as long as the block.
+
+    Args:
+        first: what to do before the store is touched; if it fails, nothing was changed.
 
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
@@ -126,8 +129,11 @@ def build(path: Path) -> Iterator[Assembly]:
     _, settings = configuration.load(path)
     database = Database(settings.database)
     try:
+        built = Assembly(settings, database)
+        if first:
+            first(built)
         migrate(database)
-        yield Assembly(settings, database)
+        yield built
     finally:
         database.close()
 

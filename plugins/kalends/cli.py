@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,6 +30,9 @@ class UsageError(KalendsError):
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; the exit status is 0, or 1 with a line on standard error, or 2 for usage."""
+    # A command says what is wrong in its one line; only a server logs as well.
+    for name in ("kalends", "radicale"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -85,16 +90,21 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(given: argparse.Namespace) -> int:
     path = demo.prepare(given.demo) if given.demo else given.config
-    configuration.configure_logging(configuration.load(path)[0])
-    # Whatever is wrong is said here, once, before the first worker starts.
-    with assembly.build(path) as built:
-        settings = built.settings
+    listeners: list[socket.socket] = []
+
+    def first(built: assembly.Assembly) -> None:
+        listeners.extend(serving.open_listeners(built.settings))
         built.require_readable()
+
+    # Whatever is wrong is said here, once, before the first worker starts.
+    with assembly.build(path, first) as built:
+        settings = built.settings
+    configuration.configure_logging(configuration.load(path)[0])
 
     def announce(url: str) -> str:
         return demo.announcement(given.demo, url) if given.demo else ""
 
-    serving.serve(settings, announce)
+    serving.serve(settings, listeners, announce)
     return 0
 
 

@@ -51,7 +51,7 @@ class SchemaVersionError(KalendsError):
         self.found = found
         self.known = known
         super().__init__(
-            f"{database}: its schema {found} is unknown here (newest known: {known}); "
+            f"{database}: its schema {found} is newer than this Kalends knows ({known}); "
             "install the Kalends that wrote it"
         )
 

@@ -47,10 +47,15 @@ class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     """Gunicorn, told everything by our settings."""
 
-    def __init__(self, settings: Settings, announce: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        listeners: Sequence[socket.socket],
+        announce: Callable[[str], str],
+    ) -> None:
         self._settings = settings
+        self._listeners = listeners
         self._announce = announce
-        self._sockets = [] if os.environ.get("LISTEN_FDS") else open_listeners(settings)
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
@@ -61,7 +66,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         settings = self._settings
         trusted = ",".join(sorted(settings.trusted_proxies - {"unix"}))
         options: dict[str, Any] = {
-            "bind": [f"fd://{listener.detach()}" for listener in self._sockets],
+            "bind": [f"fd://{listener.detach()}" for listener in self._listeners],
             "workers": settings.workers,
             "worker_class": "gthread",
             "threads": settings.threads,
@@ -108,12 +113,14 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:
-    """Open what ``[server] hosts`` names.
+    """Open what ``[server] hosts`` names; nothing if systemd has opened sockets for us.
 
     Raises:
         ConfigurationError: an address is taken or is not ours.
     """
     opened: list[socket.socket] = []
+    if os.environ.get("LISTEN_FDS"):
+        return opened
     for host in settings.hosts:
         try:
             opened.append(_listen(host))
@@ -191,13 +198,16 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def serve(settings: Settings, announce: Callable[[str], str]) -> None:
+def serve(
+    settings: Settings, listeners: Sequence[socket.socket], announce: Callable[[str], str]
+) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
 
     Args:
+        listeners: from ``open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
-    Server(settings, announce).run()
+    Server(settings, listeners, announce).run()
 
 
 __all__: Sequence[str] = ("GRACEFUL_SECONDS", "KEEP_ALIVE_SECONDS", "open_listeners", "serve")

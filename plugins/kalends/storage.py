@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from kalends.calobject import read_calendar_object, read_card
 from kalends.errors import KalendsError
+from kalends.icsfeed.whole import whole_calendar
 from kalends.store import collections, objects, verify
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
@@ -204,6 +205,15 @@ class Collection(BaseCollection):
         if dict(props) != dict(self.row.props):
             collections.set_props(self._connection, self.row.id, props)
             self._reload()
+
+    def serialize(self, *args: Any, **kwargs: Any) -> str:
+        """The whole collection as one file, every object as it was stored."""
+        data = [row.data for row in objects.every(self._connection, self.row.id)]
+        if self.tag == "VCALENDAR":
+            name = self.row.props.get("D:displayname", "")
+            description = self.row.props.get("C:calendar-description", "")
+            return whole_calendar(data, name, description).decode("utf-8")
+        return "".join(f"{card.decode('utf-8').strip()}\r\n" for card in data)
 
     def item(self, row: ObjectRow) -> Item:
         """A row as Radicale's item."""

@@ -221,14 +221,16 @@ def render(copy: Copy, names: Mapping[Zone, str]) -> bytes:
     text = []
     for component in copy.components:
         if renamed:
-            _rename(component, renamed)
+            rename_zones(component, renamed)
         component.properties.insert(0, Property("UID", "", icaltext.escape(copy.uid)))
         text.append(icaltext.serialize([component]))
         del component.properties[0]
     return b"".join(text)
 
 
-def _rename(component: Component, renamed: Mapping[str, str]) -> None:
+def rename_zones(component: Component, renamed: Mapping[str, str]) -> None:
+    """Let a component refer to definitions under other names, from the old TZID to the new."""
+
     def new(match: re.Match[str]) -> str:
         tzid = match[2].strip('"')
         return f'{match[1]}"{renamed[tzid]}"' if tzid in renamed else match[0]
@@ -238,7 +240,7 @@ def _rename(component: Component, renamed: Mapping[str, str]) -> None:
         for p in component.properties
     ]
     for child in component.children:
-        _rename(child, renamed)
+        rename_zones(child, renamed)
 
 
 def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Zone, str]) -> bytes:

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -21,6 +20,13 @@ BUSY_SECONDS = 60
 """How long a write waits for the one before it."""
 
 _WRITE = "kalends_write"
+
+_UNUSABLE = {
+    sqlite3.SQLITE_NOTADB: "is no SQLite database",
+    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; look at its permissions and its folder's",
+    sqlite3.SQLITE_READONLY: "cannot be written; look at its permissions and its folder's",
+}
 
 
 class Database:
@@ -43,7 +49,11 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot: whatever is read through the connection is of one moment."""
-        with self.engine.connect() as connection, _translated(), connection.begin():
+        with (
+            _translated(str(self.url.database)),
+            self.engine.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
@@ -54,8 +64,8 @@ class Database:
             StoreFullError: there was no room; nothing was stored.
         """
         with (
+            _translated(str(self.url.database)),
             self._writing_engine.connect() as connection,
-            _translated(),
             connection.begin(),
         ):
             yield connection
@@ -109,15 +119,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if _no_room(error.orig):
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
             raise StoreFullError from error
+        if code in _UNUSABLE:
+            raise ConfigurationError(path, _UNUSABLE[code]) from error
         raise
-
-
-def _no_room(error: Any) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and code & 0xFF == sqlite3.SQLITE_FULL
