@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from kalends.htauth.htfiles import (
     PASSWORD_LINE_LIMIT,
+    DigestEntry,
     Line,
     OverlongLine,
     PasswordEntry,
     logical_lines,
+    parse_htdigest,
     parse_htpasswd,
     split_field,
 )
@@ -148,3 +150,52 @@ def test_a_file_without_special_bytes_is_read_alike_in_both_ways(data: bytes) ->
     """A first line with a NUL sends the same lines through the general reader."""
     shifted = [line._replace(number=line.number + 1) for line in logical_lines(data)]
     assert list(logical_lines(b"#\0\n" + data)) == shifted
+
+
+MD5 = b"1f7ce4d4f6b2495234041d7f73be0c20"
+SHA256 = b"38d8fae2636f954fd0d74f95b2f1a4f30b2c3a447b3acca4de1bdeabfa6decbd"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        pytest.param(b"a:R:" + MD5, DigestEntry(MD5, None), id="md5"),
+        pytest.param(b"a:R:" + SHA256, DigestEntry(None, SHA256), id="sha256"),
+        pytest.param(
+            b"a:R:" + MD5 + b"\na:R:" + SHA256, DigestEntry(MD5, SHA256), id="both-md5-first"
+        ),
+        pytest.param(
+            b"a:R:" + SHA256 + b"\na:R:" + MD5,
+            DigestEntry(None, SHA256),
+            id="a-first-line-of-sha256-hides-md5-as-it-does-from-apache",
+        ),
+        pytest.param(b"a::R:::" + MD5 + b":x", DigestEntry(MD5, None), id="colons-and-more-fields"),
+        pytest.param(b"a:S:" + MD5, None, id="another-realm"),
+        pytest.param(b"a:R :" + MD5, None, id="a-realm-with-a-blank"),
+        pytest.param(b"A:R:" + MD5, None, id="another-user"),
+        pytest.param(b"a:R:" + MD5.upper(), None, id="upper-case"),
+        pytest.param(b"a:R:" + MD5[:-1], None, id="too-short"),
+        pytest.param(b"a:R:" + MD5 + b" # c", None, id="comment-behind"),
+        pytest.param(b"a:R:", None, id="empty-hash"),
+        pytest.param(b"a:R", None, id="no-hash"),
+        pytest.param(b"a", None, id="no-realm"),
+        pytest.param(b"a:R:\na:R:" + MD5, None, id="an-empty-hash-hides-the-next"),
+        pytest.param(b"a:R:" + MD5 + b"\na:R:" + MD5[::-1], DigestEntry(MD5, None), id="first"),
+        pytest.param(b"#" * 8191 + b"\na:R:" + MD5, None, id="overlong-line"),
+    ],
+)
+def test_digest_entries(data: bytes, expected: DigestEntry | None) -> None:
+    assert parse_htdigest(data).find(b"a", b"R") == expected
+
+
+def test_the_users_of_a_realm() -> None:
+    file = parse_htdigest(b"a:R:" + MD5 + b"\nb:R:x\n:R:" + MD5 + b"\nc:S:" + SHA256 + b"\n")
+    assert file.users(b"R") == {b"a": DigestEntry(MD5, None)}
+    assert file.users(b"S") == {b"c": DigestEntry(None, SHA256)}
+
+
+@given(AWKWARD | st.binary())
+def test_anything_can_be_read_as_a_digest_file(data: bytes) -> None:
+    file = parse_htdigest(data)
+    for user, realm in file.first:
+        file.find(user, realm)

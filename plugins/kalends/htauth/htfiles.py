@@ -1,4 +1,4 @@
-"""Apache's password files, read as Apache httpd 2.4 reads them. Pure: bytes to values, no I/O.
+"""Apache's password and digest files, read as Apache httpd 2.4 reads them. Pure, no I/O.
 
 Names and hashes stay bytes, because Apache compares bytes. No input raises: what Apache would
 skip is skipped, and what it would take for a name or a hash is one.
@@ -6,6 +6,7 @@ skip is skipped, and what it would take for a name or a hash is one.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from typing import NamedTuple
 PASSWORD_LINE_LIMIT = 8191
 """Bytes of a joined line, without its line end, at which Apache stops reading a password file."""
 
-_BLANKS = b" \t\n\v\f\r"
+BLANKS = b" \t\n\v\f\r"
+_SHA256_DIGITS = 64
+_MD5 = re.compile(rb"[0-9a-f]{32}")
+_SHA256 = re.compile(rb"[0-9a-f]{64}")
 # Enough of a hash field to tell its format and cost, and how many fields to look at.
 _KIND, _SAMPLE = 7, 1000
 
@@ -68,7 +72,7 @@ def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Lin
         if len(joined) >= limit:
             yield OverlongLine(first)
             return
-        text = bytes(joined.strip(_BLANKS))
+        text = bytes(joined.strip(BLANKS))
         if text and not text.startswith(b"#"):
             yield Line(first, text)
 
@@ -79,7 +83,7 @@ def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:
         if len(line) >= limit:
             yield OverlongLine(number)
             return
-        text = line.strip(_BLANKS)
+        text = line.strip(BLANKS)
         if text and not text.startswith(b"#"):
             yield Line(number, text)
 
@@ -163,6 +167,66 @@ def parse_htpasswd(data: bytes) -> PasswordFile:
             return PasswordFile(lines, line.number)
         lines.setdefault(line.text.partition(b":")[0], line)
     return PasswordFile(lines, None)
+
+
+class DigestEntry(NamedTuple):
+    """What a digest file says of one user in one realm; only hashes of the right shape.
+
+    Attributes:
+        md5: HA1 as 32 hex digits (RFC 7616 section 3.4.2), or None.
+        sha256: HA1 as 64 hex digits, or None.
+    """
+
+    md5: bytes | None
+    sha256: bytes | None
+
+
+@dataclass(frozen=True)
+class DigestFile:
+    """A parsed AuthUserFile for Digest.
+
+    Attributes:
+        first: by user and realm, the hash field of the first line: the one that Apache looks at.
+        long: the same of the first line whose hash field has the length of SHA-256.
+        cut_at: the overlong line at which Apache stops reading, or None.
+    """
+
+    first: Mapping[tuple[bytes, bytes], bytes]
+    long: Mapping[tuple[bytes, bytes], bytes]
+    cut_at: int | None
+
+    def find(self, user: bytes, realm: bytes) -> DigestEntry | None:
+        """The hashes of a user in a realm; None if there is none of the right shape.
+
+        A first line that has none hides later MD5 lines, as it does from Apache.
+        """
+        key = (user, realm)
+        md5, sha256 = self.first.get(key, b""), self.long.get(key, b"")
+        entry = DigestEntry(
+            md5 if _MD5.fullmatch(md5) else None, sha256 if _SHA256.fullmatch(sha256) else None
+        )
+        return entry if entry.md5 or entry.sha256 else None
+
+    def users(self, realm: bytes) -> dict[bytes, DigestEntry]:
+        """Everyone who has an account in the realm."""
+        found = ((user, self.find(user, of)) for user, of in self.first if of == realm and user)
+        return {user: entry for user, entry in found if entry}
+
+
+def parse_htdigest(data: bytes) -> DigestFile:
+    """Lines ``user:realm:HA1``; whatever follows a colon after the hash is ignored."""
+    first: dict[tuple[bytes, bytes], bytes] = {}
+    long: dict[tuple[bytes, bytes], bytes] = {}
+    for line in logical_lines(data):
+        if isinstance(line, OverlongLine):
+            return DigestFile(first, long, line.number)
+        user, rest = split_field(line.text)
+        realm, rest = split_field(rest)
+        field = rest.partition(b":")[0]
+        first.setdefault((user, realm), field)
+        if len(field) == _SHA256_DIGITS:
+            long.setdefault((user, realm), field)
+    return DigestFile(first, long, None)
 
 
 def decode_name(name: bytes) -> str:

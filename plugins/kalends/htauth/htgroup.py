@@ -1,0 +1,81 @@
+"""Apache's group files, read as Apache httpd 2.4 reads them. Pure: bytes to values, no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from kalends.htauth.htfiles import (
+    BLANKS,
+    OverlongLine,
+    decode_name,
+    logical_lines,
+    split_field,
+)
+
+GROUP_LINE_LIMIT = 16 * 1024 * 1024
+"""Bytes of a joined line at which Apache stops reading a group file."""
+
+_WORD = re.compile(
+    rb"""[ \t\n\v\f\r]*
+    (?: "(?P<double>(?:\\["\\]|[^"])*)"?
+      | '(?P<single>(?:\\['\\]|[^'])*)'?
+      | (?P<plain>[^ \t\n\v\f\r]+) )""",
+    re.VERBOSE,
+)
+_DOUBLE_ESCAPE = re.compile(rb"\\([\"\\])")
+_SINGLE_ESCAPE = re.compile(rb"\\(['\\])")
+
+
+@dataclass(frozen=True)
+class GroupFile:
+    """A parsed AuthGroupFile. Group names know no ASCII case; the first spelling is the name.
+
+    Attributes:
+        members: by the group's name, the users' names.
+    """
+
+    members: Mapping[str, frozenset[str]]
+
+    @cached_property
+    def groups(self) -> Mapping[str, frozenset[str]]:
+        """By a user's name, the names of the groups that it is in."""
+        found: dict[str, set[str]] = {}
+        for group, users in self.members.items():
+            for user in users:
+                found.setdefault(user, set()).add(group)
+        return {user: frozenset(groups) for user, groups in found.items()}
+
+
+def parse_groups(data: bytes) -> GroupFile:
+    """Lines ``group: member member ...``; several lines of one group add up."""
+    spelling: dict[bytes, bytes] = {}
+    members: dict[bytes, set[str]] = {}
+    for line in logical_lines(data, GROUP_LINE_LIMIT):
+        if isinstance(line, OverlongLine):
+            break
+        name, rest = split_field(line.text)
+        name = name.rstrip(BLANKS)
+        spelling.setdefault(name.lower(), name)
+        found = members.setdefault(name.lower(), set())
+        found.update(decode_name(member) for member in _words(rest) if member)
+    return GroupFile(
+        {decode_name(spelling[key]): frozenset(found) for key, found in members.items() if key}
+    )
+
+
+def _words(text: bytes) -> Iterator[bytes]:
+    r"""Words as Apache splits them: by blanks, or within quotes of either kind.
+
+    In quotes ``\\`` and the escaped quote are escapes; a missing end quote is at the end of the
+    line; what follows an end quote begins the next word.
+    """
+    for match in _WORD.finditer(text):
+        if match.lastgroup == "plain":
+            yield match["plain"].replace(b"\\\\", b"\\")
+        elif match.lastgroup == "double":
+            yield _DOUBLE_ESCAPE.sub(rb"\1", match["double"])
+        else:
+            yield _SINGLE_ESCAPE.sub(rb"\1", match["single"])
