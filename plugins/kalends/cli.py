@@ -121,7 +121,9 @@ def _check(given: argparse.Namespace) -> int:
 def _import(given: argparse.Namespace) -> int:
     with assembly.build(given.config) as built:
         target = _target(given.into, built.named_feeds())
-        outcomes = [_import_one(built, path, target) for path in given.files]
+        done: set[str] = set()
+        outcomes = [_import_one(built, path, target, done) for path in reversed(given.files)]
+        outcomes.reverse()
         built.catch_up()
     refused = [line for outcome in outcomes for line in outcome.refused]
     for line in refused:
@@ -145,7 +147,7 @@ def _target(raw: str, named_feeds: frozenset[str]) -> str:
     return f"{user}/{calendar}"
 
 
-def _import_one(built: assembly.Assembly, path: Path, target: str) -> Imported:
+def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str]) -> Imported:
     settings: Settings = built.settings
 
     def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:
@@ -158,6 +160,7 @@ def _import_one(built: assembly.Assembly, path: Path, target: str) -> Imported:
             target,
             max_size=settings.max_resource_size,
             first=settings.first_collections,
+            done=done,
             progress=progress,
         )
     except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kalends.calobject import CalendarObject, split_calendar, split_cards
@@ -44,6 +44,7 @@ def import_file(
     *,
     max_size: int,
     first: Mapping[str, Mapping[str, str]],
+    done: set[str],
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> Imported:
     """Import one file into ``USER/CALENDAR``, which is made if it is missing.
@@ -51,6 +52,8 @@ def import_file(
     Args:
         max_size: the largest object, octets.
         first: the collections that a new home begins with, by name.
+        done: UIDs that a later file of the same import has brought, to which this one adds its own;
+            so a UID in several files ends as the last of them says, however often it is done.
         progress: passes objects through and shows how far it has come.
 
     Raises:
@@ -72,8 +75,10 @@ def import_file(
         if existing.tag != whole.kind:
             raise ImportTargetError(f"{target} is no {whole.kind}, which {path} needs")
         taken = _of_allowed_kind(whole.objects, existing, path, refused)
-        merged = objects.merge(connection, existing.id, progress(taken))
-    return Imported(merged, refused)
+        fresh = [content for content in taken if content.uid not in done]
+        merged = objects.merge(connection, existing.id, progress(fresh))
+    done.update(content.uid for content in fresh)
+    return Imported(replace(merged, unchanged=merged.unchanged + len(taken) - len(fresh)), refused)
 
 
 def _is_cards(path: Path, data: bytes) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import subprocess
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,13 @@ def read_with_icalendar(text: str) -> Reading | Unreadable:
     before each text.
     """
     icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # not annotated
+    with warnings.catch_warnings():
+        # A TZID with a vendor's prefix: it guesses what the zone is, and says so.
+        warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
+        return _read(text)
+
+
+def _read(text: str) -> Reading | Unreadable:
     try:
         calendars = icalendar.Calendar.from_ical(text, multiple=True)
     except GIVES_UP as error:

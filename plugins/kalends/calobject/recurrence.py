@@ -46,6 +46,16 @@ _FINER = ("BYHOUR", "BYMINUTE", "BYSECOND")
 # Which parts of a rule multiply its occurrences, from which frequency on.
 _MULTIPLIED_BY = {"HOURLY": 1, "MINUTELY": 2, "SECONDLY": 3}
 _DAYS_OF = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
+_RANGES = {
+    "BYMONTH": (1, 12),
+    "BYMONTHDAY": (1, 31),
+    "BYYEARDAY": (1, 366),
+    "BYWEEKNO": (1, 53),
+    "BYSETPOS": (1, 366),
+    "BYHOUR": (0, 23),
+    "BYMINUTE": (0, 59),
+    "BYSECOND": (0, 60),
+}
 _PLAIN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"})
 
 
@@ -64,8 +74,10 @@ def last_occurrence(rule: Property, start: datetime) -> datetime | None:
     """
     parts = _parts(rule)
     frequency = str(parts["FREQ"][0]).upper()
-    if set(parts) & {"RSCALE", "SKIP"}:  # RFC 7529, which no library here expands
-        return None
+    if str(parts.get("RSCALE", ["GREGORIAN"])[0]).upper() != "GREGORIAN" or "SKIP" in parts:
+        # RFC 7529 section 5: no library here expands it, and one such rule makes a whole feed
+        # unreadable for common clients.
+        _refuse(rule, "C:supported-rscale", "rules of other calendar systems are not supported")
     conditions = set(parts) - _PLAIN
     if frequency in _MULTIPLIED_BY and conditions - set(_FINER) - {"BYDAY"}:
         _refuse(rule, "C:max-instances", "the rule is too dense")  # days left out are walked too
@@ -98,6 +110,9 @@ def _parts(rule: Property) -> dict[str, list[Any]]:
             raise ValueError("INTERVAL and COUNT are 1 or more")
         if str(parts["FREQ"][0]).upper() not in _STEPS_A_DAY:
             raise ValueError("unknown FREQ")
+        for name, (least, most) in _RANGES.items():
+            if any(not least <= abs(int(str(v).rstrip("L"))) <= most for v in parts.get(name, ())):
+                raise ValueError(f"{name} is out of range")
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
         raise _unreadable(rule) from error
     return parts

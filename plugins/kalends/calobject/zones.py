@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -35,7 +36,7 @@ def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
     """
     text = own.get(tzid)
     defined = _defined(text) if text is not None else None
-    return defined or _known(tzid)
+    return defined or iana_zone(tzid)
 
 
 @lru_cache(maxsize=512)
@@ -51,9 +52,15 @@ def _defined(text: str) -> tzinfo | None:
 
 
 @lru_cache(maxsize=1024)
-def _known(tzid: str) -> tzinfo | None:
-    name = WINDOWS_TO_OLSON.get(tzid, tzid)
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return None
+def iana_zone(tzid: str) -> ZoneInfo | None:
+    """The zone that a TZID without a definition means: IANA's, or what Windows calls it.
+
+    A TZID that begins with a slash is somebody's own name (RFC 5545 section 3.2.19); those in use
+    end in IANA's.
+    """
+    parts = tzid.split("/") if tzid.startswith("/") else []
+    own = ["/".join(parts[-length:]) for length in (3, 2, 1) if len(parts) > length]
+    for name in (WINDOWS_TO_OLSON.get(tzid, tzid), *own):
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            return ZoneInfo(name)
+    return None

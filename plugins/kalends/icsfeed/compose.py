@@ -78,6 +78,10 @@ def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
         definition = own.get(tzid) or iana_definition(tzid)
         if definition is not None:
             copy.zones[Zone(tzid, digest_of(definition))] = definition
+            continue
+        for component in copy.components:
+            # Nobody knows this zone: a floating time, which no other object's definition may claim.
+            rename_zones(component, {tzid: ""})
     return copy
 
 
@@ -229,11 +233,16 @@ def render(copy: Copy, names: Mapping[Zone, str]) -> bytes:
 
 
 def rename_zones(component: Component, renamed: Mapping[str, str]) -> None:
-    """Let a component refer to definitions under other names, from the old TZID to the new."""
+    """Let a component refer to definitions under other names, from the old TZID to the new.
+
+    An empty new one takes the reference away.
+    """
 
     def new(match: re.Match[str]) -> str:
         tzid = match[2].strip('"')
-        return f'{match[1]}"{renamed[tzid]}"' if tzid in renamed else match[0]
+        if tzid not in renamed:
+            return match[0]
+        return f'{match[1]}"{renamed[tzid]}"' if renamed[tzid] else ""
 
     component.properties = [
         Property(p.name, _TZID.sub(new, p.raw_params), p.value, p.line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -51,8 +52,13 @@ def compose_feed(
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
             raise
-        raise OSError(28, "no room for the parts of a feed", str(target.parent)) from error
-    os.replace(composition.made, target)  # noqa: PTH105 - one atomic step
+        raise OSError(errno.ENOSPC, "no room for a feed", str(target.parent)) from error
+    else:
+        os.replace(composition.made, target)  # noqa: PTH105 - one atomic step
+    finally:
+        # What failed half-way must not take the room that it lacked.
+        composition.made.unlink(missing_ok=True)
+        composition.body.unlink(missing_ok=True)
     return composition.outcome
 
 
@@ -67,6 +73,7 @@ class _Composition:
         self._feed = feed
         self._target = target
         self.made = target.with_suffix(".tmp")
+        self.body = target.with_suffix(".body")
         self.outcome = Outcome()
 
     def run(self, parts: Parts) -> None:
@@ -85,8 +92,7 @@ class _Composition:
         names: Mapping[Zone, str] = {}
         while True:
             parts.clear()
-            body = self.made.with_suffix(".body")
-            with body.open("wb") as out:
+            with self.body.open("wb") as out:
                 for place, copy in self._copies(shared):
                     out.write(self._render(parts, place, copy, names))
             found = names_of(parts.zones())
@@ -97,10 +103,9 @@ class _Composition:
         with self.made.open("wb") as out:
             opening = self._head(parts)
             out.write(opening)
-            with body.open("rb") as source:
+            with self.body.open("rb") as source:
                 shutil.copyfileobj(source, out, _BLOCK)
             out.write(TAIL)
-        body.unlink()
         parts.note(head=str(len(opening)))
 
     def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
@@ -226,6 +231,6 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
     while length > 0:
         block = source.read(min(_BLOCK, length))
         if not block:
-            raise OSError(5, "a version of a feed is shorter than it was", source.name)
+            raise OSError(errno.EIO, "a version of a feed is shorter than it was", source.name)
         out.write(block)
         length -= len(block)

@@ -25,9 +25,6 @@ _log = logging.getLogger("kalends.feeds")
 _COMPOSER = 1
 """Counts up whenever the same calendars give other bytes than before."""
 
-_KEPT = 2
-"""Versions of a feed that stay: the newest, and the one it was made from."""
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -139,13 +136,13 @@ class Versions:
         return state, path.open("rb")
 
     def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
-        older = sorted(path.parent.glob("*.ics"), key=lambda p: p.stat().st_mtime_ns)
+        older = [old for old in path.parent.glob("*.ics") if old != path]
         outcome = compose_feed(snapshot, state.calendars, feed, path)
         for line in outcome.left_out:
             _log.warning("feed %s: left out %s", feed.name, line)
-        for old in older[: 1 - _KEPT or None]:
-            for left in path.parent.glob(f"{old.stem}.*"):
-                left.unlink(missing_ok=True)
+        for old in older:  # whoever reads one of them now holds it open
+            old.unlink(missing_ok=True)
+            old.with_suffix(".gz").unlink(missing_ok=True)
 
     def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:

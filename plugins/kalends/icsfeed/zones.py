@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
-
+from kalends.calobject.zones import iana_zone
 from kalends.icaltext import Component, Property
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
@@ -48,9 +47,8 @@ def iana_definition(tzid: str) -> Component | None:
 
     A feed needs a VTIMEZONE for each TZID (RFC 5545 section 3.2.19).
     """
-    try:
-        zone = ZoneInfo(WINDOWS_TO_OLSON.get(tzid, tzid))
-    except (ValueError, ZoneInfoNotFoundError, OSError):
+    zone = iana_zone(tzid)
+    if zone is None:
         return None
     first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
     before = _rules_at(zone, first)
