@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from icalendar import Calendar
-from support.installation import Client, Installation, event
 
 from kalends.cli import main
+from support.installation import Client, Installation, event
 
 FEEDS = """
 [feed."{user}"]

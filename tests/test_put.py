@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from support.installation import NAMES, Client, Installation, event
 
 C = f"{{{NAMES['C']}}}"

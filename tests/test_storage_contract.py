@@ -1,4 +1,4 @@
-"""One contract, two storages: Radicale's own and ours keep what Radicale's application relies on."""
+"""One contract, two storages: Radicale's own and ours keep what its application relies on."""
 
 from __future__ import annotations
 
@@ -342,13 +342,13 @@ def test_what_we_override_has_the_signature_that_radicale_calls(ours: type, thei
 
 
 def test_the_handlers_that_we_override_are_called_as_before() -> None:
-    expected = "self environ base_prefix path user user_groups request_info".split()
+    expected = ["self", "environ", "base_prefix", "path", "user", "user_groups", "request_info"]
     for name in vars(Application):
         if name.startswith("do_"):
             assert list(inspect.signature(getattr(RadicaleApplication, name)).parameters) == (
                 expected
             ), name
     assert list(inspect.signature(Access.__init__).parameters)[1:5] == (
-        "rights user user_groups path".split()
+        ["rights", "user", "user_groups", "path"]
     )
     assert BaseWeb.get
