@@ -188,10 +188,11 @@ def test_digest_entries(data: bytes, expected: DigestEntry | None) -> None:
     assert parse_htdigest(data).find(b"a", b"R") == expected
 
 
-def test_the_users_of_a_realm() -> None:
+def test_the_accounts_of_a_realm() -> None:
     file = parse_htdigest(b"a:R:" + MD5 + b"\nb:R:x\n:R:" + MD5 + b"\nc:S:" + SHA256 + b"\n")
-    assert file.users(b"R") == {b"a": DigestEntry(MD5, None)}
-    assert file.users(b"S") == {b"c": DigestEntry(None, SHA256)}
+    assert file.accounts(b"R") == ({"a"}, False)
+    assert file.accounts(b"S") == ({"c"}, True)
+    assert file.accounts(b"T") == (set(), False)
 
 
 @given(AWKWARD | st.binary())

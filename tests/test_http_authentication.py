@@ -230,7 +230,7 @@ def test_a_schemes_headers_go_with_the_answer(path: Path) -> None:
         def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified:
             return Verified("alice", "Always", (("Authentication-Info", "x=1"),))
 
-        def challenges(self) -> list[str]:
+        def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
             return ["Always", "Always more"]
 
     site = Site(path)

@@ -6,6 +6,8 @@ import base64
 import re
 from dataclasses import dataclass, field
 
+from kalends.htauth.headers import quoted_string
+
 # token68 of RFC 9110 section 11.2, in the alphabet that Basic uses; padding may lack or abound.
 _CREDENTIALS = re.compile(r"(?i:basic) [ \t]*([A-Za-z0-9+/]+)=*[ \t]*")
 
@@ -50,5 +52,4 @@ def basic_challenge(realm: str) -> str:
     Args:
         realm: what the login dialog shows; without control characters.
     """
-    quoted = realm.replace("\\", "\\\\").replace('"', '\\"')
-    return f'Basic realm="{quoted}", charset="UTF-8"'
+    return f'Basic realm={quoted_string(realm.encode())}, charset="UTF-8"'

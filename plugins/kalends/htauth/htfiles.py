@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
@@ -181,6 +181,18 @@ class DigestEntry(NamedTuple):
     sha256: bytes | None
 
 
+class RealmAccounts(NamedTuple):
+    """The accounts of one realm.
+
+    Attributes:
+        names: as text (see `decode_name`).
+        all_sha256: whether there are any, and each has a hash for SHA-256.
+    """
+
+    names: frozenset[str]
+    all_sha256: bool
+
+
 @dataclass(frozen=True)
 class DigestFile:
     """A parsed AuthUserFile for Digest.
@@ -194,6 +206,7 @@ class DigestFile:
     first: Mapping[tuple[bytes, bytes], bytes]
     long: Mapping[tuple[bytes, bytes], bytes]
     cut_at: int | None
+    _realms: dict[bytes, RealmAccounts] = field(default_factory=dict, repr=False)
 
     def find(self, user: bytes, realm: bytes) -> DigestEntry | None:
         """The hashes of a user in a realm; None if there is none of the right shape.
@@ -207,10 +220,17 @@ class DigestFile:
         )
         return entry if entry.md5 or entry.sha256 else None
 
-    def users(self, realm: bytes) -> dict[bytes, DigestEntry]:
+    def accounts(self, realm: bytes) -> RealmAccounts:
         """Everyone who has an account in the realm."""
-        found = ((user, self.find(user, of)) for user, of in self.first if of == realm and user)
-        return {user: entry for user, entry in found if entry}
+        known = self._realms.get(realm)
+        if known is None:
+            found = ((user, self.find(user, of)) for user, of in self.first if of == realm and user)
+            entries = {user: entry for user, entry in found if entry}
+            known = self._realms[realm] = RealmAccounts(
+                frozenset(decode_name(user) for user in entries),
+                bool(entries) and all(entry.sha256 for entry in entries.values()),
+            )
+        return known
 
 
 def parse_htdigest(data: bytes) -> DigestFile:

@@ -11,7 +11,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from kalends.errors import UserFileUnavailableError
-from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified
+from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified, over_tls
 from kalends.htauth.users import UserDirectory
 
 _log = logging.getLogger("kalends.htauth")
@@ -84,25 +84,38 @@ class HttpAuthentication:
             return self._app(environ, _with_headers(start_response, outcome.headers))
         if not needed:
             return self._app(environ, start_response)
-        if outcome is not None and outcome.malformed:
-            return answer(HTTPStatus.BAD_REQUEST, "That Authorization header is too long.", [])
-        challenges = [
-            ("WWW-Authenticate", value) for scheme in self._schemes for value in scheme.challenges()
-        ]
+        if outcome is not None and outcome.bad_request:
+            text = "That Authorization header is not for this request."
+            return answer(HTTPStatus.BAD_REQUEST, text, [])
+        challenges = [("WWW-Authenticate", c) for c in self._challenges(environ, outcome)]
         return answer(HTTPStatus.UNAUTHORIZED, "Please log in.", challenges)
+
+    def _challenges(self, environ: WSGIEnvironment, refused: Refused | None) -> list[str]:
+        """What a 401 offers, the preferred first.
+
+        After a failed Digest answer, where Basic is there too: over TLS Basic alone, so that a
+        client that ranks Digest first gets to an account without HA1; over plain http Digest alone.
+        Why it failed makes no difference, but for a stale nonce.
+        """
+        stale = refused is not None and refused.stale
+        offered = {s.name: s.challenges(environ, stale=stale) for s in self._schemes}
+        if refused is not None and refused.scheme == "digest" and offered.get("basic"):
+            kept = "basic" if over_tls(environ) and not stale else "digest"
+            return offered[kept]
+        return [challenge for challenges in offered.values() for challenge in challenges]
 
     def _authenticate(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
         """Let the scheme that the header names judge it; a refusal is one line in the log."""
         if len(credentials) > _HEADER_LIMIT:
-            outcome: Verified | Refused = Refused(None, "overlong Authorization header", True)
+            outcome: Verified | Refused = Refused("", None, "overlong header", bad_request=True)
         else:
             name = re.split("[ \t]", credentials, maxsplit=1)[0].lower()
             scheme = next((s for s in self._schemes if s.name == name), None)
             if scheme is None:
-                outcome = Refused(None, "a scheme that is not offered")
+                outcome = Refused("", None, "a scheme that is not offered")
             else:
                 outcome = scheme.verify(environ, credentials)
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Refused) and not outcome.stale:
             # The address comes first: what follows is the client's own text.
             _log.warning(
                 "login failed from %s: %s, name %s",

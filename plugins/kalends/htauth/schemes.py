@@ -31,14 +31,19 @@ class Refused:
     """The client is nobody.
 
     Attributes:
+        scheme: the name of the scheme that refuses; empty if none was asked.
         claimed: the name it gave, or None if it gave none that can be read.
         why: for the log; never a secret.
-        malformed: whether the answer is 400: no other credentials in its place would do.
+        bad_request: whether the answer is 400: the header is none, or for another request.
+        stale: whether the password was right and only the nonce has to be another (RFC 7616
+            section 3.3). That is no failed login.
     """
 
+    scheme: str
     claimed: str | None
     why: str
-    malformed: bool = False
+    bad_request: bool = False
+    stale: bool = False
 
 
 class Scheme(Protocol):
@@ -54,29 +59,52 @@ class Scheme(Protocol):
             UserFileUnavailableError: there is nothing to judge it by.
         """
 
-    def challenges(self) -> list[str]:
-        """Values of WWW-Authenticate header lines, the preferred first."""
+    def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
+        """Values of WWW-Authenticate header lines, the preferred first; none where it is not used.
+
+        Args:
+            stale: whether the client's last answer was right but for its age.
+        """
 
 
 class BasicScheme:
-    """HTTP Basic against a user directory."""
+    """HTTP Basic against a user directory.
+
+    Args:
+        directory: who may log in.
+        realm: what the login dialog shows.
+        over_tls_only: whether Basic is neither offered nor accepted over plain http.
+    """
 
     name = "basic"
 
-    def __init__(self, directory: UserDirectory, realm: str) -> None:
+    def __init__(
+        self, directory: UserDirectory, realm: str, *, over_tls_only: bool = False
+    ) -> None:
         self._directory = directory
         self._realm = realm
+        self._over_tls_only = over_tls_only
 
     def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
         """Judge a Basic header."""
+        if not self._offered(environ):
+            return Refused(self.name, None, "Basic over plain http is switched off")
         given = parse_basic(credentials)
         if given is None:
-            return Refused(None, "malformed Basic credentials")
+            return Refused(self.name, None, "malformed Basic credentials")
         name = decode_name(given.user)
         if self._directory.check_password(given.user, given.password):
             return Verified(name, "Basic")
-        return Refused(name, "wrong name or password")
+        return Refused(self.name, name, "wrong name or password")
 
-    def challenges(self) -> list[str]:
-        """One challenge."""
-        return [basic_challenge(self._realm)]
+    def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
+        """One challenge, or none over plain http."""
+        return [basic_challenge(self._realm)] if self._offered(environ) else []
+
+    def _offered(self, environ: WSGIEnvironment) -> bool:
+        return over_tls(environ) or not self._over_tls_only
+
+
+def over_tls(environ: WSGIEnvironment) -> bool:
+    """Whether the client's connection is encrypted, as the server (or a trusted proxy) has it."""
+    return environ.get("wsgi.url_scheme") == "https"

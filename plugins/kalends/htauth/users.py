@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from kalends.errors import UserFileUnavailableError
 from kalends.htauth import libcrypt
-from kalends.htauth.htfiles import PasswordFile, decode_name, parse_htpasswd
+from kalends.htauth.digest import digest
+from kalends.htauth.htfiles import (
+    DigestEntry,
+    DigestFile,
+    PasswordFile,
+    decode_name,
+    parse_htdigest,
+    parse_htpasswd,
+)
+from kalends.htauth.htgroup import GroupFile, parse_groups
 from kalends.htauth.passwords import PasswordVerifier
 from kalends.htauth.reloading import ReloadingFile
 from kalends.htauth.remembered import RememberedPasswords
@@ -17,6 +29,7 @@ from kalends.htauth.remembered import RememberedPasswords
 _log = logging.getLogger("kalends.htauth")
 
 _SLOW_AT_A_TIME = 2
+_EMPTY = parse_htpasswd(b"")
 
 
 class Verifier(Protocol):
@@ -37,13 +50,56 @@ def htpasswd_file(path: str | os.PathLike[str]) -> ReloadingFile[PasswordFile]:
 
     def parse(data: bytes) -> PasswordFile:
         parsed = parse_htpasswd(data)
-        if parsed.cut_at is not None:
-            _log.warning(
-                "%s:%d: the line is too long; like Apache, we read no further", path, parsed.cut_at
-            )
+        _say_where_it_ends(path, parsed.cut_at)
         return parsed
 
     return ReloadingFile(path, parse)
+
+
+def htdigest_file(path: str | os.PathLike[str]) -> ReloadingFile[DigestFile]:
+    """An AuthUserFile for Digest, likewise."""
+
+    def parse(data: bytes) -> DigestFile:
+        parsed = parse_htdigest(data)
+        _say_where_it_ends(path, parsed.cut_at)
+        return parsed
+
+    return ReloadingFile(path, parse)
+
+
+def htgroup_file(path: str | os.PathLike[str]) -> ReloadingFile[GroupFile]:
+    """An AuthGroupFile that follows its edits."""
+    return ReloadingFile(path, parse_groups)
+
+
+def _say_where_it_ends(path: str | os.PathLike[str], cut_at: int | None) -> None:
+    if cut_at is not None:
+        _log.warning("%s:%d: the line is too long; like Apache, we read no further", path, cut_at)
+
+
+class DigestAccount(NamedTuple):
+    """One user in one realm.
+
+    Attributes:
+        user: the name, as the application knows it.
+        entry: the hashes; password-equivalent, so in no log.
+    """
+
+    user: str
+    entry: DigestEntry
+
+    def __repr__(self) -> str:
+        return f"DigestAccount({self.user!r})"
+
+    def ha1(self, algorithm: str) -> bytes | None:
+        """HA1 for ``MD5`` or ``SHA-256``, or None."""
+        return self.entry.md5 if algorithm == "MD5" else self.entry.sha256
+
+    def has_password(self, name: bytes, realm: bytes, password: bytes) -> bool:
+        """Whether a password makes the hash (Apache: ``AuthBasicUseDigestAlgorithm``)."""
+        algorithm = "MD5" if self.entry.md5 else "SHA-256"
+        computed = digest(algorithm, name, realm, password)
+        return hmac.compare_digest(computed, self.ha1(algorithm) or b"") and b"\0" not in password
 
 
 class UserDirectory:
@@ -55,6 +111,10 @@ class UserDirectory:
 
     Args:
         htpasswd: the AuthUserFile, or None for no such accounts.
+        htdigest: the AuthUserFile for Digest, or None.
+        htgroup: the AuthGroupFile, or None.
+        realm: of the digest file's accounts.
+        basic_by_htdigest: whether Basic counts for those who are in the digest file alone.
         verifier: judges passwords.
     """
 
@@ -62,9 +122,17 @@ class UserDirectory:
         self,
         htpasswd: ReloadingFile[PasswordFile] | None,
         *,
+        htdigest: ReloadingFile[DigestFile] | None = None,
+        htgroup: ReloadingFile[GroupFile] | None = None,
+        realm: str = "",
+        basic_by_htdigest: bool = False,
         verifier: Verifier | None = None,
     ) -> None:
         self._htpasswd = htpasswd
+        self._htdigest = htdigest
+        self._htgroup = htgroup
+        self._realm = realm.encode()
+        self._basic_by_htdigest = basic_by_htdigest
         self._verifier = verifier or PasswordVerifier(libcrypt.load())
         self._remembered = RememberedPasswords()
         self._slow = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
@@ -76,7 +144,55 @@ class UserDirectory:
         Raises:
             UserFileUnavailableError: a user file cannot be read.
         """
-        return self._htpasswd.current().names if self._htpasswd else frozenset()
+        found = self._htpasswd.current().names if self._htpasswd else frozenset()
+        if self._htdigest is None:
+            return found
+        return found | self._htdigest.current().accounts(self._realm).names
+
+    def groups_of(self, user: str) -> frozenset[str]:
+        """The groups that a user is in.
+
+        Raises:
+            UserFileUnavailableError: the group file cannot be read.
+        """
+        return (
+            self._htgroup.current().groups.get(user, frozenset()) if self._htgroup else frozenset()
+        )
+
+    def members(self) -> Mapping[str, frozenset[str]]:
+        """By group, who is in it, whether there are such accounts or not.
+
+        Raises:
+            UserFileUnavailableError: the group file cannot be read.
+        """
+        return self._htgroup.current().members if self._htgroup else {}
+
+    def digest_account(self, name: bytes, realm: bytes) -> DigestAccount | None:
+        """The account that a Digest header means.
+
+        Args:
+            name: as the client sent it. Bytes that are not UTF-8 are tried as ISO-8859-1 first:
+                some clients write the name so, and hash it in UTF-8.
+            realm: the realm.
+
+        Raises:
+            UserFileUnavailableError: the digest file cannot be read.
+        """
+        if self._htdigest is None or not name:
+            return None
+        file = self._htdigest.current()
+        user = decode_name(name)
+        entry = file.find(user.encode(), realm) or file.find(name, realm)
+        return DigestAccount(user, entry) if entry else None
+
+    def all_have_sha256(self, realm: bytes) -> bool:
+        """Whether every account of a realm can answer SHA-256; false where none is known."""
+        if self._htdigest is None:
+            return False
+        try:
+            return self._htdigest.current().accounts(realm).all_sha256
+        except UserFileUnavailableError:
+            return False
 
     def check_password(self, user: bytes, password: bytes) -> bool:
         """Whether this password is this user's. A name that nobody has costs what others cost.
@@ -88,9 +204,11 @@ class UserDirectory:
         Raises:
             UserFileUnavailableError: a user file cannot be read.
         """
-        if self._htpasswd is None:
-            return False
-        file = self._htpasswd.current()
+        file = self._htpasswd.current() if self._htpasswd else _EMPTY
+        if self._basic_by_htdigest and user not in file.lines:
+            account = self.digest_account(user, self._realm)
+            if account is not None:
+                return account.has_password(user, self._realm, password)
         stored = self._verifiable_field(file, user)
         if stored is None:
             self._pretend_to_verify(file, password)
