@@ -5,84 +5,23 @@ from __future__ import annotations
 import base64
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
-from wsgiref.util import setup_testing_defaults
-from wsgiref.validate import validator
+from wsgiref.types import WSGIEnvironment
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kalends.htauth.apr1 import apr1
-from kalends.htauth.middleware import USER_KEY, HttpAuthentication
+from kalends.htauth.middleware import USER_KEY
 from kalends.htauth.users import UserDirectory, htpasswd_file
 from support.vectors import Vector, htpasswd_vectors
+from support.wsgisite import Site
 
 ALICE = "Basic " + base64.b64encode(b"alice:secret").decode()
 WRONG = "Basic " + base64.b64encode(b"alice:hunter2").decode()
-
-
-class Answer:
-    """What came back of one request."""
-
-    def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-        self.status = int(status[:3])
-        self.headers = headers
-        self.body = body
-
-
-class Application:
-    """Says who logged in, and keeps the environ that it was given."""
-
-    def __init__(self) -> None:
-        self.seen: WSGIEnvironment | None = None
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        self.seen = environ
-        start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
-        return [environ.get(USER_KEY, "nobody").encode()]
-
-
-def is_private(environ: WSGIEnvironment) -> bool:
-    return not environ["PATH_INFO"].startswith("/open")
-
-
-class Site:
-    """The middleware around the application, on a user file."""
-
-    def __init__(self, path: Path, realm: str = "calendars") -> None:
-        self.application = Application()
-        directory = UserDirectory(htpasswd_file(path))
-        self.middleware = HttpAuthentication(
-            self.application, directory, realm=realm, needs_login=is_private
-        )
-
-    def ask(self, authorization: str | None = None, path: str = "/", **more: Any) -> Answer:
-        environ: WSGIEnvironment = {
-            "SCRIPT_NAME": "",
-            "PATH_INFO": path,
-            "QUERY_STRING": "",
-            "REMOTE_ADDR": "192.0.2.7",
-            **more,
-        }
-        if authorization is not None:
-            environ["HTTP_AUTHORIZATION"] = authorization
-        setup_testing_defaults(environ)
-        started: list[Any] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], exc: Any = None) -> Any:
-            started[:] = [status, headers]
-            return lambda data: None
-
-        self.application.seen = None
-        chunks = validator(self.middleware)(environ, start_response)
-        body = b"".join(chunks)
-        chunks.close()  # type: ignore[attr-defined] # the validator insists on it
-        return Answer(started[0], started[1], body)
 
 
 @pytest.fixture
@@ -92,9 +31,13 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
+def site_of(path: Path, realm: str = "calendars") -> Site:
+    return Site(UserDirectory(htpasswd_file(path)), realm)
+
+
 @pytest.fixture
 def site(path: Path) -> Site:
-    return Site(path)
+    return site_of(path)
 
 
 CHALLENGED = [
@@ -139,7 +82,7 @@ def test_an_answer_to_head_has_no_body(site: Site) -> None:
 
 
 def test_a_realm_with_quotes(path: Path) -> None:
-    answer = Site(path, 'my "own"').ask()
+    answer = site_of(path, 'my "own"').ask()
     assert answer.headers[0][1] == 'Basic realm="my \\"own\\"", charset="UTF-8"'
 
 
@@ -221,7 +164,7 @@ def test_a_bare_request_is_no_failed_login(site: Site, caplog: pytest.LogCapture
     assert caplog.records == []
 
 
-def test_a_schemes_headers_go_with_the_answer(path: Path) -> None:
+def test_a_schemes_headers_go_with_the_answer() -> None:
     from kalends.htauth.schemes import Verified
 
     class Always:
@@ -233,14 +176,7 @@ def test_a_schemes_headers_go_with_the_answer(path: Path) -> None:
         def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
             return ["Always", "Always more"]
 
-    site = Site(path)
-    site.middleware = HttpAuthentication(
-        site.application,
-        UserDirectory(None),
-        realm="R",
-        needs_login=is_private,
-        schemes=[Always()],
-    )
+    site = Site(UserDirectory(None), "R", [Always()])
     assert ("Authentication-Info", "x=1") in site.ask("ALWAYS whatever").headers
     challenged = site.ask().headers
     assert challenged[:2] == [("WWW-Authenticate", "Always"), ("WWW-Authenticate", "Always more")]
@@ -248,7 +184,7 @@ def test_a_schemes_headers_go_with_the_answer(path: Path) -> None:
 
 @given(st.text(st.characters(max_codepoint=255)))
 def test_no_header_raises(value: str) -> None:
-    site = Site(Path(os.devnull))
+    site = site_of(Path(os.devnull))
     assert site.ask(value).status in (400, 401)
 
 
@@ -279,7 +215,7 @@ def installed(vector: Vector, folder: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("vector", htpasswd_vectors(), ids=lambda vector: str(vector.id))
 def test_apaches_verdict(vector: Vector, tmp_path: Path) -> None:
     with installed(vector, tmp_path) as path:
-        site = Site(path, vector.realm)
+        site = site_of(path, vector.realm)
         answer = site.ask(vector.authorization, vector.uri, REQUEST_METHOD=vector.method)
     assert answer.status == vector.expected_status, vector.note
     if answer.status == 200:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,4 +72,124 @@ def _vector(raw: dict[str, Any]) -> Vector:
         method=raw["method"],
         uri=raw["uri"],
         note=raw.get("note", ""),
+    )
+
+
+@dataclass(frozen=True)
+class DigestStep:
+    """One request of a Digest case.
+
+    Attributes:
+        template: of the Authorization header, or None for none; @NONCE@ and @RESPONSE@ to fill in.
+        nonce: where the nonce comes from, or the nonce itself.
+        wait: seconds between challenge and answer.
+        digest: what goes into the response (see the file's own description).
+        allowed: Apache's verdict; where it is unsafe to copy, a refusal.
+        stale: whether the refusal said so.
+    """
+
+    template: str | None
+    nonce: str
+    wait: float
+    digest: dict[str, Any]
+    allowed: bool
+    stale: bool
+    next_nonce: bool | None
+
+
+@dataclass(frozen=True)
+class DigestVector:
+    """One case for HTTP Digest, of one request or several."""
+
+    id: str
+    file: bytes
+    realm: str
+    method: str
+    uri: str
+    conf: str
+    steps: tuple[DigestStep, ...]
+    status: int
+    unsafe: bool
+    note: str
+
+    def header(self, step: DigestStep, nonce: str) -> str | None:
+        """The Authorization header of a step, filled in, as WSGI shows it."""
+        if step.template is None:
+            return None
+        given = step.digest
+        encoding = given["encoding"]
+
+        def md5(text: str) -> str:
+            return hashlib.md5(text.encode(encoding), usedforsecurity=False).hexdigest()
+
+        ha1 = given["ha1"]
+        ha1 = ha1.removeprefix("literal:") if ha1.startswith("literal:") else md5(ha1)
+        middle = [] if given["qop"] is None else [given["nc"], given["cnonce"], given["qop"]]
+        response = md5(":".join([ha1, nonce, *middle, md5(given["a2"])]))
+        if given.get("response_case") == "upper":
+            response = response.upper()
+        response = response[: given.get("response_cut", 64)] + given.get("response_extra", "")
+        text = step.template.replace("@NONCE@", nonce).replace("@RESPONSE@", response)
+        return text.replace(', opaque="@OPAQUE@"', "").encode(encoding).decode("latin-1")
+
+
+def digest_vectors() -> list[DigestVector]:
+    """The cases of kind htdigest."""
+    return [_digest_vector(raw) for raw in raw_vectors() if raw["kind"] == "htdigest"]
+
+
+def _digest_vector(raw: dict[str, Any]) -> DigestVector:
+    data = file_bytes(raw["file"], raw["file_encoding"])
+    assert data is not None
+    unsafe = "unsafe_to_copy" in raw
+    if "steps" in raw:
+        steps = tuple(_sequence_step(raw, step) for step in raw["steps"])
+    else:
+        steps = (_single_step(raw),)
+    return DigestVector(
+        id=raw["id"],
+        file=data,
+        realm=raw["realm"],
+        method=raw["method"],
+        uri=raw["uri"].encode().decode("latin-1"),
+        conf=raw.get("apache_conf", ""),
+        steps=steps,
+        status=raw.get("status", 0),
+        unsafe=unsafe,
+        note=raw.get("note", ""),
+    )
+
+
+def _single_step(raw: dict[str, Any]) -> DigestStep:
+    given = raw["digest"]
+    return DigestStep(
+        template=given["authorization_template"],
+        nonce=given["nonce"],
+        wait=given["wait_seconds"],
+        digest=given,
+        allowed=raw["expect"] == "allow" and "unsafe_to_copy" not in raw,
+        stale=bool(raw.get("stale")),
+        next_nonce=None,
+    )
+
+
+def _sequence_step(raw: dict[str, Any], step: dict[str, Any]) -> DigestStep:
+    template = step["template"]
+    cnonce = re.search('cnonce="([^"]*)"', template)
+    assert cnonce is not None
+    return DigestStep(
+        template=template,
+        nonce=step["nonce_from"],
+        wait=0,
+        digest={
+            "encoding": "utf-8",
+            "ha1": f"{raw['user']}:{raw['realm']}:{step['password']}",
+            "a2": f"{raw['method']}:{raw['uri']}",
+            "qop": "auth",
+            "nc": step["nc"],
+            "cnonce": cnonce[1],
+        },
+        allowed=step["expect"] == "allow",
+        stale=bool(step["stale"]),
+        next_nonce=step["nextnonce"],
     )
