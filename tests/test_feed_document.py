@@ -5,13 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalends.icsfeed.definitions import Access, Feed, Pattern, Rules
+from kalends.icsfeed import spec
+from kalends.icsfeed.definitions import Feed, Rules
 from kalends.icsfeed.versions import Versions
 
 ZONE = (
@@ -137,6 +138,12 @@ rules = st.builds(
 )
 
 
+def feed_with(rules: Rules) -> Feed:
+    """A feed of all of Alice's calendars."""
+    text = '[feed.all]\ncalendars = ["alice/*"]\naccess = "login"\n'
+    return replace(spec.parse(text, "feeds.toml").named["all"], rules=rules)
+
+
 def carry_out(store: Store, write: tuple[int, str, bytes | None]) -> None:
     calendar, uid, data = write
     if data is None:
@@ -156,7 +163,7 @@ def composed(folder: Path, store: Store, feed: Feed) -> bytes:
 def test_from_before_equals_from_scratch(
     history: list[list[tuple[int, str, bytes | None]]], rules: Rules
 ) -> None:
-    feed = Feed("all", None, (Pattern(("alice", "*")),), Access("login"), rules)
+    feed = feed_with(rules)
     store = Store()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -165,6 +172,8 @@ def test_from_before_equals_from_scratch(
                 carry_out(store, write)
             grown = composed(folder / "grown", store, feed)
             assert grown == composed(folder / f"fresh-{number}", store, feed)
+            shown = [s for s in store.stored.values() if rules.private == "show"]
+            assert grown.count(b"UID:") >= len({s.uid for s in shown})
             assert grown.startswith(b"BEGIN:VCALENDAR\r\n")
             assert grown.endswith(b"END:VCALENDAR\r\n")
             assert grown.count(b"BEGIN:VEVENT") == grown.count(b"END:VEVENT")
@@ -181,7 +190,7 @@ def test_from_before_equals_from_scratch(
 def test_the_order_of_writes_does_not_matter(
     final: dict[tuple[int, str], bytes], seed: object, rules: Rules
 ) -> None:
-    feed = Feed("all", None, (Pattern(("alice", "*")),), Access("login"), rules)
+    feed = feed_with(rules)
     written = [(calendar, uid, data) for (calendar, uid), data in final.items()]
     bodies = []
     for _ in range(2):

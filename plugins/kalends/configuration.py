@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
+from radicale.log import REMOVE_TRACEBACK_FILTER
 
 from kalends.errors import ConfigurationError
 from kalends.settings import OPTIONS, Settings
@@ -95,8 +96,12 @@ def configure_logging(configuration: Configuration) -> None:
         format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    level = configuration.get("logging", "level").upper()
     for name in ("kalends", "radicale"):
-        logging.getLogger(name).setLevel(configuration.get("logging", "level").upper())
+        logging.getLogger(name).setLevel(level)
+    if level not in ("DEBUG", "TRACE"):
+        # Radicale adds a traceback to a client's mistake; what is a bug it logs as text, whole.
+        logging.getLogger("radicale").addFilter(REMOVE_TRACEBACK_FILTER)
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:

@@ -220,7 +220,8 @@ def _splice(
     position = 0
     for offset, length, text in edits:
         _copy(source, out, start + position, offset - position)
-        position = offset + length
+        # What comes at the place of what goes has its offset too.
+        position = max(position, offset + length)
         out.write(text)
     source.seek(start + position)
     shutil.copyfileobj(source, out, _BLOCK)
