@@ -124,6 +124,7 @@ EXPECTED = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
 @pytest.mark.parametrize("vector", digest_vectors(), ids=lambda vector: str(vector.id))
 def test_apaches_verdict(vector: DigestVector, tmp_path: Path) -> None:
     lifetime: float | None = 300
@@ -147,8 +148,8 @@ def test_apaches_verdict(vector: DigestVector, tmp_path: Path) -> None:
         )
         answers.append(answer)
         assert (answer.status == 200) is allowed, (vector.note, answer.headers)
-        if answer.status != 200:
-            assert answer.status in ((400, 401) if vector.unsafe else (vector.status or 401, 400))
+        if answer.status != 200 and vector.id not in EXPECTED:
+            assert answer.status in ([400, 401] if vector.unsafe else [vector.status or 401])
         if vector.id not in EXPECTED:
             stale = any("stale=true" in value for value in answer.all("WWW-Authenticate"))
             assert stale is step.stale
@@ -412,8 +413,11 @@ def test_no_secret_is_in_the_log(site: DigestSite, caplog: pytest.LogCaptureFixt
         "login failed from 192.0.2.7: wrong name or password, name 'alice'",
         "login failed from 192.0.2.7: wrong name or password, name 'carol'",
     ]
-    account = site.digest._directory.digest_account(b"alice", b"R")
-    assert "1f7ce4d4" not in repr(account)
+
+
+def test_no_hash_is_in_the_repr_of_an_account(site: DigestSite) -> None:
+    directory = UserDirectory(None, htdigest=htdigest_file(site.file))
+    assert repr(directory.digest_account(b"alice", b"R")) == "DigestAccount('alice')"
 
 
 FIELDS = st.lists(

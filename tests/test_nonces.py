@@ -7,6 +7,8 @@ import os
 import struct
 import threading
 from collections import Counter
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -189,18 +191,20 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     used.close()
 
 
-def _use_all(path: Path, results: multiprocessing.Queue[int]) -> None:
+def _use_all(path: Path, start: Barrier, results: Queue[int]) -> None:
     used = table(path)
-    results.put(sum(used.use(nonce(1), count) is Use.FIRST for count in range(1, 51)))
+    start.wait()
+    results.put(sum(used.use(nonce(number), 1) is Use.FIRST for number in range(3000)))
     used.close()
 
 
-def test_processes_that_race_use_each_count_once(tmp_path: Path) -> None:
+def test_processes_that_race_use_each_nonce_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    workers = [context.Process(target=_use_all, args=(tmp_path, results)) for _ in range(3)]
+    results: Queue[int] = context.Queue()
+    start = context.Barrier(3)
+    workers = [context.Process(target=_use_all, args=(tmp_path, start, results)) for _ in range(3)]
     for worker in workers:
         worker.start()
-    assert sum(results.get(timeout=60) for _ in workers) == 50
+    assert sum(results.get(timeout=60) for _ in workers) == 3000
     for worker in workers:
         worker.join()

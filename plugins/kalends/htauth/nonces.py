@@ -79,28 +79,28 @@ class NonceCounts(Protocol):
         """
 
 
-_HEADER = struct.Struct("<8s36s")
+# What it is, the run of the machine that it belongs to, when it was made (milliseconds).
+_HEADER = struct.Struct("<8s36sQ")
 _MAGIC = b"KALNC\0\0\1"
 _HEADER_BYTES = 64
 # Issued (milliseconds since 1970), highest count, which of the 64 below it were used, the MAC.
 _SLOT = struct.Struct("<QIQ20s")
-_WATERMARK = struct.Struct("<Q")
 _WAYS = 8
-_BUCKET_BYTES = _WATERMARK.size + _WAYS * _SLOT.size
+_BUCKET_BYTES = _WAYS * _SLOT.size
 
 
 class SharedNonceCounts:
     """Counts in a file that all workers of one host map into memory.
 
     The table is divided into buckets of eight nonces. When a bucket is full, the nonce that was
-    issued first makes room, and from then on no unknown nonce of its age or older is good in that
-    bucket: it may have been the one. The same goes for the whole table when it is made, and when
-    the machine has been restarted, since what was last written may be lost then.
+    issued first makes room; so an unknown nonce that is older than all of a full bucket may have
+    been there, and is not taken for a new one. Nor is one that is older than the table, which is
+    made anew when the machine was restarted, since what was last written may be lost then.
 
     Args:
         path: the file; made where there is none.
         now: seconds since 1970, for a table that is made new.
-        buckets: how many; each is 328 bytes.
+        buckets: how many; each is 320 bytes.
         boot: what names this run of the machine.
 
     Raises:
@@ -116,13 +116,16 @@ class SharedNonceCounts:
         try:
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with self._locked(0, _HEADER_BYTES):
-                header = _HEADER.pack(_MAGIC, (_boot() if boot is None else boot).encode())
                 fits = os.fstat(self._descriptor).st_size == size
                 os.ftruncate(self._descriptor, size)
                 self._map = mmap.mmap(self._descriptor, size)
-                if not fits or self._map[: _HEADER.size] != header:
-                    self._reset(now)
-                    self._map[: _HEADER.size] = header
+                run = (_boot() if boot is None else boot).encode()
+                made_at = self._made(run) if fits else None
+                if made_at is None:
+                    made_at = _milliseconds(now)
+                    self._map[_HEADER_BYTES:] = bytes(size - _HEADER_BYTES)
+                    _HEADER.pack_into(self._map, 0, _MAGIC, run, made_at)
+                self._made_at: int = made_at
         except OSError as error:
             raise ConfigurationError(str(path), f"{error.strerror}: the nonce counts") from None
 
@@ -141,7 +144,7 @@ class SharedNonceCounts:
     def _use_in(self, start: int, nonce: Nonce, count: int) -> Use:
         issued = _milliseconds(nonce.issued)
         oldest, oldest_at = issued, -1
-        for at in range(start + _WATERMARK.size, start + _BUCKET_BYTES, _SLOT.size):
+        for at in range(start, start + _BUCKET_BYTES, _SLOT.size):
             slot_issued, highest, used, mac = _SLOT.unpack_from(self._map, at)
             if mac == nonce.mac:
                 outcome, highest, used = _after(highest, used, count)
@@ -149,18 +152,15 @@ class SharedNonceCounts:
                 return outcome
             if oldest_at < 0 or slot_issued < oldest:
                 oldest, oldest_at = slot_issued, at
-        (watermark,) = _WATERMARK.unpack_from(self._map, start)
-        if issued <= watermark:
+        if issued <= max(oldest, self._made_at):
             return Use.UNKNOWN
-        if oldest >= issued:  # it would be the first to go
-            return Use.UNKNOWN
-        _WATERMARK.pack_into(self._map, start, max(watermark, oldest))
         _SLOT.pack_into(self._map, oldest_at, issued, count, 1, nonce.mac)
         return Use.FIRST
 
-    def _reset(self, now: float) -> None:
-        empty = _WATERMARK.pack(_milliseconds(now)) + bytes(_BUCKET_BYTES - _WATERMARK.size)
-        self._map[_HEADER_BYTES:] = empty * self._buckets
+    def _made(self, run: bytes) -> int | None:
+        """When the table in the file was made, if it is one, of this run of the machine."""
+        magic, of, made_at = _HEADER.unpack_from(self._map)
+        return int(made_at) if (magic, of.rstrip(b"\0")) == (_MAGIC, run) else None
 
     @contextmanager
     def _locked(self, start: int, length: int) -> Iterator[None]:
