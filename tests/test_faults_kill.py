@@ -185,6 +185,11 @@ class Client:
             self._connection = None
             raise
 
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._connection is not None:
+            self._connection.close()
+
     def read(self, path: str) -> str | None:
         """Return what the server holds at the path, asking again until it lives again."""
         while True:
@@ -218,6 +223,8 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalendsSer
     server.kill9()
     server.start()
     yield server, clients
+    for client in clients:
+        client.close()
     server.close()
 
 

@@ -270,9 +270,8 @@ def test_the_feed_shows_each_object_as_its_source_does(outcome: Outcome, parser:
     assert not isinstance(shown, Unreadable), shown
     found = by_uid(shown)
     # What came without a UID has one that follows from its content.
-    texts = [source_text(path) for path in FILES]
-    known = {uid for text in texts for uid in re.findall(r"^UID:(.+?)\r?$", text, re.MULTILINE)}
-    assert {uid for uid in set(found) - known if len(uid) != 40} == set()
+    named = {each.uid for path in FILES for each in objects(source_text(path))}
+    assert {uid for uid in set(found) - named if not re.fullmatch("[0-9a-f]{40}", uid)} == set()
     assert set(outcome.expected) <= set(found)
     different = {
         uid: (sorted(map(str, reading - found[uid])), sorted(map(str, found[uid] - reading)))

@@ -83,6 +83,8 @@ def parts(text: str) -> Iterator[list[Part]]:
                 calendar.append(current)
                 current = None
             depth -= 1
+    if calendar is not None:  # one that is never ended: what is whole within it counts
+        yield calendar
 
 
 def objects(text: str) -> list[SourceObject]:
