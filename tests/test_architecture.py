@@ -25,7 +25,7 @@ ROWS = [
     {"importing"},
     {"htauth", "store", "icsfeed"},
     {"calobject"},
-    {"errors", "atomicfile", "settings", "icaltext", "names", "proxies"},
+    {"worker", "errors", "atomicfile", "settings", "icaltext", "names", "proxies"},
 ]
 # These stand beside one another: what one needs of another comes at assembly.
 APART = {"htauth", "store", "icsfeed"}

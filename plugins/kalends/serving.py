@@ -22,6 +22,7 @@ from gunicorn.glogging import Logger
 from kalends import wsgi
 from kalends.errors import ConfigurationError
 from kalends.settings import Settings
+from kalends.worker import BoundedWorker
 
 GRACEFUL_SECONDS = 20
 """How long a stop waits for the requests that are being answered."""
@@ -68,9 +69,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         options: dict[str, Any] = {
             "bind": [f"fd://{listener.detach()}" for listener in self._listeners],
             "workers": settings.workers,
-            "worker_class": "gthread",
+            "worker_class": "kalends.worker.BoundedWorker",
             "threads": settings.threads,
-            "timeout": settings.timeout,
+            # A worker whose main loop stands still for so long is replaced.
+            "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
             "keepalive": KEEP_ALIVE_SECONDS,
             "backlog": _BACKLOG,
@@ -207,6 +209,7 @@ def serve(
         listeners: from ``open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
+    BoundedWorker.header_seconds = settings.timeout
     Server(settings, listeners, announce).run()
 
 

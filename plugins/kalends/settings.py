@@ -24,7 +24,7 @@ class Settings:
         feeds_folder: where composed and published feeds lie.
         workers: worker processes.
         threads: requests that one worker answers at a time.
-        timeout: seconds after which a request that makes no progress is given up.
+        timeout: seconds that a request's header may take; the whole request ten times that.
         max_content_length: the largest body of a request, octets.
         max_resource_size: the largest calendar object, octets.
         trusted_proxies: addresses whose X- headers are believed; ``unix`` is a Unix socket.
