@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from kalends.htauth.apr1 import apr1
 from kalends.htauth.middleware import USER_KEY
+from kalends.htauth.schemes import Admit, Verified
 from kalends.htauth.users import UserDirectory, htpasswd_file
 from support.vectors import Vector, htpasswd_vectors
 from support.wsgisite import Site
@@ -165,12 +166,10 @@ def test_a_bare_request_is_no_failed_login(site: Site, caplog: pytest.LogCapture
 
 
 def test_a_schemes_headers_go_with_the_answer() -> None:
-    from kalends.htauth.schemes import Verified
-
     class Always:
         name = "always"
 
-        def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified:
+        def verify(self, environ: WSGIEnvironment, credentials: str, admit: Admit) -> Verified:
             return Verified("alice", "Always", (("Authentication-Info", "x=1"),))
 
         def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:

@@ -10,6 +10,7 @@ from wsgiref.validate import validator
 
 from kalends.htauth.middleware import USER_KEY, HttpAuthentication
 from kalends.htauth.schemes import Scheme
+from kalends.htauth.throttle import Throttle
 from kalends.htauth.users import UserDirectory
 
 
@@ -50,10 +51,16 @@ class Site:
         directory: UserDirectory,
         realm: str = "calendars",
         schemes: Sequence[Scheme] | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self.application = Application()
         self.middleware = HttpAuthentication(
-            self.application, directory, realm=realm, needs_login=is_private, schemes=schemes
+            self.application,
+            directory,
+            realm=realm,
+            needs_login=is_private,
+            schemes=schemes,
+            throttle=throttle,
         )
 
     def ask(self, authorization: str | None = None, path: str = "/", **more: Any) -> Answer:

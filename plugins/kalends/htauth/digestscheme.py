@@ -20,7 +20,7 @@ from kalends.htauth.digest import (
 from kalends.htauth.htfiles import decode_name
 from kalends.htauth.nonces import NonceCounts, Use
 from kalends.htauth.noncesigning import SALT_BITS, Nonce, NonceSigner
-from kalends.htauth.schemes import Refused, Verified
+from kalends.htauth.schemes import Admit, Refused, Verified
 from kalends.htauth.targets import designates
 from kalends.htauth.users import DigestAccount, UserDirectory
 
@@ -74,7 +74,9 @@ class DigestScheme:
             algorithms.insert(0, "SHA-256")
         return [challenge(self._realm, self._nonce(), a, stale=stale) for a in algorithms]
 
-    def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+    def verify(
+        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+    ) -> Verified | Refused:
         """Judge a Digest header, in the order in which Apache does."""
         sent = parse_digest(credentials)
         if sent is None:
@@ -85,6 +87,7 @@ class DigestScheme:
         algorithm = self._algorithm(sent)
         if algorithm is None or sent.realm != self._realm or not self._qop_is_right(sent):
             return Refused(self.name, claimed, "a realm, algorithm or qop that was not offered")
+        admit(claimed)
         account = self._directory.digest_account(sent.username, self._realm)
         ha1 = account.ha1(algorithm) if account else None
         # A name that nobody has takes the same way.

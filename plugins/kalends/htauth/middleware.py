@@ -12,6 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from kalends.errors import UserFileUnavailableError
 from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified, over_tls
+from kalends.htauth.throttle import Throttle, TooManyTriesError
 from kalends.htauth.users import UserDirectory
 
 _log = logging.getLogger("kalends.htauth")
@@ -46,7 +47,8 @@ class HttpAuthentication:
         needs_login: whether a request is only for those who have logged in. Elsewhere credentials
             count if they are right, and are ignored if they are not.
         schemes: what is accepted and offered, the preferred first; Basic if not given.
-        client_address: whom the log names for a failed login.
+        client_address: whom the log names for a failed login, and the throttle counts.
+        throttle: slows down failed logins; nothing does if not given.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class HttpAuthentication:
         needs_login: Callable[[WSGIEnvironment], bool],
         schemes: Sequence[Scheme] | None = None,
         client_address: Callable[[WSGIEnvironment], str] = peer_address,
+        throttle: Throttle | None = None,
     ) -> None:
         self._app = app
         self._needs_login = needs_login
         self._schemes = tuple(schemes or (BasicScheme(directory, realm),))
         self._client_address = client_address
+        self._throttle = throttle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Authenticate one request, and pass it on or refuse it."""
@@ -73,9 +77,10 @@ class HttpAuthentication:
         answer = partial(_answer, environ, start_response)
         try:
             outcome = None if credentials is None else self._authenticate(environ, credentials)
-        except UserFileUnavailableError:
+        except (UserFileUnavailableError, TooManyTriesError) as error:
             if needed:
-                retry = ("Retry-After", str(_RETRY_AFTER_SECONDS))
+                seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
+                retry = ("Retry-After", str(seconds))
                 return answer(HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.", [retry])
             outcome = None
         if isinstance(outcome, Verified):
@@ -114,16 +119,27 @@ class HttpAuthentication:
             if scheme is None:
                 outcome = Refused("", None, "a scheme that is not offered")
             else:
-                outcome = scheme.verify(environ, credentials)
-        if isinstance(outcome, Refused) and not outcome.stale:
+                outcome = scheme.verify(environ, credentials, partial(self._admit, environ))
+        address = self._client_address(environ)
+        if isinstance(outcome, Verified):
+            if self._throttle is not None:
+                self._throttle.succeeded(outcome.user, address)
+        elif not outcome.stale:
+            # Some programs send headers that name nobody: those guess no password.
+            if self._throttle is not None and outcome.claimed is not None:
+                self._throttle.failed(outcome.claimed, address)
             # The address comes first: what follows is the client's own text.
             _log.warning(
                 "login failed from %s: %s, name %s",
-                self._client_address(environ),
+                address,
                 outcome.why,
                 ascii(outcome.claimed[:_NAME_IN_LOG]) if outcome.claimed is not None else "unknown",
             )
         return outcome
+
+    def _admit(self, environ: WSGIEnvironment, name: str) -> None:
+        if self._throttle is not None:
+            self._throttle.admit(name, self._client_address(environ))
 
 
 def _answer(

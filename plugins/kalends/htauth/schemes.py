@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 from wsgiref.types import WSGIEnvironment
@@ -46,16 +47,28 @@ class Refused:
     stale: bool = False
 
 
+Admit = Callable[[str], None]
+"""Lets a try on a name go on, perhaps after a while."""
+
+
 class Scheme(Protocol):
     """One way to authenticate (RFC 9110 section 11)."""
 
     name: str
     """In lower case, as the header begins."""
 
-    def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+    def verify(
+        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+    ) -> Verified | Refused:
         """Judge an Authorization header of this scheme.
 
+        Args:
+            environ: of the request.
+            credentials: the header's value.
+            admit: to be called with the name that the client gives, before its password counts.
+
         Raises:
+            TooManyTriesError: not admitted.
             UserFileUnavailableError: there is nothing to judge it by.
         """
 
@@ -85,7 +98,9 @@ class BasicScheme:
         self._realm = realm
         self._over_tls_only = over_tls_only
 
-    def verify(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+    def verify(
+        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+    ) -> Verified | Refused:
         """Judge a Basic header."""
         if not self._offered(environ):
             return Refused(self.name, None, "Basic over plain http is switched off")
@@ -93,6 +108,7 @@ class BasicScheme:
         if given is None:
             return Refused(self.name, None, "malformed Basic credentials")
         name = decode_name(given.user)
+        admit(name)
         if self._directory.check_password(given.user, given.password):
             return Verified(name, "Basic")
         return Refused(self.name, name, "wrong name or password")
