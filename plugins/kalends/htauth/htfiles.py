@@ -224,11 +224,11 @@ class DigestFile:
         """Everyone who has an account in the realm."""
         known = self._realms.get(realm)
         if known is None:
-            found = ((user, self.find(user, of)) for user, of in self.first if of == realm and user)
-            entries = {user: entry for user, entry in found if entry}
+            md5 = {u for (u, r), h in self.first.items() if r == realm and _MD5.fullmatch(h)}
+            sha256 = {u for (u, r), h in self.long.items() if r == realm and _SHA256.fullmatch(h)}
+            users = (md5 | sha256) - {b""}
             known = self._realms[realm] = RealmAccounts(
-                frozenset(decode_name(user) for user in entries),
-                bool(entries) and all(entry.sha256 for entry in entries.values()),
+                frozenset(map(decode_name, users)), bool(users) and users <= sha256
             )
         return known
 
