@@ -31,6 +31,7 @@ from bench.report import (
 )
 
 SMALL_EVENTS = 1000
+TARGET_EVENTS = 10_000
 BURST_SECONDS = 0.5  # in each round a server is asked the same again until this is spent …
 BURST_TIMES = 40  # … or so many times
 
@@ -44,7 +45,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
         epilog="Peers live in environments of their own below .venv-bench/, made on first use. "
         "All servers run at once and are asked in turns, so that noise hits each alike.",
     )
-    parser.add_argument("--events", type=int, default=10_000, help="in the calendar (10000)")
+    parser.add_argument("--events", type=int, default=TARGET_EVENTS, help="in the calendar (10000)")
     parser.add_argument("--repeat", type=int, default=5, help="rounds of measuring (5)")
     parser.add_argument(
         "--only",
@@ -171,6 +172,8 @@ def main(arguments: list[str] | None = None) -> int:
     medians = Medians(times)
     sys.stdout.write(table(medians, given.events, SMALL_EVENTS) + "\n")
     sys.stdout.write(targets(medians) + "\n")
+    if given.events != TARGET_EVENTS:
+        sys.stdout.write(f"The targets are meant for {TARGET_EVENTS:,} events. ")
     sys.stdout.write(f"Medians of {given.repeat} rounds, one client; {machine()}.\n")
     if given.json:
         result = {"events": given.events, "machine": machine(), "seconds": times}

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+PLUGINS = HERE.parent.parent / "plugins"  # for the worker of our own
 CACHE = HERE.parent.parent / ".venv-bench"
 LIMIT = 5  # seconds: the time limit that each server is given where it has one
 
@@ -108,7 +109,7 @@ def launched(name: str) -> Callable[[str, Plan], list[str]]:
 CANDIDATES = {
     "gunicorn": Candidate("gunicorn==27.0.1", gunicorn),
     "gunicorn+bounds": Candidate(
-        "gunicorn==27.0.1", lambda folder, plan: gunicorn(folder, plan, "wsgi_worker.BoundedWorker")
+        "gunicorn==27.0.1", lambda folder, plan: gunicorn(folder, plan, "wsgi_worker.ShortWorker")
     ),
     "uwsgi": Candidate("uwsgi==2.0.31", uwsgi),
     "granian": Candidate("granian==2.8.7", granian),
@@ -202,7 +203,7 @@ def running(candidate: Candidate, plan: Plan) -> Iterator[subprocess.Popen[bytes
     process = subprocess.Popen(
         command,
         cwd=HERE,
-        env={**os.environ, "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONPATH": f"{HERE}:{PLUGINS}", "PYTHONDONTWRITEBYTECODE": "1"},
         pass_fds=[inherited.fileno()] if inherited else [],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,0 +1,193 @@
+"""Clients that write while their server is killed, and know what it must hold afterwards."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+from dataclasses import dataclass, field
+
+from support.samples import event
+from support.server import Answer, KalendsServer
+
+LOST = (http.client.HTTPException, OSError)
+
+
+class Gate:
+    """Open while the server runs; the clients that lost it wait here for its return.
+
+    It opens and closes by how much the clients have written, not by the clock: after each of a
+    few numbers of writes, chosen at random beforehand, the server is killed.
+    """
+
+    def __init__(self, server: KalendsServer, moments: list[int]) -> None:
+        self.server = server
+        self.moments = sorted(moments)
+        self.written = 0
+        self.kills = 0
+        self.broken = False
+        self._condition = threading.Condition()
+        self._up = True
+
+    def count(self) -> None:
+        """One write more has been acknowledged; wake the killer where its moment has come."""
+        with self._condition:
+            self.written += 1
+            self._condition.notify_all()
+
+    def give_up(self) -> None:
+        """A client has found something wrong: no more kills, the tests tell."""
+        with self._condition:
+            self.broken = True
+            self._condition.notify_all()
+
+    def wait(self) -> None:
+        """Return when the server runs."""
+        with self._condition:
+            assert self._condition.wait_for(lambda: self._up, timeout=120)
+
+    def kill_at_moments(self) -> None:
+        """Kill and restart the server at each moment (runs in the main thread)."""
+        for moment in self.moments:
+            with self._condition:
+                while self.written < moment and not self.broken:
+                    assert self._condition.wait(timeout=120), "the clients write no more"
+                if self.broken:
+                    return
+                self._up = False
+            self.server.kill9()
+            self.kills += 1
+            self.server.start()
+            with self._condition:
+                self._up = True
+                self._condition.notify_all()
+
+
+@dataclass
+class Client:
+    """One account that writes, and knows what the server must hold of it."""
+
+    server: KalendsServer
+    gate: Gate
+    user: str
+    dice: random.Random
+    held: dict[str, str] = field(default_factory=dict)
+    in_doubt: int = 0
+    failures: list[str] = field(default_factory=list)
+    _made: int = 0
+    _connection: http.client.HTTPConnection | None = None
+
+    def run(self, writes: int) -> None:
+        """Write so many times; what goes wrong is kept for the main thread."""
+        try:
+            for _ in range(writes):
+                self.write_once()
+        except Exception as error:  # noqa: BLE001 - a thread's failure is the test's failure
+            self.failures.append(f"{self.user}: {error!r}")
+            self.gate.give_up()
+
+    def write_once(self) -> None:
+        """Do one PUT, overwrite, DELETE or MOVE, until it was acknowledged or found done."""
+        chance = self.dice.random()
+        if chance < 0.5 or not self.held:
+            self.put(self.new_path(), 201)
+        elif chance < 0.7:
+            self.put(self.dice.choice(sorted(self.held)), 204)
+        elif chance < 0.85:
+            path = self.dice.choice(sorted(self.held))
+            self.attempt("DELETE", path, {path: None})
+        else:
+            path, target = self.dice.choice(sorted(self.held)), self.new_path()
+            headers = {"Destination": f"{self.server.url.rstrip('/')}{target}"}
+            after = {path: None, target: self.held[path]}
+            self.attempt("MOVE", path, after, headers=headers)
+
+    def new_path(self) -> str:
+        """Return a path of this client's home where nothing was ever stored."""
+        self._made += 1
+        calendar = self.dice.choice(("calendar", "second"))
+        return f"/{self.user}/{calendar}/{self._made}.ics"
+
+    def put(self, path: str, expected: int) -> None:
+        """Store a new version at the path."""
+        known = self.held.get(path)
+        uid = f"{self.user}-{self._made}"
+        if known:
+            uid = known.split("UID:")[1].split()[0]
+        filling = "DESCRIPTION:" + "x" * self.dice.randrange(10, 20_000)
+        version = f"{self.dice.randrange(10**9)}"
+        text = event(uid, f"Version {version}", "20260601T090000Z", filling)
+        answer = self.attempt("PUT", path, {path: text}, body=text)
+        if answer is not None and answer.status != expected:
+            raise AssertionError(f"PUT {path} answered {answer.status}, not {expected}")
+
+    def attempt(
+        self,
+        method: str,
+        path: str,
+        after: dict[str, str | None],
+        *,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer | None:
+        """Send one write; `after` is what the paths must hold once it is done."""
+        before = {name: self.held.get(name) for name in after}
+        try:
+            answer = self.ask(method, path, body=body, headers=headers)
+        except LOST:
+            self.in_doubt += 1
+            now = {name: self.read(name) for name in after}
+            if now not in (before, after):
+                raise AssertionError(f"{method} {path} is half done") from None
+            self.hold(now)
+            self.gate.count()
+            return None
+        if answer.status >= 300:
+            raise AssertionError(f"{method} {path} answered {answer.status}: {answer.body[:300]!r}")
+        self.hold(after)
+        self.gate.count()
+        return answer
+
+    def hold(self, state: dict[str, str | None]) -> None:
+        """Remember what the paths hold."""
+        for path, text in state.items():
+            if text is None:
+                self.held.pop(path, None)
+            else:
+                self.held[path] = text
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a request on the kept connection; a lost one is closed and the error goes on."""
+        if self._connection is None:
+            self._connection = self.server.connection()
+        try:
+            return self.server.request_on(
+                self._connection, method, path, user=self.user, body=body, headers=headers
+            )
+        except LOST:
+            self._connection.close()
+            self._connection = None
+            raise
+
+    def close(self) -> None:
+        """Close the kept connection."""
+        if self._connection is not None:
+            self._connection.close()
+
+    def read(self, path: str) -> str | None:
+        """Return what the server holds at the path, asking again until it lives again."""
+        while True:
+            self.gate.wait()
+            try:
+                answer = self.ask("GET", path)
+            except LOST:
+                continue
+            if answer.status not in (200, 404):
+                raise AssertionError(f"GET {path} answered {answer.status}")
+            return answer.text if answer.status == 200 else None
