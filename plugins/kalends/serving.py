@@ -83,6 +83,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "logger_class": AccessLogger,
             "post_worker_init": self._worker_ready,
             "proc_name": "kalends",
+            # No socket beside ours that takes commands.
+            "control_socket_disable": True,
             # Only a trusted proxy says what the outside looks like.
             "forwarded_allow_ips": trusted,
             "forwarder_headers": "",
