@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kalends.errors import ConfigurationError
@@ -15,6 +16,11 @@ from kalends.names import refusal_of_name
 
 _log = logging.getLogger("kalends.feeds")
 
+_QUIET_SECONDS = 0.05
+"""How long a changed file must lie still before it is read."""
+
+_MOST_PAUSES = 40
+
 
 class Catalog:
     """The feeds of one installation; an edit of the definitions counts at the next call.
@@ -22,13 +28,17 @@ class Catalog:
     Args:
         path: the file of definitions.
         accounts: who there is.
+        pause: waits for so many seconds.
 
     Raises:
         ConfigurationError: the definitions cannot be used. Later on, the last good ones stand
             until the file is mended, and the log tells.
     """
 
-    def __init__(self, path: Path, accounts: Accounts) -> None:
+    def __init__(
+        self, path: Path, accounts: Accounts, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._pause = pause
         self._path = path
         self._accounts = accounts
         self._lock = threading.Lock()
@@ -88,8 +98,9 @@ class Catalog:
         if stamp != self._seen:
             with self._lock:
                 if stamp != self._seen:
+                    # Noted before it is read: what is written meanwhile is another edit.
+                    self._seen = self._when_quiet()
                     self._reload()
-                    self._seen = stamp
         return self._definitions
 
     def _reload(self) -> None:
@@ -97,6 +108,20 @@ class Catalog:
             self._definitions = spec.load(self._path)
         except ConfigurationError as error:
             _log.error("%s; the feeds stay as they were", error)
+
+    def _when_quiet(self) -> tuple[int, int, int] | None:
+        """The file's stamp once nobody writes it.
+
+        An editor that writes in place leaves it empty for a moment, and no definition at all would
+        be good TOML: every feed would be gone, and published files with it.
+        """
+        stamp = self._stamp()
+        for _ in range(_MOST_PAUSES):
+            self._pause(_QUIET_SECONDS)
+            before, stamp = stamp, self._stamp()
+            if stamp == before:
+                break
+        return stamp
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
