@@ -151,3 +151,15 @@ def test_nothing_of_a_hidden_event_is_in_the_bytes(
 def test_an_object_that_cannot_be_read_is_told(data: bytes) -> None:
     with pytest.raises(IcalendarSyntaxError):
         visible(Stored(1, 1, "a", data), "alice/work", Rules("All", "hide"))
+
+
+def test_the_gap_of_a_hidden_override_tells_its_time_alone() -> None:
+    data = (
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260105T090000Z\r\n"
+        "RRULE:FREQ=DAILY\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:a\r\nCLASS:PRIVATE\r\n"
+        f"RECURRENCE-ID;RANGE=THISANDFUTURE;X-P={WORD}:20260106T090000Z\r\n"
+        "DTSTART:20260106T100000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    made = feed_of([("alice/work", Stored(1, 1, "a", data.encode()))], Rules("All", "hide"))
+    assert b"\r\nEXDATE:20260106T090000Z\r\n" in made
+    assert WORD.encode() not in made

@@ -201,3 +201,22 @@ def test_the_order_of_writes_does_not_matter(
             bodies.append(composed(Path(name), store, feed))
         seed.shuffle(written)  # type: ignore[attr-defined]
     assert bodies[0] == bodies[1]
+
+
+def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
+    """Definitions with equal rules may differ in names and notes; no trace stays of who left."""
+    feed = feed_with(Rules("All", "hide"))
+    named = [ZONE.format("+0100").replace("END:S", f"TZNAME:{n}\r\nEND:S") for n in ("A", "B")]
+    noted = [ZONE.format("+0100"), ZONE.format("+0100").replace("BEGIN:S", "X-N:1\r\nBEGIN:S")]
+    for definitions in (named, noted):
+        for leaves in (0, 1):
+            store = Store()
+            for calendar, definition in enumerate(definitions, 1):
+                event = text(f"u{calendar}", "one", "", "+0100", "", False).decode()
+                data = event.replace(ZONE.format("+0100"), definition).encode()
+                store.put(calendar, f"u{calendar}", data)
+            with tempfile.TemporaryDirectory() as name:
+                composed(Path(name) / "grown", store, feed)
+                store.remove(leaves + 1, f"u{leaves + 1}")
+                grown = composed(Path(name) / "grown", store, feed)
+                assert grown == composed(Path(name) / "fresh", store, feed)

@@ -13,7 +13,7 @@ from kalends.errors import IcalendarSyntaxError
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.source import StoredObject
-from kalends.icsfeed.zones import Zone, digest_of, iana_definition
+from kalends.icsfeed.zones import Zone, canonical, digest_of, iana_definition
 
 TAIL = b"END:VCALENDAR\r\n"
 
@@ -108,7 +108,9 @@ def _without_hidden(found: Sequence[Component], rules: Rules) -> tuple[list[Comp
         elif level == "busy" and component.name == "VEVENT":
             shown.append(_busy(component))
         elif recurrence := component.first("RECURRENCE-ID"):
-            gone.append(Property("EXDATE", recurrence.raw_params, recurrence.value))
+            # EXDATE knows no RANGE, and other parameters may tell what is hidden.
+            params = _only_time(recurrence, ("VALUE", "TZID"))
+            gone.append(Property("EXDATE", params, recurrence.value))
     if gone and shown and shown[0].first("RECURRENCE-ID") is None:
         # Otherwise the master would show at the place of what is hidden.
         shown[0].properties.extend(gone)
@@ -134,11 +136,11 @@ def _busy(component: Component) -> Component:
     )
 
 
-def _only_time(prop: Property) -> str:
+def _only_time(prop: Property, kept: Sequence[str] = ("VALUE", "TZID", "RANGE")) -> str:
     params = prop.params
     return "".join(
         f';{name}="{params[name][0]}"' if name == "TZID" else f";{name}={params[name][0]}"
-        for name in ("VALUE", "TZID", "RANGE")
+        for name in kept
         if params.get(name)
     )
 
@@ -286,9 +288,7 @@ def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Z
 
 def definition_text(definition: Component) -> bytes:
     """A VTIMEZONE's content without its TZID, for ``head``."""
-    own = [p for p in definition.properties if p.name not in ("TZID", "LAST-MODIFIED", "TZURL")]
-    lines = [icaltext.fold(prop.text()) for prop in own]
-    return b"".join(lines) + icaltext.serialize(definition.children)
+    return icaltext.serialize(canonical(definition).children)
 
 
 def _duration(seconds: int) -> str:

@@ -22,7 +22,7 @@ from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnap
 
 _log = logging.getLogger("kalends.feeds")
 
-_COMPOSER = 1
+_COMPOSER = 2
 """Counts up whenever the same calendars give other bytes than before."""
 
 

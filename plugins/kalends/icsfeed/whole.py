@@ -11,7 +11,9 @@ from kalends.icsfeed.zones import Zone, digest_of, names_of
 
 
 def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
-    """Merge objects into one VCALENDAR; definitions that share a TZID and differ are kept apart.
+    """Merge objects into one VCALENDAR; zones that share a TZID and differ are kept apart.
+
+    Of a zone its rules are kept: comments and X- lines in it are left out, as in a feed.
 
     Args:
         objects: what clients stored, in any line ends.

@@ -15,7 +15,7 @@ from kalends.icaltext import Component, Property
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
 """What generated definitions cover."""
 
-_INCIDENTAL = ("TZID", "LAST-MODIFIED", "TZURL", "COMMENT", "TZNAME", "TZID-ALIAS-OF")
+_INCIDENTAL = ("TZID", "LAST-MODIFIED", "TZURL", "COMMENT", "TZID-ALIAS-OF")
 
 
 class Zone(NamedTuple):
@@ -25,20 +25,25 @@ class Zone(NamedTuple):
     digest: str
 
 
-def digest_of(definition: Component) -> str:
-    """What the rules of a VTIMEZONE are: equal for definitions that say the same.
+def canonical(definition: Component) -> Component:
+    """What a VTIMEZONE says of its rules, in an order of its own and without a TZID.
 
-    Names, comments and X- properties say nothing of the rules.
+    Comments and X- properties say nothing of the rules, and may tell what an event hides.
     """
-    rules = sorted(
-        "\n".join(sorted(p.text() for p in rule.properties if not _is_incidental(p)))
+    rules = [
+        Component(rule.name, sorted(filter(_is_rule, rule.properties), key=Property.text))
         for rule in definition.children
-    )
-    return sha256("\n\n".join(rules).encode()).hexdigest()[:16]
+    ]
+    return Component("VTIMEZONE", children=sorted(rules, key=lambda rule: list(rule.lines())))
 
 
-def _is_incidental(prop: Property) -> bool:
-    return prop.name in _INCIDENTAL or prop.name.startswith("X-")
+def digest_of(definition: Component) -> str:
+    """What the rules of a VTIMEZONE are: equal where, and only where, the canonical text is."""
+    return sha256("\n".join(canonical(definition).lines()).encode()).hexdigest()[:16]
+
+
+def _is_rule(prop: Property) -> bool:
+    return prop.name not in _INCIDENTAL and not prop.name.startswith("X-")
 
 
 @lru_cache(maxsize=512)
