@@ -240,6 +240,23 @@ def test_a_calendar_marked_as_published_is_replaced_as_a_whole(client: Client) -
     assert client.props("/alice/Home.ics/", "D:getetag", depth="1") == after
 
 
+@pytest.mark.parametrize(
+    ("body", "precondition"),
+    [(TASK, "supported-calendar-component"), (CARD, "supported-calendar-data")],
+    ids=["task", "card"],
+)
+def test_a_published_calendar_takes_what_it_takes_otherwise_and_nothing_else(
+    client: Client, body: bytes, precondition: str
+) -> None:
+    client("PUT", "/alice/calendar/a.ics", event("a"))
+    mark = '<published xmlns="urn:x-kalends">yes</published>'
+    patch = f'<propertyupdate xmlns="DAV:"><set><prop>{mark}</prop></set></propertyupdate>'
+    assert client("PROPPATCH", "/alice/calendar/", patch).status == 207
+    refused = client("PUT", "/alice/calendar/", body)
+    assert (refused.status, refused.precondition()) == (403, f"{C}{precondition}")
+    assert client("GET", "/alice/calendar/a.ics").body == event("a")
+
+
 def test_a_whole_address_book_at_a_new_address_makes_it(client: Client) -> None:
     two = CARD + CARD.replace(b"UID:c", b"UID:d")
     assert client("PUT", "/alice/friends", two).status == 201

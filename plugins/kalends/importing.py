@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kalends.calobject import CalendarObject, split_calendar, split_cards
+from kalends.calobject import CalendarObject, split_file
 from kalends.errors import KalendsError
 from kalends.store import collections, objects
 from kalends.store.engine import Database
@@ -61,47 +61,26 @@ def import_file(
         OSError: the file cannot be read.
     """
     data = path.read_bytes()
-    split = split_cards if _is_cards(path, data) else split_calendar
-    whole = split(data, max_size=max_size)
+    home = target.partition("/")[0]
+    with database.write() as connection:
+        collections.ensure_home(connection, home, first)
+        existing = collections.find(connection, target)
+    allowed = existing.components if existing else None
+    whole = split_file(data, allowed=allowed, max_size=max_size)
     refused = [Refused(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
         return Imported(Merged(0, 0, 0, 0), refused)
     with database.write() as connection:
-        collections.ensure_home(connection, target.partition("/")[0], first)
         existing = collections.find(connection, target)
         if existing is None:
             props = {"tag": whole.kind, "D:displayname": target.rpartition("/")[2]}
             existing = collections.create(connection, target, props)
         if existing.tag != whole.kind:
             raise ImportTargetError(f"{target} is no {whole.kind}, which {path} needs")
-        taken = _of_allowed_kind(whole.objects, existing, path, refused)
-        fresh = [content for content in taken if content.uid not in done]
+        if existing.components != allowed:
+            raise ImportTargetError(f"{target} has changed meanwhile; import {path} again")
+        fresh = [content for content in whole.objects if content.uid not in done]
         merged = objects.merge(connection, existing.id, progress(fresh))
     done.update(content.uid for content in fresh)
-    return Imported(replace(merged, unchanged=merged.unchanged + len(taken) - len(fresh)), refused)
-
-
-def _is_cards(path: Path, data: bytes) -> bool:
-    return path.suffix.lower() == ".vcf" or b"BEGIN:VCARD" in data[:4096].upper()
-
-
-def _of_allowed_kind(
-    found: Iterable[CalendarObject],
-    target: collections.CollectionRow,
-    path: Path,
-    refused: list[Refused],
-) -> list[CalendarObject]:
-    stated = target.props.get("C:supported-calendar-component-set")
-    if not stated:
-        return list(found)
-    allowed = {part.strip().upper() for part in stated.split(",")}
-
-    def keep() -> Iterator[CalendarObject]:
-        for content in found:
-            if content.component in allowed:
-                yield content
-            else:
-                why = f"{content.uid}: {target.path} takes no {content.component}"
-                refused.append(Refused(path, 1, why))
-
-    return list(keep())
+    skipped = len(whole.objects) - len(fresh)
+    return Imported(replace(merged, unchanged=merged.unchanged + skipped), refused)

@@ -16,8 +16,7 @@ from kalends.calobject import (
     SplitCalendar,
     read_calendar_object,
     read_card,
-    split_calendar,
-    split_cards,
+    split_file,
 )
 from kalends.errors import ObjectRefusedError
 from kalends.storage import Collection, Storage
@@ -48,15 +47,9 @@ class Target:
     def key(self) -> tuple[object, ...]:
         """What must still be so when the write begins."""
         return tuple(
-            (found.row.id, found.tag, components(found)) if found else None
+            (found.row.id, found.tag, found.row.components) if found else None
             for found in (self.parent, self.existing)
         )
-
-
-def components(collection: Collection) -> frozenset[str] | None:
-    """The component types that a calendar takes; None for any."""
-    stated = collection.get_meta("C:supported-calendar-component-set")
-    return frozenset(part.strip().upper() for part in stated.split(",")) if stated else None
 
 
 class Put:
@@ -100,7 +93,7 @@ class Put:
             if target.is_object:
                 content = self._read(body, target)
                 return self._store_object(content, target)
-            whole = self._split(body)
+            whole = self._split(body, target)
             return self._store_whole(whole, target)
         except ObjectRefusedError as error:
             return answers.refused(error)
@@ -140,13 +133,17 @@ class Put:
         if target.parent.tag == "VADDRESSBOOK":
             return read_card(body, max_size=self._max_size)
         if target.parent.tag == "VCALENDAR":
-            allowed = components(target.parent)
+            allowed = target.parent.row.components
             return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
         raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
 
-    def _split(self, body: bytes) -> SplitCalendar:
-        is_cards = b"BEGIN:VCARD" in body[:4096].upper()
-        whole = (split_cards if is_cards else split_calendar)(body, max_size=self._max_size)
+    def _split(self, body: bytes, target: Target) -> SplitCalendar:
+        existing = target.existing
+        allowed = existing.row.components if existing else None
+        whole = split_file(body, allowed=allowed, max_size=self._max_size)
+        if existing and whole.kind != existing.tag:
+            why = f"the collection is no {whole.kind}"
+            raise ObjectRefusedError("C:supported-calendar-data", why)
         for bad in whole.refused:  # a PUT is carried out as a whole or not at all
             raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
         return whole

@@ -1,7 +1,7 @@
 """What a calendar object or card is, whether it may be stored, and what the index knows of it."""
 
 from kalends.calobject.inspect import CalendarObject, read_calendar_object, read_card
-from kalends.calobject.split import Refused, SplitCalendar, split_calendar, split_cards
+from kalends.calobject.split import Refused, SplitCalendar, split_calendar, split_cards, split_file
 
 __all__ = [
     "CalendarObject",
@@ -11,4 +11,5 @@ __all__ = [
     "read_card",
     "split_calendar",
     "split_cards",
+    "split_file",
 ]

@@ -15,6 +15,7 @@ from kalends.icaltext import Component, Property
 
 _BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
+_FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_OF_CALENDAR = ("VERSION", "PRODID", "CALSCALE")
 _MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
 
@@ -55,11 +56,27 @@ class _Block(NamedTuple):
     ended: bool
 
 
-def split_calendar(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
+def split_file(
+    data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
+) -> SplitCalendar:
+    """Every object of a file of calendars or of cards, whichever begins first in it."""
+    begin = _FIRST_BEGIN.search(data)
+    if begin and begin[1].upper() == b"VCARD":
+        return split_cards(data, max_size=max_size)
+    return split_calendar(data, allowed=allowed, max_size=max_size)
+
+
+def split_calendar(
+    data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
+) -> SplitCalendar:
     """Every object of a file of one or several calendars; METHOD is left out.
 
     One bad component is named, and the rest goes on. A component without a UID gets one that
     follows from its content, so that the same file gives the same objects again.
+
+    Args:
+        allowed: the component types that the calendar takes; None for all.
+        max_size: the largest object, octets.
     """
     whole = SplitCalendar("VCALENDAR")
     text = _text(data, whole)
@@ -83,7 +100,7 @@ def split_calendar(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
     if not seen and not whole.refused:
         whole.refused.append(Refused(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
-        group.finish(whole, max_size)
+        group.finish(whole, allowed, max_size)
     return whole
 
 
@@ -136,7 +153,7 @@ class _Group:
                 return
         self._components.append(component)
 
-    def finish(self, whole: SplitCalendar, max_size: int) -> None:
+    def finish(self, whole: SplitCalendar, allowed: frozenset[str] | None, max_size: int) -> None:
         """Compose and check the object."""
         used = {tzid for component in self._components for tzid in _tzids(component)}
         kept = [prop for prop in self._header if prop.name in _KEPT_OF_CALENDAR]
@@ -154,7 +171,7 @@ class _Group:
             if len(data) > max_size:
                 why = f"larger than {max_size} octets"
                 raise ObjectRefusedError("C:max-resource-size", why)
-            whole.objects.append(index_calendar(data, calendar))
+            whole.objects.append(index_calendar(data, calendar, allowed))
         except ObjectRefusedError as error:
             line = error.line or self._components[0].line
             whole.refused.append(Refused(line, self._uid, error.why, error.precondition))

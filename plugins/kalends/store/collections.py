@@ -41,6 +41,12 @@ class CollectionRow:
     forgotten: int
     changed: int
 
+    @property
+    def components(self) -> frozenset[str] | None:
+        """The component types that a calendar takes (RFC 4791 section 5.2.3); None for all."""
+        stated = self.props.get("C:supported-calendar-component-set")
+        return frozenset(part.strip().upper() for part in stated.split(",")) if stated else None
+
 
 UNWRITTEN_ROOT = CollectionRow(0, "", "", MappingProxyType({}), "", 0, 0, 0)
 """The root before anything was written: it always exists."""
