@@ -21,7 +21,7 @@ ROWS = [
     {"wsgi", "cli", "serving"},
     {"checking", "demo"},
     {"assembly"},
-    {"auth", "rights", "storage", "web", "configuration", "caldav"},
+    {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
     {"importing"},
     {"htauth", "store", "icsfeed"},
     {"calobject"},
@@ -29,7 +29,16 @@ ROWS = [
 ]
 # These stand beside one another: what one needs of another comes at assembly.
 APART = {"htauth", "store", "icsfeed"}
-RADICALE_SHELLS = {"auth", "rights", "storage", "web", "configuration", "caldav", "assembly"}
+RADICALE_SHELLS = {
+    "auth",
+    "rights",
+    "storage",
+    "items",
+    "web",
+    "configuration",
+    "caldav",
+    "assembly",
+}
 
 
 def modules() -> list[Path]:

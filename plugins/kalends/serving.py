@@ -213,6 +213,3 @@ def serve(
     """
     BoundedWorker.header_seconds = settings.timeout
     Server(settings, listeners, announce).run()
-
-
-__all__: Sequence[str] = ("GRACEFUL_SECONDS", "KEEP_ALIVE_SECONDS", "open_listeners", "serve")

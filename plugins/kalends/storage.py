@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,55 +9,21 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from email.utils import formatdate
 from typing import Any, overload
 
-import vobject
 from radicale import config, pathutils, types
 from radicale import item as radicale_item
-from radicale.app.report import test_filter
 from radicale.item import filter as radicale_filter
 from radicale.storage import BaseCollection, BaseStorage
 from sqlalchemy import Connection
 
-from kalends.calobject import read_calendar_object, read_card
-from kalends.errors import KalendsError
 from kalends.icsfeed.whole import whole_calendar
+from kalends.items import Item, content_of, may_match
 from kalends.store import collections, objects, verify
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.migrate import migrate
 from kalends.store.objects import Content, ObjectRow
 
-_log = logging.getLogger("kalends.storage")
-
 _TOKEN = "data:,kalends-"  # noqa: S105 - the beginning of a sync-token, no secret
-
-_PLAIN_EVENT = (
-    "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VEVENT\r\nUID:plain\r\n"
-    "DTSTART:20200101T000000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-)
-_PLAIN_CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:plain\r\nFN:Plain\r\nEND:VCARD\r\n"
-
-_vobject_lock = threading.Lock()
-_vobject_zones: dict[str, Any] = vars(vobject.icalendar)["__tzidMap"]
-_vobject_own_zones = dict(_vobject_zones)
-
-
-class Item(radicale_item.Item):
-    """An object as Radicale handles it: the text is the client's, and so is every time zone."""
-
-    @property
-    def vobject_item(self) -> vobject.base.Component:
-        """The object as vobject reads it, for filters and expansion only.
-
-        vobject keeps the first definition of a TZID for the whole process and reads other objects
-        by it; with an empty registry each object is read by its own.
-        """
-        if self._vobject_item is None:
-            with _vobject_lock:
-                _vobject_zones.clear()
-                _vobject_zones.update(_vobject_own_zones)
-                parsed: vobject.base.Component = super().vobject_item
-                return parsed
-        return self._vobject_item
 
 
 class Collection(BaseCollection):
@@ -155,7 +120,7 @@ class Collection(BaseCollection):
                 and row.last_end <= end
             )
             item = self.item(row)
-            if (simple and (whole or inside)) or _may_match(item, filters, self.tag):
+            if (simple and (whole or inside)) or may_match(item, filters, self.tag):
                 yield item, True
 
     def has_uid(self, uid: str) -> bool:
@@ -169,7 +134,7 @@ class Collection(BaseCollection):
             ValueError: its text is not what may be stored.
         """
         old = objects.get(self._connection, self.row.id, href)
-        stored = self.put(href, _content(item, self.tag))
+        stored = self.put(href, content_of(item, self.tag))
         return stored, self.item(old) if old else None
 
     def put(self, href: str, content: Content) -> Item:
@@ -360,7 +325,7 @@ class Storage(BaseStorage):
         )
 
     def _fill(self, made: Collection, item: radicale_item.Item) -> str:
-        content = _content(item, made.tag)
+        content = content_of(item, made.tag)
         href = item.href or objects.free_href(self.connection, made.row.id, content)
         made.put(href, content)
         return href
@@ -373,39 +338,6 @@ class Storage(BaseStorage):
     def forget_removals(self, row: CollectionRow) -> None:
         """Forget the removals in a collection for which sync-tokens have expired."""
         objects.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
-
-
-def _may_match(item: Item, filters: list[ET.Element], tag: str) -> bool:
-    """Whether an item matches, by Radicale's own evaluation; true where that cannot read it.
-
-    One object that vobject does not understand must not spoil the answer about the others.
-
-    Raises:
-        ValueError: it is the filter that makes no sense.
-    """
-    try:
-        return all(test_filter(tag, item, one) for one in filters)
-    except Exception as error:  # noqa: BLE001 - vobject and dateutil raise anything
-        all(test_filter(tag, _plain_item(tag), one) for one in filters)
-        _log.warning(
-            "/%s/%s: its filter cannot be evaluated: %s", item._collection_path, item.href, error
-        )
-        return True
-
-
-def _plain_item(tag: str) -> Item:
-    """An item that every sensible filter can be evaluated on."""
-    text = _PLAIN_CARD if tag == "VADDRESSBOOK" else _PLAIN_EVENT
-    kind = "VCARD" if tag == "VADDRESSBOOK" else "VEVENT"
-    return Item(collection_path="plain", text=text, uid="plain", component_name=kind)
-
-
-def _content(item: radicale_item.Item, tag: str) -> Content:
-    read = read_card if tag == "VADDRESSBOOK" else read_calendar_object
-    try:
-        return read(item.serialize().encode("utf-8"))
-    except KalendsError as error:
-        raise ValueError(str(error)) from error
 
 
 def _http_date(microseconds: int) -> str:

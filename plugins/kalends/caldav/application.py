@@ -57,7 +57,7 @@ class Application(RadicaleApplication):
         self.storage: Storage = self._storage
         self.rights = self._rights
 
-    def do_PUT(  # noqa: N802 - Radicale's name
+    def do_PUT(
         self,
         environ: types.WSGIEnviron,
         base_prefix: str,
@@ -80,7 +80,7 @@ class Application(RadicaleApplication):
         )
         return self._write(lambda: put.answer(read_body(environ, self._max_content_length)))
 
-    def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
         """Set and remove properties, all or none (RFC 4918 section 9.2)."""
 
         def answer() -> types.WSGIResponse:
@@ -93,31 +93,31 @@ class Application(RadicaleApplication):
 
         return self._write(answer)
 
-    def do_DELETE(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_DELETE(self, *args: Any) -> types.WSGIResponse:
         """Delete an object or a collection."""
         return self._write(lambda: super(Application, self).do_DELETE(*args))
 
-    def do_MOVE(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_MOVE(self, *args: Any) -> types.WSGIResponse:
         """Bring an object to another address."""
         return self._write(lambda: super(Application, self).do_MOVE(*args))
 
-    def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
         """Make a calendar."""
         return self._bounded(super().do_MKCALENDAR, *args)
 
-    def do_MKCOL(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_MKCOL(self, *args: Any) -> types.WSGIResponse:
         """Make a collection."""
         return self._bounded(super().do_MKCOL, *args)
 
-    def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:
         """Answer for properties."""
         return self._snapshot(super().do_PROPFIND, *args)
 
-    def do_REPORT(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_REPORT(self, *args: Any) -> types.WSGIResponse:
         """Answer a query."""
         return self._snapshot(super().do_REPORT, *args)
 
-    def do_GET(self, *args: Any) -> types.WSGIResponse:  # noqa: N802
+    def do_GET(self, *args: Any) -> types.WSGIResponse:
         """Answer with an object, a whole collection, or a page."""
         return self._snapshot(super().do_GET, *args)
 
