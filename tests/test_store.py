@@ -1,0 +1,68 @@
+"""What the store promises beyond Radicale's contract: durable writes, readers who never wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kalends.store import collections
+from kalends.store.engine import Database
+from kalends.store.migrate import migrate
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path}/kalends.db")
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+def test_a_commit_is_on_the_disk(database: Database) -> None:
+    for transaction in (database.read, database.write):
+        with transaction() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_half_done(
+    database: Database,
+) -> None:
+    seen: list[object] = []
+
+    def read() -> None:
+        with database.read() as connection:
+            seen.append(collections.find(connection, "alice"))
+
+    with database.write() as connection:
+        collections.create(connection, "alice", {})
+        reader = threading.Thread(target=read)
+        reader.start()
+        reader.join(30)  # it would wait for this very block
+        assert seen == [None]
+    read()
+    assert seen[1] is not None
+
+
+def test_a_snapshot_stays_what_it_was_while_others_write(database: Database) -> None:
+    with database.read() as before:
+        assert collections.find(before, "alice") is None
+        with database.write() as connection:
+            collections.create(connection, "alice", {})
+        assert collections.find(before, "alice") is None
+
+
+def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    def fail() -> None:
+        with database.write() as connection:
+            collections.create(connection, "alice/work", {"tag": "VCALENDAR"})
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    with database.read() as connection:
+        assert collections.every(connection) == []
