@@ -22,7 +22,7 @@ ROWS = [
     {"checking", "demo"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
-    {"importing"},
+    {"importing", "login"},
     {"htauth", "store", "icsfeed"},
     {"calobject"},
     {"worker", "errors", "atomicfile", "settings", "icaltext", "names", "proxies"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -9,37 +10,24 @@ from pathlib import Path
 
 from kalends import configuration
 from kalends.caldav.application import Application
-from kalends.errors import ConfigurationError
-from kalends.htauth.middleware import USER_KEY, HttpAuthentication
-from kalends.htauth.users import UserDirectory, htpasswd_file
+from kalends.errors import ConfigurationError, KalendsError
+from kalends.htauth.middleware import USER_KEY, WEB_SERVER
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.http import PREFIX, FeedApplication
 from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.versions import Versions
+from kalends.login import Accounts, Login, user_directory
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
-from kalends.rights import Rights
 from kalends.settings import Settings
 from kalends.store.engine import Database
 from kalends.store.feeds import FeedSource, PublicationLog, SecretBook
 from kalends.store.migrate import migrate
+from kalends.store.outsiders import Outsiders
+
+_log = logging.getLogger("kalends")
 
 # What a client asks before it knows that it needs a login; none of it shows anybody's data.
 _OPEN = ("/.web/", "/.well-known/")
-
-
-class Accounts:
-    """Who there is, as feeds ask: those of the user file."""
-
-    def __init__(self, directory: UserDirectory) -> None:
-        self._directory = directory
-
-    def names(self) -> frozenset[str]:
-        """The account names."""
-        return self._directory.names()
-
-    def members(self, group: str) -> frozenset[str]:
-        """Nobody: group files are not read yet."""
-        return frozenset()
 
 
 class Feeds:
@@ -69,11 +57,20 @@ class Assembly:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.directory = UserDirectory(htpasswd_file(settings.htpasswd))
+        self.directory = user_directory(settings)
+        self.outsiders = Outsiders(database)
+        self.accounts = Accounts(self.directory, self.outsiders)
         self.feeds: Feeds | None = None
         if settings.feeds:
-            accounts = Accounts(self.directory)
-            self.feeds = Feeds(settings.feeds, settings.feeds_folder, database, accounts)
+            self.feeds = Feeds(settings.feeds, settings.feeds_folder, database, self.accounts)
+
+    def login(self) -> Login:
+        """What authenticates requests.
+
+        Raises:
+            ConfigurationError: the key or the counts of nonces cannot be made or read.
+        """
+        return Login(self.settings, self.directory, self.database.folder)
 
     def named_feeds(self) -> frozenset[str]:
         """The names that feeds have taken."""
@@ -93,9 +90,11 @@ class Assembly:
         """See to it that what each request needs is there.
 
         Raises:
-            KalendsError: the user file cannot be read, or the feeds folder cannot be written.
+            KalendsError: a user file cannot be read, or a folder of ours cannot be written.
         """
         self.directory.names()
+        self.directory.members()
+        self.login().close()
         folder = self.settings.feeds_folder
         if self.feeds:
             try:
@@ -106,6 +105,14 @@ class Assembly:
                 raise ConfigurationError(
                     str(folder), "cannot be written; published feeds lie there"
                 )
+
+    def note_outsider(self, name: str) -> None:
+        """Let a user count as an account whom the web server has logged in and no file names."""
+        try:
+            if name not in self.directory.names():
+                self.outsiders.note(name)
+        except KalendsError as error:
+            _log.error("%s; %r counts as no account yet", error, name)
 
     def catch_up(self) -> None:
         """Publish what is due, for a command that has written."""
@@ -154,17 +161,15 @@ class Served:
         storage = self._application.storage
         self._assembly = Assembly(settings, storage.database)
         self._feeds = self._assembly.feeds
-        assert isinstance(self._application.rights, Rights)
         self._application.rights.named_feeds = self._assembly.named_feeds
+        self._application.tell_groups(self._assembly.accounts.groups_of)
         if self._feeds:
             storage.after_commit = self._feeds.publisher.wake
-        logged_in = HttpAuthentication(
-            self._dispatch,
-            self._assembly.directory,
-            realm=settings.realm,
-            needs_login=self._needs_login,
+        self._login = self._assembly.login()
+        behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
+        self._outermost: App = TrustedProxies(
+            behind_login, settings.trusted_proxies, settings.prefix
         )
-        self._outermost: App = TrustedProxies(logged_in, settings.trusted_proxies)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -180,6 +185,7 @@ class Served:
         """End the background work and close the store."""
         if self._feeds:
             self._feeds.publisher.stop()
+        self._login.close()
         self._assembly.database.close()
 
     def _needs_login(self, environ: Environ) -> bool:
@@ -191,6 +197,8 @@ class Served:
         return not (method in ("GET", "HEAD") and path in ("", "/", "/.web"))
 
     def _dispatch(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("AUTH_TYPE") == WEB_SERVER:
+            self._assembly.note_outsider(environ[USER_KEY])
         if self._feeds and environ.get("PATH_INFO", "").startswith(PREFIX):
             return self._feeds.application(environ, start_response)
         answer: Iterable[bytes] = self._application(environ, start_response)

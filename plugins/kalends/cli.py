@@ -18,7 +18,7 @@ from kalends.calobject import CalendarObject
 from kalends.checking import problems
 from kalends.errors import KalendsError
 from kalends.importing import Imported, import_file
-from kalends.names import refusal_of_name
+from kalends.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.settings import Settings
 
 DEFAULT_CONFIGURATION = "/etc/kalends/kalends.ini"
@@ -79,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     importing = command("import", _import, "Bring .ics and .vcf files into a collection.")
     importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
     importing.add_argument(
-        "--into", required=True, metavar="USER/CALENDAR", help="made if it is not there"
+        "--into",
+        required=True,
+        metavar="USER/CALENDAR",
+        help="or GROUPS/GROUP/CALENDAR; made if it is not there",
     )
     feed = command("feed", _feed, "List the feeds, tell or change the secret address of one.")
     feed.add_argument("action", choices=["list", "url", "rotate"])
@@ -138,13 +141,15 @@ def _import(given: argparse.Namespace) -> int:
 
 
 def _target(raw: str, named_feeds: frozenset[str]) -> str:
-    user, slash, calendar = raw.strip("/").partition("/")
-    if not slash or not calendar or "/" in calendar or calendar in (".", ".."):
+    home, _, calendar = raw.strip("/").rpartition("/")
+    if not home or calendar in (".", ".."):
         raise UsageError(f"--into takes USER/CALENDAR, not {raw!r}")
-    refusal = refusal_of_name(user, named_feeds)
+    is_group = home.startswith(f"{GROUPS}/")
+    name = home.removeprefix(f"{GROUPS}/")
+    refusal = refusal_of_group(name) if is_group else refusal_of_name(name, named_feeds)
     if refusal:
-        raise UsageError(f"{user!r} has no home: {refusal}")
-    return f"{user}/{calendar}"
+        raise UsageError(f"{name!r} has no home: {refusal}")
+    return f"{home}/{calendar}"
 
 
 def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str]) -> Imported:
@@ -159,7 +164,11 @@ def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str
             path,
             target,
             max_size=settings.max_resource_size,
-            first=settings.first_collections,
+            first=(
+                settings.first_group_collections
+                if target.startswith(f"{GROUPS}/")
+                else settings.first_collections
+            ),
             done=done,
             progress=progress,
         )

@@ -40,6 +40,10 @@ _FIRST_COLLECTIONS = {
     "contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"},
 }
 
+_FIRST_GROUP_COLLECTIONS = {
+    "calendar": {"tag": "VCALENDAR", "C:supported-calendar-component-set": "VEVENT"}
+}
+
 # Radicale's defaults that are not ours. Its delays after a failed login would hold our worker
 # threads; throttling is our own.
 _OUR_DEFAULTS = {
@@ -59,6 +63,7 @@ _ONLY = {
     ("rights", "type"): "kalends.rights",
     ("sharing", "type"): "none",
     ("hook", "type"): "none",
+    ("group", "type"): "none",
 }
 
 
@@ -138,6 +143,11 @@ def _schema() -> dict[str, Any]:
         described = schema[section]["type"]
         described["value"] = name
         described["internal"] = (*described["internal"], name)
+    schema["storage"]["group_collections"] = {
+        **schema["storage"]["predefined_collections"],
+        "value": json.dumps(_FIRST_GROUP_COLLECTIONS),
+        "help": "what the calendars of a new group begin with (JSON)",
+    }
     for (section, name), value in _OUR_DEFAULTS.items():
         schema[section][name]["value"] = value
     return schema
@@ -180,17 +190,38 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
             raise ConfigurationError(str(path), why, _line(text, section, ""))
         return value
 
+    def file(section: str, option: str) -> Path | None:
+        name = get(section, option)
+        return Path(name).expanduser() if name else None
+
+    schemes = get("auth", "schemes")
+    htpasswd, htdigest = file("auth", "htpasswd_filename"), file("auth", "htdigest_filename")
+    if "basic" not in schemes and configuration.get_source("auth", "htpasswd_filename") != str(
+        path
+    ):
+        htpasswd = None  # nobody asked for the file of our default
+    if "digest" in schemes:
+        needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
+    database = needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
     feeds = get("kalends", "feeds")
     folder = needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
     tls = bool(get("server", "ssl"))
     return Settings(
         path=path,
         hosts=get("server", "hosts"),
-        database=needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db"),
-        htpasswd=Path(get("auth", "htpasswd_filename")).expanduser(),
+        database=database,
+        htpasswd=htpasswd,
+        htdigest=htdigest,
+        htgroup=file("auth", "htgroup_filename"),
         realm=get("auth", "realm"),
+        schemes=schemes,
+        basic_over_http=get("auth", "basic_over_http"),
+        basic_from_htdigest=get("auth", "basic_from_htdigest"),
+        digest_without_qop=get("auth", "digest_without_qop"),
+        nonce_folder=file("auth", "nonce_folder"),
         first_collections=get("storage", "predefined_collections"),
-        feeds=Path(feeds).expanduser() if feeds else None,
+        first_group_collections=get("storage", "group_collections"),
+        feeds=file("kalends", "feeds"),
         feeds_folder=Path(folder).expanduser(),
         workers=get("kalends", "workers"),
         threads=get("kalends", "threads"),
@@ -198,6 +229,7 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         max_content_length=get("server", "max_content_length"),
         max_resource_size=get("server", "max_resource_size"),
         trusted_proxies=get("kalends", "trusted_proxies"),
+        prefix=get("server", "script_name"),
         certificate=Path(get("server", "certificate")) if tls else None,
         key=Path(get("server", "key")) if tls else None,
     )

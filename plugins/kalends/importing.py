@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kalends.calobject import CalendarObject, split_file
 from kalends.errors import KalendsError
+from kalends.names import GROUPS
 from kalends.store import collections, objects
 from kalends.store.engine import Database
 from kalends.store.objects import Merged
@@ -47,23 +48,26 @@ def import_file(
     done: set[str],
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> Imported:
-    """Import one file into ``USER/CALENDAR``, which is made if it is missing.
+    """Import one file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
 
     Args:
         max_size: the largest object, octets.
-        first: the collections that a new home begins with, by name.
+        first: the collections that a new home (or a group's place) begins with, by name.
         done: UIDs that a later file of the same import has brought, to which this one adds its own;
             so a UID in several files ends as the last of them says, however often it is done.
         progress: passes objects through and shows how far it has come.
 
     Raises:
-        ImportTargetError: the target is no USER/CALENDAR, or of another kind than the file.
+        ImportTargetError: the target is of another kind than the file.
         OSError: the file cannot be read.
     """
     data = path.read_bytes()
-    home = target.partition("/")[0]
+    home = target.rpartition("/")[0]
     with database.write() as connection:
-        collections.ensure_home(connection, home, first)
+        if home.startswith(f"{GROUPS}/"):
+            collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
+        else:
+            collections.ensure_home(connection, home, first)
         existing = collections.find(connection, target)
     allowed = existing.components if existing else None
     whole = split_file(data, allowed=allowed, max_size=max_size)

@@ -1,10 +1,13 @@
-"""Which names are no account names: they would stand where something else stands already."""
+"""Which names of accounts and groups have a place of their own, and where that of a group is."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-RESERVED = frozenset({"GROUPS", "feeds", "s"})
+GROUPS = "GROUPS"
+"""The first segment of the addresses of group calendars: ``GROUPS/family/birthdays``."""
+
+RESERVED = frozenset({GROUPS, "feeds", "s"})
 """First segments of addresses and folders that belong to no account."""
 
 
@@ -15,7 +18,7 @@ def refusal_of_name(name: str, named_feeds: Collection[str]) -> str | None:
         name: an account name as it stands in a user file.
         named_feeds: the names of the feeds that are defined by name.
     """
-    if not name or "/" in name or any(character < " " or character == "\x7f" for character in name):
+    if not _is_segment(name):
         return "it is not one segment of a path"
     if name.startswith((".", "@")):
         return f"it begins with {name[0]!r}"
@@ -24,3 +27,18 @@ def refusal_of_name(name: str, named_feeds: Collection[str]) -> str | None:
     if name in named_feeds:
         return "a feed has that name"
     return None
+
+
+def refusal_of_group(name: str) -> str | None:
+    """Why the group ``name`` has no calendars of its own, for the administrator; None if it has.
+
+    Args:
+        name: a group's name as it stands in the group file.
+    """
+    if not _is_segment(name):
+        return "it is not one segment of a path"
+    return "it begins with '.'" if name.startswith(".") else None
+
+
+def _is_segment(name: str) -> bool:
+    return bool(name) and not any(c == "/" or c < " " or c == "\x7f" for c in name)

@@ -1,4 +1,4 @@
-"""Who may do what: ``[rights] type = kalends.rights``. Each account has its own home."""
+"""Who may do what: ``[rights] type = kalends.rights``. Accounts have homes, groups calendars."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection
 from radicale import config, pathutils
 from radicale.rights import BaseRights
 
-from kalends.names import refusal_of_name
+from kalends.names import GROUPS, refusal_of_group, refusal_of_name
 
 
 class Rights(BaseRights):
-    """An account's own home, with all that is in it, and nothing else.
+    """An account's own home with all that is in it, and the calendars of its groups.
 
     Letters are Radicale's: ``R``/``W`` for a plain collection (a home), ``r``/``w`` for a calendar
     or address book and what is in it.
@@ -21,17 +21,29 @@ class Rights(BaseRights):
         super().__init__(configuration)
         self.named_feeds: Callable[[], Collection[str]] = frozenset
         """The names that feeds have taken; given at assembly."""
+        self.groups_of: Callable[[str], Collection[str]] = lambda _: frozenset()
+        """The groups of an account; given at assembly."""
 
     def authorization(self, user: str, user_groups: set[str], path: str) -> str:
-        """The letters of what ``user`` may do at ``path``."""
+        """The letters of what ``user`` may do at ``path``.
+
+        Args:
+            user_groups: not looked at: Radicale forgets them for the destination of a MOVE.
+        """
         sane = pathutils.strip_path(path)
         if not user:
             return ""
         if not sane:
             return "R"
-        home, _, rest = sane.partition("/")
+        home, *below = sane.split("/")
+        if home == GROUPS:
+            return self._in_group(user, below)
         if home != user or refusal_of_name(user, self.named_feeds()):
             return ""
-        if not rest:
-            return "RW"
-        return "rw" if "/" not in rest else ""
+        return ("RW", "rw")[len(below)] if len(below) < 2 else ""
+
+    def _in_group(self, user: str, below: list[str]) -> str:
+        """A group's place is made by the server; its members share what is in it."""
+        if not below or below[0] not in self.groups_of(user) or refusal_of_group(below[0]):
+            return ""
+        return ("R", "rw")[len(below) - 1] if len(below) < 3 else ""

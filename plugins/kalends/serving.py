@@ -65,7 +65,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     def load_config(self) -> None:
         """Set gunicorn's options; none is read from its own files or variables."""
         settings = self._settings
-        trusted = ",".join(sorted(settings.trusted_proxies - {"unix"}))
         options: dict[str, Any] = {
             "bind": [f"fd://{listener.detach()}" for listener in self._listeners],
             "workers": settings.workers,
@@ -85,8 +84,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "proc_name": "kalends",
             # No socket beside ours that takes commands.
             "control_socket_disable": True,
-            # Only a trusted proxy says what the outside looks like.
-            "forwarded_allow_ips": trusted,
+            # What the outside looks like is told by `proxies`, the same under any WSGI server.
+            "secure_scheme_headers": {},
             "forwarder_headers": "",
             "header_map": "drop",
         }

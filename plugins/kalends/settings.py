@@ -5,8 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+Proxy = IPv4Network | IPv6Network | Literal["unix"]
+"""Who stands in front: a network (of one address, mostly), or whoever has the Unix socket."""
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +28,19 @@ class Settings:
         path: the configuration file.
         hosts: where to listen: ``127.0.0.1:5232``, ``[::1]:5232`` or ``unix:/path/of/socket``.
         database: an SQLAlchemy URL.
-        htpasswd: the user file.
+        htpasswd: the user file, or None for no such accounts.
+        htdigest: the user file for HTTP Digest, or None.
+        htgroup: the group file, or None.
         realm: what a login dialog shows, and the realm of HTTP Digest.
+        schemes: what a 401 offers, the preferred first: ``digest``, ``basic``; empty where only
+            the web server in front logs people in.
+        basic_over_http: whether passwords are taken over plain http.
+        basic_from_htdigest: whether HTTP Basic counts for who is in the digest file alone.
+        digest_without_qop: whether answers as of RFC 2069 are accepted.
+        nonce_folder: where the key of nonces and the nonce counts of this host lie; None for the
+            folder of the database.
         first_collections: the properties of the collections that a new home begins with, by name.
+        first_group_collections: the same for the calendars of a group.
         feeds: the feed definitions, or None for no feeds.
         feeds_folder: where composed and published feeds lie.
         workers: worker processes.
@@ -27,7 +48,8 @@ class Settings:
         timeout: seconds that a request's header may take; the whole request ten times that.
         max_content_length: the largest body of a request, octets.
         max_resource_size: the largest calendar object, octets.
-        trusted_proxies: addresses whose X- headers are believed; ``unix`` is a Unix socket.
+        trusted_proxies: networks whose X- headers are believed; ``unix`` is a Unix socket.
+        prefix: the prefix behind a trusted proxy that announces none, as in ``/dav``.
         certificate: the TLS certificate chain (PEM), or None for plain http.
         key: its private key.
     """
@@ -35,9 +57,17 @@ class Settings:
     path: Path
     hosts: tuple[str, ...]
     database: str
-    htpasswd: Path
+    htpasswd: Path | None
+    htdigest: Path | None
+    htgroup: Path | None
     realm: str
+    schemes: tuple[str, ...]
+    basic_over_http: bool
+    basic_from_htdigest: bool
+    digest_without_qop: bool
+    nonce_folder: Path | None
     first_collections: Mapping[str, Mapping[str, str]]
+    first_group_collections: Mapping[str, Mapping[str, str]]
     feeds: Path | None
     feeds_folder: Path
     workers: int
@@ -45,7 +75,8 @@ class Settings:
     timeout: int
     max_content_length: int
     max_resource_size: int
-    trusted_proxies: frozenset[str]
+    trusted_proxies: frozenset[Proxy]
+    prefix: str
     certificate: Path | None
     key: Path | None
 
@@ -58,7 +89,7 @@ def listeners(value: object) -> tuple[str, ...]:
     """
     if isinstance(value, tuple):
         return value
-    found = tuple(part.strip() for part in str(value).split(",") if part.strip())
+    found = tuple(_words(value))
     for part in found:
         if part.startswith("unix:/"):
             continue
@@ -70,11 +101,58 @@ def listeners(value: object) -> tuple[str, ...]:
     return found
 
 
-def names(value: object) -> frozenset[str]:
-    """A list separated by commas."""
+def proxies(value: object) -> frozenset[Proxy]:
+    """``[kalends] trusted_proxies``: addresses, networks and ``unix``, separated by commas.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
     if isinstance(value, frozenset):
         return value
-    return frozenset(part.strip() for part in str(value).split(",") if part.strip())
+    found: set[Proxy] = set()
+    for part in _words(value):
+        try:
+            found.add("unix" if part == "unix" else ip_network(part))
+        except ValueError:
+            raise ValueError(f"{part!r} is neither an address, a network nor 'unix'") from None
+    return frozenset(found)
+
+
+def schemes(value: object) -> tuple[str, ...]:
+    """``[auth] schemes``: ``basic``, ``digest``, both in either order, or ``none``.
+
+    Returns:
+        the schemes as a 401 offers them: Digest comes first (RFC 7616 section 3.7).
+
+    Raises:
+        ValueError: it is something else.
+    """
+    if isinstance(value, tuple):
+        return value
+    given = _words(str(value).lower())
+    if given == ["none"]:
+        return ()
+    if not given or len(set(given)) < len(given) or not set(given) <= {"basic", "digest"}:
+        raise ValueError("takes 'basic', 'digest', 'digest, basic' or 'none'")
+    return tuple(sorted(given, reverse=True))
+
+
+def switch(value: object) -> bool:
+    """Yes or no.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, bool):
+        return value
+    found = _SWITCHES.get(str(value).lower())
+    if found is None:
+        raise ValueError(f"{value!r} is neither True nor False")
+    return found
+
+
+def _words(value: object) -> list[str]:
+    return [part.strip() for part in str(value).split(",") if part.strip()]
 
 
 def at_least_one(value: Any) -> int:
@@ -107,6 +185,19 @@ OPTIONS = (
     Option(
         "auth", "htpasswd_filename", "/etc/kalends/users.htpasswd", str, "Apache's AuthUserFile"
     ),
+    Option("auth", "htdigest_filename", "", str, "Apache's AuthUserFile for Digest; empty: none"),
+    Option("auth", "htgroup_filename", "", str, "Apache's AuthGroupFile; empty: none"),
+    Option("auth", "schemes", "basic", schemes, "basic, digest, 'digest, basic', or none"),
+    Option("auth", "basic_over_http", "True", switch, "whether Basic is taken over plain http"),
+    Option(
+        "auth",
+        "basic_from_htdigest",
+        "False",
+        switch,
+        "Basic also by the lines of htdigest_filename",
+    ),
+    Option("auth", "digest_without_qop", "False", switch, "accept Digest as of RFC 2069"),
+    Option("auth", "nonce_folder", "", str, "key and counts of nonces; empty: by the database"),
     Option("storage", "database", "", str, "sqlite:////path/to/kalends.db"),
     Option("kalends", "feeds", "", str, "feed definitions (TOML); empty: no feeds"),
     Option("kalends", "feeds_folder", "", str, "where composed and published feeds lie"),
@@ -116,7 +207,7 @@ OPTIONS = (
         "kalends",
         "trusted_proxies",
         "",
-        names,
-        "addresses of proxies whose X- headers are believed; 'unix' for a Unix socket",
+        proxies,
+        "addresses or networks of proxies whose X- headers are believed; 'unix' for a Unix socket",
     ),
 )

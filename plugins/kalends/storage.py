@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from kalends.icsfeed.whole import whole_calendar
 from kalends.items import Item, content_of, may_match
+from kalends.names import GROUPS
 from kalends.store import collections, objects, verify
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
@@ -41,6 +42,12 @@ class Collection(BaseCollection):
     def path(self) -> str:
         """The path without a slash at either end."""
         return self.row.path
+
+    @property
+    def owner(self) -> str:
+        """The account, or the place of the group, that it belongs to."""
+        names = self.row.path.split("/")
+        return "/".join(names[:2]) if names[0] == GROUPS else names[0]
 
     @property
     def etag(self) -> str:
@@ -212,6 +219,7 @@ class Storage(BaseStorage):
         self.database = Database(configuration.get("storage", "database"))
         migrate(self.database)
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
+        self._first_group_collections = configuration.get("storage", "group_collections")
         self._current = threading.local()
         self.after_commit: Callable[[], None] = _nothing
         """Called after every write that was committed, outside of the transaction."""
@@ -255,7 +263,11 @@ class Storage(BaseStorage):
         | None = None,
         user_groups: set[str] = frozenset(),  # type: ignore[assignment] # never changed
     ) -> Iterator[types.CollectionOrItem]:
-        """What stands at ``path``, and with a depth other than 0 what is directly in it."""
+        """What stands at ``path``, and with a depth other than 0 what is directly in it.
+
+        Args:
+            user_groups: whose calendars appear in the user's home as well.
+        """
         context = child_context_manager or _no_context
         sane = pathutils.strip_path(path)
         row = collections.find(self.connection, sane)
@@ -272,6 +284,11 @@ class Storage(BaseStorage):
         for child in collections.children(self.connection, sane):
             with context(child.path, None):
                 yield Collection(self, child)
+        # A client looks for calendars in its user's home alone: there its groups' are listed too.
+        for group in sorted(user_groups) if "/" not in sane else ():
+            for shared in collections.children(self.connection, f"{GROUPS}/{group}"):
+                with context(shared.path, None):
+                    yield Collection(self, shared)
 
     def _root_or_item(self, sane: str) -> Iterator[types.CollectionOrItem]:
         if not sane:
@@ -329,6 +346,15 @@ class Storage(BaseStorage):
         href = item.href or objects.free_href(self.connection, made.row.id, content)
         made.put(href, content)
         return href
+
+    def ensure_group(self, name: str) -> None:
+        """Make the place of a group, with the calendars that it begins with, if it has none."""
+        path = f"{GROUPS}/{name}"
+        with self.database.read() as connection:
+            if collections.find(connection, path):
+                return
+        with self.acquire_lock("w"):
+            collections.ensure_group(self.connection, name, self._first_group_collections)
 
     def verify(self) -> bool:
         """Whether the database is whole and every object is what its row says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import Any
 
@@ -14,10 +14,14 @@ from radicale import config, httputils, types, xmlutils
 from radicale.app import Application as RadicaleApplication
 from radicale.app.base import Access
 
+from kalends.auth import Auth
 from kalends.caldav import answers
 from kalends.caldav.body import BodyRefusedError, put_back, read_body
 from kalends.caldav.put import Put
 from kalends.errors import StoreFullError
+from kalends.htauth.middleware import USER_KEY
+from kalends.names import refusal_of_group
+from kalends.rights import Rights
 from kalends.storage import Storage
 
 _log = logging.getLogger("kalends.caldav")
@@ -55,7 +59,32 @@ class Application(RadicaleApplication):
         super().__init__(configuration)
         assert isinstance(self._storage, Storage)
         self.storage: Storage = self._storage
-        self.rights = self._rights
+        assert isinstance(self._rights, Rights)
+        assert isinstance(self._auth, Auth)
+        self.rights: Rights = self._rights
+        self._login: Auth = self._auth
+        self._groups_of: Callable[[str], Collection[str]] = lambda _: frozenset()
+        self._groups_seen: set[str] = set()
+
+    def tell_groups(self, groups_of: Callable[[str], Collection[str]]) -> None:
+        """Let members share what belongs to their groups.
+
+        Args:
+            groups_of: the groups of an account.
+        """
+        self._groups_of = self.rights.groups_of = self._login.groups_of = groups_of
+
+    def _handle_request(self, environ: types.WSGIEnviron) -> Any:
+        """Answer a request; the groups of its user have their places then, as the user has."""
+        for group in self._groups_of(environ.get(USER_KEY, "")):
+            if group not in self._groups_seen and refusal_of_group(group) is None:
+                try:
+                    self.storage.ensure_group(group)
+                except StoreFullError as error:
+                    _log.error("%s for the calendars of the group %r", error, group)
+                    continue
+                self._groups_seen.add(group)
+        return super()._handle_request(environ)
 
     def do_PUT(
         self,
@@ -119,6 +148,8 @@ class Application(RadicaleApplication):
 
     def do_GET(self, *args: Any) -> types.WSGIResponse:
         """Answer with an object, a whole collection, or a page."""
+        if args[0]["wsgi.url_scheme"] == "https":
+            args[0].setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
         return self._snapshot(super().do_GET, *args)
 
     def _snapshot(

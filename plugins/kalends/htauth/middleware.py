@@ -11,6 +11,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from kalends.errors import UserFileUnavailableError
+from kalends.htauth.htfiles import decode_name
 from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified, over_tls
 from kalends.htauth.throttle import Throttle, TooManyTriesError
 from kalends.htauth.users import UserDirectory
@@ -19,6 +20,9 @@ _log = logging.getLogger("kalends.htauth")
 
 USER_KEY = "kalends.user"
 """Where the application finds the verified user's name. No header of a client ends up here."""
+
+WEB_SERVER = "web server"
+"""The AUTH_TYPE of a user whom the web server in front has authenticated."""
 
 # Apache's LimitRequestFieldSize is for the whole header line.
 _HEADER_LIMIT = 8190 - len("Authorization: ")
@@ -46,8 +50,11 @@ class HttpAuthentication:
         realm: what the login dialog shows.
         needs_login: whether a request is only for those who have logged in. Elsewhere credentials
             count if they are right, and are ignored if they are not.
-        schemes: what is accepted and offered, the preferred first; Basic if not given.
+        schemes: what is accepted and offered, the preferred first; Basic if not given. Where none
+            is offered to a client, what needs a login is forbidden to it (403).
         client_address: whom the log names for a failed login, and the throttle counts.
+        web_server_login: the user whom the web server in front has authenticated, empty if it has
+            not; then nothing else is asked.
         throttle: slows down failed logins; nothing does if not given.
     """
 
@@ -60,12 +67,14 @@ class HttpAuthentication:
         needs_login: Callable[[WSGIEnvironment], bool],
         schemes: Sequence[Scheme] | None = None,
         client_address: Callable[[WSGIEnvironment], str] = peer_address,
+        web_server_login: Callable[[WSGIEnvironment], str] = lambda _: "",
         throttle: Throttle | None = None,
     ) -> None:
         self._app = app
         self._needs_login = needs_login
-        self._schemes = tuple(schemes or (BasicScheme(directory, realm),))
+        self._schemes = (BasicScheme(directory, realm),) if schemes is None else tuple(schemes)
         self._client_address = client_address
+        self._web_server_login = web_server_login
         self._throttle = throttle
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -73,6 +82,10 @@ class HttpAuthentication:
         credentials = environ.pop("HTTP_AUTHORIZATION", None)
         for key in (USER_KEY, "REMOTE_USER", "AUTH_TYPE"):
             environ.pop(key, None)
+        login = self._web_server_login(environ)
+        if login:
+            name = decode_name(login.encode("latin-1"))
+            return self._pass_on(environ, start_response, Verified(name, WEB_SERVER))
         needed = self._needs_login(environ)
         answer = partial(_answer, environ, start_response)
         try:
@@ -84,16 +97,23 @@ class HttpAuthentication:
                 return answer(HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.", [retry])
             outcome = None
         if isinstance(outcome, Verified):
-            environ[USER_KEY] = environ["REMOTE_USER"] = outcome.user
-            environ["AUTH_TYPE"] = outcome.scheme
-            return self._app(environ, _with_headers(start_response, outcome.headers))
+            return self._pass_on(environ, start_response, outcome)
         if not needed:
             return self._app(environ, start_response)
         if outcome is not None and outcome.bad_request:
             text = "That Authorization header is not for this request."
             return answer(HTTPStatus.BAD_REQUEST, text, [])
         challenges = [("WWW-Authenticate", c) for c in self._challenges(environ, outcome)]
+        if not challenges:
+            return answer(HTTPStatus.FORBIDDEN, "Nobody can log in over this connection.", [])
         return answer(HTTPStatus.UNAUTHORIZED, "Please log in.", challenges)
+
+    def _pass_on(
+        self, environ: WSGIEnvironment, start_response: StartResponse, who: Verified
+    ) -> Iterable[bytes]:
+        environ[USER_KEY] = environ["REMOTE_USER"] = who.user
+        environ["AUTH_TYPE"] = who.scheme
+        return self._app(environ, _with_headers(start_response, who.headers))
 
     def _challenges(self, environ: WSGIEnvironment, refused: Refused | None) -> list[str]:
         """What a 401 offers, the preferred first.

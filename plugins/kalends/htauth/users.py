@@ -145,9 +145,26 @@ class UserDirectory:
             UserFileUnavailableError: a user file cannot be read.
         """
         found = self._htpasswd.current().names if self._htpasswd else frozenset()
+        return found | self.digest_names()
+
+    def basic_names(self) -> frozenset[str]:
+        """The accounts that HTTP Basic is meant for.
+
+        Raises:
+            UserFileUnavailableError: a user file cannot be read.
+        """
+        found = self._htpasswd.current().names if self._htpasswd else frozenset()
+        return found | self.digest_names() if self._basic_by_htdigest else found
+
+    def digest_names(self) -> frozenset[str]:
+        """The accounts that HTTP Digest is meant for.
+
+        Raises:
+            UserFileUnavailableError: the digest file cannot be read.
+        """
         if self._htdigest is None:
-            return found
-        return found | self._htdigest.current().accounts(self._realm).names
+            return frozenset()
+        return self._htdigest.current().accounts(self._realm).names
 
     def groups_of(self, user: str) -> frozenset[str]:
         """The groups that a user is in.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from kalends.names import GROUPS
+
 USER = "{user}"
 """Stands for each account in the name and the patterns of a feed that each account has."""
-
-GROUPS = "GROUPS"
-"""The folder of the calendars that belong to groups."""
 
 Members = Callable[[str], frozenset[str]]
 """The accounts in a group, by its name."""
@@ -32,14 +31,16 @@ class Pattern:
         Args:
             path: without a slash at either end.
             accounts: who has a home; the calendars of anybody else are in no feed.
-            members: tells who is in a group.
+            members: tells who is in a group; the calendars of a group without members are in none.
         """
         names = path.split("/")
         if len(names) != len(self.segments) or not _fits(names[-1], self.segments[-1]):
             return False
         owner = self.segments[0]
         if owner == GROUPS:
-            return names[0] == GROUPS and _fits(names[1], self.segments[1])
+            return (
+                names[0] == GROUPS and _fits(names[1], self.segments[1]) and bool(members(names[1]))
+            )
         if names[0] not in accounts:
             return False
         if owner is not None and owner.startswith("@"):

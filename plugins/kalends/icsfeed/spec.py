@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeVar
 
 from kalends.errors import ConfigurationError
 from kalends.icsfeed.definitions import (
-    GROUPS,
     USER,
     Access,
     Definitions,
@@ -19,7 +18,7 @@ from kalends.icsfeed.definitions import (
     Pattern,
     Rules,
 )
-from kalends.names import refusal_of_name
+from kalends.names import GROUPS, refusal_of_name
 
 ACCESS = ("owner", "login", "secret", "public")
 PRIVATE = ("hide", "busy", "show")

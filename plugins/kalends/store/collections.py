@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
+from kalends.names import GROUPS
 from kalends.store.schema import collection
 
 
@@ -131,10 +132,23 @@ def create(connection: Connection, path: str, props: Mapping[str, str]) -> Colle
 
 def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
     """Make the home of an account, with the collections it begins with, if it has none."""
-    if find(connection, name) is None:
-        create(connection, name, {})
+    _ensure(connection, name, first)
+
+
+def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the place of a group, with the collections it begins with, if it has none.
+
+    A collection without a display name is called as the group is.
+    """
+    named = {child: {"D:displayname": name, **props} for child, props in first.items()}
+    _ensure(connection, f"{GROUPS}/{name}", named)
+
+
+def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, str]]) -> None:
+    if find(connection, path) is None:
+        create(connection, path, {})
         for child, props in first.items():
-            create(connection, f"{name}/{child}", props)
+            create(connection, f"{path}/{child}", props)
 
 
 def remove(connection: Connection, path: str) -> None:

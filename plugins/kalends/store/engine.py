@@ -46,6 +46,11 @@ class Database:
         event.listen(self.engine, "begin", _begin_sqlite)
         self._writing_engine = self.engine.execution_options(**{_WRITE: True})
 
+    @property
+    def folder(self) -> Path:
+        """The folder on this host that holds the database."""
+        return Path(self.url.database or "").parent
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One snapshot: whatever is read through the connection is of one moment."""

@@ -21,7 +21,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration, which this code needs; a test holds it to the migrations folder."""
 
 metadata = MetaData()
@@ -113,4 +113,11 @@ publication = Table(
     Column("target", String, primary_key=True),
     # The key of the version that stands there now.
     Column("key", String, nullable=False),
+)
+
+outsider = Table(
+    "outsider",
+    metadata,
+    # An account whom the web server has logged in, and no user file names.
+    Column("name", String, primary_key=True),
 )

@@ -1,0 +1,131 @@
+"""How people log in to one installation: its user files, its schemes, its throttle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from kalends.errors import UserFileUnavailableError
+from kalends.htauth.digestscheme import DigestScheme
+from kalends.htauth.middleware import HttpAuthentication
+from kalends.htauth.nonces import SharedNonceCounts, load_key
+from kalends.htauth.schemes import BasicScheme, Scheme
+from kalends.htauth.throttle import Throttle
+from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from kalends.proxies import PREFIX_KEY, App, Environ, web_server_login
+from kalends.settings import Settings
+from kalends.store.outsiders import Outsiders
+
+
+def user_directory(settings: Settings) -> UserDirectory:
+    """Who may log in, by the files that the settings name."""
+    return UserDirectory(
+        htpasswd_file(settings.htpasswd) if settings.htpasswd else None,
+        htdigest=htdigest_file(settings.htdigest) if settings.htdigest else None,
+        htgroup=htgroup_file(settings.htgroup) if settings.htgroup else None,
+        realm=settings.realm,
+        basic_by_htdigest=settings.basic_from_htdigest,
+    )
+
+
+class Accounts:
+    """Who there is, as feeds ask: those of the user files, and who came from elsewhere.
+
+    Args:
+        directory: the user and group files.
+        outsiders: whom the web server in front has logged in.
+    """
+
+    def __init__(self, directory: UserDirectory, outsiders: Outsiders) -> None:
+        self._directory = directory
+        self._outsiders = outsiders
+        self._members: Mapping[str, frozenset[str]] = {}
+        self._folded: dict[bytes, frozenset[str]] = {}
+
+    def names(self) -> frozenset[str]:
+        """The account names.
+
+        Raises:
+            UserFileUnavailableError: a user file cannot be read.
+        """
+        return self._directory.names() | self._outsiders.names()
+
+    def members(self, group: str) -> frozenset[str]:
+        """Who is in a group; group names know no ASCII case, as for Apache.
+
+        Raises:
+            UserFileUnavailableError: the group file cannot be read.
+        """
+        members = self._directory.members()
+        if members is not self._members:
+            self._folded = {_folded(name): found for name, found in members.items()}
+            self._members = members
+        return self._folded.get(_folded(group), frozenset())
+
+    def groups_of(self, user: str) -> frozenset[str]:
+        """The groups that a user is in; none while the group file cannot be read, as for Apache."""
+        try:
+            return self._directory.groups_of(user)
+        except UserFileUnavailableError:  # the file itself has said so in the log
+            return frozenset()
+
+
+def _folded(name: str) -> bytes:
+    return name.encode().lower()  # of bytes, lower() knows ASCII alone
+
+
+class Login:
+    """What authenticates requests, with what the workers of this host share for it.
+
+    Args:
+        settings: which schemes are offered, and how.
+        directory: who may log in.
+        folder: where the database lies, for what is shared unless the settings say where.
+
+    Raises:
+        ConfigurationError: the key or the counts of nonces cannot be made or read.
+    """
+
+    def __init__(self, settings: Settings, directory: UserDirectory, folder: Path) -> None:
+        self._settings = settings
+        self._directory = directory
+        self._counts: SharedNonceCounts | None = None
+        make: dict[str, Callable[[Path], Scheme]] = {"digest": self._digest, "basic": self._basic}
+        self._schemes = [make[name](folder) for name in settings.schemes]
+
+    def in_front_of(self, app: App, needs_login: Callable[[Environ], bool]) -> HttpAuthentication:
+        """The application behind a login."""
+        return HttpAuthentication(
+            app,
+            self._directory,
+            realm=self._settings.realm,
+            needs_login=needs_login,
+            schemes=self._schemes,
+            web_server_login=web_server_login,
+            throttle=Throttle(),
+        )
+
+    def close(self) -> None:
+        """Let go of what is shared."""
+        if self._counts:
+            self._counts.close()
+
+    def _digest(self, folder: Path) -> Scheme:
+        shared = self._settings.nonce_folder or folder
+        key = load_key(shared / "nonce.key")
+        self._counts = SharedNonceCounts(shared / "nonce.counts", time.time())
+        return DigestScheme(
+            self._directory,
+            self._settings.realm,
+            key,
+            self._counts,
+            without_qop=self._settings.digest_without_qop,
+            prefix=lambda environ: environ.get(PREFIX_KEY, ""),
+        )
+
+    def _basic(self, _folder: Path) -> Scheme:
+        settings = self._settings
+        return BasicScheme(
+            self._directory, settings.realm, over_tls_only=not settings.basic_over_http
+        )
