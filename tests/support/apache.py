@@ -1,0 +1,191 @@
+"""A real Apache httpd, as Debian ships it, and the ways in which Kalends stands behind one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import kalends
+from support.process import ServerProcess
+from support.webserver import Certificate, WebServer
+
+_MODULES = Path("/usr/lib/apache2/modules")
+# What every server here loads, besides what is built in.
+_LOADED = (
+    *("mpm_event", "alias", "env", "headers", "mime", "setenvif"),
+    *("auth_basic", "auth_digest", "authn_core", "authn_file"),
+    *("authz_core", "authz_groupfile", "authz_user"),
+    *("proxy", "proxy_http", "ssl"),
+)
+_PLUGINS = Path(kalends.__file__).parent.parent
+
+# Apache does not run as root. So root becomes Debian's user for web servers here, and keeps what
+# lets it read the files of a test, wherever they are.
+_CAPABILITIES = "+dac_override,+fowner"
+_AS_WEB_USER = [
+    *("setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups"),
+    *(f"--inh-caps={_CAPABILITIES}", f"--ambient-caps={_CAPABILITIES}"),
+]
+
+_CONFIGURATION = """
+{modules}
+ServerRoot {folder}
+ServerName 127.0.0.1:{port}
+PidFile httpd.pid
+Mutex file:{folder}
+Listen 127.0.0.1:{port}
+StartServers 1
+Timeout 30
+ErrorLog /dev/stderr
+LogFormat "%h %u \\"%r\\" %>s" short
+CustomLog access.log short
+TypesConfig /dev/null
+DocumentRoot {folder}/htdocs
+{tls}
+{config}
+"""
+
+_TLS = """
+SSLEngine on
+SSLCertificateFile {certificate.chain}
+SSLCertificateKeyFile {certificate.key}
+"""
+
+
+class RealApache(WebServer):
+    """An Apache in the foreground with its own configuration; no service of the system.
+
+    Args:
+        folder: its ServerRoot; what is in ``htdocs`` below it is served.
+        config: directives of the main server, of `behind_proxy`, `in_wsgi` or the test's own.
+        certificate: for TLS; plain http without one.
+    """
+
+    def __init__(
+        self, folder: Path, config: str, *, certificate: Certificate | None = None
+    ) -> None:
+        self._config = config
+        super().__init__(folder, certificate)
+
+    def _made(self) -> ServerProcess:
+        (self.folder / "htdocs").mkdir(exist_ok=True)
+        modules = [f"LoadModule {n}_module {_MODULES}/mod_{n}.so" for n in _LOADED]
+        file = self.folder / "httpd.conf"
+        file.write_text(
+            _CONFIGURATION.format(
+                modules="\n".join(modules),
+                folder=self.folder,
+                port=self.port,
+                tls=_TLS.format(certificate=self.certificate) if self.certificate else "",
+                config=self._config,
+            )
+        )
+        program = shutil.which("apache2") or "/usr/sbin/apache2"
+        command = [program, "-f", str(file), "-DFOREGROUND"]
+        if os.geteuid() == 0:
+            command = [*_AS_WEB_USER, *command]
+        return ServerProcess(
+            command,
+            ready="resuming normal operations",
+            folder=self.folder,
+            # No compiled modules of another user in the checkout.
+            environment={"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+
+def login(user_file: Path, realm: str, *, kind: str = "Basic", require: str = "valid-user") -> str:
+    """Directives that let Apache ask for a login itself.
+
+    Args:
+        user_file: its AuthUserFile.
+        kind: ``Basic`` or ``Digest``.
+        require: who may pass.
+    """
+    return f"""
+AuthType {kind}
+AuthName "{realm}"
+Auth{kind}Provider file
+AuthUserFile "{user_file}"
+Require {require}
+"""
+
+
+def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
+    """Directives for a reverse proxy.
+
+    The request target goes on as the client wrote it, but for the prefix, which goes on as
+    X-Script-Name. Who logged in at Apache goes on as X-Remote-User, and the password does not.
+
+    Args:
+        backend: the address behind, with a slash at its end.
+        prefix: where Kalends is for clients, with slashes at both ends.
+        login: what `login` gave, if Apache is to ask.
+    """
+    if login:
+        identity = (
+            "RequestHeader set X-Remote-User expr=%{REMOTE_USER}\nRequestHeader unset Authorization"
+        )
+    else:
+        identity = "RequestHeader unset X-Remote-User"
+    script = f"set X-Script-Name {prefix.rstrip('/')}" if prefix != "/" else "unset X-Script-Name"
+    return f"""
+AllowEncodedSlashes NoDecode
+ProxyPreserveHost On
+<Location {prefix}>
+    ProxyPass {backend} nocanon retry=0
+    RequestHeader unset Forwarded
+    RequestHeader unset X-Forwarded-For
+    RequestHeader unset X-Forwarded-Host
+    RequestHeader unset X-Forwarded-Server
+    RequestHeader set X-Forwarded-Proto expr=%{{REQUEST_SCHEME}}
+    RequestHeader {script}
+    {login}
+    {identity}
+</Location>
+"""
+
+
+def in_wsgi(
+    kalends_config: Path,
+    folder: Path,
+    *,
+    prefix: str = "/",
+    pass_authorization: bool = True,
+    login: str = "",
+) -> str:
+    """Directives for Kalends within mod_wsgi, in a daemon process of its own.
+
+    Args:
+        kalends_config: Kalends' configuration file.
+        folder: where the script that mod_wsgi loads is written.
+        prefix: where Kalends is for clients, with slashes at both ends.
+        pass_authorization: whether Kalends sees the Authorization header.
+        login: what `login` gave, if Apache is to ask.
+    """
+    script = folder / "kalends.wsgi"
+    folder.mkdir(parents=True, exist_ok=True)
+    script.write_text(
+        "import os\n"
+        f"os.environ['KALENDS_CONFIG'] = {str(kalends_config)!r}\n"
+        "from kalends.wsgi import application\n"
+    )
+    # A socket's name may have about a hundred bytes, too few for a test's folder; Apache's process
+    # id is in it.
+    sockets = Path(tempfile.gettempdir()) / "kalends-wsgi"
+    path = f"{_PLUGINS}:{sysconfig.get_path('purelib')}"
+    return f"""
+LoadModule wsgi_module {_MODULES}/mod_wsgi.so
+AllowEncodedSlashes NoDecode
+WSGISocketPrefix {sockets}
+WSGIDaemonProcess kalends processes=1 threads=8 python-path={path}
+WSGIProcessGroup kalends
+WSGIApplicationGroup %{{GLOBAL}}
+WSGIPassAuthorization {"On" if pass_authorization else "Off"}
+WSGIScriptAlias {prefix.rstrip("/") or "/"} "{script}"
+<Location />
+    {login or "Require all granted"}
+</Location>
+"""

@@ -1,0 +1,116 @@
+"""A real nginx, and the ways in which Kalends stands behind one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from support.process import ServerProcess
+from support.webserver import Certificate, WebServer
+
+_CONFIGURATION = """
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log stderr notice;
+worker_processes 1;
+events {{ }}
+http {{
+    access_log {folder}/access.log;
+    {temporary}
+    server {{
+        listen 127.0.0.1:{port}{ssl};
+        server_name localhost;
+        root {folder}/html;
+        {tls}
+        {server_block}
+    }}
+}}
+"""
+
+_TLS = """
+ssl_certificate {certificate.chain};
+ssl_certificate_key {certificate.key};
+"""
+
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+class RealNginx(WebServer):
+    """An nginx in the foreground with its own configuration; no service of the system.
+
+    Args:
+        folder: where its files lie; what is in ``html`` below it is served.
+        server_block: directives of its one server, of `behind_proxy` or the test's own.
+        certificate: for TLS; plain http without one.
+    """
+
+    def __init__(
+        self, folder: Path, server_block: str, *, certificate: Certificate | None = None
+    ) -> None:
+        self._server_block = server_block
+        super().__init__(folder, certificate)
+
+    def _made(self) -> ServerProcess:
+        (self.folder / "html").mkdir(exist_ok=True)
+        file = self.folder / "nginx.conf"
+        file.write_text(
+            _CONFIGURATION.format(
+                # nginx can read the files of a test, wherever they are, as who runs the tests.
+                user="user root;" if os.geteuid() == 0 else "",
+                folder=self.folder,
+                temporary="".join(f"{n}_temp_path {self.folder}/{n};\n" for n in _TEMPORARY),
+                port=self.port,
+                ssl=" ssl" if self.certificate else "",
+                tls=_TLS.format(certificate=self.certificate) if self.certificate else "",
+                server_block=self._server_block,
+            )
+        )
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        return ServerProcess(
+            [program, "-c", str(file), "-p", str(self.folder)],
+            ready="start worker processes",
+            folder=self.folder,
+            environment={},
+        )
+
+
+def login(user_file: Path, realm: str) -> str:
+    """Directives that let nginx ask for a login itself."""
+    return f'auth_basic "{realm}";\nauth_basic_user_file {user_file};'
+
+
+def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
+    """Directives for a reverse proxy.
+
+    The request target goes on as the client wrote it, but for the prefix, which goes on as
+    X-Script-Name. Who logged in at nginx goes on as X-Remote-User, and the password does not.
+
+    Args:
+        backend: the address behind, with a slash at its end.
+        prefix: where Kalends is for clients, with slashes at both ends.
+        login: what `login` gave, if nginx is to ask.
+    """
+    # With a path of its own, proxy_pass would send what nginx has decoded and encoded again.
+    target, host = "", backend.rstrip("/")
+    if prefix != "/":
+        # A capture with a number would be encoded once more.
+        target = f'if ($request_uri !~ "^{prefix[:-1]}(?<target>/.*)$") {{ return 400; }}'
+    return f"""
+location {prefix} {{
+    {target}
+    proxy_pass {host}{"$target" if target else ""};
+    proxy_http_version 1.1;
+    client_max_body_size 0;
+    proxy_set_header Host $http_host;
+    proxy_set_header Forwarded "";
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Host "";
+    proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Script-Name "{prefix.rstrip("/")}";
+    {login}
+    proxy_set_header X-Remote-User {"$remote_user" if login else '""'};
+    {'proxy_set_header Authorization "";' if login else ""}
+}}
+"""

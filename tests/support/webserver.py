@@ -1,0 +1,126 @@
+"""What a real Apache and a real nginx in the tests have in common."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.process import ReservedPort, ServerDiedError, ServerProcess
+
+_ANSWER_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A self-signed certificate for 127.0.0.1 and localhost, which is its own authority.
+
+    Attributes:
+        chain: the certificate (PEM), also what a client has to trust.
+        key: its private key (PEM).
+    """
+
+    chain: Path
+    key: Path
+
+    @classmethod
+    def made_in(cls, folder: Path) -> Certificate:
+        """Let openssl make a new one."""
+        made = cls(folder / "server.crt", folder / "server.key")
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=localhost", "-keyout", str(made.key), "-out", str(made.chain)]
+        command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+        subprocess.run(command, check=True, capture_output=True)
+        return made
+
+    def trusted(self) -> ssl.SSLContext:
+        """A client's context that trusts this certificate."""
+        return ssl.create_default_context(cafile=str(self.chain))
+
+
+class WebServer:
+    """A web server of another make on a free port of 127.0.0.1, started at once.
+
+    Args:
+        folder: where its files lie; made if it is not there.
+        certificate: for TLS; plain http without one.
+
+    Raises:
+        ServerDiedError: it did not start; the message holds its error log.
+    """
+
+    def __init__(self, folder: Path, certificate: Certificate | None = None) -> None:
+        self.folder = folder
+        self.certificate = certificate
+        self.host = "127.0.0.1"
+        self.access_log = folder / "access.log"
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._process = self._made()
+            self._process.start()
+            self._await_an_answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def _made(self) -> ServerProcess:
+        """Write the configuration, and say what process reads it."""
+        raise NotImplementedError
+
+    @property
+    def url(self) -> str:
+        """The address of the root, with a slash at its end."""
+        return f"http{'s' if self.certificate else ''}://{self.host}:{self.port}/"
+
+    def error_log(self) -> str:
+        """What the server has logged so far, over all its starts."""
+        return self._process.log
+
+    def connect(self) -> socket.socket:
+        """A new connection to the server, encrypted if it has a certificate."""
+        connection = socket.create_connection((self.host, self.port), _ANSWER_SECONDS)
+        if self.certificate is None:
+            return connection
+        return self.certificate.trusted().wrap_socket(connection, server_hostname=self.host)
+
+    def _await_an_answer(self) -> None:
+        """Ask for nothing in particular, so that no application behind is asked."""
+        try:
+            with self.connect() as connection:
+                connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                answered = connection.recv(9)
+        except OSError as error:
+            raise ServerDiedError(f"{error}; its log:\n{self.error_log()}") from error
+        if answered != b"HTTP/1.1 ":
+            raise ServerDiedError(f"it answered {answered!r}; its log:\n{self.error_log()}")
+
+    def restart(self) -> None:
+        """Stop it and start it again on the same port."""
+        self._process.stop()
+        self._process.start()
+        self._await_an_answer()
+
+    def close(self) -> None:
+        """Stop it and give its port back."""
+        try:
+            if hasattr(self, "_process"):
+                self._process.stop()
+        finally:
+            self._reserved.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
