@@ -1,0 +1,217 @@
+"""Groups: the calendars that their members share, in their homes, and in feeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.installation import Client, Installation, event
+
+FEEDS = """
+[feed.family]
+calendars = ["GROUPS/family/*"]
+access = ["@FAMILY"]
+
+[feed.shared]
+calendars = ["GROUPS/*/*"]
+access = "login"
+
+[feed.members]
+calendars = ["@family/*"]
+access = "login"
+"""
+USERS = {"alice": "wonderland", "bob": "builder", "eve": "apple"}
+SHARED = "/GROUPS/family/calendar/"
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    made = Installation(
+        tmp_path,
+        USERS,
+        FEEDS,
+        {"auth__htgroup_filename": str(tmp_path / "groups"), "logging__level": "warning"},
+    )
+    (tmp_path / "groups").write_text("family: alice bob\nchess: eve\n")
+    return made
+
+
+@pytest.fixture
+def alice(installation: Installation) -> Iterator[Client]:
+    with installation.client() as client:
+        client("PROPFIND", "/alice/")
+        yield client
+
+
+def test_members_read_and_write_what_their_group_shares(alice: Client) -> None:
+    assert alice("PUT", f"{SHARED}a.ics", event("a")).status == 201
+    assert alice("GET", f"{SHARED}a.ics", user="bob").body == event("a")
+    assert alice("DELETE", f"{SHARED}a.ics", user="bob").status == 200
+    assert alice("GET", f"{SHARED}a.ics").status == 404
+
+
+def test_nobody_else_gets_at_it(alice: Client) -> None:
+    alice("PUT", f"{SHARED}a.ics", event("a"))
+    for method, path in (
+        ("GET", f"{SHARED}a.ics"),
+        ("PUT", f"{SHARED}b.ics"),
+        ("DELETE", SHARED),
+        ("PROPFIND", SHARED),
+        ("PROPFIND", "/GROUPS/family/"),
+        ("PROPFIND", "/GROUPS/"),
+        ("MKCALENDAR", "/GROUPS/family/mine/"),
+        ("MKCALENDAR", "/GROUPS/nobody/mine/"),
+    ):
+        body = event("b") if method == "PUT" else b""
+        assert alice(method, path, body, user="eve").status == 403, method + path
+
+
+def test_a_groups_place_is_the_servers(alice: Client) -> None:
+    assert alice("DELETE", "/GROUPS/family/").status == 403
+    assert alice("DELETE", "/GROUPS/").status == 403
+    assert alice("MKCOL", "/GROUPS/other/").status == 403
+    assert alice("PROPFIND", "/GROUPS/").status == 403
+
+
+def test_the_calendar_stands_in_the_homes_of_members_alone(alice: Client) -> None:
+    for user, shown in (("alice", True), ("bob", True), ("eve", False)):
+        alice.user = user
+        home = alice.props(f"/{user}/", "D:displayname", "D:owner", depth="1")
+        assert (SHARED in home) is shown, user
+        assert ("/GROUPS/chess/calendar/" in home) is (user == "eve")
+        if shown:
+            assert home[SHARED]["{DAV:}displayname"] == "family"
+
+
+def test_it_is_writable_by_what_it_says_of_itself(alice: Client) -> None:
+    answer = alice(
+        "PROPFIND",
+        SHARED,
+        '<propfind xmlns="DAV:"><prop><current-user-privilege-set/><owner/></prop></propfind>',
+    )
+    assert b"<write" in answer.body
+    assert b"<owner><href>/GROUPS/family/</href></owner>" in answer.body
+
+
+def test_a_home_lists_its_groups_at_depth_one_only(alice: Client) -> None:
+    assert list(alice.props("/alice/", "D:displayname")) == ["/alice/"]
+    assert SHARED not in alice.props("/alice/calendar/", "D:displayname", depth="1")
+
+
+def test_members_make_and_remove_calendars(alice: Client) -> None:
+    assert alice("MKCALENDAR", "/GROUPS/family/birthdays/").status == 201
+    assert alice("PUT", "/GROUPS/family/birthdays/a.ics", event("a"), user="bob").status == 201
+    assert alice("DELETE", "/GROUPS/family/birthdays/", user="bob").status == 200
+    assert "/GROUPS/family/birthdays/" not in alice.props("/alice/", "D:displayname", depth="1")
+
+
+def test_a_calendar_that_was_removed_does_not_come_back(installation: Installation) -> None:
+    with installation.client() as client:
+        client("PROPFIND", "/alice/")
+        assert client("DELETE", SHARED).status == 200
+    with installation.client() as client:
+        assert SHARED not in client.props("/alice/", "D:displayname", depth="1")
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("/alice/calendar/", SHARED), (SHARED, "/alice/calendar/"), (SHARED, f"{SHARED[:-9]}two/")],
+)
+def test_events_move_to_and_from_a_group(alice: Client, source: str, target: str) -> None:
+    alice("MKCALENDAR", "/GROUPS/family/two/")
+    assert alice("PUT", f"{source}a.ics", event("a")).status == 201
+    moved = alice(
+        "MOVE", f"{source}a.ics", headers={"Destination": f"{target}a.ics", "Host": "127.0.0.1"}
+    )
+    assert moved.status == 201
+    assert alice("GET", f"{target}a.ics").body == event("a")
+    assert alice("GET", f"{source}a.ics").status == 404
+
+
+def test_nobody_moves_events_into_a_group_of_others(alice: Client) -> None:
+    alice("PROPFIND", "/eve/", user="eve")
+    alice("PUT", "/eve/calendar/a.ics", event("a"), user="eve")
+    to = {"Destination": f"{SHARED}a.ics", "Host": "127.0.0.1"}
+    assert alice("MOVE", "/eve/calendar/a.ics", headers=to, user="eve").status == 403
+
+
+def test_a_member_syncs_it(alice: Client) -> None:
+    body = (
+        '<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><prop><getetag/></prop>'
+        "</sync-collection>"
+    )
+    first = alice("REPORT", SHARED, body.format(""), user="bob")
+    token = first.xml().findtext("{DAV:}sync-token") or ""
+    alice("PUT", f"{SHARED}a.ics", event("a"))
+    second = alice("REPORT", SHARED, body.format(token), user="bob")
+    assert second.hrefs() == [f"{SHARED}a.ics"]
+
+
+def test_who_leaves_the_group_is_out_at_once(installation: Installation, alice: Client) -> None:
+    alice("PUT", f"{SHARED}a.ics", event("a"))
+    (installation.folder / "groups").write_text("family: bob\n")
+    assert alice("GET", f"{SHARED}a.ics").status == 403
+    assert SHARED not in alice.props("/alice/", "D:displayname", depth="1")
+    assert alice("GET", f"{SHARED}a.ics", user="bob").status == 200
+
+
+def test_without_its_file_there_are_no_groups_and_homes_work(
+    installation: Installation, alice: Client
+) -> None:
+    alice("PUT", f"{SHARED}a.ics", event("a"))
+    (installation.folder / "groups").unlink()
+    assert alice("GET", f"{SHARED}a.ics").status == 403
+    assert alice("PROPFIND", "/alice/").status == 207
+
+
+def test_feeds_name_groups(installation: Installation, alice: Client) -> None:
+    alice("PUT", f"{SHARED}a.ics", event("shared", summary="Shared"))
+    for user in ("alice", "bob", "eve"):
+        alice("PROPFIND", f"/{user}/", user=user)
+        alice("PUT", f"/{user}/calendar/a.ics", event(user, summary=f"Of {user}"), user=user)
+    assert b"Shared" in alice("GET", "/feeds/family.ics").body
+    assert alice("GET", "/feeds/family.ics", user="eve").status in (403, 404)
+    everyone = alice("GET", "/feeds/members.ics", user="eve").body
+    assert b"Of alice" in everyone
+    assert b"Of bob" in everyone
+    assert b"Of eve" not in everyone
+    assert b"Shared" not in everyone
+
+    assert b"Shared" in alice("GET", "/feeds/shared.ics", user="eve").body
+
+    (installation.folder / "groups").write_text("chess: alice\n")
+    assert alice("GET", "/feeds/family.ics").status in (403, 404)
+    assert b"Shared" not in alice("GET", "/feeds/shared.ics", user="eve").body
+    assert b"SUMMARY" not in alice("GET", "/feeds/members.ics", user="eve").body
+
+    (installation.folder / "groups").write_text("family: eve\n")
+    assert b"Shared" in alice("GET", "/feeds/family.ics", user="eve").body
+    assert b"Of eve" in alice("GET", "/feeds/members.ics", user="eve").body
+
+
+@pytest.mark.parametrize("name", ["..", ".hidden", "a/b"])
+def test_groups_that_are_no_segment_have_no_place(
+    installation: Installation, alice: Client, name: str
+) -> None:
+    (installation.folder / "groups").write_text(f"{name}: alice\nchess: alice\n")
+    home = alice.props("/alice/", "D:displayname", depth="1")
+    assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/chess/calendar/"]
+
+
+def test_odd_names_are_groups(installation: Installation, alice: Client) -> None:
+    (installation.folder / "groups").write_text("my friends: alice\nFreunde-ö: alice\n")
+    home = alice.props("/alice/", "D:displayname", depth="1")
+    assert home["/GROUPS/my%20friends/calendar/"]["{DAV:}displayname"] == "my friends"
+    assert home["/GROUPS/Freunde-%C3%B6/calendar/"]["{DAV:}displayname"] == "Freunde-ö"
+    put = alice("PUT", "/GROUPS/my%20friends/calendar/a.ics", event("a"))
+    assert put.status == 201
+
+
+def test_what_a_group_begins_with_is_a_setting(installation: Installation) -> None:
+    installation.write(storage__group_collections="{}")
+    with installation.client() as client:
+        assert client("MKCALENDAR", "/GROUPS/family/own/").status == 201
+        home = client.props("/alice/", "D:displayname", depth="1")
+    assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/family/own/"]
