@@ -8,6 +8,7 @@ from pathlib import Path
 import bcrypt
 
 from kalends.errors import ConfigurationError
+from kalends.htauth.digest import digest
 
 _CONFIGURATION = """\
 # Made by `make run`; see config/kalends.ini for what else can be said.
@@ -17,7 +18,10 @@ hosts = 127.0.0.1:5232
 [auth]
 type = kalends.auth
 htpasswd_filename = {folder}/users.htpasswd
-realm = calendars
+htdigest_filename = {folder}/users.htdigest
+htgroup_filename = {folder}/groups
+realm = {realm}
+schemes = digest, basic
 
 [rights]
 type = kalends.rights
@@ -48,7 +52,13 @@ access = "login"
 private = "busy"
 """
 
+_GROUPS = """\
+# Members share the calendars of their groups, which stand in their homes:
+#family: demo alice bob
+"""
+
 USER = "demo"
+REALM = "calendars"
 
 
 def prepare(folder: Path) -> Path:
@@ -69,10 +79,13 @@ def prepare(folder: Path) -> Path:
             _write(folder / "password", password + "\n", 0o600)
             line = f"{USER}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(10)).decode()}\n"
             _write(folder / "users.htpasswd", line, 0o640)
+            ha1 = digest("MD5", USER.encode(), REALM.encode(), password.encode()).decode()
+            _write(folder / "users.htdigest", f"{USER}:{REALM}:{ha1}\n", 0o600)
+            _write(folder / "groups", _GROUPS, 0o644)
         if not (folder / "feeds.toml").exists():
             _write(folder / "feeds.toml", _FEEDS, 0o644)
         if not configuration.exists():
-            _write(configuration, _CONFIGURATION.format(folder=folder), 0o644)
+            _write(configuration, _CONFIGURATION.format(folder=folder, realm=REALM), 0o644)
     except OSError as error:
         raise ConfigurationError(str(folder), f"cannot be written: {error.strerror}") from None
     return configuration
