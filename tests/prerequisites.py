@@ -10,13 +10,24 @@ from pathlib import Path
 
 JS = Path(__file__).resolve().parent / "js"
 
-# program that must be there -> Debian package that brings it
+# Servers stand in a folder that only root's path has.
+PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
+
+# program (or file) that must be there -> Debian package that brings it
 DEBIAN = {
     "node": "nodejs",
     "npm": "npm",
     "curl": "curl",
     "openssl": "openssl",
     "htpasswd": "apache2-utils",
+    "apache2": "apache2-bin",
+    "/usr/lib/apache2/modules/mod_wsgi.so": "libapache2-mod-wsgi-py3",
+    "nginx": "nginx-light",
+    "fail2ban-regex": "fail2ban",
+    "litmus": "litmus",
+    "cadaver": "cadaver",
+    "chromium": "chromium",
+    "setpriv": "util-linux",
     "unshare": "util-linux",
     "mount": "mount",
 }
@@ -24,7 +35,14 @@ DEBIAN = {
 
 def missing() -> list[str]:
     """Return the Debian packages whose programs are not on the path."""
-    return sorted({package for program, package in DEBIAN.items() if not shutil.which(program)})
+    return sorted(
+        {
+            package
+            for program, package in DEBIAN.items()
+            if not (Path(program).is_absolute() and Path(program).exists())
+            and not shutil.which(program, path=PATH)
+        }
+    )
 
 
 def install(packages: list[str]) -> None:
