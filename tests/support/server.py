@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import http.client
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bcrypt
 
@@ -14,6 +16,7 @@ from support.process import ReservedPort, ServerDiedError, ServerProcess
 
 BIN = Path(sys.executable).parent
 REQUEST_SECONDS = 60.0
+REALM = "calendars"
 Sections = dict[str, dict[str, str]]
 
 
@@ -35,6 +38,12 @@ class Answer:
 def htpasswd_line(user: str, password: str) -> str:
     """Return a line of an Apache user file, with bcrypt at the lowest cost that there is."""
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
+
+
+def htdigest_line(user: str, realm: str, password: str) -> str:
+    """Return a line of an Apache user file for HTTP Digest."""
+    ha1 = hashlib.md5(f"{user}:{realm}:{password}".encode()).hexdigest()
+    return f"{user}:{realm}:{ha1}\n"
 
 
 def basic(user: str, password: str) -> str:
@@ -218,6 +227,25 @@ class KalendsServer(Server):
     def write_config(self) -> None:
         """Write the configuration file anew, from `sections`."""
         self.config_file.write_text(ini(self.sections()))
+
+
+def with_digest(
+    folder: Path,
+    users: dict[str, str],
+    *,
+    workers: int = 1,
+    schemes: str = "digest, basic",
+    options: Sections | None = None,
+    **more: Any,
+) -> KalendsServer:
+    """Return a server with each account in an htpasswd and an htdigest file (realm `REALM`)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "users.htdigest"
+    file.write_text("".join(htdigest_line(name, REALM, word) for name, word in users.items()))
+    auth = {"htdigest_filename": str(file), "schemes": schemes, "realm": REALM}
+    sections = dict(options or {})
+    sections["auth"] = {**auth, **sections.get("auth", {})}
+    return KalendsServer(folder, users=users, workers=workers, options=sections, **more)
 
 
 class RadicaleServer(Server):
