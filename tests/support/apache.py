@@ -15,7 +15,7 @@ from support.webserver import Certificate, WebServer
 _MODULES = Path("/usr/lib/apache2/modules")
 # What every server here loads, besides what is built in.
 _LOADED = (
-    *("mpm_event", "alias", "env", "headers", "mime", "setenvif"),
+    *("mpm_event", "alias", "dir", "env", "headers", "mime", "setenvif"),
     *("auth_basic", "auth_digest", "authn_core", "authn_file"),
     *("authz_core", "authz_groupfile", "authz_user"),
     *("proxy", "proxy_http", "ssl"),

@@ -74,6 +74,10 @@ class Site:
         if authorization is not None:
             environ["HTTP_AUTHORIZATION"] = authorization
         setup_testing_defaults(environ)
+        return self.pass_on(environ)
+
+    def pass_on(self, environ: WSGIEnvironment) -> Answer:
+        """The answer to the request of this environ."""
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc: Any = None) -> Any:

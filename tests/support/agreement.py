@@ -1,0 +1,223 @@
+"""A real Apache and Kalends asked the same, octet for octet, about the same user files."""
+
+from __future__ import annotations
+
+import itertools
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+
+from gunicorn.config import Config
+from gunicorn.http import wsgi
+from gunicorn.http.errors import ParseException
+from gunicorn.http.parser import RequestParser
+
+from kalends.htauth import libcrypt
+from kalends.htauth.digestscheme import DigestScheme
+from kalends.htauth.htfiles import decode_name
+from kalends.htauth.nonces import SharedNonceCounts
+from kalends.htauth.passwords import PasswordVerifier
+from kalends.htauth.schemes import BasicScheme, Scheme
+from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from support.apache import RealApache, login
+from support.loginheaders import Difference
+from support.server import KalendsServer
+from support.wsgisite import Site
+
+REALMS = ["R", "Büro 2"]
+GROUPS = ["staff", "My Admins", "büro"]
+ADDRESS = ("127.0.0.1", 1)
+_VERIFIER = PasswordVerifier(libcrypt.load())
+
+
+class Denied(str):
+    """Nobody is logged in; the text says how it was said."""
+
+    __slots__ = ()
+
+
+def request(target: bytes, host: str, authorization: list[bytes], client: str = "") -> bytes:
+    """A GET with these Authorization lines.
+
+    Args:
+        client: the address that a proxy would say it comes from.
+    """
+    lines = [b"GET " + target + b" HTTP/1.1", b"Host: " + host.encode(), b"Connection: close"]
+    lines += [b"X-Forwarded-For: " + client.encode()] if client else []
+    lines += [b"Authorization: " + value for value in authorization]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def exchange(address: tuple[str, int], sent: bytes) -> bytes:
+    """What a server answers, up to the end of the connection."""
+    with socket.create_connection(address, timeout=60) as connection:
+        connection.sendall(sent)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+class ApacheJudge:
+    """An Apache with the files of `folder`: one for Basic, one for Digest, one of groups."""
+
+    def __init__(self, folder: Path) -> None:
+        self.htpasswd = folder / "users.htpasswd"
+        self.htdigest = folder / "users.htdigest"
+        self.htgroup = folder / "groups"
+        self.members = folder / "members.htpasswd"
+        places = {"/basic/": login(self.htpasswd, "R")}
+        for number, realm in enumerate(REALMS):
+            places[f"/digest{number}/"] = login(self.htdigest, realm, kind="Digest")
+        for number, group in enumerate(GROUPS):
+            of_group = login(self.members, "R", require=f'group "{group}"')
+            places[f"/group{number}/"] = f'{of_group}\nAuthGroupFile "{self.htgroup}"'
+        config = [
+            f"<Location {path}>\n{directives}\n</Location>" for path, directives in places.items()
+        ]
+        self.server = RealApache(
+            folder / "apache",
+            "AllowEncodedSlashes NoDecode\n"
+            'Header set X-User "expr=%{REMOTE_USER}"\n'
+            "FallbackResource /index.txt\n" + "\n".join(config),
+        )
+        (self.server.folder / "htdocs" / "index.txt").write_text("here\n")
+        self.address = (self.server.host, self.server.port)
+        self.host = f"{self.server.host}:{self.server.port}"
+        self._nonces: dict[bytes, tuple[float, bytes]] = {}
+
+    def ask(self, sent: bytes) -> bytes | Denied:
+        """Who Apache says it is."""
+        head = exchange(self.address, sent).partition(b"\r\n\r\n")[0]
+        status = head[9:12]
+        if status in (b"400", b"401"):
+            return Denied(status.decode())
+        assert status == b"200", (head, self.server.error_log()[-2000:])
+        return _field(head, b"X-User")
+
+    def nonce(self, target: bytes) -> bytes:
+        """A nonce of its own for this place, good for another minute at least."""
+        made, nonce = self._nonces.get(target, (0.0, b""))
+        if time.monotonic() - made > 200:
+            head = exchange(self.address, request(target, self.host, []))
+            nonce = head.partition(b'nonce="')[2].partition(b'"')[0]
+            self._nonces[target] = (time.monotonic(), nonce)
+        return nonce
+
+
+def _field(head: bytes, name: bytes) -> bytes:
+    return head.partition(b"\r\n" + name + b": ")[2].partition(b"\r\n")[0]
+
+
+class KalendsJudge:
+    """The middleware of Kalends over the same files, behind gunicorn's own parser."""
+
+    def __init__(self, files: ApacheJudge, folder: Path) -> None:
+        self._files = files
+        self._counts = SharedNonceCounts(folder / "counts", time.time() - 1000)
+        self._config = Config()
+
+    def close(self) -> None:
+        self._counts.close()
+
+    def basic(self) -> Site:
+        """A site that reads the password file anew."""
+        directory = UserDirectory(htpasswd_file(self._files.htpasswd), verifier=_VERIFIER)
+        return Site(directory, "R", [BasicScheme(directory, "R")])
+
+    def digest(self, realm: str) -> Site:
+        """A site that reads the digest file anew."""
+        file = htdigest_file(self._files.htdigest)
+        directory = UserDirectory(None, htdigest=file, realm=realm, verifier=_VERIFIER)
+        schemes: list[Scheme] = [DigestScheme(directory, realm, b"k" * 32, self._counts)]
+        return Site(directory, realm, schemes)
+
+    def groups_of(self, user: bytes) -> frozenset[str]:
+        """The groups of a user by the group file, read anew."""
+        file = htgroup_file(self._files.htgroup)
+        directory = UserDirectory(None, htgroup=file, verifier=_VERIFIER)
+        return directory.groups_of(decode_name(user))
+
+    def ask(self, site: Site, sent: bytes) -> bytes | Denied:
+        """Who Kalends says it is."""
+        try:
+            parsed = next(RequestParser(self._config, [sent], ADDRESS))
+        except ParseException as error:
+            return Denied(type(error).__name__)
+        _, environ = wsgi.create(parsed, None, ADDRESS, ADDRESS, self._config)
+        answer = site.pass_on(environ)
+        if answer.status in (400, 401):
+            return Denied(str(answer.status))
+        assert answer.status == 200, answer.headers
+        return answer.body
+
+    def nonce(self, site: Site) -> bytes:
+        """A nonce of its own."""
+        challenge = site.ask(None).all("WWW-Authenticate")[-1]
+        return challenge.partition('nonce="')[2].partition('"')[0].encode()
+
+
+class RunningKalends:
+    """`kalends serve` with the same files, two workers, and whatever stands before the login."""
+
+    def __init__(self, files: ApacheJudge, folder: Path) -> None:
+        auth = {
+            "htpasswd_filename": str(files.htpasswd),
+            "htdigest_filename": str(files.htdigest),
+            "schemes": "digest, basic",
+            "realm": REALMS[0],
+        }
+        options = {"auth": auth, "kalends": {"trusted_proxies": ADDRESS[0]}}
+        self.server = KalendsServer(folder, users={}, workers=2, options=options)
+        self._address = (self.server.host, self.server.port)
+        self._clients = itertools.count(1)
+
+    def client(self) -> str:
+        """An address from which nothing has failed yet."""
+        return str(ip_address("198.18.0.0") + next(self._clients))
+
+    def ask(self, sent: bytes) -> bytes | Denied | None:
+        """Denied, or None for somebody, whoever it is and whatever he may then do."""
+        answer = exchange(self._address, sent)
+        assert answer[9:10] in b"24", (answer, self.server.log[-2000:])
+        return Denied(answer[9:12].decode()) if answer[9:12] in (b"400", b"401") else None
+
+    def nonce(self, target: bytes, host: str) -> bytes:
+        """A nonce of its own."""
+        answer = exchange(self._address, request(target, host, []))
+        return answer.partition(b'nonce="')[2].partition(b'"')[0]
+
+
+@dataclass
+class Tally:
+    """How often both allowed, both denied, and Kalends differed on purpose."""
+
+    allowed: int = 0
+    denied: int = 0
+    differed: Counter[str] = field(default_factory=Counter)
+
+    def compare(
+        self, apache: bytes | Denied, kalends: bytes | Denied | None, reasons: list[Difference]
+    ) -> None:
+        """Hold two verdicts together.
+
+        Args:
+            kalends: None for somebody, whoever it is.
+            reasons: those that apply to what was asked.
+        """
+        if isinstance(apache, Denied) and isinstance(kalends, Denied):
+            self.denied += 1
+        elif not isinstance(apache, Denied) and not isinstance(kalends, Denied):
+            assert kalends is None or decode_name(apache) == decode_name(kalends)
+            self.allowed += 1
+        else:
+            denies = isinstance(kalends, Denied)
+            fitting = [reason.why for reason in reasons if reason.kalends_denies is denies]
+            assert fitting, f"Apache: {apache!r}, Kalends: {kalends!r}"
+            self.differed[fitting[0]] += 1
+
+    def prove_something(self, share: float) -> None:
+        """See to it that there was enough to agree on: this share of both verdicts at least."""
+        total = self.allowed + self.denied + self.differed.total()
+        assert min(self.allowed, self.denied) > total * share, self
+        assert self.differed.total() < total / 5, self

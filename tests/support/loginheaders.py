@@ -1,0 +1,275 @@
+"""Hypothesis strategies for Authorization headers, and in what Kalends judges them its own way."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from hypothesis import strategies as st
+
+from support.userfiles import NAMES, PASSWORDS, DigestLogin, Login, md5
+
+
+class Difference(NamedTuple):
+    """A documented reason for two verdicts to differ, and in which way they then do."""
+
+    why: str
+    kalends_denies: bool
+
+
+def stricter(reasons: dict[str, bool]) -> list[Difference]:
+    """The reasons that apply, for which Kalends denies."""
+    return [Difference(why, kalends_denies=True) for why, applies in reasons.items() if applies]
+
+
+_ANOTHER_SPELLING = "a name in ISO-8859-1 is the same as in UTF-8"
+
+
+def _is_latin1(name: bytes) -> bool:
+    return name.decode(errors="ignore").encode() != name
+
+
+def spelt_in_utf8(name: bytes) -> bytes:
+    """A name as UTF-8, whatever it came in."""
+    return name.decode("latin-1").encode() if _is_latin1(name) else name
+
+
+@st.composite
+def basic_headers(draw: st.DrawFn, logins: list[Login]) -> list[bytes]:
+    """The Authorization lines of somebody who tries one of these logins, mostly well."""
+    login = draw(st.sampled_from(logins or [Login(b"alice", b"secret")]))
+    name, password = login.name, login.password
+    how = draw(st.integers(0, 11))
+    if how == 0:
+        name = draw(st.sampled_from(NAMES) | st.binary(max_size=4))
+    elif how <= 2:
+        password = draw(
+            st.sampled_from([*PASSWORDS, password + b"x", password[:-1], password.swapcase()])
+            | st.binary(max_size=4)
+        )
+    text = name + b":" + password
+    if draw(st.integers(0, 15)) == 0:
+        at = draw(st.integers(0, len(text)))
+        text = draw(st.sampled_from([name, text[:at] + b"\0" + text[at:], b":" + password, b""]))
+    encoded = base64.b64encode(text)
+    form = draw(st.integers(0, 99))
+    forms = [
+        *([b"basic " + encoded], [b"BASIC \t " + encoded], [b"Basic  " + encoded.rstrip(b"=")]),
+        *([b"Basic\t" + encoded], [b"Basic " + encoded + b"="], [b"Basic " + encoded + b" \t"]),
+        *([b"Basic " + encoded + b"!x"], [b"Basic " + encoded[:-1]], [b"Basic " + encoded + b"A"]),
+        *([b"Basic " + base64.urlsafe_b64encode(text)], [b"Basic"], [b"Bearer " + encoded]),
+        *([b"Basic " + encoded, b"Basic x"], [b"Basic !", b"Basic " + encoded], [encoded], []),
+    ]
+    return forms[form] if form < len(forms) else [b"Basic " + encoded]
+
+
+def basic_differences(file: bytes, headers: list[bytes]) -> list[Difference]:
+    """Where Kalends is stricter than Apache with HTTP Basic, on purpose.
+
+    Apache decodes base64 up to the first foreign character and cuts the result at a NUL; it takes
+    a text without a colon for a name, and a line without a name for an account.
+    """
+    given = re.match(rb"(?i:basic) [ \t]*([A-Za-z0-9+/]*)(.*)", headers[0]) if headers else None
+    if given is None:
+        return []
+    digits = given[1][: len(given[1]) - (len(given[1]) % 4 == 1)]
+    text = base64.b64decode(digits + b"=" * (-len(digits) % 4))
+    name, colon, password = text.partition(b":")
+    reasons = {
+        "two Authorization headers": len(headers) > 1,
+        "junk after the base64 text": given[2].strip(b"= \t") != b"",
+        "an impossible length of base64": len(given[1]) % 4 == 1,
+        "a NUL in the credentials": b"\0" in text,
+        "credentials without a colon": not colon,
+        "an empty name": name.partition(b"\0")[0] == b"",
+        # A field of DES has thirteen characters, and eight bytes of the password count.
+        "more than DES looks at": len(password) > 8
+        and re.search(rb":[./0-9A-Za-z]{13}\s*(?:[:\n\0]|\Z)", file) is not None,
+        _ANOTHER_SPELLING: _is_latin1(name) and spelt_in_utf8(name) in file,
+    }
+    return stricter(reasons)
+
+
+@dataclass(frozen=True)
+class DigestTry:
+    """An Authorization header for HTTP Digest, but for the nonce.
+
+    Attributes:
+        target: of the request, below its place.
+        said: the fields, unescaped, in order; ``@`` stands for nonce and response.
+        text: the header's value, with ``@NONCE@`` and ``@RESPONSE@``.
+        ha1: what the response is made with.
+        shape: what happens to the response at the end.
+    """
+
+    target: bytes
+    said: tuple[tuple[bytes, bytes], ...]
+    text: bytes
+    ha1: bytes
+    shape: str
+
+    def __getitem__(self, name: bytes) -> bytes:
+        return dict(self.said).get(name, b"")
+
+    def header(self, nonce: bytes) -> bytes:
+        """The header's value with this nonce, and the response to it."""
+        parts = [self.ha1, nonce, self[b"nc"], self[b"cnonce"], self[b"qop"]]
+        if b"qop" not in dict(self.said):
+            parts = parts[:2]
+        response = md5(*parts, md5(b"GET", self[b"uri"]))
+        if self.shape == "upper":
+            response = response.upper()
+        elif self.shape == "cut":
+            response = response[:-1]
+        return self.text.replace(b"@NONCE@", nonce).replace(b"@RESPONSE@", response)
+
+
+TARGETS = [
+    *(b"", b"x%20y", b"%C3%A5?x=1&y=%2F", b"a%2Fb", b"~u/a+b;c@d:e", b"?", b"x?y", b"%7eu?%41"),
+    *(b"a/../b", b"a//b", b"a%252Fb", b"x,y", b"(x)!*'"),
+]
+
+
+def _uris(target: bytes, host: bytes) -> list[bytes]:
+    """Ways of writing a target, right and wrong."""
+    path, mark, query = target.partition(b"?")
+    return [
+        *(unquote_to_bytes(target), target.replace(b"/", b"%2F"), target.replace(b"%", b"%25")),
+        quote_from_bytes(unquote_to_bytes(path), "/").encode() + mark + query,
+        target.replace(b"%c3", b"%C3").replace(b"%2f", b"%2F").swapcase(),
+        re.sub(rb"%..", lambda found: found[0].lower(), target),
+        *(b"http://" + host + target, b"HTTP://" + host + target, b"http://other" + target),
+        *(path, target + b"?", target + b"&z", target + b"#f", target + b"/", b"/" + target),
+        *(target.replace(b"d", b"%64"), target.replace(b"y", b"%79"), target[1:], b"*", b""),
+    ]
+
+
+def _quoted(value: bytes) -> bytes:
+    return b'"' + value.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+
+
+_COUNTS = [b"1", b"0000000a", b"ffffffff", b"00000000", b"zz", b"-1", b"000000001", b"0x1", b""]
+_OTHERS = [
+    *((b"userhash", b"false"), (b"charset", b"UTF-8"), (b"foo", b'bar, "baz'), (b"opaque", b"")),
+    *((b"opaque", b"abcdef"), (b"username*", b"UTF-8''bob"), (b"domain", b"/"), (b"nc2", b"1")),
+]
+_ODDITIES = [
+    *("name", "realm", "uri", "uri", "uri", "count", "cnonce", "qop", "algorithm", "other"),
+    *("twice", "lacks", "order", "shape", "ha1", "unescaped", "tokens", "commas", "scheme"),
+]
+
+
+@st.composite
+def digest_tries(
+    draw: st.DrawFn, logins: list[DigestLogin], realm: bytes, place: bytes, host: bytes
+) -> DigestTry:
+    """The header of somebody who tries one of these logins, mostly well."""
+    login = draw(st.sampled_from(logins or [DigestLogin(b"alice", realm, b"0" * 32)]))
+    odd = draw(st.just(set[str]()) | st.sets(st.sampled_from(_ODDITIES), max_size=2))
+    target = place + draw(st.sampled_from(TARGETS))
+    said = {
+        b"username": login.name,
+        b"realm": realm,
+        b"nonce": b"@NONCE@",
+        b"uri": target,
+        b"response": b"@RESPONSE@",
+        b"algorithm": b"MD5",
+        b"qop": b"auth",
+        b"nc": b"00000001",
+        b"cnonce": b"0a4f113b",
+    }
+    ha1 = login.ha1
+    others: dict[str, tuple[bytes, list[bytes]]] = {
+        "name": (b"username", [*NAMES, b"", b"carol"]),
+        "realm": (b"realm", [b"R", realm.lower(), b"", realm + b" "]),
+        "uri": (b"uri", _uris(target, host)),
+        "count": (b"nc", _COUNTS),
+        "cnonce": (b"cnonce", [b"", b"a" * 300, b'"', b"x, y", b"\xc3\xa5"]),
+        "qop": (b"qop", [b"AUTH", b"auth-int", b"", b"auth,auth-int"]),
+        "algorithm": (b"algorithm", [b"md5", b"MD5-sess", b"SHA-256", b"", b"SHA"]),
+    }
+    for how in sorted(odd & set(others)):
+        name, values = others[how]
+        said[name] = draw(st.sampled_from(values))
+    if "other" in odd:
+        said.update([draw(st.sampled_from(_OTHERS))])
+    if "lacks" in odd:
+        del said[draw(st.sampled_from(sorted(said)))]
+    if "ha1" in odd:
+        ha1 = draw(st.sampled_from([b"", ha1.lower(), ha1.upper(), b"0" * 32]))
+    shape = draw(st.sampled_from(["upper", "cut"])) if "shape" in odd else ""
+    fields = list(said.items())
+    if "order" in odd:
+        fields = draw(st.permutations(fields))
+    if "twice" in odd:
+        name, value = draw(st.sampled_from(fields))
+        fields.append((name, draw(st.sampled_from([value, b"bob"]))))
+    return DigestTry(target, tuple(fields), draw(_written(fields, odd)), ha1, shape)
+
+
+@st.composite
+def _written(draw: st.DrawFn, fields: list[tuple[bytes, bytes]], odd: set[str]) -> bytes:
+    """The header's text."""
+    texts = []
+    for name, value in fields:
+        written = _quoted(value)
+        if name in (b"algorithm", b"nc", b"qop") and value and "tokens" not in odd:
+            written = value
+        elif "tokens" in odd and draw(st.booleans()):
+            written = draw(st.sampled_from([value, b'"' + value, b'"' + value + b'"junk']))
+        elif "unescaped" in odd and name == b"username":
+            written = b'"' + value + b'"'
+        texts.append(name + b"=" + written)
+    comma, scheme = b", ", b"Digest "
+    if "commas" in odd:
+        comma = draw(st.sampled_from([b",", b" , ", b",,", b", ,\t", b" ", b";"]))
+        texts = [draw(st.sampled_from([text, text.replace(b"=", b" = ", 1)])) for text in texts]
+    if "scheme" in odd:
+        scheme = draw(st.sampled_from([b"digest  ", b"DIGEST\t", b"Digest ,", b"Digest", b"Dig "]))
+    return scheme + comma.join(texts)
+
+
+_MD5 = re.compile(rb"[0-9a-f]{32}")
+_COUNT = re.compile(rb"(?!0*\Z)[0-9A-Fa-f]{1,8}")
+
+
+def digest_differences(file: bytes, tried: DigestTry) -> list[Difference]:
+    """Where Kalends is stricter than Apache with HTTP Digest, on purpose, and where it takes more.
+
+    Apache compares a response with whatever stands in the hash field, looks at no nonce count, lets
+    the last of two fields count, and compares paths after decoding, fragments left out.
+    """
+    names = [name for name, _ in tried.said]
+    name, uri = tried[b"username"], tried[b"uri"]
+    reasons = {
+        "a hash field that is none": not _MD5.fullmatch(tried.ha1),
+        "a field twice": len(set(names)) < len(names),
+        "a nonce count that is none": not _COUNT.fullmatch(tried[b"nc"]),
+        "an empty cnonce": not tried[b"cnonce"],
+        "an empty name": not name,
+        "a fragment": b"#" in uri,
+        "an escaped slash is no slash": uri.lower().count(b"%2f")
+        != tried.target.lower().count(b"%2f"),
+        _ANOTHER_SPELLING: _is_latin1(name) and spelt_in_utf8(name) in file,
+    }
+    more = {
+        # Apache compares with what it has made of the path; equal as sent is equal for both.
+        "a path that has to be tidied up": b"//" in tried.target or b"/../" in tried.target,
+        "SHA-256": tried[b"algorithm"] == b"SHA-256",
+        _ANOTHER_SPELLING: _is_latin1(name),
+    }
+    return stricter(reasons) + [
+        Difference(why, kalends_denies=False) for why, applies in more.items() if applies
+    ]
+
+
+def group_differences(file: bytes, user: bytes) -> list[Difference]:
+    """Where Kalends finds other members than Apache: one spelling of a name is as good as another.
+
+    What is not UTF-8 is ISO-8859-1, in the names of users and of groups alike.
+    """
+    odd = any(_is_latin1(line) for line in file.split(b"\n")) or _is_latin1(user)
+    return [Difference(_ANOTHER_SPELLING, kalends_denies=denies) for denies in (True, False) if odd]

@@ -1,0 +1,271 @@
+"""Hypothesis strategies for Apache's user files, and for who logs in with them.
+
+Nothing here costs more than some milliseconds to verify: neither a limit of ours nor a processor
+of the machine that runs the tests is what these files are to try.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from hypothesis import strategies as st
+
+from kalends.htauth import libcrypt
+from kalends.htauth.apr1 import apr1
+
+NAMES = [
+    *(b"alice", b"bob", b"Alice", b"alice smith", b'al"ice', b"dom\\alice", b"a/b", b"a@b"),
+    *("ålice".encode(), "ålice".encode("latin-1"), "\N{GRINNING FACE}".encode(), b"#hash", b"'q'"),
+    *(b"x" * 300, b"a\tb", b"*", b"-"),
+]
+PASSWORDS = [
+    *(b"secret", b"", b"pass:word", b"12345678", b"123456789", b" blank "),
+    *("pässwörd".encode(), "pässwörd".encode("latin-1"), b"\xff\xa3", b"a" * 72, b"a" * 73),
+    *(b"b" * 511, b"b" * 512, b"secret\\", b"\x01\x7f"),
+]
+
+_SALT = st.text("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", max_size=10)
+_BCRYPT_SALT = "abcdefghijklmnopqrstu"
+# A crypt(3) setting by the salt that is to go into it.
+_SETTINGS: dict[str, Callable[[str], str]] = {
+    "des": lambda salt: (salt + "..")[:2],
+    "md5": lambda salt: f"$1${salt}$",
+    "sha256": lambda salt: f"$5$rounds=1000${salt}$",
+    "sha512": lambda salt: f"$6$rounds=1000${salt}$",
+    "2y": lambda salt: f"$2y$04${(salt + _BCRYPT_SALT)[:21]}O",
+    "2a": lambda salt: f"$2a$04${(salt + _BCRYPT_SALT)[:21]}e",
+    "2b": lambda salt: f"$2b$04${(salt + _BCRYPT_SALT)[:21]}u",
+    "2x": lambda salt: f"$2x$04${(salt + _BCRYPT_SALT)[:21]}.",
+    "yescrypt": lambda salt: f"$y$./.${salt}$",
+    "gost-yescrypt": lambda salt: f"$gy$./.${salt}$",
+    "sha1crypt": lambda salt: f"$sha1$20${salt}$",
+    "bsdi": lambda salt: f"_/...{(salt + '....')[:4]}",
+    "nt": lambda _: "$3$",
+}
+_JUNK = [
+    *(b"", b"x", b"*", b"!", b"*0", b"*1", b"{SHA}", b"$apr1$", b"$apr1$$", b"$1$", b"$6$", b"$y$"),
+    b"$2y$31$" + b"a" * 53,
+    b"$2y$04$",
+    b"$5$rounds=999$ab$" + b"a" * 43,
+    b"$6$rounds=01000$ab$" + b"a" * 86,
+    b"{SSHA}" + base64.b64encode(b"a" * 24),
+    b"{PLAIN}secret",
+    b"$argon2id$v=19$m=16,t=2,p=1$YWFhYWFhYWE$YWFhYWFhYWE",
+    b"ab",
+]
+
+
+@cache
+def _hashed(kind: str, password: bytes, salt: str) -> bytes:
+    """The hash field of a password; empty where the format has none for it."""
+    if kind == "apr1":
+        return apr1(password, salt.encode())
+    if kind == "sha1":
+        return b"{SHA}" + base64.b64encode(hashlib.sha1(password).digest())
+    crypt = libcrypt.load()
+    assert crypt is not None, "the tests need libcrypt"
+    return crypt(password, _SETTINGS[kind](salt).encode()) or b""
+
+
+@dataclass(frozen=True)
+class Login:
+    """A name and a password that somebody may try."""
+
+    name: bytes
+    password: bytes
+
+
+@st.composite
+def _corrupted(draw: st.DrawFn, field: bytes) -> bytes:
+    """A hash field with something wrong with it, never with what it costs."""
+    how = draw(st.sampled_from(["cut", "more", "digit", "case", "lock", "blank", "last"]))
+    if not field or how == "lock":
+        return draw(st.sampled_from([b"!", b"*", b"$"])) + field
+    if how == "cut":
+        return field[: -draw(st.integers(1, 3))]
+    if how == "more":
+        return field + draw(st.sampled_from([b"a", b"=", b".", b"$", b"\\", b"\xc3\xa5"]))
+    if how == "case":
+        return field.swapcase() if field.startswith((b"{", b"$apr1")) else field[:-4] + b"AbCd"
+    if how == "blank":
+        return b" " + field
+    if how == "last":
+        return field[:-1] + bytes([field[-1] ^ 1])
+    at = len(field) - draw(st.integers(1, 10))
+    return field[: max(at, 0)] + draw(st.sampled_from([b"a", b"/", b"Z"])) + field[max(at, 0) + 1 :]
+
+
+@st.composite
+def hash_fields(draw: st.DrawFn, password: bytes) -> bytes:
+    """The field of a htpasswd line, mostly a right one."""
+    kind = draw(st.sampled_from([*_SETTINGS, "apr1", "apr1", "sha1", "sha1"]))
+    field = _hashed(kind, password, draw(_SALT | st.just("saltsalt")))
+    how = draw(st.integers(0, 11))
+    if how == 0:
+        return draw(_corrupted(field))
+    if how == 1:
+        return draw(st.sampled_from([*_JUNK, password.replace(b":", b"")]))
+    return field
+
+
+def names() -> st.SearchStrategy[bytes]:
+    """A user's name, mostly one that comes again."""
+    odd = st.binary(max_size=5).map(lambda name: name.translate(None, _UNFIT))
+    return st.sampled_from(NAMES[:2]) | st.sampled_from(NAMES) | st.sampled_from(NAMES) | odd
+
+
+# What ends a name or a line, and control characters, which Apache cannot say in a header.
+_UNFIT = bytes([*range(9), *range(10, 32), 127]) + b":"
+
+
+@st.composite
+def noise(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
+    """A line without an account in it, perhaps with consequences for others."""
+    return draw(
+        st.sampled_from([b"", b"# comment", b"#alice:x", b"  # indented", b"\t", b"nobody", b":"])
+        | st.sampled_from([b"# goes on \\", b"\\", b"alice\\", b"bob:\\", b"x\0y", b"\0", b"::"])
+        | st.sampled_from([b":{SHA}x", b"alice", b"bob:", b"\xa0", b"\xef\xbb\xbf"])
+        | st.integers(near_limit - 4, near_limit + 4).map(lambda length: b"#" * length)
+        | st.binary(max_size=6).filter(lambda text: b":" not in text)
+    )
+
+
+@st.composite
+def around(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
+    """A line with what may stand around it: blanks, further fields, a long tail, line ends.
+
+    Args:
+        tidy: whether there is just a line end.
+    """
+    if tidy:
+        return text + b"\n"
+    if draw(st.integers(0, 5)) == 0:
+        tail = st.integers(8185, 8195).map(lambda length: b":" + b"t" * (length - len(text) - 1))
+        text += draw(st.sampled_from([b":", b":more", b"::", b":Full Name:x", b" ", b"\0z"]) | tail)
+    if draw(st.integers(0, 5)) == 0:
+        text = draw(st.sampled_from([b" ", b"\t", b"\v\f", b"\r", b"\0"])) + text
+    if draw(st.integers(0, 7)) == 0:
+        at = draw(st.integers(0, len(text)))
+        text = text[:at] + draw(st.sampled_from([b"\\\n", b"\\\r\n", b"\\\\\n"])) + text[at:]
+    return text + draw(st.sampled_from([b"\n"] * 6 + [b"\r\n", b" \n", b"\t\r\n", b"\\\n", b"\r"]))
+
+
+@st.composite
+def whole(draw: st.DrawFn, lines: list[bytes]) -> bytes:
+    """The file of these lines: perhaps with a byte order mark, perhaps without its last end."""
+    data = b"".join(lines)
+    how = draw(st.integers(0, 15))
+    if how == 0:
+        return b"\xef\xbb\xbf" + data
+    if how == 1:
+        return data.removesuffix(b"\n")
+    return data
+
+
+@st.composite
+def htpasswd_files(draw: st.DrawFn, prefix: bytes = b"") -> tuple[bytes, list[Login]]:
+    """An AuthUserFile, and the logins that its lines were made for.
+
+    Args:
+        prefix: what all names begin with.
+    """
+    lines, logins, tidy = [], [], draw(st.booleans())
+    for _ in range(draw(st.integers(1, 6))):
+        if not tidy and draw(st.integers(0, 4)) == 0:
+            lines.append(draw(noise()) + b"\n")
+            continue
+        login = Login(
+            prefix + draw(names()),
+            draw(st.sampled_from(PASSWORDS[:1]) | st.sampled_from(PASSWORDS)),
+        )
+        colon = draw(st.sampled_from([b":"] * 12 + [b"::", b":::", b" :", b": "]))
+        lines.append(draw(around(login.name + colon + draw(hash_fields(login.password)), tidy)))
+        logins.append(login)
+    return draw(whole(lines)), logins
+
+
+def md5(*parts: bytes) -> bytes:
+    """H(parts joined by colons) in hex, as Digest has it."""
+    return hashlib.md5(b":".join(parts), usedforsecurity=False).hexdigest().encode()
+
+
+@dataclass(frozen=True)
+class DigestLogin:
+    """A name, a realm and a hash that somebody may answer with."""
+
+    name: bytes
+    realm: bytes
+    ha1: bytes
+
+
+@st.composite
+def htdigest_files(
+    draw: st.DrawFn, realms: list[bytes], prefix: bytes = b""
+) -> tuple[bytes, list[DigestLogin]]:
+    """An AuthUserFile for Digest, likewise."""
+    lines, logins, tidy = [], [], draw(st.booleans())
+    for _ in range(draw(st.integers(1, 6))):
+        if not tidy and draw(st.integers(0, 4)) == 0:
+            lines.append(draw(noise()) + b"\n")
+            continue
+        name, realm = prefix + draw(names()), draw(st.sampled_from([*realms, realms[0], b"r", b""]))
+        password = draw(st.sampled_from(PASSWORDS))
+        ha1 = draw(_ha1s(name, realm, password))
+        colons = draw(st.sampled_from([(b":", b":")] * 12 + [(b"::", b":"), (b":", b"::")]))
+        lines.append(draw(around(name + colons[0] + realm + colons[1] + ha1, tidy)))
+        logins.append(DigestLogin(name, realm, ha1))
+    return draw(whole(lines)), logins
+
+
+@st.composite
+def _ha1s(draw: st.DrawFn, name: bytes, realm: bytes, password: bytes) -> bytes:
+    right = md5(name, realm, password)
+    how = draw(st.integers(0, 15))
+    if how == 0:
+        return right.upper()
+    if how == 1:
+        return draw(st.sampled_from([b"", b"x", b"*", right[:-1], right + b"0", right[:-1] + b"g"]))
+    if how == 2:
+        return hashlib.sha256(b":".join((name, realm, password))).hexdigest().encode()
+    if how == 3:
+        return draw(hash_fields(password))
+    return right
+
+
+@st.composite
+def htgroup_files(draw: st.DrawFn, groups: list[bytes], users: list[bytes]) -> bytes:
+    """An AuthGroupFile."""
+    lines, tidy = [], draw(st.booleans())
+    for _ in range(draw(st.integers(1, 6))):
+        if not tidy and draw(st.integers(0, 4)) == 0:
+            lines.append(draw(noise()) + b"\n")
+            continue
+        group = draw(st.sampled_from(groups) if draw(st.integers(0, 5)) else names())
+        group = draw(
+            st.sampled_from([group] * 4 + [group.upper(), group.lower(), b'"' + group + b'"'])
+        )
+        colon = draw(st.sampled_from([b": "] * 8 + [b":", b" : ", b"::", b":::  ", b"\t:\v", b" "]))
+        members = draw(st.lists(_members(users), min_size=1, max_size=5))
+        blank = draw(st.sampled_from([b" "] * 8 + [b"\t", b"\v\f", b"  ", b",", b", ", b""]))
+        lines.append(draw(around(group + colon + blank.join(members), tidy)))
+    return draw(whole(lines))
+
+
+@st.composite
+def _members(draw: st.DrawFn, users: list[bytes]) -> bytes:
+    name = draw(st.sampled_from(users) if draw(st.integers(0, 5)) else names())
+    quoted = name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    single = name.replace(b"\\", b"\\\\").replace(b"'", b"\\'")
+    return draw(
+        st.sampled_from(
+            [
+                *(name, name, name.replace(b"\\", b"\\\\"), b'"' + quoted + b'"'),
+                *(b"'" + single + b"'", b'"' + name + b'"', b"'" + name + b"'", b'"' + quoted),
+                *(b'"' + quoted + b'"x', b"@" + name, b"+", b"#", b'""', b"''", b'"\\"', b"\\"),
+            ]
+        )
+    )

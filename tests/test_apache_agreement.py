@@ -1,0 +1,191 @@
+"""A real Apache and Kalends give the same verdicts on the same user files.
+
+KALENDS_EXAMPLES says how many files each of these tests tries.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from support.agreement import (
+    GROUPS,
+    REALMS,
+    ApacheJudge,
+    Denied,
+    KalendsJudge,
+    RunningKalends,
+    Tally,
+    request,
+)
+from support.loginheaders import (
+    basic_differences,
+    basic_headers,
+    digest_differences,
+    digest_tries,
+    group_differences,
+)
+from support.userfiles import htdigest_files, htgroup_files, htpasswd_files
+
+EXAMPLES = int(os.environ.get("KALENDS_EXAMPLES", "500"))
+sampled = settings(
+    deadline=None,
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@pytest.fixture(scope="module")
+def apache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheJudge]:
+    judge = ApacheJudge(tmp_path_factory.mktemp("agreement"))
+    yield judge
+    judge.server.close()
+
+
+@pytest.fixture(scope="module")
+def kalends(
+    apache: ApacheJudge, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[KalendsJudge]:
+    judge = KalendsJudge(apache, tmp_path_factory.mktemp("kalends"))
+    yield judge
+    judge.close()
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of failed logins are no news here."""
+    caplog.set_level(logging.CRITICAL, "kalends.htauth")
+
+
+def test_passwords(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+    tally = Tally()
+
+    @sampled
+    @given(st.data())
+    def agree(data: st.DataObject) -> None:
+        file, logins = data.draw(htpasswd_files(), "file")
+        apache.htpasswd.write_bytes(file)
+        site = kalends.basic()
+        for headers in data.draw(st.lists(basic_headers(logins), min_size=1, max_size=5)):
+            sent = request(b"/basic/", apache.host, headers)
+            note(repr(headers))
+            tally.compare(
+                apache.ask(sent), kalends.ask(site, sent), basic_differences(file, headers)
+            )
+
+    agree()
+    tally.prove_something(0.2)
+
+
+def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+    tally = Tally()
+    realms = [realm.encode() for realm in REALMS]
+    host = apache.host.encode()
+
+    @sampled
+    @given(st.data())
+    def agree(data: st.DataObject) -> None:
+        file, logins = data.draw(htdigest_files(realms), "file")
+        apache.htdigest.write_bytes(file)
+        number = data.draw(st.sampled_from([0, 0, 1]))
+        site = kalends.digest(REALMS[number])
+        place = f"/digest{number}/".encode()
+        known = [login for login in logins if login.realm == realms[number]] or logins
+        tries = digest_tries(known, realms[number], place, host)
+        for tried in data.draw(st.lists(tries, min_size=1, max_size=5)):
+            for_apache = tried.header(apache.nonce(place))
+            for_kalends = tried.header(kalends.nonce(site))
+            note(repr(for_apache))
+            tally.compare(
+                apache.ask(request(tried.target, apache.host, [for_apache])),
+                kalends.ask(site, request(tried.target, apache.host, [for_kalends])),
+                digest_differences(file, tried),
+            )
+
+    agree()
+    tally.prove_something(0.2)
+
+
+MEMBERS = [
+    *(b"alice", b"bob", b"alice smith", b'al"ice', b"dom\\alice", "ålice".encode(), b"x,y"),
+    "ålice".encode("latin-1"),
+]
+
+
+def test_groups(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+    tally = Tally()
+    field = b":{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest())
+    apache.members.write_bytes(b"".join(name + field + b"\n" for name in MEMBERS))
+    groups = [group.encode() for group in GROUPS]
+
+    @sampled
+    @given(st.data())
+    def agree(data: st.DataObject) -> None:
+        users = data.draw(st.permutations(MEMBERS), "users")[:3]
+        file = data.draw(htgroup_files(groups, users), "file")
+        apache.htgroup.write_bytes(file)
+        for user in users:
+            header = b"Basic " + base64.b64encode(user + b":secret")
+            held = {group.encode().lower() for group in kalends.groups_of(user)}
+            for number, group in enumerate(groups):
+                note(f"{user!r} in {group!r}")
+                tally.compare(
+                    apache.ask(request(f"/group{number}/".encode(), apache.host, [header])),
+                    user if group.lower() in held else Denied("401"),
+                    group_differences(file, user),
+                )
+
+    agree()
+    tally.prove_something(0.1)
+
+
+@pytest.fixture(scope="module")
+def running(
+    apache: ApacheJudge, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningKalends]:
+    apache.htpasswd.write_bytes(b"")
+    apache.htdigest.write_bytes(b"")
+    judge = RunningKalends(apache, tmp_path_factory.mktemp("running"))
+    yield judge
+    judge.server.close()
+
+
+def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
+    """Each example has names of its own: failed logins slow down by name."""
+    tally = Tally()
+    place, realm, host = b"/digest0/", REALMS[0].encode(), apache.host.encode()
+
+    @settings(sampled, max_examples=EXAMPLES // 10)
+    @given(st.data())
+    def agree(data: st.DataObject) -> None:
+        prefix = b"%x-" % data.draw(st.integers(0, 2**40), "prefix")
+        file, logins = data.draw(htpasswd_files(prefix), "htpasswd")
+        digests, digest_logins = data.draw(htdigest_files([realm], prefix), "htdigest")
+        apache.htpasswd.write_bytes(file)
+        apache.htdigest.write_bytes(digests)
+        for headers in data.draw(st.lists(basic_headers(logins), min_size=1, max_size=3)):
+            sent = request(b"/basic/", apache.host, headers, running.client())
+            tally.compare(apache.ask(sent), running.ask(sent), basic_differences(file, headers))
+        tried = data.draw(digest_tries(digest_logins, realm, place, host))
+        tally.compare(
+            apache.ask(request(tried.target, apache.host, [tried.header(apache.nonce(place))])),
+            running.ask(
+                request(
+                    tried.target,
+                    apache.host,
+                    [tried.header(running.nonce(place, apache.host))],
+                    running.client(),
+                )
+            ),
+            digest_differences(digests, tried),
+        )
+
+    agree()
+    tally.prove_something(0.2)
