@@ -18,6 +18,9 @@ from radicale.log import REMOVE_TRACEBACK_FILTER
 from kalends.errors import ConfigurationError
 from kalends.settings import OPTIONS, Settings
 
+# What Radicale calls the source of an option that no file names.
+_DEFAULTS = "default config"
+
 # Kalends' part in the place of Radicale's: each is the default, and takes no unknown option.
 _OUR_TYPES = {
     "auth": "kalends.auth",
@@ -91,7 +94,11 @@ def load(path: Path) -> tuple[Configuration, Settings]:
         if configuration.get(section, option) != only:
             why = f"[{section}] {option} must be {only!r} in this version of Kalends"
             raise ConfigurationError(str(path), why, _line(text, section, option))
-    return configuration, _settings(path, text, configuration)
+    settings = _settings(path, text, configuration)
+    if "basic" not in settings.schemes or not settings.basic_over_http:
+        # The collection manager's own form sends Basic; the browser's dialog knows the others too.
+        _prefer(configuration, "web", "prefer_browser_login", "True")
+    return configuration, settings
 
 
 def configure_logging(configuration: Configuration) -> None:
@@ -161,6 +168,12 @@ def _plain(message: str, section: str, option: str, configuration: Configuration
         return f"[{section}] has no option {option!r}"
     because = re.search(r"\((.*)\)\s*$", message, re.DOTALL)
     return f"[{section}] {option}: {because[1] if because else message}"
+
+
+def _prefer(configuration: Configuration, section: str, option: str, value: str) -> None:
+    """Give an option that the file does not name a value that fits what it does name."""
+    if configuration.get_source(section, option) == _DEFAULTS:
+        configuration.update({section: {option: value}}, "what follows from the other options")
 
 
 def _known(configuration: Configuration) -> list[str]:
