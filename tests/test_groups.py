@@ -15,7 +15,7 @@ calendars = ["GROUPS/family/*"]
 access = ["@FAMILY"]
 
 [feed.shared]
-calendars = ["GROUPS/*/*"]
+calendars = ["GROUPS/Family/*", "GROUPS/nobody/*"]
 access = "login"
 
 [feed.members]
@@ -215,3 +215,19 @@ def test_what_a_group_begins_with_is_a_setting(installation: Installation) -> No
         assert client("MKCALENDAR", "/GROUPS/family/own/").status == 201
         home = client.props("/alice/", "D:displayname", depth="1")
     assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/family/own/"]
+
+
+def test_names_of_groups_know_no_case(installation: Installation, alice: Client) -> None:
+    alice("PUT", f"{SHARED}a.ics", event("a"))
+    assert alice("GET", "/GROUPS/FaMiLy/calendar/a.ics").body == event("a")
+    (installation.folder / "groups").write_text("FAMILY: alice\nfamily: bob\n")
+    for user in ("alice", "bob"):
+        alice.user = user
+        home = alice.props(f"/{user}/", "D:displayname", depth="1")
+        assert [path for path in home if path.startswith("/GROUPS/")] == [SHARED]
+        assert alice("GET", f"{SHARED}a.ics").status == 200
+    assert alice("GET", "/GROUPS/FAMILY/calendar/a.ics", user="eve").status == 403
+
+
+def test_the_root_lists_no_calendars(alice: Client) -> None:
+    assert list(alice.props("/", "D:displayname", depth="1")) == ["/", "/alice/"]

@@ -23,8 +23,8 @@ class Auth(BaseAuth):
         # Radicale hands (login, password) from one method to the other; only what came through
         # get_external_login of this very object carries this in the password's place.
         self._verified = secrets.token_hex(16)
-        self.groups_of: Callable[[str], Collection[str]] = lambda _: frozenset()
-        """The groups of an account; given at assembly."""
+        self.places_of: Callable[[str], Collection[str]] = lambda _: frozenset()
+        """Where an account's groups have their calendars; given at assembly."""
 
     def get_external_login(self, environ: types.WSGIEnviron) -> tuple[()] | tuple[str, str]:
         """The verified user, or an anonymous one; Radicale never looks at Authorization."""
@@ -36,4 +36,4 @@ class Auth(BaseAuth):
     ) -> tuple[str, set[str]]:
         if not secrets.compare_digest(password, self._verified):
             return "", set()
-        return login, set(self.groups_of(login))
+        return login, set(self.places_of(login))

@@ -62,10 +62,11 @@ def import_file(
         OSError: the file cannot be read.
     """
     data = path.read_bytes()
-    home = target.rpartition("/")[0]
+    home, _, calendar = target.rpartition("/")
     with database.write() as connection:
         if home.startswith(f"{GROUPS}/"):
-            collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
+            place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
+            target = f"{GROUPS}/{place}/{calendar}"
         else:
             collections.ensure_home(connection, home, first)
         existing = collections.find(connection, target)

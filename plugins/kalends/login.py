@@ -13,6 +13,7 @@ from kalends.htauth.nonces import SharedNonceCounts, load_key
 from kalends.htauth.schemes import BasicScheme, Scheme
 from kalends.htauth.throttle import Throttle
 from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from kalends.names import folded_group
 from kalends.proxies import PREFIX_KEY, App, Environ, web_server_login
 from kalends.settings import Settings
 from kalends.store.outsiders import Outsiders
@@ -59,9 +60,9 @@ class Accounts:
         """
         members = self._directory.members()
         if members is not self._members:
-            self._folded = {_folded(name): found for name, found in members.items()}
+            self._folded = {folded_group(name): found for name, found in members.items()}
             self._members = members
-        return self._folded.get(_folded(group), frozenset())
+        return self._folded.get(folded_group(group), frozenset())
 
     def groups_of(self, user: str) -> frozenset[str]:
         """The groups that a user is in; none while the group file cannot be read, as for Apache."""
@@ -69,10 +70,6 @@ class Accounts:
             return self._directory.groups_of(user)
         except UserFileUnavailableError:  # the file itself has said so in the log
             return frozenset()
-
-
-def _folded(name: str) -> bytes:
-    return name.encode().lower()  # of bytes, lower() knows ASCII alone
 
 
 class Login:

@@ -40,5 +40,10 @@ def refusal_of_group(name: str) -> str | None:
     return "it begins with '.'" if name.startswith(".") else None
 
 
+def folded_group(name: str) -> bytes:
+    """A group's name as names of groups are compared: they know no ASCII case, as for Apache."""
+    return name.encode().lower()  # of bytes, lower() knows ASCII alone
+
+
 def _is_segment(name: str) -> bool:
     return bool(name) and not any(c == "/" or c < " " or c == "\x7f" for c in name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from radicale import config, pathutils
 from radicale.rights import BaseRights
 
-from kalends.names import GROUPS, refusal_of_group, refusal_of_name
+from kalends.names import GROUPS, refusal_of_name
 
 
 class Rights(BaseRights):
@@ -21,8 +21,8 @@ class Rights(BaseRights):
         super().__init__(configuration)
         self.named_feeds: Callable[[], Collection[str]] = frozenset
         """The names that feeds have taken; given at assembly."""
-        self.groups_of: Callable[[str], Collection[str]] = lambda _: frozenset()
-        """The groups of an account; given at assembly."""
+        self.places_of: Callable[[str], Collection[str]] = lambda _: frozenset()
+        """Where an account's groups have their calendars; given at assembly."""
 
     def authorization(self, user: str, user_groups: set[str], path: str) -> str:
         """The letters of what ``user`` may do at ``path``.
@@ -44,6 +44,6 @@ class Rights(BaseRights):
 
     def _in_group(self, user: str, below: list[str]) -> str:
         """A group's place is made by the server; its members share what is in it."""
-        if not below or below[0] not in self.groups_of(user) or refusal_of_group(below[0]):
+        if not below or below[0] not in self.places_of(user):
             return ""
         return ("R", "rw")[len(below) - 1] if len(below) < 3 else ""

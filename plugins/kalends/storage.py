@@ -266,7 +266,7 @@ class Storage(BaseStorage):
         """What stands at ``path``, and with a depth other than 0 what is directly in it.
 
         Args:
-            user_groups: whose calendars appear in the user's home as well.
+            user_groups: the places of groups whose calendars appear in the user's home as well.
         """
         context = child_context_manager or _no_context
         sane = pathutils.strip_path(path)
@@ -285,8 +285,8 @@ class Storage(BaseStorage):
             with context(child.path, None):
                 yield Collection(self, child)
         # A client looks for calendars in its user's home alone: there its groups' are listed too.
-        for group in sorted(user_groups) if "/" not in sane else ():
-            for shared in collections.children(self.connection, f"{GROUPS}/{group}"):
+        for place in sorted(user_groups) if sane and "/" not in sane else ():
+            for shared in collections.children(self.connection, f"{GROUPS}/{place}"):
                 with context(shared.path, None):
                     yield Collection(self, shared)
 
@@ -347,14 +347,23 @@ class Storage(BaseStorage):
         made.put(href, content)
         return href
 
-    def ensure_group(self, name: str) -> None:
-        """Make the place of a group, with the calendars that it begins with, if it has none."""
-        path = f"{GROUPS}/{name}"
+    def ensure_group(self, name: str) -> str:
+        """Make the place of a group, with the calendars that it begins with, if it has none.
+
+        Returns:
+            the last segment of its place, which may be in another ASCII case than the name.
+
+        Raises:
+            StoreFullError: there is no room for it.
+        """
         with self.database.read() as connection:
-            if collections.find(connection, path):
-                return
-        with self.acquire_lock("w"):
-            collections.ensure_group(self.connection, name, self._first_group_collections)
+            place = collections.group_place(connection, name)
+        if place is None:
+            with self.acquire_lock("w"):
+                place = collections.ensure_group(
+                    self.connection, name, self._first_group_collections
+                )
+        return place
 
     def verify(self) -> bool:
         """Whether the database is whole and every object is what its row says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -17,10 +17,10 @@ from radicale.app.base import Access
 from kalends.auth import Auth
 from kalends.caldav import answers
 from kalends.caldav.body import BodyRefusedError, put_back, read_body
+from kalends.caldav.groups import GroupPlaces, GroupsOf
 from kalends.caldav.put import Put
 from kalends.errors import StoreFullError
 from kalends.htauth.middleware import USER_KEY
-from kalends.names import refusal_of_group
 from kalends.rights import Rights
 from kalends.storage import Storage
 
@@ -63,28 +63,18 @@ class Application(RadicaleApplication):
         assert isinstance(self._auth, Auth)
         self.rights: Rights = self._rights
         self._login: Auth = self._auth
-        self._groups_of: Callable[[str], Collection[str]] = lambda _: frozenset()
-        self._groups_seen: set[str] = set()
+        self._places = GroupPlaces(self.storage, lambda _: ())
 
-    def tell_groups(self, groups_of: Callable[[str], Collection[str]]) -> None:
-        """Let members share what belongs to their groups.
-
-        Args:
-            groups_of: the groups of an account.
-        """
-        self._groups_of = self.rights.groups_of = self._login.groups_of = groups_of
+    def tell_groups(self, groups_of: GroupsOf) -> None:
+        """Let members share what belongs to their groups."""
+        self._places = GroupPlaces(self.storage, groups_of)
+        self.rights.places_of = self._login.places_of = self._places.of
 
     def _handle_request(self, environ: types.WSGIEnviron) -> Any:
         """Answer a request; the groups of its user have their places then, as the user has."""
-        for group in self._groups_of(environ.get(USER_KEY, "")):
-            if group not in self._groups_seen and refusal_of_group(group) is None:
-                try:
-                    self.storage.ensure_group(group)
-                except StoreFullError as error:
-                    _log.error("%s for the calendars of the group %r", error, group)
-                    continue
-                self._groups_seen.add(group)
-        return super()._handle_request(environ)
+        self._places.of(environ.get(USER_KEY, ""))
+        path = self._places.in_path(environ.get("PATH_INFO", ""))
+        return super()._handle_request({**environ, "PATH_INFO": path})
 
     def do_PUT(
         self,

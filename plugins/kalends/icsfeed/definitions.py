@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kalends.names import GROUPS
+from kalends.names import GROUPS, folded_group
 
 USER = "{user}"
 """Stands for each account in the name and the patterns of a feed that each account has."""
@@ -38,9 +38,8 @@ class Pattern:
             return False
         owner = self.segments[0]
         if owner == GROUPS:
-            return (
-                names[0] == GROUPS and _fits(names[1], self.segments[1]) and bool(members(names[1]))
-            )
+            is_meant = names[0] == GROUPS and _is_group(names[1], self.segments[1])
+            return is_meant and bool(members(names[1]))
         if names[0] not in accounts:
             return False
         if owner is not None and owner.startswith("@"):
@@ -63,6 +62,10 @@ class Pattern:
 
 def _fits(name: str | None, segment: str | None) -> bool:
     return segment is None or segment == name
+
+
+def _is_group(name: str, segment: str | None) -> bool:
+    return segment is None or folded_group(segment) == folded_group(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from kalends.names import GROUPS
+from kalends.names import GROUPS, folded_group
 from kalends.store.schema import collection
 
 
@@ -135,13 +135,26 @@ def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[s
     _ensure(connection, name, first)
 
 
-def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
+def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> str:
     """Make the place of a group, with the collections it begins with, if it has none.
 
     A collection without a display name is called as the group is.
+
+    Returns:
+        the last segment of its place.
     """
-    named = {child: {"D:displayname": name, **props} for child, props in first.items()}
-    _ensure(connection, f"{GROUPS}/{name}", named)
+    place = group_place(connection, name)
+    if place is None:
+        named = {child: {"D:displayname": name, **props} for child, props in first.items()}
+        _ensure(connection, f"{GROUPS}/{name}", named)
+    return place or name
+
+
+def group_place(connection: Connection, name: str) -> str | None:
+    """The last segment of the place of a group; None if it has none."""
+    wanted = folded_group(name)
+    places = (row.path.partition("/")[2] for row in children(connection, GROUPS))
+    return next((place for place in places if folded_group(place) == wanted), None)
 
 
 def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, str]]) -> None:
