@@ -18,8 +18,10 @@ from kalends.auth import Auth
 from kalends.caldav import answers
 from kalends.caldav.body import BodyRefusedError, put_back, read_body
 from kalends.caldav.groups import GroupPlaces, GroupsOf
+from kalends.caldav.move import Move
 from kalends.caldav.put import Put
 from kalends.errors import StoreFullError
+from kalends.htauth.htfiles import decode_name
 from kalends.htauth.middleware import USER_KEY
 from kalends.rights import Rights
 from kalends.storage import Storage
@@ -73,8 +75,9 @@ class Application(RadicaleApplication):
     def _handle_request(self, environ: types.WSGIEnviron) -> Any:
         """Answer a request; the groups of its user have their places then, as the user has."""
         self._places.of(environ.get(USER_KEY, ""))
-        path = self._places.in_path(environ.get("PATH_INFO", ""))
-        return super()._handle_request({**environ, "PATH_INFO": path})
+        # Radicale takes text, as its own server gives it; WSGI gives bytes as ISO-8859-1.
+        path = decode_name(environ.get("PATH_INFO", "").encode("latin-1"))
+        return super()._handle_request({**environ, "PATH_INFO": self._places.in_path(path)})
 
     def do_PUT(
         self,
@@ -116,9 +119,18 @@ class Application(RadicaleApplication):
         """Delete an object or a collection."""
         return self._write(lambda: super(Application, self).do_DELETE(*args))
 
-    def do_MOVE(self, *args: Any) -> types.WSGIResponse:
+    def do_MOVE(
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
         """Bring an object to another address."""
-        return self._write(lambda: super(Application, self).do_MOVE(*args))
+        move = Move(self.storage, self._rights, environ, base_prefix, path, user)
+        return self._write(move.answer)
 
     def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
         """Make a calendar."""

@@ -37,17 +37,13 @@ class GroupPlaces:
         return {place for place in found if place}
 
     def in_path(self, path: str) -> str:
-        """An address, with the group that it names spelt as its place is.
-
-        Args:
-            path: as WSGI gives it (bytes as ISO-8859-1).
-        """
+        """An address, with the group that it names spelt as its place is."""
         start = f"/{GROUPS}/"
         if not path.startswith(start):
             return path
         name, slash, rest = path[len(start) :].partition("/")
-        place = self._places.get(name.encode("latin-1").lower())
-        return path if place is None else start + place.encode().decode("latin-1") + slash + rest
+        place = self._places.get(folded_group(name))
+        return path if place is None else start + place + slash + rest
 
     def _place(self, group: str) -> str | None:
         folded = folded_group(group)
