@@ -18,7 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 
 FREE_TRIES = 5
-LONGEST_SECONDS = 8.0
+LONGEST_SECONDS = 4.0
 SECONDS_PER_TRY = 60.0
 _FIRST_SECONDS = 0.5
 _SLOW_AT_A_TIME = 2
