@@ -180,7 +180,8 @@ class RunningKalends:
         """Denied, or None for somebody, whoever it is and whatever he may then do."""
         answer = exchange(self._address, sent)
         assert answer[9:10] in b"24", (answer, self.server.log[-2000:])
-        return Denied(answer[9:12].decode()) if answer[9:12] in (b"400", b"401") else None
+        refusals = (b"400", b"401", b"431")
+        return Denied(answer[9:12].decode()) if answer[9:12] in refusals else None
 
     def nonce(self, target: bytes, host: str) -> bytes:
         """A nonce of its own."""
@@ -205,6 +206,8 @@ class Tally:
             kalends: None for somebody, whoever it is.
             reasons: those that apply to what was asked.
         """
+        if any(reason.always for reason in reasons):
+            assert isinstance(kalends, Denied), (kalends, reasons)
         if isinstance(apache, Denied) and isinstance(kalends, Denied):
             self.denied += 1
         elif not isinstance(apache, Denied) and not isinstance(kalends, Denied):

@@ -95,8 +95,9 @@ def _corrupted(draw: st.DrawFn, field: bytes) -> bytes:
         return b" " + field
     if how == "last":
         return field[:-1] + bytes([field[-1] ^ 1])
-    at = len(field) - draw(st.integers(1, 10))
-    return field[: max(at, 0)] + draw(st.sampled_from([b"a", b"/", b"Z"])) + field[max(at, 0) + 1 :]
+    # What a hash costs stands before its eighth character.
+    at = draw(st.integers(min(7, len(field)), len(field)))
+    return field[:at] + draw(st.sampled_from([b"a", b"/", b"Z", b"\\"])) + field[at + 1 :]
 
 
 @st.composite
@@ -110,6 +111,13 @@ def hash_fields(draw: st.DrawFn, password: bytes) -> bytes:
     if how == 1:
         return draw(st.sampled_from([*_JUNK, password.replace(b":", b"")]))
     return field
+
+
+def passwords() -> st.SearchStrategy[bytes]:
+    """A password, mostly one that comes again."""
+    any_length = st.builds(bytes.__mul__, st.binary(min_size=1, max_size=3), st.integers(0, 200))
+    odd = (st.binary(max_size=20) | any_length).map(lambda text: text.replace(b"\0", b"0"))
+    return st.just(b"secret") | st.sampled_from(PASSWORDS) | st.sampled_from(PASSWORDS) | odd
 
 
 def names() -> st.SearchStrategy[bytes]:
@@ -178,10 +186,7 @@ def htpasswd_files(draw: st.DrawFn, prefix: bytes = b"") -> tuple[bytes, list[Lo
         if not tidy and draw(st.integers(0, 4)) == 0:
             lines.append(draw(noise()) + b"\n")
             continue
-        login = Login(
-            prefix + draw(names()),
-            draw(st.sampled_from(PASSWORDS[:1]) | st.sampled_from(PASSWORDS)),
-        )
+        login = Login(prefix + draw(names()), draw(passwords()))
         colon = draw(st.sampled_from([b":"] * 12 + [b"::", b":::", b" :", b": "]))
         lines.append(draw(around(login.name + colon + draw(hash_fields(login.password)), tidy)))
         logins.append(login)
@@ -213,7 +218,7 @@ def htdigest_files(
             lines.append(draw(noise()) + b"\n")
             continue
         name, realm = prefix + draw(names()), draw(st.sampled_from([*realms, realms[0], b"r", b""]))
-        password = draw(st.sampled_from(PASSWORDS))
+        password = draw(passwords())
         ha1 = draw(_ha1s(name, realm, password))
         colons = draw(st.sampled_from([(b":", b":")] * 12 + [(b"::", b":"), (b":", b"::")]))
         lines.append(draw(around(name + colons[0] + realm + colons[1] + ha1, tidy)))
@@ -224,7 +229,7 @@ def htdigest_files(
 @st.composite
 def _ha1s(draw: st.DrawFn, name: bytes, realm: bytes, password: bytes) -> bytes:
     right = md5(name, realm, password)
-    how = draw(st.integers(0, 15))
+    how = draw(st.integers(0, 39))
     if how == 0:
         return right.upper()
     if how == 1:
