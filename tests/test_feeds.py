@@ -210,6 +210,19 @@ def test_a_secret_address_asks_for_no_login_and_ends_when_rotated(
     assert client("GET", new, user="").status == 200
 
 
+def test_what_is_sent_to_a_secret_address_is_no_failed_login(
+    installation: Installation,
+    client: Client,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    address = secret_address(installation, "family", "alice", "url", capsys)
+    for _ in range(8):
+        answer = client("GET", address, headers={"Authorization": "Basic YWxpY2U6d3Jvbmc="})
+        assert answer.status == 200
+    assert "login failed" not in caplog.text
+
+
 def test_a_name_that_leaves_the_user_file_leaves_the_feeds(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:

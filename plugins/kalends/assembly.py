@@ -166,9 +166,9 @@ class Served:
         if self._feeds:
             storage.after_commit = self._feeds.publisher.wake
         self._login = self._assembly.login()
-        behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
+        self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
         self._outermost: App = TrustedProxies(
-            behind_login, settings.trusted_proxies, settings.prefix
+            self._enter, settings.trusted_proxies, settings.prefix
         )
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -187,6 +187,12 @@ class Served:
             self._feeds.publisher.stop()
         self._login.close()
         self._assembly.database.close()
+
+    def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let requests log in; what some programs send to a secret address is no login."""
+        if self._feeds and self._feeds.application.is_secret(environ):
+            environ.pop("HTTP_AUTHORIZATION", None)
+        return self._behind_login(environ, start_response)
 
     def _needs_login(self, environ: Environ) -> bool:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")

@@ -45,13 +45,17 @@ class FeedApplication:
         self._secrets = secrets
         self._user_key = user_key
 
+    def is_secret(self, environ: Environ) -> bool:
+        """Whether the address is a secret one, where no login is asked, ever."""
+        path: str = environ.get("PATH_INFO", "")
+        return path.startswith(PREFIX + _SECRET)
+
     def needs_login(self, environ: Environ) -> bool:
         """Whether a feed's address asks for a login; a secret or public one never does."""
-        name = _rest(environ)
-        if name.startswith(_SECRET):
+        if self.is_secret(environ):
             return False
         try:
-            feed = self._catalog.feed(_name(name))
+            feed = self._catalog.feed(_name(_rest(environ)))
         except UserFileUnavailableError:
             return True
         return feed is None or feed.access.kind != "public"
