@@ -9,6 +9,7 @@ import itertools
 import re
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -264,3 +265,22 @@ def test_two_authorization_fields_are_no_login(person: Person) -> None:
             + f"Authorization: {basic('bob', 'builder')}\r\n\r\n".encode()
         )
         assert b" 401 " in connection.recv(4096).split(b"\r\n")[0]
+
+
+def test_who_guesses_is_slowed_down_and_nobody_else(person: Person, server: KalendsServer) -> None:
+    other = Person(server)
+    wrong = basic(person.name, "wrong")
+    # Each worker counts for itself, and has two places for those who wait.
+    with ThreadPoolExecutor(16) as threads:
+        tries = [threads.submit(person.ask, wrong) for _ in range(48)]
+        # Those who wait do not keep an honest client of another account from its answer.
+        assert other.ask(basic(other.name, PASSWORD)).status == 200
+        answers = [done.result() for done in tries]
+        assert {answer.status for answer in answers} == {401, 503}
+        refused = [answer for answer in answers if answer.status == 503]
+        assert refused
+        assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    # Without credentials nobody waits, or is refused.
+    bare = person.ask()
+    assert bare.status == 401
+    assert "WWW-Authenticate" in bare.headers
