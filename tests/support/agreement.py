@@ -23,7 +23,7 @@ from kalends.htauth.passwords import PasswordVerifier
 from kalends.htauth.schemes import BasicScheme, Scheme
 from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
 from support.apache import RealApache, login
-from support.loginheaders import Difference
+from support.differences import Difference
 from support.server import KalendsServer
 from support.wsgisite import Site
 
