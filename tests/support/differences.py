@@ -109,8 +109,14 @@ def digest_differences(file: bytes, tried: DigestTry) -> list[Difference]:
         "a fragment": b"#" in uri,
         "an escaped slash is no slash": _escaped_slashes(uri) != _escaped_slashes(tried.target),
     }
-    perhaps = {_ANOTHER_SPELLING: _is_latin1(name) and _spelt_in_utf8(name) in _joined(file)}
+    # Apache compares paths as they are after another decoding: /a%252Fb is /a%2Fb, and not itself.
+    decoded_twice = b"%25" in tried.target
+    perhaps = {
+        "an escaped percent sign": decoded_twice,
+        _ANOTHER_SPELLING: _is_latin1(name) and _spelt_in_utf8(name) in _joined(file),
+    }
     more = {
+        "an escaped percent sign": decoded_twice,
         # Apache compares with what it has made of the path; equal as sent is equal for both.
         "a path that has to be tidied up": b"//" in tried.target or b"/../" in tried.target,
         _ANOTHER_SPELLING: _is_latin1(name),
