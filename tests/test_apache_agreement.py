@@ -157,7 +157,7 @@ def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
     tally = Tally()
     place, realm, host = b"/digest0/", REALMS[0].encode(), apache.host.encode()
 
-    @settings(sampled, max_examples=min(EXAMPLES, 100))
+    @settings(sampled, max_examples=min(EXAMPLES, 60))
     @given(st.data())
     def agree(data: st.DataObject) -> None:
         prefix = b"%x-" % data.draw(st.integers(0, 2**40), "prefix")
