@@ -13,13 +13,17 @@ from support.userfiles import NAMES, PASSWORDS, DigestLogin, Login, md5
 
 
 @st.composite
-def basic_headers(draw: st.DrawFn, logins: list[Login]) -> list[bytes]:
-    """The Authorization lines of somebody who tries one of these logins, mostly well."""
-    login = draw(st.sampled_from(logins or [Login(b"alice", b"secret")]))
+def basic_headers(draw: st.DrawFn, logins: list[Login], prefix: bytes = b"") -> list[bytes]:
+    """The Authorization lines of somebody who tries one of these logins, mostly well.
+
+    Args:
+        prefix: what other names begin with.
+    """
+    login = draw(st.sampled_from(logins or [Login(prefix + b"alice", b"secret")]))
     name, password = login.name, login.password
     how = draw(st.integers(0, 11))
     if how == 0:
-        name = draw(st.sampled_from(NAMES) | st.binary(max_size=4))
+        name = prefix + draw(st.sampled_from(NAMES) | st.binary(max_size=4))
     elif how <= 2:
         password = draw(
             st.sampled_from([*PASSWORDS, password + b"x", password[:-1], password.swapcase()])
@@ -131,10 +135,22 @@ _ODDITIES = [
 
 @st.composite
 def digest_tries(
-    draw: st.DrawFn, logins: list[DigestLogin], realm: bytes, place: bytes, host: bytes
+    draw: st.DrawFn,
+    logins: list[DigestLogin],
+    realm: bytes,
+    place: bytes,
+    host: bytes,
+    prefix: bytes = b"",
 ) -> DigestTry:
-    """The header of somebody who tries one of these logins, mostly well."""
-    login = draw(st.sampled_from(logins or [DigestLogin(b"alice", realm, b"0" * 32)]))
+    """The header of somebody who tries one of these logins, mostly well.
+
+    Args:
+        realm: of the place that is asked for.
+        place: its path.
+        host: of the request.
+        prefix: what other names begin with.
+    """
+    login = draw(st.sampled_from(logins or [DigestLogin(prefix + b"alice", realm, b"0" * 32)]))
     count = draw(st.sampled_from([0, 1, 1, 2]))
     odd = draw(st.sets(st.sampled_from(_ODDITIES), min_size=count, max_size=count))
     target = place + draw(st.sampled_from(TARGETS))
@@ -151,7 +167,7 @@ def digest_tries(
     }
     ha1 = login.ha1
     others: dict[str, tuple[bytes, list[bytes]]] = {
-        "name": (b"username", [*NAMES, b"", b"carol"]),
+        "name": (b"username", [prefix + name for name in (*NAMES, b"", b"carol")]),
         "spelling": (b"username", [_respelt(login.name)]),
         "realm": (b"realm", [b"R", realm.lower(), b"", realm + b" "]),
         "uri": (b"uri", _uris(target, host)),
