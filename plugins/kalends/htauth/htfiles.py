@@ -43,6 +43,31 @@ class OverlongLine(NamedTuple):
     number: int
 
 
+class Span(NamedTuple):
+    """One logical line, comments and empty ones too, and where it stands in the file.
+
+    Attributes:
+        number: its first physical line, counted from 1.
+        start: its first byte.
+        end: the byte behind it and its line end.
+        joined: its text, joined but not trimmed.
+        closed: whether a line end closes it; otherwise whatever is written behind it may join it.
+        pieces: for each part that was joined, where it begins in ``joined`` and in the file.
+    """
+
+    number: int
+    start: int
+    end: int
+    joined: bytes
+    closed: bool
+    pieces: tuple[tuple[int, int], ...]
+
+    def place(self, index: int) -> int:
+        """Where in the file the byte ``joined[index]`` stands."""
+        at, place = next(piece for piece in reversed(self.pieces) if piece[0] <= index)
+        return place + index - at
+
+
 def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Line | OverlongLine]:
     r"""Lines as Apache's configuration reader joins, cuts and trims them.
 
@@ -57,11 +82,34 @@ def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Lin
     if not any(mark in data for mark in (b"\0", b"\\\n", b"\\\r\n")):
         yield from _plain_lines(data, limit)
         return
+    for span in spans(data, limit):
+        if isinstance(span, OverlongLine):
+            yield span
+            return
+        text = span.joined.strip(BLANKS)
+        if text and not text.startswith(b"#"):
+            yield Line(span.number, text)
+
+
+def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Span | OverlongLine]:
+    """Every logical line with its place, so that what edits a file sees what is read of it.
+
+    One begins where the one before it ends, and how one is read depends on nothing outside of it,
+    but for the last where it is not `Span.closed`.
+
+    Args:
+        data: the whole file.
+        limit: bytes of a joined line at which reading stops.
+    """
     position, number = 0, 0
     while position < len(data):
-        first, joined, more = number + 1, bytearray(), True
+        start, first, joined, more = position, number + 1, bytearray(), True
+        pieces: list[tuple[int, int]] = []
         while more and position < len(data):
             number += 1
+            while pieces and pieces[-1][0] >= len(joined):
+                pieces.pop()
+            pieces.append((len(joined), position))
             room = position + limit - len(joined)
             end = data.find(b"\n", position, room) + 1 or min(room, len(data))
             joined += data[position:end].partition(b"\0")[0]
@@ -72,9 +120,8 @@ def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Lin
         if len(joined) >= limit:
             yield OverlongLine(first)
             return
-        text = bytes(joined.strip(BLANKS))
-        if text and not text.startswith(b"#"):
-            yield Line(first, text)
+        closed = not more and data.endswith(b"\n", start, position)
+        yield Span(first, start, position, bytes(joined), closed, tuple(pieces))
 
 
 def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from kalends.htauth.htfiles import (
     BLANKS,
@@ -60,13 +61,21 @@ def parse_groups(data: bytes) -> GroupFile:
         name = name.rstrip(BLANKS)
         spelling.setdefault(name.lower(), name)
         found = members.setdefault(name.lower(), set())
-        found.update(decode_name(member) for member in _words(rest) if member)
+        found.update(decode_name(word.value) for word in words(rest) if word.value)
     return GroupFile(
         {decode_name(spelling[key]): frozenset(found) for key, found in members.items() if key}
     )
 
 
-def _words(text: bytes) -> Iterator[bytes]:
+class Word(NamedTuple):
+    """A member on a line: its name without quotes and escapes, and where it stands with them."""
+
+    value: bytes
+    start: int
+    end: int
+
+
+def words(text: bytes) -> Iterator[Word]:
     r"""Words as Apache splits them: by blanks, or within quotes of either kind.
 
     In quotes ``\\`` and the escaped quote are escapes; a missing end quote is at the end of the
@@ -74,8 +83,10 @@ def _words(text: bytes) -> Iterator[bytes]:
     """
     for match in _WORD.finditer(text):
         if match.lastgroup == "plain":
-            yield match["plain"].replace(b"\\\\", b"\\")
+            yield Word(match["plain"].replace(b"\\\\", b"\\"), match.start("plain"), match.end())
         elif match.lastgroup == "double":
-            yield _DOUBLE_ESCAPE.sub(rb"\1", match["double"])
+            value = _DOUBLE_ESCAPE.sub(rb"\1", match["double"])
+            yield Word(value, match.start("double") - 1, match.end())
         else:
-            yield _SINGLE_ESCAPE.sub(rb"\1", match["single"])
+            value = _SINGLE_ESCAPE.sub(rb"\1", match["single"])
+            yield Word(value, match.start("single") - 1, match.end())
