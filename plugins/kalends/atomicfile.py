@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 _BLOCK = 1 << 20
+
+
+class HalfReplacedError(OSError):
+    """Some of several files were replaced and could not be put back.
+
+    Attributes:
+        replaced: these hold the new content.
+    """
+
+    def __init__(self, failure: OSError, replaced: list[Path]) -> None:
+        super().__init__(failure.errno, failure.strerror, failure.filename)
+        self.replaced = replaced
 
 
 def replace(path: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> bool:
@@ -29,21 +45,74 @@ def replace(path: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> bool
     source = BytesIO(content) if isinstance(content, bytes) else content
     if _holds(path, source):
         return False
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with open(handle, "wb") as target:  # noqa: PTH123 - mkstemp gives a descriptor
-            source.seek(0)
-            shutil.copyfileobj(source, target, _BLOCK)
-            target.flush()
-            os.fchmod(target.fileno(), mode)
-            os.fsync(target.fileno())
+    with _beside(path, source, lambda descriptor, _: os.fchmod(descriptor, mode)) as temporary:
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     sync_folder(path.parent)
     return True
+
+
+def replace_together(
+    contents: Mapping[Path, bytes], before: Mapping[Path, bytes], mode: Callable[[Path, int], int]
+) -> None:
+    """Make several files hold these contents, durably: all of them, or none.
+
+    A file keeps its owner, group, permissions and extended attributes (POSIX ACLs are such). One
+    that is new belongs to whom its folder belongs, as far as we may give it away.
+
+    Args:
+        contents: the new content of each file; symbolic links have been followed.
+        before: the content of those files that exist.
+        mode: the permissions of a new file, by its path and its group.
+
+    Raises:
+        PermissionError: a file belongs to somebody else.
+        HalfReplacedError: a failure could not be undone.
+        OSError: something could not be written; all files are as they were.
+    """
+    with ExitStack() as stack:
+        temporaries = {}
+        for path, content in contents.items():
+            dress = _like_the_old(path) if path in before else _like_its_folder(path, mode)
+            with _naming(path):
+                temporaries[path] = stack.enter_context(_beside(path, BytesIO(content), dress))
+        done: list[Path] = []
+        for path, temporary in temporaries.items():
+            try:
+                with _naming(path):
+                    temporary.replace(path)
+            except OSError as error:
+                _put_back(done, before, error)
+                raise
+            done.append(path)
+    for folder in {path.parent for path in contents}:
+        sync_folder(folder)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let nobody else in who locks the same path, for as long as the block.
+
+    The lock is a file beside it, which is gone afterwards: the path itself is replaced, and a file
+    server locks no folders.
+
+    Raises:
+        OSError: there can be no file beside it.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    while True:
+        descriptor = os.open(lock, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if not _is_still(descriptor, lock):
+                continue  # whoever had it has taken it away
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
@@ -57,6 +126,83 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _beside(path: Path, source: BinaryIO, dress: Callable[[int, Path], None]) -> Iterator[Path]:
+    """A file with this content beside ``path``, on the disk; gone after the block unless renamed.
+
+    Args:
+        dress: gives it owner and permissions, by its descriptor and path.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with open(handle, "wb") as target:  # noqa: PTH123 - mkstemp gives a descriptor
+            source.seek(0)
+            shutil.copyfileobj(source, target, _BLOCK)
+            target.flush()
+            dress(target.fileno(), temporary)
+            os.fsync(target.fileno())
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let a failure name the file that was to be replaced, not the one beside it."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _like_the_old(path: Path) -> Callable[[int, Path], None]:
+    def dress(descriptor: int, temporary: Path) -> None:
+        old, new = path.stat(), os.fstat(descriptor)
+        if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+            try:
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            except OSError:  # not permitted, or an owner that this namespace does not know
+                why = "it belongs to somebody else, and only its owner or root can replace it"
+                raise PermissionError(errno.EPERM, why) from None
+        shutil.copystat(path, temporary)
+        os.utime(descriptor)
+
+    return dress
+
+
+def _like_its_folder(path: Path, mode: Callable[[Path, int], int]) -> Callable[[int, Path], None]:
+    def dress(descriptor: int, _: Path) -> None:
+        folder = path.parent.stat()
+        for owner in ((-1, folder.st_gid), (folder.st_uid, -1)):
+            with suppress(PermissionError):  # then it belongs to whoever makes it
+                os.fchown(descriptor, *owner)
+        os.fchmod(descriptor, mode(path, os.fstat(descriptor).st_gid))
+
+    return dress
+
+
+def _put_back(done: list[Path], before: Mapping[Path, bytes], failure: OSError) -> None:
+    """Undo the replacements that were done before one failed."""
+    for path in done[::-1]:
+        try:
+            if path in before:
+                with _beside(path, BytesIO(before[path]), _like_the_old(path)) as temporary:
+                    temporary.replace(path)
+            else:
+                path.unlink()
+        except OSError:
+            raise HalfReplacedError(failure, done) from None
+        done.remove(path)
+
+
+def _is_still(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _holds(path: Path, source: BinaryIO) -> bool:
