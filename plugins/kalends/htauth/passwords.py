@@ -66,6 +66,11 @@ class PasswordVerifier:
         scheme = self._scheme(stored)
         return scheme.refusal(stored) if scheme else "unknown format"
 
+    def format_of(self, stored: bytes) -> str | None:
+        """What people call the format of a field; None for an unknown one."""
+        scheme = self._scheme(stored)
+        return scheme.name if scheme else None
+
     def is_slow(self, stored: bytes) -> bool:
         """Whether `verify` takes many milliseconds of a processor."""
         scheme = self._scheme(stored)
