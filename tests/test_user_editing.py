@@ -98,6 +98,9 @@ def test_edits_see_the_lines_that_are_read(data: bytes) -> None:
 
 
 @given(FILES, ACCOUNTS)
+@example(b"bob:old:x\\ \nz:h\n", "bob")
+@example(b"a:h\\\r", "bob")
+@example(b"a:h\r\n" + b"x" * 8190, "bob")
 def test_a_password_is_set_and_all_else_stays(data: bytes, name: str) -> None:
     try:
         new = set_passwords(data, {name: FIELD})
@@ -202,6 +205,7 @@ def test_who_leaves_one_group_stays_in_others(data: bytes, group: str, names: se
 @example(b'family: "alice', "family", ["bob"])
 @example(b"family: x\\", "family", ["bob"])
 @example(b"# comment\\", "family", ["bob"])
+@example(b"Staff\\\n", "staff", ["alice"])
 def test_who_joins_a_group_is_in_it_and_nothing_else_changes(
     data: bytes, group: str, names: list[str]
 ) -> None:

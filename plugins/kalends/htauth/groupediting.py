@@ -34,7 +34,8 @@ def with_members(data: bytes, group: str, names: Collection[str]) -> bytes:
     extended = _extended(data, lines[0], more) if lines else None
     if extended is not None:
         return extended
-    return with_lines_appended(data, [b": ".join((group.encode(), more)).strip()], GROUP_LINE_LIMIT)
+    name = split_field(lines[0].text)[0].rstrip(BLANKS) if lines else group.encode()
+    return with_lines_appended(data, [b": ".join((name, more)).strip()], GROUP_LINE_LIMIT)
 
 
 def without_members(data: bytes, group: str | None, names: Collection[str]) -> bytes:
@@ -97,15 +98,12 @@ def _cuts(line: Entry, names: Collection[str]) -> Iterator[tuple[int, int, bytes
         run = at
         while run < len(found) and goes(found[run]):
             run += 1
-        last = found[run - 1]
-        behind = place(first + last.end - 1) + 1
         if run == len(found):
+            behind = place(first + found[-1].end - 1) + 1
             before = found[at - 1].end if at else 0
             # A backslash must not come to stand before the line end.
             instead = b" " if members[:before].endswith(b"\\") else b""
             yield place(first + before), behind, instead
-        elif found[run].start == last.end:
-            yield place(first + found[at].start), behind, b""
         else:
             yield place(first + found[at].start), place(first + found[run].start), b""
         at = run

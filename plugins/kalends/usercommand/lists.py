@@ -14,7 +14,7 @@ from kalends.names import folded_group, refusal_of_name
 from kalends.settings import Settings
 from kalends.usercommand.changes import listed, require_utf8, say_what_is_new
 from kalends.usercommand.opening import installation
-from kalends.usercommand.terminal import say, shown
+from kalends.usercommand.terminal import say, shown, word
 
 
 def accounts(given: argparse.Namespace) -> int:
@@ -33,7 +33,7 @@ def accounts(given: argparse.Namespace) -> int:
             said = logins.get(name, ["no account"])
             groups = files.groups_of(name)
             if groups:
-                said = [*said, f"in {' '.join(sorted(map(shown, groups)))}"]
+                said = [*said, f"in {' '.join(sorted(map(word, groups)))}"]
             refusal = refusal_of_name(name, named_feeds)
             if refusal:
                 said = [*said, f"no home: {refusal}"]
@@ -61,7 +61,7 @@ def groups(given: argparse.Namespace) -> int:
                 raise AccountError(f"there is no group {words[0]!r}")
             found = {group: found[group] for group in wanted}
         for group in sorted(found):
-            say(f"{shown(group)}: {' '.join(sorted(map(shown, found[group])))}".rstrip())
+            say(f"{shown(group)}: {' '.join(sorted(map(word, found[group])))}".rstrip())
     return 0
 
 

@@ -21,6 +21,11 @@ def shown(name: str) -> str:
     return name if name.isprintable() else repr(name)
 
 
+def word(name: str) -> str:
+    """A name as one of several on a line."""
+    return shown(f'"{name}"' if " " in name else name)
+
+
 def is_there() -> bool:
     """Whether somebody can be asked."""
     return sys.stdin is not None and sys.stdin.isatty()
