@@ -19,13 +19,13 @@ PACKAGE = ROOT / "plugins" / "kalends"
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving"},
-    {"checking", "demo"},
+    {"checking", "demo", "usercommand"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
-    {"importing", "login"},
+    {"importing", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject"},
-    {"worker", "errors", "atomicfile", "settings", "icaltext", "names", "proxies"},
+    {"worker", "errors", "atomicfile", "settings", "icaltext", "names", "proxies", "directoryxml"},
 ]
 # These stand beside one another: what one needs of another comes at assembly.
 APART = {"htauth", "store", "icsfeed"}

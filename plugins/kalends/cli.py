@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from kalends import __version__, assembly, configuration, demo, serving
+from kalends import __version__, assembly, configuration, demo, serving, usercommand
 from kalends.calobject import CalendarObject
 from kalends.checking import problems
 from kalends.errors import KalendsError
@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     feed.add_argument("action", choices=["list", "url", "rotate"])
     feed.add_argument("name", nargs="?", metavar="FEED")
     feed.add_argument("--user", metavar="USER", help="whose secret address (url, rotate)")
+    usercommand.register(command)
     return parser
 
 
