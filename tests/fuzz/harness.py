@@ -1,0 +1,199 @@
+"""One function for each target of the fuzzers: it takes any bytes, and raises what is a finding."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from kalends.htauth import libcrypt
+from kalends.htauth.basic import parse_basic
+from kalends.htauth.digest import (
+    ALGORITHMS,
+    authentication_info,
+    digest,
+    expected_response,
+    parse_digest,
+)
+from kalends.htauth.digestscheme import DigestScheme
+from kalends.htauth.headers import quoted_string
+from kalends.htauth.htfiles import parse_htdigest, parse_htpasswd
+from kalends.htauth.htgroup import parse_groups
+from kalends.htauth.nonces import SharedNonceCounts
+from kalends.htauth.noncesigning import NonceSigner
+from kalends.htauth.passwords import PasswordVerifier
+from kalends.htauth.schemes import BasicScheme
+from kalends.htauth.throttle import Throttle
+from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from support.wsgisite import Site
+
+REALM = "R"
+USER = b"alice"
+HA1 = digest("MD5", USER, REALM.encode(), b"secret")
+
+_KEY = b"k" * 32
+_START = 1_790_000_000.0
+# What a header line cannot have (RFC 9110 section 5.5).
+_NO_HEADER_TEXT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+# The password that a `user:hash` pair is tried with, and what comes between the parts of a login.
+_PASSWORD = b"secret"
+_SEPARATOR = b"\n\n"
+
+
+class QuickVerifier(PasswordVerifier):
+    """Verifies what takes no time, and refuses what does: a fuzzer finds the highest cost."""
+
+    def __init__(self) -> None:
+        super().__init__(libcrypt.load())
+
+    def verify(self, password: bytes, stored: bytes) -> bool:
+        """See `PasswordVerifier.verify`."""
+        return not self.is_slow(stored) and super().verify(password, stored)
+
+
+_VERIFIER = QuickVerifier()
+
+
+def digest_header(data: bytes) -> None:
+    """An Authorization header for HTTP Digest."""
+    sent = parse_digest(data.decode("latin-1"))
+    if sent is None:
+        return
+    assert sent.count is None or 0 < sent.count < 1 << 32
+    for algorithm, length in zip(ALGORITHMS, (32, 64), strict=True):
+        response = expected_response(algorithm, HA1, sent, b"GET")
+        assert re.fullmatch(rb"[0-9a-f]{%d}" % length, response)
+    for text in (authentication_info("MD5", HA1, sent, "next"), quoted_string(sent.username)):
+        assert not _NO_HEADER_TEXT.search(text), text
+    for secret in (sent.response, *sent.other.values()):
+        assert len(secret) < 8 or repr(secret) not in repr(sent).partition("response")[2]
+
+
+def basic_header(data: bytes) -> None:
+    """An Authorization header for HTTP Basic."""
+    sent = parse_basic(data.decode("latin-1"))
+    if sent is not None:
+        assert b":" not in sent.user
+        assert b"\0" not in sent.user + sent.password
+
+
+def htpasswd(data: bytes) -> None:
+    """A password file."""
+    file = parse_htpasswd(data)
+    fields = set()
+    for name in file.lines:
+        entry = file.find(name)
+        assert entry is not None
+        fields.add(entry.stored)
+        assert b":" not in entry.stored
+        assert 0 < entry.line <= data.count(b"\n") + 1
+        why = _VERIFIER.refusal(entry.stored)
+        assert why is None or why.isprintable()
+        _VERIFIER.verify(_PASSWORD, entry.stored)
+    assert len(file.names) <= len(file.lines)
+    assert set(file.usual) <= fields
+
+
+def htdigest(data: bytes) -> None:
+    """A password file for Digest."""
+    file = parse_htdigest(data)
+    for user, realm in file.first:
+        entry = file.find(user, realm)
+        accounts = file.accounts(realm)
+        assert len(accounts.names) <= len(file.first)
+        if entry is not None and user:
+            assert accounts.names
+            assert entry.sha256 or not accounts.all_sha256
+
+
+def groups(data: bytes) -> None:
+    """A group file."""
+    file = parse_groups(data)
+    assert "" not in file.members
+    for group, users in file.members.items():
+        assert "" not in users
+        assert all(group in file.groups[user] for user in users)
+
+
+class _Logins:
+    """A place to write user files to, and what outlives a request."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="kalends-fuzz-")
+        self.now = _START
+        self.files = [Path(self._folder.name) / name for name in ("users", "digest", "groups")]
+        self.counts = SharedNonceCounts(
+            Path(self._folder.name) / "counts", _START - 1000, buckets=16
+        )
+
+    def site(self, contents: list[bytes]) -> tuple[Site, UserDirectory]:
+        """Everything new but the counts of nonces."""
+        for path, content in zip(self.files, contents, strict=True):
+            path.write_bytes(content)
+            os.utime(path, (0, 0))  # long ago, so that nothing waits for more of it
+        users, digests, members = self.files
+        directory = UserDirectory(
+            htpasswd_file(users),
+            htdigest=htdigest_file(digests),
+            htgroup=htgroup_file(members),
+            realm=REALM,
+            basic_by_htdigest=True,
+            verifier=_VERIFIER,
+        )
+        scheme = DigestScheme(
+            directory, REALM, _KEY, self.counts, without_qop=True, now=lambda: self.now
+        )
+        schemes = [scheme, BasicScheme(directory, REALM)]
+        return Site(directory, REALM, schemes, Throttle(sleep=lambda _: None)), directory
+
+
+_logins: list[_Logins] = []
+
+
+def login(data: bytes) -> None:
+    """A whole request: its target and Authorization, and the three files, by empty lines apart.
+
+    The digest file begins with alice's line. ``@NONCE@`` in the header becomes a fresh nonce, and
+    ``@RESPONSE@`` what is right with alice's hash.
+    """
+    if not _logins:
+        _logins.append(_Logins())
+    logins = _logins[0]
+    logins.now += 0.01
+    request, *contents = data.split(_SEPARATOR, 3)
+    contents += [b""] * (3 - len(contents))
+    contents[1] = USER + b":" + REALM.encode() + b":" + HA1 + b"\n" + contents[1]
+    target, _, header = request.partition(b"\n")
+    site, directory = logins.site(contents)
+    path = unquote_to_bytes(target.partition(b"?")[0]).decode("latin-1")
+    answer = site.ask(
+        _completed(header, logins.now).decode("latin-1"),
+        path if path.startswith("/") else "/" + path,
+        RAW_URI=target.decode("latin-1"),
+    )
+    assert answer.status in (200, 400, 401), answer.status
+    for name, value in answer.headers:
+        assert not _NO_HEADER_TEXT.search(name + value), (name, value)
+    names = directory.names() | directory.basic_names()
+    for name in [*names, "nobody"]:
+        directory.groups_of(name)
+    assert all(why.isprintable() for why in directory.unverifiable().values())
+    if answer.status == 200 and answer.body != b"nobody":
+        assert answer.body.decode() in names
+
+
+def _completed(header: bytes, now: float) -> bytes:
+    nonce = NonceSigner(_KEY, REALM.encode()).issue(now - 0.005, int(now) & 0xFFFF)
+    header = header.replace(b"@NONCE@", nonce.encode())
+    sent = parse_digest(header.decode("latin-1"))
+    if sent is None:
+        return header
+    return header.replace(b"@RESPONSE@", expected_response("MD5", HA1, sent, b"GET"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (digest_header, basic_header, htpasswd, htdigest, groups)
+} | {"login": login}
