@@ -164,9 +164,8 @@ class Client:
             found[href] = {}
             for propstat in response.findall("D:propstat", NAMES):
                 if "200" in propstat.findtext("D:status", "", NAMES):
-                    found[href].update(
-                        {p.tag: p.text for p in propstat.find("D:prop", NAMES) or ()}
-                    )
+                    props = propstat.findall("D:prop/*", NAMES)
+                    found[href].update({prop.tag: prop.text for prop in props})
         return found
 
 
