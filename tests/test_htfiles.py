@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kalends.htauth.htfiles import (
@@ -200,3 +200,25 @@ def test_anything_can_be_read_as_a_digest_file(data: bytes) -> None:
     file = parse_htdigest(data)
     for user, realm in file.first:
         file.find(user, realm)
+
+
+FIELD = st.text("ab:# \\\t\r\0é", max_size=4).map(str.encode) | st.sampled_from([b"a", b"b", b"R"])
+HASH = FIELD | st.sampled_from([b"0" * 32, b"1" * 64, b"A" * 32])
+
+
+@given(
+    st.lists(st.tuples(FIELD, FIELD, HASH).map(b":".join) | st.just(b"# a"), max_size=6),
+    st.sampled_from([b"\n", b"\r\n"]),
+    st.booleans(),
+)
+def test_plain_digest_files_are_read_as_others_are(
+    lines: list[bytes], end: bytes, ended: bool
+) -> None:
+    data = end.join(lines) + (end if ended else b"")
+    assume(b"\0" not in data and not any(line.endswith(b"\\") for line in lines))
+    plain = parse_htdigest(data)
+    # A continued comment behind it makes nobody's line another one.
+    careful = parse_htdigest(end.join([*lines, b"#\\", b""]))
+    assert (plain.first, plain.long) == (careful.first, careful.long)
+    for realm in (b"R", b"a"):
+        assert plain.accounts(realm) == careful.accounts(realm)

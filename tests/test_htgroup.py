@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalends.htauth.htgroup import parse_groups
+from kalends.htauth.htfiles import decode_name
+from kalends.htauth.htgroup import parse_groups, words
 from support.vectors import file_bytes, raw_vectors
 
 
@@ -39,7 +40,7 @@ def test_members(members: bytes, expected: set[str]) -> None:
 def test_lines_of_a_group_add_up_under_its_first_spelling() -> None:
     file = parse_groups("Staff: alice\nstaff : bob\nÉ: x\né: y\n: nobody\n".encode())
     assert file.members == {"Staff": {"alice", "bob"}, "É": {"x"}, "é": {"y"}}
-    assert file.groups["bob"] == {"Staff"}
+    assert file.groups["bob"] == ["Staff"]
 
 
 CASES = [
@@ -72,3 +73,15 @@ def lowered(name: str) -> bytes:
 def test_anything_can_be_read(data: bytes) -> None:
     file = parse_groups(data)
     assert all(name in file.groups for members in file.members.values() for name in members)
+
+
+def test_one_group_in_two_encodings_adds_up() -> None:
+    file = parse_groups("büro: alice\n".encode() + "BüRO: bob\n".encode("latin-1"))
+    assert file.members == {"büro": {"alice", "bob"}}
+
+
+@given(st.lists(st.binary(max_size=6)).map(b" ".join))
+def test_plain_lines_are_read_as_others_are(text: bytes) -> None:
+    plain = bytes(byte for byte in text if byte not in b"\n\0\\\"'")
+    expected = {decode_name(word.value) for word in words(plain)}
+    assert parse_groups(b"g: " + plain).members["g"] == expected

@@ -142,7 +142,7 @@ class UserFiles:
 
     def groups_of(self, name: str) -> frozenset[str]:
         """The groups that an account is in."""
-        return parse_groups(self.texts.get("htgroup", b"")).groups.get(name, frozenset())
+        return frozenset(parse_groups(self.texts.get("htgroup", b"")).groups.get(name, ()))
 
     def other_realms(self, name: str) -> list[str]:
         """The realms but the configured one in which the digest file has an account."""

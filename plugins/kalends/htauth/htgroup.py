@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -15,6 +15,7 @@ from kalends.htauth.htfiles import (
     logical_lines,
     split_field,
 )
+from kalends.names import folded_group
 
 GROUP_LINE_LIMIT = 16 * 1024 * 1024
 """Bytes of a joined line at which Apache stops reading a group file."""
@@ -26,6 +27,7 @@ _WORD = re.compile(
       | (?P<plain>[^ \t\n\v\f\r]+) )""",
     re.VERBOSE,
 )
+_MARKS = (b'"', b"'", b"\\")
 _DOUBLE_ESCAPE = re.compile(rb"\\([\"\\])")
 _SINGLE_ESCAPE = re.compile(rb"\\(['\\])")
 
@@ -41,30 +43,39 @@ class GroupFile:
     members: Mapping[str, frozenset[str]]
 
     @cached_property
-    def groups(self) -> Mapping[str, frozenset[str]]:
+    def groups(self) -> Mapping[str, Sequence[str]]:
         """By a user's name, the names of the groups that it is in."""
-        found: dict[str, set[str]] = {}
+        found: dict[str, list[str]] = {}
         for group, users in self.members.items():
             for user in users:
-                found.setdefault(user, set()).add(group)
-        return {user: frozenset(groups) for user, groups in found.items()}
+                found.setdefault(user, []).append(group)
+        return found
 
 
 def parse_groups(data: bytes) -> GroupFile:
     """Lines ``group: member member ...``; several lines of one group add up."""
-    spelling: dict[bytes, bytes] = {}
-    members: dict[bytes, set[str]] = {}
+    spelling: dict[bytes, str] = {}
+    members: dict[bytes, list[str]] = {}
     for line in logical_lines(data, GROUP_LINE_LIMIT):
         if isinstance(line, OverlongLine):
             break
         name, rest = split_field(line.text)
-        name = name.rstrip(BLANKS)
-        spelling.setdefault(name.lower(), name)
-        found = members.setdefault(name.lower(), set())
-        found.update(decode_name(word.value) for word in words(rest) if word.value)
-    return GroupFile(
-        {decode_name(spelling[key]): frozenset(found) for key, found in members.items() if key}
-    )
+        group = decode_name(name.rstrip(BLANKS))
+        key = folded_group(group)
+        spelling.setdefault(key, group)
+        members.setdefault(key, []).extend(_members(rest))
+    return GroupFile({spelling[key]: frozenset(found) for key, found in members.items() if key})
+
+
+def _members(text: bytes) -> list[str]:
+    if any(mark in text for mark in _MARKS):
+        return [decode_name(word.value) for word in words(text) if word.value]
+    # Most lines are plain, and of 50,000 some request has to wait.
+    plain = text.split()
+    try:
+        return b" ".join(plain).decode().split(" ") if plain else []
+    except UnicodeDecodeError:
+        return [decode_name(word) for word in plain]
 
 
 class Word(NamedTuple):

@@ -30,6 +30,7 @@ _log = logging.getLogger("kalends.htauth")
 
 _SLOW_AT_A_TIME = 2
 _EMPTY = parse_htpasswd(b"")
+_NONE: frozenset[str] = frozenset()
 
 
 class Verifier(Protocol):
@@ -172,9 +173,7 @@ class UserDirectory:
         Raises:
             UserFileUnavailableError: the group file cannot be read.
         """
-        return (
-            self._htgroup.current().groups.get(user, frozenset()) if self._htgroup else frozenset()
-        )
+        return frozenset(self._htgroup.current().groups.get(user, ())) if self._htgroup else _NONE
 
     def members(self) -> Mapping[str, frozenset[str]]:
         """By group, who is in it, whether there are such accounts or not.
