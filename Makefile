@@ -20,6 +20,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/logins.py
 
 # The two requirements files hold one version, with its hash, of everything that is installed.
 lock: $(VENV)/.installed-dev

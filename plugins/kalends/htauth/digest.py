@@ -25,6 +25,7 @@ _FIELD = re.compile(
     (?:,|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _EMPTY = re.compile(rb"[ \t]*(?:,|\Z)")
 _UNESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _COUNT = re.compile(rb"[0-9A-Fa-f]{1,8}")
@@ -100,7 +101,7 @@ def _fields(value: str) -> dict[bytes, bytes] | None:
     except UnicodeEncodeError:
         return None
     scheme = _SCHEME.match(data)
-    if scheme is None or any((byte < 32 and byte != 9) or byte == 127 for byte in data):
+    if scheme is None or _CONTROL.search(data):
         return None
     fields: dict[bytes, bytes] = {}
     position = scheme.end()
@@ -116,7 +117,9 @@ def _fields(value: str) -> dict[bytes, bytes] | None:
         if name in fields:
             return None
         quoted = match["quoted"]
-        fields[name] = token if quoted is None else _UNESCAPE.sub(rb"\1", quoted)
+        if quoted is not None:
+            token = _UNESCAPE.sub(rb"\1", quoted) if b"\\" in quoted else quoted
+        fields[name] = token
         position = match.end()
     return fields
 

@@ -54,24 +54,29 @@ class GroupFile:
 
 def parse_groups(data: bytes) -> GroupFile:
     """Lines ``group: member member ...``; several lines of one group add up."""
-    spelling: dict[bytes, str] = {}
-    members: dict[bytes, list[str]] = {}
+    lines: dict[bytes, list[bytes]] = {}
     for line in logical_lines(data, GROUP_LINE_LIMIT):
         if isinstance(line, OverlongLine):
             break
         name, rest = split_field(line.text)
-        group = decode_name(name.rstrip(BLANKS))
+        lines.setdefault(name.rstrip(BLANKS), []).append(rest)
+    spelling: dict[bytes, str] = {}
+    members: dict[bytes, set[str]] = {}
+    for name, rests in lines.items():
+        group = decode_name(name)
         key = folded_group(group)
         spelling.setdefault(key, group)
-        members.setdefault(key, []).extend(_members(rest))
+        members.setdefault(key, set()).update(_members(rests))
     return GroupFile({spelling[key]: frozenset(found) for key, found in members.items() if key})
 
 
-def _members(text: bytes) -> list[str]:
-    if any(mark in text for mark in _MARKS):
-        return [decode_name(word.value) for word in words(text) if word.value]
-    # Most lines are plain, and of 50,000 some request has to wait.
-    plain = text.split()
+def _members(rests: list[bytes]) -> list[str]:
+    """The members on all lines of one group."""
+    whole = b" ".join(rests)
+    if any(mark in whole for mark in _MARKS):
+        return [decode_name(word.value) for text in rests for word in words(text) if word.value]
+    # Most files are plain, and of 50,000 lines some request has to wait.
+    plain = whole.split()
     try:
         return b" ".join(plain).decode().split(" ") if plain else []
     except UnicodeDecodeError:

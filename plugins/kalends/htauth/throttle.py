@@ -16,6 +16,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import lru_cache
 
 FREE_TRIES = 5
 LONGEST_SECONDS = 4.0
@@ -148,6 +149,7 @@ class Throttle:
                 self._welcome.popitem(last=False)
 
 
+@lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """What one attacker has: an IPv4 address, or the 64 bits of an IPv6 address before the host."""
     try:
