@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 MAX_BCRYPT_COST = 17
-MAX_ROUNDS = 5_000_000
+MAX_ROUNDS = 1_000_000
 """Rounds of the other formats; like bcrypt at its limit this is some seconds of one processor."""
 MAX_MEMORY = 256 * 1024 * 1024
 """Bytes that one verification with scrypt or yescrypt may take."""
