@@ -186,6 +186,7 @@ def group_lines(data: bytes) -> int:
 @example(b"g: x\\ alice\nh: bob\n", {"alice"})
 @example(b"g: x\\\ralice\nh: bob\n", {"alice"})
 @example(b'g: carl "alice"bob\n', {"alice"})
+@example(b'family:"alice smith":\n', {"alice smith"})
 def test_who_leaves_all_groups_is_in_none_and_others_stay(data: bytes, names: set[str]) -> None:
     before, new = parse_groups(data).members, without_members(data, None, names)
     assert parse_groups(new).members == {g: found - names for g, found in before.items()}

@@ -105,7 +105,9 @@ def _cuts(line: Entry, names: Collection[str]) -> Iterator[tuple[int, int, bytes
             instead = b" " if members[:before].endswith(b"\\") else b""
             yield place(first + before), behind, instead
         else:
-            yield place(first + found[at].start), place(first + found[run].start), b""
+            # Colons that follow the group's own would be taken for one with it.
+            instead = b" " if at == 0 and members[found[run].start :].startswith(b":") else b""
+            yield place(first + found[at].start), place(first + found[run].start), instead
         at = run
 
 
