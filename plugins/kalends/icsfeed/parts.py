@@ -121,11 +121,15 @@ def opened(path: Path) -> Iterator[Parts]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
-    # It can be made again from the store, so nothing waits for the disk.
-    connection.execute("PRAGMA synchronous = OFF")
-    # A journal on disk, though: a worker that is killed must not leave half of a change.
-    connection.execute("PRAGMA journal_mode = TRUNCATE")
-    known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
-    if not known.fetchone()[0]:
-        connection.executescript(_TABLES)
+    try:
+        # It can be made again from the store, so nothing waits for the disk.
+        connection.execute("PRAGMA synchronous = OFF")
+        # A journal on disk, though: a worker that is killed must not leave half of a change.
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
+        if not known.fetchone()[0]:
+            connection.executescript(_TABLES)
+    except BaseException:
+        connection.close()
+        raise
     return connection
