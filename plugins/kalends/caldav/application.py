@@ -61,11 +61,19 @@ class Application(RadicaleApplication):
         super().__init__(configuration)
         assert isinstance(self._storage, Storage)
         self.storage: Storage = self._storage
+        self._share_storage()
         assert isinstance(self._rights, Rights)
         assert isinstance(self._auth, Auth)
         self.rights: Rights = self._rights
         self._login: Auth = self._auth
         self._places = GroupPlaces(self.storage, lambda _: ())
+
+    def _share_storage(self) -> None:
+        """Close the second storage that Radicale's sharing, which is off, opens for itself."""
+        second = self._sharing._storage
+        assert isinstance(second, Storage)
+        second.database.close()
+        self._sharing._storage = self.storage
 
     def tell_groups(self, groups_of: GroupsOf) -> None:
         """Let members share what belongs to their groups."""
