@@ -72,7 +72,9 @@ def work_there(page: Page, server: KalendsServer, over_the_wire: type[AbstractAs
     confirm.locator("[data-name=confirmationtxt]").fill(
         confirm.locator("[data-name=deleteconfirmationtext]").inner_text()
     )
-    confirm.locator("[data-name=delete]").click()
+    with page.expect_response(lambda response: response.request.method == "DELETE") as deleted:
+        confirm.locator("[data-name=delete]").click()
+    assert deleted.value.ok
     expect(made).to_have_count(0)
     assert status() == 404
 
