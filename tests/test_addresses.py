@@ -45,7 +45,7 @@ def test_an_event_stands_where_it_was_put(
     moved = shared_server.request("MOVE", path, user=account, headers={"Destination": target})
     assert moved.status == 201
     assert shared_server.request("GET", target, user=account).status == 200
-    assert shared_server.request("DELETE", target, user=account).status == 200
+    assert shared_server.request("DELETE", target, user=account).status == 204
 
 
 @pytest.mark.parametrize("user", ["ålice", "名", "ann smith", "a@b.example"])

@@ -25,7 +25,17 @@ ROWS = [
     {"importing", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject"},
-    {"worker", "errors", "atomicfile", "settings", "icaltext", "names", "proxies", "directoryxml"},
+    {
+        "worker",
+        "errors",
+        "atomicfile",
+        "settings",
+        "icaltext",
+        "names",
+        "proxies",
+        "directoryxml",
+        "encodings",
+    },
 ]
 # These stand beside one another: what one needs of another comes at assembly.
 APART = {"htauth", "store", "icsfeed"}

@@ -200,7 +200,7 @@ def test_every_name_is_stored(client: Client, name: str) -> None:
     assert client("PUT", f"/alice/calendar/{name}", event("a")).status == 201
     assert client("GET", f"/alice/calendar/{name}").body == event("a")
     assert len(client.props("/alice/calendar/", "D:getetag", depth="1")) == 2
-    assert client("DELETE", f"/alice/calendar/{name}").status == 200
+    assert client("DELETE", f"/alice/calendar/{name}").status == 204
 
 
 def test_move_between_calendars(client: Client) -> None:
@@ -231,7 +231,7 @@ def test_delete_asks_if_match(client: Client) -> None:
     put(client, "a.ics", event("a"))
     assert client("DELETE", "/alice/calendar/a.ics", headers={"If-Match": '"x"'}).status == 412
     etag = client("GET", "/alice/calendar/a.ics").headers["ETag"]
-    assert client("DELETE", "/alice/calendar/a.ics", headers={"If-Match": etag}).status == 200
+    assert client("DELETE", "/alice/calendar/a.ics", headers={"If-Match": etag}).status == 204
     assert client("DELETE", "/alice/calendar/a.ics").status == 404
 
 

@@ -74,7 +74,7 @@ def test_an_event_moves(front: str) -> None:
         ask("PUT", "/ann/calendar/from.ics", event("moves").encode())
         to = {"Destination": f"{front}/ann/calendar/to.ics", "Overwrite": "T"}
         assert ask("MOVE", "/ann/calendar/from.ics", headers=to) == 201
-        assert ask("DELETE", "/ann/calendar/to.ics") == 200
+        assert ask("DELETE", "/ann/calendar/to.ics") == 204
 
 
 def test_the_log_names_the_client(front: str, server: KalendsServer) -> None:

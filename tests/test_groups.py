@@ -48,7 +48,7 @@ def alice(installation: Installation) -> Iterator[Client]:
 def test_members_read_and_write_what_their_group_shares(alice: Client) -> None:
     assert alice("PUT", f"{SHARED}a.ics", event("a")).status == 201
     assert alice("GET", f"{SHARED}a.ics", user="bob").body == event("a")
-    assert alice("DELETE", f"{SHARED}a.ics", user="bob").status == 200
+    assert alice("DELETE", f"{SHARED}a.ics", user="bob").status == 204
     assert alice("GET", f"{SHARED}a.ics").status == 404
 
 

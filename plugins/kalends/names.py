@@ -40,6 +40,16 @@ def refusal_of_group(name: str) -> str | None:
     return "it begins with '.'" if name.startswith(".") else None
 
 
+def owner_of(path: str) -> str:
+    """The account, or the place of the group, that a collection belongs to.
+
+    Args:
+        path: without a slash at either end.
+    """
+    names = path.split("/")
+    return "/".join(names[:2]) if names[0] == GROUPS else names[0]
+
+
 def folded_group(name: str) -> bytes:
     """A group's name as names of groups are compared: they know no ASCII case, as for Apache."""
     return name.encode().lower()  # of bytes, lower() knows ASCII alone

@@ -17,14 +17,13 @@ from sqlalchemy import Connection
 
 from kalends.icsfeed.whole import whole_calendar
 from kalends.items import Item, content_of, may_match
-from kalends.names import GROUPS
+from kalends.names import GROUPS, owner_of
 from kalends.store import collections, objects, verify
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.migrate import migrate
 from kalends.store.objects import Content, ObjectRow
-
-_TOKEN = "data:,kalends-"  # noqa: S105 - the beginning of a sync-token, no secret
+from kalends.store.synctokens import ctag_of, modseq_of, token_of
 
 
 class Collection(BaseCollection):
@@ -46,13 +45,12 @@ class Collection(BaseCollection):
     @property
     def owner(self) -> str:
         """The account, or the place of the group, that it belongs to."""
-        names = self.row.path.split("/")
-        return "/".join(names[:2]) if names[0] == GROUPS else names[0]
+        return owner_of(self.row.path)
 
     @property
     def etag(self) -> str:
         """The ctag: it changes with every change of the collection."""
-        return f'"{self.row.incarnation}-{self.row.modseq}"'
+        return ctag_of(self.row)
 
     @property
     def tag(self) -> str:
@@ -70,28 +68,17 @@ class Collection(BaseCollection):
         Raises:
             ValueError: the token is none of ours, or too old to know what was removed since.
         """
-        row = self.row
-        token = f"{_TOKEN}{row.id}-{row.incarnation}-{row.modseq}"
+        token = token_of(self.row)
         if not old_token:
             return token, self._hrefs()
-        since = self._modseq_of(old_token)
-        if since == row.modseq:
+        since = modseq_of(self.row, old_token)
+        if since == self.row.modseq:
             return token, ()
-        return token, objects.hrefs_since(self._connection, row.id, since)
+        return token, objects.hrefs_since(self._connection, self.row.id, since)
 
     def _hrefs(self) -> Iterator[str]:
         # Nothing is read where only the token was asked for, as on every poll.
         yield from objects.hrefs_since(self._connection, self.row.id, 0)
-
-    def _modseq_of(self, token: str) -> int:
-        prefix = f"{_TOKEN}{self.row.id}-{self.row.incarnation}-"
-        number = token.removeprefix(prefix)
-        if number == token or not (number.isascii() and number.isdigit()) or len(number) > 18:
-            raise ValueError(f"not a sync-token of this collection: {token[:80]!r}")
-        modseq = int(number)
-        if modseq > self.row.modseq or modseq < self.row.forgotten or modseq == 0:
-            raise ValueError(f"the sync-token is too old: {token[:80]!r}")
-        return modseq
 
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, Item | None]]:
         """The named items; None for a name at which nothing stands."""

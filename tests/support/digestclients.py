@@ -169,4 +169,4 @@ def a_day(ask: AbstractAsk, home: str = "/ann%20smith") -> list[int]:
     ]
 
 
-A_GOOD_DAY = [200, 207, 201, 200, 207, 200, 200, 404]
+A_GOOD_DAY = [200, 207, 201, 200, 207, 200, 204, 404]

@@ -97,6 +97,23 @@ class Client:
         environ: Mapping[str, object] | None = None,
     ) -> Answer:
         """Send one request; ``user=""`` sends it without credentials."""
+        return self._call(self._environ(method, path, body, user, headers, environ))
+
+    def start(self, method: str, path: str, body: bytes | str = b"") -> Iterable[bytes]:
+        """Send one request, and return the body of its answer unread."""
+        return self.app(
+            self._environ(method, path, body, None, None, None), lambda *_: lambda data: None
+        )
+
+    def _environ(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str,
+        user: str | None,
+        headers: Mapping[str, str] | None,
+        environ: Mapping[str, object] | None,
+    ) -> dict[str, object]:
         data = body.encode() if isinstance(body, str) else body
         raw, _, query = path.partition("?")
         given: dict[str, object] = {
@@ -127,7 +144,7 @@ class Client:
             key = header.upper().replace("-", "_")
             given[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
         given.update(environ or {})
-        return self._call(given)
+        return given
 
     def _call(self, environ: dict[str, object]) -> Answer:
         started: list[tuple[str, list[tuple[str, str]]]] = []

@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from radicale import types, xmlutils
 
+from kalends.caldav.request import Answer
 from kalends.errors import ObjectRefusedError
 
 _WHY = "{urn:x-kalends}why"
@@ -38,6 +39,18 @@ def precondition(
     ET.SubElement(error, _WHY).text = why
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
+
+
+def as_answer(response: types.WSGIResponse) -> Answer:
+    """An answer in Radicale's form in ours."""
+    status, headers, body, _ = response
+    sent = dict(headers)
+    if isinstance(body, str):
+        sent["Content-Type"] += "; charset=utf-8"
+        body = body.encode("utf-8")
+    if body is None:
+        return Answer(HTTPStatus(status), sent)
+    return Answer(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
 
 
 def plain(status: HTTPStatus) -> types.WSGIResponse:

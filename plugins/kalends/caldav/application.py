@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-import defusedxml.ElementTree as DefusedET
-from defusedxml.common import DefusedXmlException
 from radicale import config, httputils, types, xmlutils
 from radicale.app import Application as RadicaleApplication
 from radicale.app.base import Access
+from radicale.log import logger as radicale_log
 
 from kalends.auth import Auth
 from kalends.caldav import answers
 from kalends.caldav.body import BodyRefusedError, put_back, read_body
+from kalends.caldav.frequent import Frequent, Limits
 from kalends.caldav.groups import GroupPlaces, GroupsOf
 from kalends.caldav.move import Move
 from kalends.caldav.put import Put
+from kalends.caldav.reads import Reads
+from kalends.caldav.request import Request
+from kalends.caldav.xmlbody import parse
 from kalends.errors import StoreFullError
 from kalends.htauth.htfiles import decode_name
 from kalends.htauth.middleware import USER_KEY
@@ -67,6 +70,38 @@ class Application(RadicaleApplication):
         self.rights: Rights = self._rights
         self._login: Auth = self._auth
         self._places = GroupPlaces(self.storage, lambda _: ())
+        self._frequent = None if self._tells_all() else self._made_frequent()
+
+    def _tells_all(self) -> bool:
+        """Whether the log is to show what only Radicale's own way through a request tells."""
+        settings = self.configuration
+        return (
+            radicale_log.isEnabledFor(logging.DEBUG)
+            or settings.get("logging", "profiling") != "none"
+            or any(
+                settings.get("logging", f"{part}_on_notice_condition")
+                for part in (
+                    "request_header",
+                    "request_content",
+                    "response_header",
+                    "response_content",
+                )
+            )
+        )
+
+    def _made_frequent(self) -> Frequent:
+        reads = Reads(
+            self.storage, self.rights, lambda user: self._places.of(user), self._max_resource_size
+        )
+        limits = Limits(
+            max_content_length=self._max_content_length,
+            max_resource_size=self._max_resource_size,
+            strict_preconditions=self._strict_preconditions,
+            validate_user_value=self._validate_user_value,
+            validate_path_value=self._validate_path_value,
+            urldecode_username=self._urldecode_username,
+        )
+        return Frequent(self.storage, self.rights, reads, limits)
 
     def _share_storage(self) -> None:
         """Close the second storage that Radicale's sharing, which is off, opens for itself."""
@@ -80,12 +115,25 @@ class Application(RadicaleApplication):
         self._places = GroupPlaces(self.storage, groups_of)
         self.rights.places_of = self._login.places_of = self._places.of
 
-    def _handle_request(self, environ: types.WSGIEnviron) -> Any:
-        """Answer a request; the groups of its user have their places then, as the user has."""
-        self._places.of(environ.get(USER_KEY, ""))
+    def __call__(
+        self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
+    ) -> Iterable[bytes]:
+        """Answer a request: in a frequent way if it is of a frequent shape, else as Radicale."""
+        assert isinstance(environ, dict)
+        user = environ.get(USER_KEY, "")
+        self._places.of(user)  # the groups of its user have their places then, as the user has
         # Radicale takes text, as its own server gives it; WSGI gives bytes as ISO-8859-1.
-        path = decode_name(environ.get("PATH_INFO", "").encode("latin-1"))
-        return super()._handle_request({**environ, "PATH_INFO": self._places.in_path(path)})
+        path = self._places.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
+        environ["PATH_INFO"] = path
+        if user and self._frequent:
+            prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
+            request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
+            answer = self._frequent.answer(request)
+            if answer is not None:
+                headers = {**answer.headers, **self._extra_headers}
+                start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
+                return () if request.method == "HEAD" else answer.body
+        return super().__call__(environ, start_response)
 
     def do_PUT(
         self,
@@ -108,7 +156,9 @@ class Application(RadicaleApplication):
             max_size=self._max_resource_size,
             strict=self._strict_preconditions,
         )
-        return self._write(lambda: put.answer(read_body(environ, self._max_content_length)))
+        return self._write(
+            lambda: put.answer(read_body(environ, self._max_content_length), put.look())
+        )
 
     def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
         """Set and remove properties, all or none (RFC 4918 section 9.2)."""
@@ -202,12 +252,10 @@ class Application(RadicaleApplication):
 
 def _root(body: bytes, method: str) -> ET.Element | None:
     """The root of a request's XML; None if it is not what the method takes (RFC 4918 8.2)."""
-    try:
-        root: ET.Element = DefusedET.fromstring(body)
-    except (ET.ParseError, DefusedXmlException, ValueError):
-        return None
+    root = parse(body)
     expected = _ROOTS.get(method)
-    return root if expected is None or root.tag == xmlutils.make_clark(expected) else None
+    fits = root is not None and (expected is None or root.tag == xmlutils.make_clark(expected))
+    return root if fits else None
 
 
 def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:

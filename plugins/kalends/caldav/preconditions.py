@@ -23,6 +23,12 @@ def holds(environ: Mapping[str, Any], etag: str | None) -> bool:
     return if_none_match is None or not _match(if_none_match, etag, weak=True)
 
 
+def is_known(environ: Mapping[str, Any], etag: str) -> bool:
+    """Whether a reader says that it has what it asks for."""
+    if_none_match = environ.get("HTTP_IF_NONE_MATCH")
+    return if_none_match is not None and _match(if_none_match, etag, weak=True)
+
+
 def _match(header: str, etag: str | None, *, weak: bool = False) -> bool:
     if etag is None:
         return False

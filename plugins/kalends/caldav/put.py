@@ -82,10 +82,13 @@ class Put:
         self._strict = strict
         self._path = pathutils.strip_path(access.path)
 
-    def answer(self, body: bytes) -> types.WSGIResponse:
-        """Store ``body`` at the address, or say why not."""
+    def look(self) -> Target:
+        """See what stands at the address."""
         with self._storage.acquire_lock("r", self._access.user):
-            target = self._target()
+            return self._target()
+
+    def answer(self, body: bytes, target: Target) -> types.WSGIResponse:
+        """Store ``body`` at the address, or say why not."""
         refusal = self._refusal(target)
         if refusal:
             return refusal

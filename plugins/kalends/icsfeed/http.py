@@ -10,6 +10,7 @@ from email.utils import formatdate, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
+from kalends.encodings import takes_gzip
 from kalends.errors import UserFileUnavailableError
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.definitions import Feed
@@ -103,7 +104,7 @@ class FeedApplication:
     def _answer(
         self, feed: Feed, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        coding = "gzip" if _takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
+        coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
         state = self._versions.state(feed)
         if _is_known(environ, state):
             start_response(_line(HTTPStatus.NOT_MODIFIED), _headers(feed, state, coding))
@@ -171,15 +172,6 @@ def _is_known(environ: Environ, state: State) -> bool:
         return state.changed <= parsedate_to_datetime(since).timestamp()
     except (ValueError, OverflowError, TypeError):
         return False
-
-
-def _takes_gzip(header: str) -> bool:
-    """Whether Accept-Encoding prefers gzip to nothing (RFC 9110 section 12.5.3)."""
-    for part in header.split(","):
-        coding, _, weight = part.partition(";")
-        if coding.strip().lower() == "gzip":
-            return not re.fullmatch(r"\s*q\s*=\s*0(?:\.0*)?\s*", weight, re.IGNORECASE)
-    return False
 
 
 def _line(status: HTTPStatus) -> str:

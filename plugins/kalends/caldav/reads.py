@@ -1,0 +1,258 @@
+"""PROPFIND, REPORT and GET straight from the store, for the shapes that clients send all day.
+
+What cannot be answered here, every refusal among it, is None, and goes on to Radicale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Collection as Places
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import unquote, urlsplit
+
+from radicale import httputils
+from radicale.pathutils import sanitize_path
+from radicale.xmlutils import OBJECT_MIMETYPES
+from sqlalchemy import Connection
+
+from kalends.caldav import xmltext
+from kalends.caldav.objectview import ObjectsView
+from kalends.caldav.preconditions import is_known
+from kalends.caldav.properties import Asked, CollectionView, http_date
+from kalends.caldav.request import Answer, Request
+from kalends.caldav.shapes import Multiget, Propfind, Report, Sync
+from kalends.caldav.spool import Spool
+from kalends.encodings import takes_gzip
+from kalends.names import GROUPS
+from kalends.rights import Rights
+from kalends.storage import Collection, Storage
+from kalends.store import collections, listing, objects
+from kalends.store.collections import CollectionRow
+from kalends.store.synctokens import modseq_of, token_of
+
+_XML = "text/xml; charset=utf-8"
+
+
+class Reads:
+    """The frequent reads.
+
+    Args:
+        storage: the store.
+        rights: who may see what.
+        places_of: the places of a user's groups.
+        max_resource_size: what clients are told of it, octets.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        rights: Rights,
+        places_of: Callable[[str], Places[str]],
+        max_resource_size: int,
+    ) -> None:
+        self._storage = storage
+        self._rights = rights
+        self._places_of = places_of
+        self._max_resource_size = max_resource_size
+
+    def propfind(self, request: Request, asked: Propfind) -> Answer | None:
+        """Properties of a collection or an object, and of what is directly in it."""
+        depth = request.header("HTTP_DEPTH") or "0"
+        if depth not in ("0", "1"):
+            return None
+        with self._spool(request) as spool, self._snapshot() as connection:
+            target = collections.find(connection, request.sane)
+            if target is None and not request.sane:
+                target = collections.UNWRITTEN_ROOT
+            if target is None:
+                found = self._propfind_object(connection, request, asked, spool)
+            else:
+                found = self._propfind_collection(connection, request, asked, target, depth, spool)
+            return _multistatus(spool, {"DAV": httputils.DAV_HEADERS}) if found else None
+
+    def _propfind_collection(
+        self,
+        connection: Connection,
+        request: Request,
+        asked: Propfind,
+        target: CollectionRow,
+        depth: str,
+        spool: Spool,
+    ) -> bool:
+        view = self._view(connection, request, target)
+        if view is None or not self._has_home(connection, request, target):
+            return False
+        spool.write(xmltext.MULTISTATUS)
+        spool.write(view.response(asked.props))
+        if depth == "1":
+            if target.tag:
+                rows = ObjectsView(view, asked.props, in_report=False)
+                for row in listing.every(connection, target.id, data=False):
+                    spool.write(rows.response(row))
+            for child in self._below(connection, request, target):
+                child_view = self._view(connection, request, child)
+                if child_view:
+                    spool.write(child_view.response(asked.props))
+        spool.write(xmltext.MULTISTATUS_END)
+        return True
+
+    def _below(
+        self, connection: Connection, request: Request, target: CollectionRow
+    ) -> Iterable[CollectionRow]:
+        """The collections in one; in a home its user's groups' as well, for clients look there."""
+        yield from collections.children(connection, target.path)
+        if target.path == request.user:
+            for place in sorted(self._places_of(request.user)):
+                yield from collections.children(connection, f"{GROUPS}/{place}")
+
+    def _propfind_object(
+        self, connection: Connection, request: Request, asked: Propfind, spool: Spool
+    ) -> bool:
+        parent, name = _split(request)
+        view = self._view_at(connection, request, parent)
+        if view is None:
+            return False
+        rows = ObjectsView(view, asked.props, in_report=False)
+        for row in listing.named(connection, view.row.id, [name], data=False):
+            spool.write(xmltext.MULTISTATUS + rows.response(row) + xmltext.MULTISTATUS_END)
+            return True
+        return False
+
+    def report(self, request: Request, asked: Report) -> Answer | None:
+        """What changed in a calendar or address book, or some of its objects."""
+        with self._spool(request) as spool, self._snapshot() as connection:
+            view = self._view_at(connection, request, request.sane)
+            if view is None:
+                return None
+            spool.write(xmltext.MULTISTATUS)
+            rows = ObjectsView(view, asked.props, in_report=True)
+            if isinstance(asked, Sync):
+                found = self._sync(connection, view, rows, asked, spool)
+            elif isinstance(asked, Multiget):
+                found = self._multiget(connection, view, rows, asked, spool)
+            else:
+                found = False
+            spool.write(xmltext.MULTISTATUS_END)
+            return _multistatus(spool) if found else None
+
+    def _sync(
+        self,
+        connection: Connection,
+        view: CollectionView,
+        rows: ObjectsView,
+        asked: Sync,
+        spool: Spool,
+    ) -> bool:
+        if view.row.tag not in ("VCALENDAR", "VADDRESSBOOK"):
+            return False
+        try:
+            since = modseq_of(view.row, asked.token) if asked.token else 0
+        except ValueError:
+            return False
+        there = set()
+        if since == 0:
+            for row in listing.every(connection, view.row.id, data=rows.needs_data):
+                spool.write(rows.response(row))
+        elif since < view.row.modseq:
+            for row in listing.changed_since(connection, view.row.id, since, data=rows.needs_data):
+                there.add(row.href)
+                spool.write(rows.response(row))
+            for name in listing.gone_since(connection, view.row.id, since):
+                if name not in there:
+                    spool.write(xmltext.gone(rows.path(name)))
+        spool.write(f"<sync-token>{token_of(view.row)}</sync-token>")
+        return True
+
+    def _multiget(
+        self,
+        connection: Connection,
+        view: CollectionView,
+        rows: ObjectsView,
+        asked: Multiget,
+        spool: Spool,
+    ) -> bool:
+        if view.row.tag != asked.tag:
+            return False
+        paths = dict.fromkeys(_path_of(href) for href in asked.hrefs)
+        base = rows.path("")
+        names = {path.removeprefix(base) for path in paths if path.startswith(base)}
+        missing = dict.fromkeys(paths)
+        for row in listing.named(connection, view.row.id, names, data=rows.needs_data):
+            missing.pop(rows.path(row.href), None)
+            spool.write(rows.response(row))
+        for path in missing:
+            spool.write(xmltext.gone(path))
+        return True
+
+    def get(self, request: Request) -> Answer | None:
+        """An object as it was stored."""
+        parent, name = _split(request)
+        with self._snapshot() as connection:
+            view = self._view_at(connection, request, parent)
+            row = objects.get(connection, view.row.id, name) if view else None
+        if row is None:
+            return None
+        headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed)}
+        if is_known(request.environ, row.etag):
+            return Answer(HTTPStatus.NOT_MODIFIED, headers)
+        headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
+        headers["Content-Length"] = str(len(row.data))
+        return Answer(HTTPStatus.OK, headers, [row.data])
+
+    def _view_at(
+        self, connection: Connection, request: Request, path: str
+    ) -> CollectionView | None:
+        """The calendar or address book at a path, if it is there and the user may read in it."""
+        row = collections.find(connection, path)
+        if row is None or not row.tag or not self._has_home(connection, request, row):
+            return None
+        return self._view(connection, request, row)
+
+    def _view(
+        self, connection: Connection, request: Request, row: CollectionRow
+    ) -> CollectionView | None:
+        """A collection, if the user may read it."""
+        path = f"/{row.path}/" if row.path else "/"
+        letters = self._rights.authorization(request.user, set(), path)
+        read, write = ("r", "w") if row.tag else ("R", "W")
+        if read not in letters and write not in letters:
+            return None
+        return CollectionView(
+            Asked(request.user, request.prefix, self._max_resource_size),
+            row,
+            writable=write in letters,
+            length=lambda: len(Collection(self._storage, row).serialize().encode()),
+            count=lambda: objects.count(connection, row.id),
+        )
+
+    def _has_home(self, connection: Connection, request: Request, row: CollectionRow) -> bool:
+        """Whether the user's home is there; if not, Radicale makes it first."""
+        home, _, _ = row.path.partition("/")
+        return home == request.user or collections.find(connection, request.user) is not None
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Connection]:
+        with self._storage.acquire_lock("r"):
+            yield self._storage.connection
+
+    def _spool(self, request: Request) -> Spool:
+        return Spool(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))
+
+
+def _multistatus(spool: Spool, more: dict[str, str] | None = None) -> Answer:
+    body = spool.finish()
+    headers = {"Content-Type": _XML, "Content-Length": str(spool.length), **(more or {})}
+    if spool.is_gzip:
+        headers |= {"Content-Encoding": "gzip"}
+    return Answer(HTTPStatus.MULTI_STATUS, headers, body)
+
+
+def _split(request: Request) -> tuple[str, str]:
+    parent, _, name = request.sane.rpartition("/")
+    return parent, name
+
+
+def _path_of(href: str) -> str:
+    """The path of an address that a client names, which may be absolute (RFC 4918 section 8.3)."""
+    return sanitize_path(unquote(urlsplit(href).path))

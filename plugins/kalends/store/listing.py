@@ -1,0 +1,94 @@
+"""Objects as answers list them: their names and what is asked of each, row by row.
+
+Every function works on a connection that ``engine.Database`` opened, inside its transaction, and
+its rows come as they are read: none of them holds a whole collection in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+
+from kalends.store.batches import batched
+from kalends.store.schema import calendar_object, tombstone
+
+
+class Listed(NamedTuple):
+    """An object in an answer.
+
+    Attributes:
+        etag: its strong entity tag, quoted.
+        kind: ``VCALENDAR`` or ``VCARD``.
+        component: ``VEVENT``, ``VTODO``, ``VCARD``…
+        changed: the time of its last change, microseconds since 1970.
+        size: its length in octets.
+        data: the client's octets; empty where they were not asked for.
+    """
+
+    href: str
+    etag: str
+    kind: str
+    component: str
+    changed: int
+    size: int
+    data: bytes
+
+
+def _columns(data: Any) -> tuple[Any, ...]:
+    table = calendar_object.c
+    size = func.length(table.data).label("size")
+    return (table.href, table.etag, table.kind, table.component, table.changed, size, data)
+
+
+_IN = calendar_object.c.collection_id == bindparam("where")
+# The octets are the largest part of a row, and stay unread where nobody asks for them.
+_ROWS: dict[bool, Select[Any]] = {
+    False: select(*_columns(literal_column("x''"))).where(_IN),
+    True: select(*_columns(calendar_object.c.data)).where(_IN),
+}
+_SINCE = calendar_object.c.modseq > bindparam("since")
+_NAMED = calendar_object.c.href.in_(bindparam("hrefs", expanding=True))
+_EVERY = {data: rows.order_by(calendar_object.c.id) for data, rows in _ROWS.items()}
+_CHANGED = {
+    data: rows.where(_SINCE).order_by(calendar_object.c.modseq) for data, rows in _ROWS.items()
+}
+_BY_NAME = {data: rows.where(_NAMED) for data, rows in _ROWS.items()}
+_GONE = (
+    select(tombstone.c.href)
+    .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
+    .order_by(tombstone.c.modseq)
+)
+
+
+def every(connection: Connection, collection_id: int, *, data: bool) -> Iterator[Listed]:
+    """All objects of a collection, the oldest first.
+
+    Args:
+        data: whether their octets are wanted; so for the functions below.
+    """
+    return map(Listed._make, connection.execute(_EVERY[data], {"where": collection_id}))
+
+
+def named(
+    connection: Connection, collection_id: int, hrefs: Iterable[str], *, data: bool
+) -> Iterator[Listed]:
+    """Those of the named objects that exist, in no particular order."""
+    for batch in batched(dict.fromkeys(hrefs)):
+        where = {"where": collection_id, "hrefs": batch}
+        yield from map(Listed._make, connection.execute(_BY_NAME[data], where))
+
+
+def changed_since(
+    connection: Connection, collection_id: int, modseq: int, *, data: bool
+) -> Iterator[Listed]:
+    """The objects that came or changed after a change number, in that order."""
+    where = {"where": collection_id, "since": modseq}
+    return map(Listed._make, connection.execute(_CHANGED[data], where))
+
+
+def gone_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:
+    """The names whose object went after a change number; another may have the name by now."""
+    where = {"where": collection_id, "since": modseq}
+    return iter(dict.fromkeys(connection.execute(_GONE, where).scalars()))
