@@ -43,6 +43,16 @@ class StoreFullError(KalendsError):
         super().__init__("no space left for the database")
 
 
+class StoreBusyError(KalendsError):
+    """Other writes took too long; nothing of this one was stored (503)."""
+
+    retry_after = 5
+    """Seconds after which to try again."""
+
+    def __init__(self) -> None:
+        super().__init__("other writes to the database took too long")
+
+
 class SchemaVersionError(KalendsError):
     """The database was written by another version of Kalends than this one."""
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ET
 from http import HTTPStatus
 
 from radicale import types, xmlutils
 
+from kalends.caldav.body import BodyRefusedError
 from kalends.caldav.request import Answer
-from kalends.errors import ObjectRefusedError
+from kalends.errors import ObjectRefusedError, StoreBusyError, StoreFullError
+
+_log = logging.getLogger("kalends.caldav")
+
+FAILURES = (BodyRefusedError, StoreFullError, StoreBusyError)
+"""What `failed` answers."""
+
+Failure = BodyRefusedError | StoreFullError | StoreBusyError
 
 _WHY = "{urn:x-kalends}why"
 _TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
@@ -39,6 +48,17 @@ def precondition(
     ET.SubElement(error, _WHY).text = why
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
+
+
+def failed(error: Failure) -> types.WSGIResponse:
+    """The answer to a request that could not be carried out, and a line in the log if it is us."""
+    if isinstance(error, BodyRefusedError):
+        return plain(error.status)
+    _log.error("%s", error)
+    if isinstance(error, StoreBusyError):
+        status, headers, body, xml = plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        return status, {**dict(headers), "Retry-After": str(error.retry_after)}, body, xml
+    return plain(HTTPStatus.INSUFFICIENT_STORAGE)
 
 
 def as_answer(response: types.WSGIResponse) -> Answer:

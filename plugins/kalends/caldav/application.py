@@ -15,7 +15,7 @@ from radicale.log import logger as radicale_log
 
 from kalends.auth import Auth
 from kalends.caldav import answers
-from kalends.caldav.body import BodyRefusedError, put_back, read_body
+from kalends.caldav.body import put_back, read_body
 from kalends.caldav.frequent import Frequent, Limits
 from kalends.caldav.groups import GroupPlaces, GroupsOf
 from kalends.caldav.move import Move
@@ -23,13 +23,10 @@ from kalends.caldav.put import Put
 from kalends.caldav.reads import Reads
 from kalends.caldav.request import Request
 from kalends.caldav.xmlbody import parse
-from kalends.errors import StoreFullError
 from kalends.htauth.htfiles import decode_name
 from kalends.htauth.middleware import USER_KEY
 from kalends.rights import Rights
 from kalends.storage import Storage
-
-_log = logging.getLogger("kalends.caldav")
 
 # RFC 4918 section 15 and RFC 3744: what only the server may say of a resource.
 _PROTECTED = frozenset(
@@ -243,11 +240,8 @@ class Application(RadicaleApplication):
     def _write(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
         try:
             return answer()
-        except BodyRefusedError as error:
-            return answers.plain(error.status)
-        except StoreFullError as error:
-            _log.error("%s", error)
-            return answers.plain(HTTPStatus.INSUFFICIENT_STORAGE)
+        except answers.FAILURES as error:
+            return answers.failed(error)
 
 
 def _root(body: bytes, method: str) -> ET.Element | None:

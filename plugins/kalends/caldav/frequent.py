@@ -14,14 +14,13 @@ from radicale.log import logger as radicale_log
 from radicale.pathutils import is_safe_path_component
 
 from kalends.caldav import answers
-from kalends.caldav.body import BodyRefusedError, put_back, read_body
+from kalends.caldav.body import put_back, read_body
 from kalends.caldav.delete import delete_object
 from kalends.caldav.put import Put
 from kalends.caldav.reads import Reads
 from kalends.caldav.request import Answer, Request
 from kalends.caldav.shapes import read_propfind, read_report
 from kalends.caldav.xmlbody import parse
-from kalends.errors import StoreFullError
 from kalends.rights import Rights
 from kalends.storage import Storage
 
@@ -72,11 +71,8 @@ class Frequent:
         began = time.perf_counter()
         try:
             answer = handler(request)
-        except BodyRefusedError as error:
-            answer = answers.as_answer(answers.plain(error.status))
-        except StoreFullError as error:
-            _log.error("%s", error)
-            answer = answers.as_answer(answers.plain(HTTPStatus.INSUFFICIENT_STORAGE))
+        except answers.FAILURES as error:
+            answer = answers.as_answer(answers.failed(error))
         except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
             _log.exception("an error of ours in a %s of %r", request.method, request.path)
             answer = answers.as_answer(answers.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
@@ -96,7 +92,10 @@ class Frequent:
         return (
             request.is_sane
             and is_safe_path_component(request.user)
-            and _check_path_format(storage, request.path, limits.validate_path_value)
+            and (
+                (request.path.isprintable() and limits.validate_path_value == "none")
+                or _check_path_format(storage, request.path, limits.validate_path_value)
+            )
             and _check_user_format(
                 storage, request.user, limits.validate_user_value, limits.urldecode_username
             )
