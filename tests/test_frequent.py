@@ -10,13 +10,18 @@ import itertools
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 import pytest
+from dateutil.rrule import rrulestr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from icalendar import Timezone
 from radicale.xmlutils import make_clark, make_human_tag
 
 from kalends.assembly import Served
@@ -24,7 +29,7 @@ from kalends.caldav.spool import Spool
 from kalends.wsgi import create_app
 from support.installation import NAMES, Answer, Client, Installation
 from support.multistatus import Said, Value, said
-from support.samples import card, event, todo
+from support.samples import calendar, card, component, event, todo
 
 SPACES = {**NAMES, "ICAL": "http://apple.com/ns/ical/", "ME": "http://me.com/_namespace/"}
 DECLARED = " ".join(f'xmlns:{short}="{uri}"' for short, uri in SPACES.items())
@@ -331,3 +336,135 @@ def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
     told = said(b"".join(unread))
     unread.close()
     assert len(told) == 201
+
+
+TIMES = st.integers(0, 400).map(
+    lambda hours: datetime(2026, 3, 20, tzinfo=UTC) + timedelta(hours=hours)
+)
+RULES = ["", "", "FREQ=DAILY;COUNT=5", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY", "FREQ=DAILY"]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event or task, as its text says it and as the RFC reads it."""
+
+    kind: str
+    start: datetime
+    zone: str
+    length: timedelta | None
+    rule: str
+
+    @property
+    def text(self) -> str:
+        """Its calendar object."""
+        begin = {
+            "UTC": f"DTSTART:{self.start:%Y%m%dT%H%M%SZ}",
+            "DATE": f"DTSTART;VALUE=DATE:{self.start:%Y%m%d}",
+            "": f"DTSTART:{self.start:%Y%m%dT%H%M%S}",
+        }.get(self.zone, f"DTSTART;TZID={self.zone}:{self.start:%Y%m%dT%H%M%S}")
+        lines = [begin]
+        if self.length is not None:
+            hours = int(self.length.total_seconds()) // 3600
+            lines.append(
+                f"DURATION:P{hours // 24}D" if self.zone == "DATE" else f"DURATION:PT{hours}H"
+            )
+        if self.rule:
+            lines.append(f"RRULE:{self.rule}")
+        return calendar(component(self.kind, f"{self.start}{self.zone}{self.rule}", *lines))
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """The tables of RFC 4791 section 9.9, word for word; what has no zone is read in UTC."""
+        first = self.start.replace(tzinfo=None)
+        if self.zone == "DATE":
+            first = first.replace(hour=0)
+        # The first is DTSTART, whether it fits the rule or not (RFC 5545 section 3.8.5.3).
+        rest = rrulestr(self.rule, dtstart=first) if self.rule else []
+        for local in itertools.chain([first], rest):
+            zone = UTC if self.zone in ("UTC", "DATE", "") else ZoneInfo(self.zone)
+            begin = local.replace(tzinfo=zone).astimezone(UTC)
+            if begin > end + timedelta(days=2):
+                return False
+            if self._meets(begin, start, end):
+                return True
+        return False
+
+    def _meets(self, begin: datetime, start: datetime, end: datetime) -> bool:
+        length = self.length
+        if self.kind == "VTODO" and length is not None:
+            due = begin + length
+            return start <= due and (end > begin or end >= due)
+        if self.kind == "VTODO":
+            return start <= begin and end > begin
+        if length is None and self.zone == "DATE":
+            length = timedelta(days=1)
+        if length:
+            return start < begin + length and end > begin
+        return start <= begin and end > begin
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> Happening:
+    zone = draw(st.sampled_from(["UTC", "DATE", "", "Europe/Berlin", "America/New_York"]))
+    hours = draw(st.sampled_from([None, 24, 48] if zone == "DATE" else [None, 0, 1, 30, 24 * 9]))
+    rule = draw(st.sampled_from(RULES))
+    kind = draw(st.sampled_from(["VEVENT", "VTODO"]))
+    length = None if hours is None else timedelta(hours=hours)
+    return Happening(kind, draw(TIMES), zone, length, rule)
+
+
+def query(kind: str, start: datetime, end: datetime) -> str:
+    limits = f'start="{start:%Y%m%dT%H%M%SZ}" end="{end:%Y%m%dT%H%M%SZ}"'
+    return xml(
+        "C:calendar-query",
+        prop(["D:getetag", "C:calendar-data"]),
+        f'<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="{kind}">',
+        f"<C:time-range {limits}/></C:comp-filter></C:comp-filter></C:filter>",
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(happenings(), min_size=1, max_size=8, unique_by=lambda one: one.text),
+    st.lists(st.tuples(TIMES, st.integers(1, 200)), min_size=1, max_size=4),
+    st.sampled_from(["VEVENT", "VTODO"]),
+)
+def test_query(
+    apps: tuple[Client, Client],
+    made: list[Happening],
+    ranges: list[tuple[datetime, int]],
+    kind: str,
+) -> None:
+    """Against the RFC's own tables: Radicale takes floating times, days and lengths otherwise."""
+    frequent, radicale = apps
+    path = make(radicale, "VCALENDAR", {}, {f"{n}.ics": one.text for n, one in enumerate(made)})
+    for start, hours in ranges:
+        end = start + timedelta(hours=hours)
+        answer = frequent("REPORT", path, query(kind, start, end), headers={"Depth": "1"})
+        assert answer.status == 207, answer
+        found = said(answer.body)
+        assert found.keys() == {
+            f"{path}{number}.ics"
+            for number, one in enumerate(made)
+            if one.kind == kind and one.meets(start, end)
+        }
+        for href, told in found.items():
+            number = int(href.removeprefix(path).removesuffix(".ics"))
+            text = told[DATA["VCALENDAR"]][1][0]
+            assert text == made[number].text.replace("\r\n", "\n")
+    assert radicale("DELETE", path).status == 200
+
+
+@pytest.mark.parametrize(("zone", "found"), [("America/New_York", True), ("Asia/Tokyo", False)])
+def test_times_without_zone_are_read_in_the_zone_of_the_query(
+    apps: tuple[Client, Client], zone: str, found: bool
+) -> None:
+    """RFC 4791 section 9.8: 20:00 in New York is 00:00 UTC, in Tokyo it was 11:00."""
+    path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a", "Floating", "20260601T200000")})
+    start = datetime(2026, 6, 2, tzinfo=UTC)
+    definition = Timezone.from_tzid(zone).to_ical().decode()
+    timezone = f"<C:timezone><![CDATA[{calendar(definition)}]]></C:timezone>"
+    body = query("VEVENT", start, start + timedelta(hours=1))
+    with_zone = body.replace("</C:calendar-query>", f"{timezone}</C:calendar-query>")
+    assert with_zone != body
+    assert (f"{path}a.ics" in said(apps[0]("REPORT", path, with_zone).body)) is found
+    assert f"{path}a.ics" not in said(apps[0]("REPORT", path, body).body)

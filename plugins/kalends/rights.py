@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from radicale import config, pathutils
+from radicale import config
 from radicale.rights import BaseRights
 
 from kalends.names import GROUPS, refusal_of_name
@@ -30,7 +30,7 @@ class Rights(BaseRights):
         Args:
             user_groups: not looked at: Radicale forgets them for the destination of a MOVE.
         """
-        sane = pathutils.strip_path(path)
+        sane = path.strip("/")
         if not user:
             return ""
         if not sane:

@@ -10,13 +10,13 @@ from typing import Any
 
 from radicale import config, httputils, types, xmlutils
 from radicale.app import Application as RadicaleApplication
-from radicale.app.base import Access
 from radicale.log import logger as radicale_log
 
 from kalends.auth import Auth
 from kalends.caldav import answers
 from kalends.caldav.body import put_back, read_body
 from kalends.caldav.frequent import Frequent, Limits
+from kalends.caldav.grant import Grant
 from kalends.caldav.groups import GroupPlaces, GroupsOf
 from kalends.caldav.move import Move
 from kalends.caldav.put import Put
@@ -142,12 +142,12 @@ class Application(RadicaleApplication):
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
         """Store an object, or a whole calendar at a new address."""
-        access = Access(self._rights, user, user_groups, path)
-        if not access.check("w"):
+        grant = Grant.of(self.rights, user, path)
+        if not grant.may_write:
             return httputils.NOT_ALLOWED
         put = Put(
             self.storage,
-            access,
+            grant,
             environ,
             base_prefix,
             max_size=self._max_resource_size,

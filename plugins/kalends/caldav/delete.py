@@ -16,11 +16,11 @@ def delete_object(storage: Storage, request: Request) -> Answer | None:
     with storage.acquire_lock("w", request.user):
         connection = storage.connection
         parent = collections.find(connection, above)
-        row = objects.get(connection, parent.id, name) if parent else None
-        if parent is None or row is None:
+        there = objects.standing(connection, parent.id, name, "")[0] if parent else None
+        if parent is None or there is None:
             return None
-        if not preconditions.holds(request.environ, row.etag):
+        if not preconditions.holds(request.environ, there.etag):
             return answers.as_answer(answers.plain(HTTPStatus.PRECONDITION_FAILED))
-        objects.remove(connection, parent.id, name)
+        objects.bury(connection, parent.id, there)
         storage.forget_removals(parent)
     return Answer(HTTPStatus.NO_CONTENT)

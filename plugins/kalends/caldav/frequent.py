@@ -9,13 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from radicale.app.base import Access, _check_path_format, _check_user_format
+from radicale.app.base import _check_path_format, _check_user_format
 from radicale.log import logger as radicale_log
 from radicale.pathutils import is_safe_path_component
 
 from kalends.caldav import answers
 from kalends.caldav.body import put_back, read_body
 from kalends.caldav.delete import delete_object
+from kalends.caldav.grant import Grant
 from kalends.caldav.put import Put
 from kalends.caldav.reads import Reads
 from kalends.caldav.request import Answer, Request
@@ -112,12 +113,12 @@ class Frequent:
         return self._reads.report(request, asked) if asked else None
 
     def _put(self, request: Request) -> Answer | None:
-        access = Access(self._rights, request.user, set(), request.path)
-        if not access.check("w"):
+        grant = Grant.of(self._rights, request.user, request.path)
+        if not grant.may_write or not grant.path:
             return None
         put = Put(
             self._storage,
-            access,
+            grant,
             request.environ,
             request.prefix,
             max_size=self._limits.max_resource_size,
@@ -130,8 +131,8 @@ class Frequent:
         return answers.as_answer(put.answer(body, target))
 
     def _delete(self, request: Request) -> Answer | None:
-        access = Access(self._rights, request.user, set(), request.path)
-        return delete_object(self._storage, request) if "w" in access.parent_permissions else None
+        grant = Grant.of(self._rights, request.user, request.path)
+        return delete_object(self._storage, request) if "w" in grant.above else None
 
     def _xml(self, request: Request) -> ET.Element | None:
         """The XML of a request, which may be read again after this."""

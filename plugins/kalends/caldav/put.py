@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from radicale import httputils, pathutils, types, xmlutils
-from radicale.app.base import Access
+from radicale import httputils, types, xmlutils
 
 from kalends.caldav import answers, preconditions
+from kalends.caldav.grant import Grant
 from kalends.calobject import (
     CalendarObject,
     SplitCalendar,
@@ -19,8 +19,10 @@ from kalends.calobject import (
     split_file,
 )
 from kalends.errors import ObjectRefusedError
-from kalends.storage import Collection, Storage
-from kalends.store import objects
+from kalends.storage import Storage
+from kalends.store import collections, objects
+from kalends.store.collections import CollectionRow
+from kalends.store.synctokens import ctag_of
 
 PUBLISHED = "{urn:x-kalends}published"
 """The property by which an owner marks a calendar as published from a file, with any text."""
@@ -35,8 +37,8 @@ class Target:
         existing: the collection at the very address, or None.
     """
 
-    parent: Collection | None
-    existing: Collection | None
+    parent: CollectionRow | None
+    existing: CollectionRow | None
 
     @property
     def is_object(self) -> bool:
@@ -47,7 +49,7 @@ class Target:
     def key(self) -> tuple[object, ...]:
         """What must still be so when the write begins."""
         return tuple(
-            (found.row.id, found.tag, found.row.components) if found else None
+            (found.id, found.tag, found.components) if found else None
             for found in (self.parent, self.existing)
         )
 
@@ -57,7 +59,7 @@ class Put:
 
     Args:
         storage: the store.
-        access: the rights of the user at the address.
+        grant: what the user may do at the address.
         environ: the WSGI environment.
         prefix: what stands before every path outside, quoted in hrefs.
         max_size: the largest object, octets.
@@ -67,7 +69,7 @@ class Put:
     def __init__(
         self,
         storage: Storage,
-        access: Access,
+        grant: Grant,
         environ: Mapping[str, Any],
         prefix: str,
         *,
@@ -75,16 +77,16 @@ class Put:
         strict: bool,
     ) -> None:
         self._storage = storage
-        self._access = access
+        self._grant = grant
         self._environ = environ
         self._prefix = prefix
         self._max_size = max_size
         self._strict = strict
-        self._path = pathutils.strip_path(access.path)
+        self._path = grant.path
 
     def look(self) -> Target:
         """See what stands at the address."""
-        with self._storage.acquire_lock("r", self._access.user):
+        with self._storage.acquire_lock("r", self._grant.user):
             return self._target()
 
     def answer(self, body: bytes, target: Target) -> types.WSGIResponse:
@@ -102,13 +104,11 @@ class Put:
             return answers.refused(error)
 
     def _target(self) -> Target:
-        def collection_at(path: str) -> Collection | None:
-            found = next(iter(self._storage.discover(path)), None)
-            return found if isinstance(found, Collection) else None
-
+        above = self._path.rpartition("/")[0]
+        parent, existing = collections.find_pair(self._storage.connection, above, self._path)
+        root = collections.UNWRITTEN_ROOT
         return Target(
-            collection_at(pathutils.parent_path(self._access.path)),
-            collection_at(self._access.path),
+            parent or (None if above else root), existing or (None if self._path else root)
         )
 
     def _refusal(self, target: Target) -> types.WSGIResponse | None:
@@ -117,12 +117,12 @@ class Put:
                 HTTPStatus.CONFLICT, None, "the collection above this address does not exist"
             )
         if target.is_object:
-            allowed = "w" in self._access.parent_permissions
+            allowed = "w" in self._grant.above
             return None if allowed else httputils.NOT_ALLOWED
-        if "w" not in self._access.permissions:
+        if "w" not in self._grant.here:
             return httputils.NOT_ALLOWED
         if target.existing is not None and not (
-            target.existing.tag == "VCALENDAR" and target.existing.get_meta(PUBLISHED)
+            target.existing.tag == "VCALENDAR" and target.existing.props.get(PUBLISHED)
         ):
             return answers.precondition(
                 HTTPStatus.FORBIDDEN,
@@ -136,13 +136,13 @@ class Put:
         if target.parent.tag == "VADDRESSBOOK":
             return read_card(body, max_size=self._max_size)
         if target.parent.tag == "VCALENDAR":
-            allowed = target.parent.row.components
+            allowed = target.parent.components
             return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
         raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
 
     def _split(self, body: bytes, target: Target) -> SplitCalendar:
         existing = target.existing
-        allowed = existing.row.components if existing else None
+        allowed = existing.components if existing else None
         whole = split_file(body, allowed=allowed, max_size=self._max_size)
         if existing and whole.kind != existing.tag:
             why = f"the collection is no {whole.kind}"
@@ -153,23 +153,22 @@ class Put:
 
     def _store_object(self, content: CalendarObject, target: Target) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
-        with self._storage.acquire_lock("w", self._access.user):
+        with self._storage.acquire_lock("w", self._grant.user):
             now = self._target()
             if now.key != target.key:
                 return answers.plain(HTTPStatus.CONFLICT)
             parent = now.parent
             assert parent is not None
             connection = self._storage.connection
-            existing = objects.get(connection, parent.row.id, href)
+            existing, holder = objects.standing(connection, parent.id, href, content.uid)
             if not self._may_replace(existing.etag if existing else None):
                 return httputils.PRECONDITION_FAILED
-            holder = objects.find_uid(connection, parent.row.id, content.uid)
-            if (holder or href) != href or (existing and existing.uid != content.uid):
-                return self._uid_conflict(parent, holder or href)
-            objects.put(connection, parent.row.id, href, content)
+            if existing != holder:
+                return self._uid_conflict(parent, holder.href if holder else href)
+            objects.store(connection, parent.id, href, content, existing)
         return _stored(existing is None, {"ETag": content.etag})
 
-    def _uid_conflict(self, parent: Collection, href: str) -> types.WSGIResponse:
+    def _uid_conflict(self, parent: CollectionRow, href: str) -> types.WSGIResponse:
         space = "CR" if parent.tag == "VADDRESSBOOK" else "C"
         return answers.precondition(
             HTTPStatus.CONFLICT,
@@ -179,17 +178,15 @@ class Put:
         )
 
     def _store_whole(self, whole: SplitCalendar, target: Target) -> types.WSGIResponse:
-        with self._storage.acquire_lock("w", self._access.user):
+        with self._storage.acquire_lock("w", self._grant.user):
             now = self._target()
             if now.key != target.key:
                 return answers.plain(HTTPStatus.CONFLICT)
-            if not self._may_replace(now.existing.etag if now.existing else None):
+            if not self._may_replace(ctag_of(now.existing) if now.existing else None):
                 return httputils.PRECONDITION_FAILED
-            if now.existing is None:
-                made, _, _ = self._storage.create_collection(self._access.path, props=_props(whole))
-            else:
-                made = now.existing
-            objects.merge(self._storage.connection, made.row.id, whole.objects, replace=True)
+            connection = self._storage.connection
+            made = now.existing or collections.create(connection, self._path, _props(whole))
+            objects.merge(connection, made.id, whole.objects, replace=True)
         return _stored(target.existing is None, {})
 
     def _may_replace(self, etag: str | None) -> bool:

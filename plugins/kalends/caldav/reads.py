@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Places
 from contextlib import contextmanager
+from datetime import UTC, tzinfo
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
 
@@ -21,14 +22,16 @@ from kalends.caldav.objectview import ObjectsView
 from kalends.caldav.preconditions import is_known
 from kalends.caldav.properties import Asked, CollectionView, http_date
 from kalends.caldav.request import Answer, Request
-from kalends.caldav.shapes import Multiget, Propfind, Report, Sync
+from kalends.caldav.shapes import Multiget, Propfind, Query, Report, Sync
 from kalends.caldav.spool import Spool
+from kalends.calobject import happens, local_range, zone_in
 from kalends.encodings import takes_gzip
 from kalends.names import GROUPS
 from kalends.rights import Rights
 from kalends.storage import Collection, Storage
-from kalends.store import collections, listing, objects
+from kalends.store import collections, listing, objects, occurrences
 from kalends.store.collections import CollectionRow
+from kalends.store.occurrences import Range
 from kalends.store.synctokens import modseq_of, token_of
 
 _XML = "text/xml; charset=utf-8"
@@ -132,7 +135,7 @@ class Reads:
             elif isinstance(asked, Multiget):
                 found = self._multiget(connection, view, rows, asked, spool)
             else:
-                found = False
+                found = self._query(connection, view, rows, asked, spool)
             spool.write(xmltext.MULTISTATUS_END)
             return _multistatus(spool) if found else None
 
@@ -185,12 +188,39 @@ class Reads:
             spool.write(xmltext.gone(path))
         return True
 
+    def _query(
+        self,
+        connection: Connection,
+        view: CollectionView,
+        rows: ObjectsView,
+        asked: Query,
+        spool: Spool,
+    ) -> bool:
+        zone = _zone(view.row, asked)
+        if view.row.tag != "VCALENDAR" or zone is None:
+            return False
+        collection_id, data = view.row.id, rows.needs_data
+        if asked.start is None and asked.end is None:
+            every = listing.every(connection, collection_id, data=data, component=asked.component)
+            for row in every:
+                spool.write(rows.response(row))
+            return True
+        within = Range(asked.start, asked.end, *local_range(asked.start, asked.end, zone))
+        for row, sure in occurrences.find(
+            connection, collection_id, asked.component, within, data=data
+        ):
+            if sure or happens(row.data, asked.start, asked.end, zone):
+                spool.write(rows.response(row))
+        return True
+
     def get(self, request: Request) -> Answer | None:
         """An object as it was stored."""
         parent, name = _split(request)
+        letters = self._rights.authorization(request.user, set(), f"/{parent}/")
+        if "r" not in letters and "w" not in letters:
+            return None
         with self._snapshot() as connection:
-            view = self._view_at(connection, request, parent)
-            row = objects.get(connection, view.row.id, name) if view else None
+            row = listing.at(connection, parent, name)
         if row is None:
             return None
         headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed)}
@@ -246,6 +276,12 @@ def _multistatus(spool: Spool, more: dict[str, str] | None = None) -> Answer:
     if spool.is_gzip:
         headers |= {"Content-Encoding": "gzip"}
     return Answer(HTTPStatus.MULTI_STATUS, headers, body)
+
+
+def _zone(row: CollectionRow, asked: Query) -> tzinfo | None:
+    """What times without a zone are read in (RFC 4791 section 9.9); None if that is unreadable."""
+    text = asked.timezone or row.props.get("C:calendar-timezone")
+    return zone_in(text) if text else UTC
 
 
 def _split(request: Request) -> tuple[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from kalends import icaltext
+from kalends.calobject.intervals import Interval, intervals_of
 from kalends.calobject.spans import span_of
 from kalends.calobject.zones import zones_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
@@ -30,6 +32,7 @@ class CalendarObject:
         first_start: seconds since 1970 before which it matches no time range, or None.
         last_end: seconds since 1970 from which on it matches none, or None.
         recurring: whether it happens more than once.
+        intervals: when it happens, and when it may happen besides.
     """
 
     data: bytes
@@ -39,6 +42,7 @@ class CalendarObject:
     first_start: int | None
     last_end: int | None
     recurring: bool
+    intervals: tuple[Interval, ...] = ()
 
     @property
     def etag(self) -> str:
@@ -88,8 +92,12 @@ def index_calendar(
         why = f"the calendar takes no {kind}"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
     uid = _one_uid(parts)
-    span = span_of(parts, zones_of(calendar))
-    return CalendarObject(data, "VCALENDAR", uid, kind, span.start, span.end, span.recurring)
+    own = zones_of(calendar)
+    span = span_of(parts, own)
+    intervals = tuple(intervals_of(parts, own, span, int(time.time())))
+    return CalendarObject(
+        data, "VCALENDAR", uid, kind, span.start, span.end, span.recurring, intervals
+    )
 
 
 def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:

@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from dateutil.tz import tzical
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from kalends import icaltext
+from kalends.errors import IcalendarSyntaxError
 from kalends.icaltext import Component
 
 
@@ -26,6 +28,16 @@ def zones_of(calendar: Component) -> Mapping[str, str]:
         if child.name == "VTIMEZONE":
             found.setdefault(child.value("TZID"), "\r\n".join(child.lines()))
     return found
+
+
+def zone_in(text: str) -> tzinfo | None:
+    """The time zone that a VCALENDAR with one VTIMEZONE defines; None if it defines none."""
+    try:
+        defined = [zones_of(calendar) for calendar in icaltext.parse(text)]
+    except IcalendarSyntaxError:
+        return None
+    names = [(tzid, own) for own in defined for tzid in own]
+    return resolve(*names[0]) if len(names) == 1 else None
 
 
 def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:

@@ -63,6 +63,7 @@ _COLUMNS = (
     collection.c.changed,
 )
 _BY_PATH = select(*_COLUMNS).where(collection.c.path == bindparam("path"))
+_PAIR = select(*_COLUMNS).where(collection.c.path.in_([bindparam("one"), bindparam("other")]))
 _BY_PARENT = (
     select(*_COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
 )
@@ -85,6 +86,15 @@ def find(connection: Connection, path: str) -> CollectionRow | None:
     """The collection at ``path``, or None."""
     row = connection.execute(_BY_PATH, {"path": path}).first()
     return _row(row) if row else None
+
+
+def find_pair(
+    connection: Connection, one: str, other: str
+) -> tuple[CollectionRow | None, CollectionRow | None]:
+    """The collections at two paths, each None if it is not there."""
+    rows = connection.execute(_PAIR, {"one": one, "other": other})
+    found = {row.path: _row(row) for row in rows}
+    return found.get(one), found.get(other)
 
 
 def children(connection: Connection, path: str) -> list[CollectionRow]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from kalends.store.batches import batched
-from kalends.store.schema import calendar_object, tombstone
+from kalends.store.schema import calendar_object, collection, tombstone
 
 
 class Listed(NamedTuple):
@@ -36,7 +36,8 @@ class Listed(NamedTuple):
     data: bytes
 
 
-def _columns(data: Any) -> tuple[Any, ...]:
+def columns(data: Any) -> tuple[Any, ...]:
+    """What is selected for `Listed`, with the octets or what stands for them."""
     table = calendar_object.c
     size = func.length(table.data).label("size")
     return (table.href, table.etag, table.kind, table.component, table.changed, size, data)
@@ -45,8 +46,8 @@ def _columns(data: Any) -> tuple[Any, ...]:
 _IN = calendar_object.c.collection_id == bindparam("where")
 # The octets are the largest part of a row, and stay unread where nobody asks for them.
 _ROWS: dict[bool, Select[Any]] = {
-    False: select(*_columns(literal_column("x''"))).where(_IN),
-    True: select(*_columns(calendar_object.c.data)).where(_IN),
+    False: select(*columns(literal_column("x''"))).where(_IN),
+    True: select(*columns(calendar_object.c.data)).where(_IN),
 }
 _SINCE = calendar_object.c.modseq > bindparam("since")
 _NAMED = calendar_object.c.href.in_(bindparam("hrefs", expanding=True))
@@ -55,6 +56,12 @@ _CHANGED = {
     data: rows.where(_SINCE).order_by(calendar_object.c.modseq) for data, rows in _ROWS.items()
 }
 _BY_NAME = {data: rows.where(_NAMED) for data, rows in _ROWS.items()}
+_AT = select(*columns(calendar_object.c.data)).where(
+    calendar_object.c.href == bindparam("href"),
+    calendar_object.c.collection_id == collection.c.id,
+    collection.c.path == bindparam("path"),
+    collection.c.tag != "",
+)
 _GONE = (
     select(tombstone.c.href)
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
@@ -62,13 +69,19 @@ _GONE = (
 )
 
 
-def every(connection: Connection, collection_id: int, *, data: bool) -> Iterator[Listed]:
+def every(
+    connection: Connection, collection_id: int, *, data: bool, component: str | None = None
+) -> Iterator[Listed]:
     """All objects of a collection, the oldest first.
 
     Args:
         data: whether their octets are wanted; so for the functions below.
+        component: only objects of this type, if given.
     """
-    return map(Listed._make, connection.execute(_EVERY[data], {"where": collection_id}))
+    query = _EVERY[data]
+    if component is not None:
+        query = query.where(calendar_object.c.component == component)
+    return map(Listed._make, connection.execute(query, {"where": collection_id}))
 
 
 def named(
@@ -78,6 +91,12 @@ def named(
     for batch in batched(dict.fromkeys(hrefs)):
         where = {"where": collection_id, "hrefs": batch}
         yield from map(Listed._make, connection.execute(_BY_NAME[data], where))
+
+
+def at(connection: Connection, path: str, href: str) -> Listed | None:
+    """The object called ``href`` in the calendar or address book at ``path``, with its octets."""
+    row = connection.execute(_AT, {"path": path, "href": href}).first()
+    return Listed._make(row) if row else None
 
 
 def changed_since(

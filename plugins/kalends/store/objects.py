@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
+from kalends.calobject import Interval
+from kalends.store import occurrences
 from kalends.store.batches import batched
 from kalends.store.collections import touch
 from kalends.store.schema import calendar_object, collection, tombstone
@@ -55,10 +57,17 @@ class Content(Protocol):
     def etag(self) -> str:
         """Its strong entity tag, quoted."""
 
+    @property
+    def intervals(self) -> Sequence[Interval]:
+        """When it happens, and when it may happen besides."""
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """An object as it stood when it was read; the fields are those of ``Content`` and its place."""
+    """An object as it stood when it was read; the fields are those of ``Content`` and its place.
+
+    When it happens is read only where it is needed.
+    """
 
     id: int
     collection_id: int
@@ -73,6 +82,7 @@ class ObjectRow:
     modseq: int
     changed: int
     data: bytes
+    intervals: tuple[Interval, ...] = ()
 
 
 _COLUMNS = (
@@ -97,13 +107,18 @@ _EVERY = select(*_COLUMNS).where(_IN).order_by(calendar_object.c.href)
 _BY_UID = select(calendar_object.c.id, calendar_object.c.href).where(
     _IN, calendar_object.c.uid == bindparam("uid")
 )
+_STANDING = select(
+    calendar_object.c.id, calendar_object.c.href, calendar_object.c.uid, calendar_object.c.etag
+).where(
+    _IN, or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid"))
+)
 _PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
 _HREFS = select(calendar_object.c.href).where(_IN)
 _CHANGED_HREFS = _HREFS.where(calendar_object.c.modseq > bindparam("since"))
 _GONE_HREFS = select(tombstone.c.href).where(
     tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since")
 )
-_INSERT = insert(calendar_object)
+_INSERT_ONE = insert(calendar_object).returning(calendar_object.c.id)
 _UPDATE = update(calendar_object).where(calendar_object.c.id == bindparam("which"))
 _DELETE = delete(calendar_object).where(calendar_object.c.id == bindparam("which"))
 
@@ -172,6 +187,27 @@ def find_uid(connection: Connection, collection_id: int, uid: str) -> str | None
     return row.href if row else None
 
 
+class Standing(NamedTuple):
+    """An object that stands in the way of another, or is replaced by it."""
+
+    id: int
+    href: str
+    uid: str
+    etag: str
+
+
+def standing(
+    connection: Connection, collection_id: int, href: str, uid: str
+) -> tuple[Standing | None, Standing | None]:
+    """What is called ``href``, and what has the UID; both can be the same."""
+    where = {"where": collection_id, "href": href, "uid": uid}
+    rows = [Standing(*row) for row in connection.execute(_STANDING, where)]
+    return (
+        next((row for row in rows if row.href == href), None),
+        next((row for row in rows if row.uid == uid), None),
+    )
+
+
 def free_href(connection: Connection, collection_id: int, content: Content) -> str:
     """A name for an object that comes without one: from its UID, plain in every client's eyes."""
     suffix = ".vcf" if content.kind == "VCARD" else ".ics"
@@ -188,20 +224,29 @@ def put(connection: Connection, collection_id: int, href: str, content: Content)
 
     The caller has seen to it that no other href of the collection has the same UID.
     """
+    there, _ = standing(connection, collection_id, href, content.uid)
+    store(connection, collection_id, href, content, there)
+
+
+def store(
+    connection: Connection,
+    collection_id: int,
+    href: str,
+    content: Content,
+    existing: Standing | None,
+) -> None:
+    """Store an object under ``href``, in place of ``existing``, which stands there."""
     modseq, moment = touch(connection, collection_id)
-    existing = connection.execute(
-        select(calendar_object.c.id, calendar_object.c.uid).where(
-            _IN, calendar_object.c.href == bindparam("href")
-        ),
-        {"where": collection_id, "href": href},
-    ).first()
     values = _values(content) | {"modseq": modseq, "changed": moment}
     if existing and existing.uid == content.uid:
         connection.execute(_UPDATE, values | {"which": existing.id})
+        occurrences.replace(connection, collection_id, existing.id, content.intervals)
         return
     if existing:  # another UID is another object, which feeds must see go
         _bury(connection, collection_id, existing.id, href, existing.uid, modseq, moment)
-    connection.execute(_INSERT, values | {"collection_id": collection_id, "href": href})
+    place = {"collection_id": collection_id, "href": href}
+    made = connection.execute(_INSERT_ONE, values | place).scalar_one()
+    occurrences.add(connection, collection_id, made, content.intervals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +298,17 @@ def remove(connection: Connection, collection_id: int, href: str) -> bool:
     Returns:
         whether there was one.
     """
-    row = get(connection, collection_id, href)
-    if row is None:
+    there, _ = standing(connection, collection_id, href, "")
+    if there is None:
         return False
-    modseq, moment = touch(connection, collection_id)
-    _bury(connection, collection_id, row.id, href, row.uid, modseq, moment)
+    bury(connection, collection_id, there)
     return True
+
+
+def bury(connection: Connection, collection_id: int, existing: Standing) -> None:
+    """Delete an object that is there."""
+    modseq, moment = touch(connection, collection_id)
+    _bury(connection, collection_id, existing.id, existing.href, existing.uid, modseq, moment)
 
 
 def move(connection: Connection, row: ObjectRow, to_collection: int, to_href: str) -> None:
@@ -266,8 +316,9 @@ def move(connection: Connection, row: ObjectRow, to_collection: int, to_href: st
 
     The caller has seen to it that no other href of the target has the same UID.
     """
+    intervals = occurrences.of(connection, row.id)
     remove(connection, row.collection_id, row.href)
-    put(connection, to_collection, to_href, row)
+    put(connection, to_collection, to_href, replace(row, intervals=tuple(intervals)))
 
 
 def hrefs_since(connection: Connection, collection_id: int, since: int) -> Sequence[str]:

@@ -16,12 +16,13 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     UniqueConstraint,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration, which this code needs; a test holds it to the migrations folder."""
 
 metadata = MetaData()
@@ -77,6 +78,30 @@ calendar_object = Table(
     Index("object_range", "collection_id", "last_end"),
     Index("object_uid", "uid"),
     sqlite_autoincrement=True,
+)
+
+occurrence = Table(
+    "occurrence",
+    metadata,
+    Column(
+        "object_id",
+        _ID,
+        ForeignKey("object.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    # Seconds since 1970, of UTC or of a clock without zone; half open.
+    Column("start", BigInteger, primary_key=True),
+    Column("end", BigInteger, primary_key=True),
+    # How it is looked for: see ``occurrences``.
+    Column("span", SmallInteger, primary_key=True),
+    # Of the first time, and until the same comes again; the end above is that of the last time.
+    Column("length", BigInteger, primary_key=True),
+    Column("step", BigInteger, primary_key=True),
+    Column("collection_id", _ID, nullable=False),
+    Index(
+        "occurrence_range", "collection_id", "span", "start", "end", "length", "step", "object_id"
+    ),
+    sqlite_with_rowid=False,
 )
 
 tombstone = Table(

@@ -1,0 +1,108 @@
+"""When an object happens, as a table of intervals has it, what is not in the table included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
+from typing import NamedTuple
+
+from kalends import icaltext
+from kalends.calobject.occurrences import Occurrence, happens_between, occurrences_of
+from kalends.calobject.series import FOREVER
+from kalends.calobject.spans import Span
+from kalends.calobject.zones import zones_of
+from kalends.icaltext import Component
+
+_WEEK = 7 * 86400
+_FEW = 8
+
+
+class Interval(NamedTuple):
+    """When an object happens, or may happen: ``[start, end)`` in seconds since 1970.
+
+    Attributes:
+        floating: whether the seconds are those of a clock without zone.
+        sure: whether it happens; if not, only its text can tell what is in that time.
+        step: seconds after which the same comes again.
+        again: how many times it does.
+    """
+
+    start: int
+    end: int
+    floating: bool
+    sure: bool
+    step: int = 0
+    again: int = 0
+
+    @property
+    def last_end(self) -> int:
+        """The end of the last time."""
+        return self.end + self.step * self.again
+
+
+def intervals_of(
+    components: Sequence[Component], own: Mapping[str, str], span: Span, now: int
+) -> Iterator[Interval]:
+    """What is known of an object's occurrences, and when it may have others.
+
+    Args:
+        components: as ``occurrences_of`` has them.
+        own: the object's time zones.
+        span: what all its occurrences lie in.
+        now: seconds since 1970, UTC.
+    """
+    known = occurrences_of(components, own, now)
+    yield from _runs(known.found)
+    start = -FOREVER if span.start is None else span.start
+    end = FOREVER if span.end is None else span.end
+    since, until = known.covered_from, known.covered_until
+    if since is not None and until is not None and since >= until:
+        yield Interval(start, end, floating=False, sure=False)
+        return
+    if since is not None and start < since:
+        yield Interval(start, since, floating=False, sure=False)
+    if until is not None and until < end:
+        yield Interval(until, end, floating=False, sure=False)
+
+
+def _runs(occurrences: Sequence[Occurrence]) -> list[Interval]:
+    """Sorted occurrences, those together that follow one another in equal steps.
+
+    What comes on several days of a week has no equal steps, but each day of the week has.
+    """
+    together = _equal_steps(occurrences)
+    if len(together) < _FEW or len(together) * 3 < len(occurrences):
+        return together
+    days: dict[int, list[Occurrence]] = {}
+    for occurrence in occurrences:
+        days.setdefault(occurrence.start % _WEEK, []).append(occurrence)
+    apart = [run for day in days.values() for run in _equal_steps(day)]
+    return min(together, apart, key=len)
+
+
+def _equal_steps(occurrences: Sequence[Occurrence]) -> list[Interval]:
+    found: list[Interval] = []
+    run: Interval | None = None
+    for start, end, floating in occurrences:
+        if run is not None:
+            step = start - run.start - run.step * run.again
+            same = end - start == run.end - run.start and floating == run.floating
+            if same and step == (run.step or step) and step > 0:
+                run = run._replace(step=step, again=run.again + 1)
+                continue
+            found.append(run)
+        run = Interval(start, end, floating, sure=True)
+    return found if run is None else [*found, run]
+
+
+def happens(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:
+    """Whether an object that was stored happens in a time range, by its text (RFC 4791, 9.9).
+
+    Args:
+        start: seconds since 1970, UTC; None without a bound.
+        end: the same, exclusive.
+        zone: what times without a zone are read in.
+    """
+    (calendar,) = icaltext.parse(data.decode("utf-8"))
+    parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
+    return happens_between(parts, zones_of(calendar), start, end, zone)

@@ -1,0 +1,50 @@
+"""When objects happen, for time ranges by look-up."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from kalends.calobject import FOREVER, Interval, read_calendar_object
+from kalends.errors import ObjectRefusedError
+from kalends.store import occurrences
+
+revision = "0003"
+down_revision = "0002"
+
+_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
+def upgrade() -> None:
+    """Create the table, and fill it from the objects that are there."""
+    op.create_table(
+        "occurrence",
+        sa.Column("object_id", _ID, nullable=False),
+        sa.Column("start", sa.BigInteger, nullable=False),
+        sa.Column("end", sa.BigInteger, nullable=False),
+        sa.Column("span", sa.SmallInteger, nullable=False),
+        sa.Column("length", sa.BigInteger, nullable=False),
+        sa.Column("step", sa.BigInteger, nullable=False),
+        sa.Column("collection_id", _ID, nullable=False),
+        sa.ForeignKeyConstraint(["object_id"], ["object.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("object_id", "start", "end", "span", "length", "step"),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(
+        "occurrence_range",
+        "occurrence",
+        ["collection_id", "span", "start", "end", "length", "step", "object_id"],
+    )
+    _fill(op.get_bind())
+
+
+def _fill(connection: sa.Connection) -> None:
+    ids = connection.execute(
+        sa.text("SELECT id FROM object WHERE kind = 'VCALENDAR' ORDER BY id")
+    ).scalars()
+    one = sa.text("SELECT collection_id, data FROM object WHERE id = :id")
+    for object_id in ids.all():
+        collection_id, data = connection.execute(one, {"id": object_id}).one()
+        try:
+            intervals = read_calendar_object(data).intervals
+        except ObjectRefusedError:  # an earlier version took it: each query looks at its text
+            intervals = (Interval(-FOREVER, FOREVER, floating=False, sure=False),)
+        occurrences.add(connection, collection_id, object_id, intervals)

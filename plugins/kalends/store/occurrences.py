@@ -1,0 +1,191 @@
+"""When objects happen: a table of intervals that answers a time range by look-ups.
+
+Every function works on a connection that ``engine.Database`` opened, inside its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from kalends.calobject import FOREVER, Interval
+from kalends.store.listing import Listed, columns
+from kalends.store.schema import calendar_object, occurrence
+
+# Where an interval is looked for, by how long it is with all its repetitions: what meets a range
+# begins within that time before it, so that the index finds it. Times of a clock without zone are
+# looked for apart, and what is not sure.
+_DAY = 86400
+_LENGTHS = (7 * _DAY, 28 * _DAY, 112 * _DAY, 448 * _DAY, 2 * FOREVER)
+_UNSURE = 2 * len(_LENGTHS)
+
+
+class Range(NamedTuple):
+    """A time range that is asked for.
+
+    Attributes:
+        start: seconds since 1970, UTC; None without a bound.
+        end: the same, exclusive.
+        local_start: the same as a clock of the reader's zone shows it, for floating times.
+        local_end: the same.
+    """
+
+    start: int | None
+    end: int | None
+    local_start: int | None
+    local_end: int | None
+
+
+_OF = select(
+    occurrence.c.start,
+    occurrence.c.end,
+    occurrence.c.span,
+    occurrence.c.length,
+    occurrence.c.step,
+).where(occurrence.c.object_id == bindparam("object"))
+_DELETE = delete(occurrence).where(occurrence.c.object_id == bindparam("object"))
+_INSERT = insert(occurrence)
+
+
+def of(connection: Connection, object_id: int) -> list[Interval]:
+    """The intervals of an object."""
+    return [
+        Interval(
+            start,
+            start + length,
+            floating=span != _UNSURE and span % 2 == 1,
+            sure=span != _UNSURE,
+            step=step,
+            again=(end - start - length) // step if step else 0,
+        )
+        for start, end, span, length, step in connection.execute(_OF, {"object": object_id})
+    ]
+
+
+def replace(
+    connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
+) -> None:
+    """Note when an object happens, in place of what was noted."""
+    connection.execute(_DELETE, {"object": object_id})
+    add(connection, collection_id, object_id, intervals)
+
+
+def add(
+    connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
+) -> None:
+    """Note when an object happens of which nothing was noted."""
+    rows = [
+        {
+            "object_id": object_id,
+            "collection_id": collection_id,
+            "span": _span(interval),
+            "start": interval.start,
+            "end": interval.last_end,
+            "length": interval.end - interval.start,
+            "step": interval.step,
+        }
+        for interval in intervals
+    ]
+    if rows:
+        connection.execute(_INSERT, rows)
+
+
+def find(
+    connection: Connection, collection_id: int, component: str | None, within: Range, *, data: bool
+) -> Iterator[tuple[Listed, bool]]:
+    """The objects that happen in a time range, each with whether that is sure, the oldest first.
+
+    Args:
+        component: only objects of this type, if given.
+        data: whether their octets are wanted; those of unsure ones are read in any case.
+    """
+    start, end = _bounds(within.start, within.end)
+    local_start, local_end = _bounds(within.local_start, within.local_end)
+    values = {
+        "where": collection_id,
+        "component": component,
+        "start": start,
+        "end": end,
+        "local_start": local_start,
+        "local_end": local_end,
+    }
+    for *row, sure in connection.execute(_FIND[data], values):
+        yield Listed(*row), bool(sure)
+
+
+def _statement(*, data: bool) -> Select[Any]:
+    hits = _hits().subquery()
+    best = (
+        select(hits.c.object_id, func.max(hits.c.sure).label("sure"))
+        .group_by(hits.c.object_id)
+        .subquery()
+    )
+    octets: Any = calendar_object.c.data
+    if not data:
+        octets = case((best.c.sure == 1, literal(b"")), else_=octets).label("data")
+    wanted = bindparam("component", type_=String)
+    return (
+        select(*columns(octets), best.c.sure)
+        .join(best, best.c.object_id == calendar_object.c.id)
+        .where(or_(wanted.is_(None), calendar_object.c.component == wanted))
+        .order_by(calendar_object.c.id)
+    )
+
+
+def _hits() -> CompoundSelect[tuple[int, int]]:
+    """The objects with an interval in the range, once for each."""
+    meeting = [
+        _meeting(2 * number + floating, length, "local_" if floating else "")
+        for number, length in enumerate(_LENGTHS)
+        for floating in (False, True)
+    ]
+    return union_all(*meeting, _meeting(_UNSURE, 2 * FOREVER, ""))
+
+
+def _meeting(span: int, longest: int, prefix: str) -> Select[tuple[int, int]]:
+    """The objects with an interval of one span in the range."""
+    table = occurrence.c
+    start = bindparam(f"{prefix}start", type_=BigInteger)
+    end = bindparam(f"{prefix}end", type_=BigInteger)
+    # The first time that ends after the range has begun; it matters whether it begins within.
+    late = start - table.start - table.length
+    first = table.start + case((late < 0, 0), else_=(late // table.step + 1) * table.step)
+    return select(table.object_id, literal(int(span != _UNSURE)).label("sure")).where(
+        table.collection_id == bindparam("where"),
+        table.span == span,
+        table.start < end,
+        table.start > start - longest,
+        table.end > start,
+        or_(table.step == 0, first < end),
+    )
+
+
+_FIND = {data: _statement(data=data) for data in (False, True)}
+
+
+def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
+    return -FOREVER if start is None else start, FOREVER if end is None else end
+
+
+def _span(interval: Interval) -> int:
+    if not interval.sure:
+        return _UNSURE
+    whole = interval.last_end - interval.start
+    return 2 * next(n for n, most in enumerate(_LENGTHS) if whole <= most) + interval.floating
