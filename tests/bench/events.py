@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SEED = 4791
@@ -68,9 +68,19 @@ class Event:
     text: str
 
 
-def calendar_object(number: int, dice: random.Random) -> Event:
+YEARS = (2024, 2025, 2026)
+RULES = ("DAILY;COUNT=10", "WEEKLY;COUNT=20", "MONTHLY", "YEARLY")
+
+
+def calendar_object(
+    number: int,
+    dice: random.Random,
+    years: Sequence[int] = YEARS,
+    rules: Sequence[str] = RULES,
+) -> Event:
     """Return the event of this number: a tenth recur, a fifth are all-day, a third have a zone."""
-    day = dt.date(2024, 1, 1) + dt.timedelta(days=dice.randrange(3 * 365))
+    chosen = dice.randrange(len(years) * 365)
+    day = dt.date(years[chosen // 365], 1, 1) + dt.timedelta(days=chosen % 365)
     time = f"{dice.randrange(7, 20):02}{dice.choice(('00', '15', '30', '45'))}00"
     form = dice.random()
     zone = ""
@@ -83,7 +93,7 @@ def calendar_object(number: int, dice: random.Random) -> Event:
     else:
         start = f"DTSTART:{day:%Y%m%d}T{time}Z\nDURATION:PT1H"
     recurring = dice.random() < 0.1
-    rule = dice.choice(("DAILY;COUNT=10", "WEEKLY;COUNT=20", "MONTHLY", "YEARLY"))
+    rule = dice.choice(rules)
     words = dice.choices(("budget", "review", "lunch", "train", "dentist", "choir", "call"), k=3)
     lines = [
         "BEGIN:VCALENDAR",
@@ -111,19 +121,41 @@ def events(count: int, seed: int = SEED) -> Iterator[Event]:
     return (calendar_object(number, dice) for number in range(count))
 
 
-def new_event(uid: str, version: int = 0) -> str:
-    """Return the text of one more event: an hour in UTC, without a zone."""
-    lines = [
-        "BEGIN:VCALENDAR",
-        "VERSION:2.0",
-        "PRODID:-//Kalends//bench//EN",
-        "BEGIN:VEVENT",
-        f"UID:{uid}",
-        "DTSTAMP:20240101T000000Z",
-        "DTSTART:20250314T090000Z",
-        "DURATION:PT1H",
-        f"SUMMARY:written by the bench version {version}",
-        "END:VEVENT",
-        "END:VCALENDAR",
-    ]
+def grown(small: int, count: int) -> Iterator[Event]:
+    """Return so many events of which the first `small` are those of `events`.
+
+    The others lie in years of their own and none of them recurs for ever, so that whatever is in
+    the years of the first ones is the same however many there are.
+    """
+    yield from events(min(small, count))
+    dice = random.Random(SEED + 1)
+    for number in range(small, count):
+        yield calendar_object(number, dice, OTHER_YEARS, RULES[:2])
+
+
+OTHER_YEARS = (*range(2008, 2023), *range(2028, 2043))
+
+KINDS = {
+    "utc": "UTC",
+    "berlin": "short VTIMEZONE",
+    "vienna": "4 KB VTIMEZONE",
+    "recurring": "recurring",
+}
+"""What the bench writes, and what a row calls it."""
+
+
+def new_event(uid: str, version: int = 0, kind: str = "utc") -> str:
+    """Return the text of one more event, an hour long; `kind` is one of `KINDS`."""
+    zone = {"utc": "", "vienna": VIENNA}.get(kind, BERLIN)
+    name = "Europe/Vienna" if kind == "vienna" else "Europe/Berlin"
+    own = ["BEGIN:VEVENT", f"UID:{uid}", "DTSTAMP:20240101T000000Z", "DURATION:PT1H"]
+    summary = f"SUMMARY:written by the bench version {version}"
+    start = "DTSTART:20250314T090000Z" if kind == "utc" else f"DTSTART;TZID={name}:20250314T090000"
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Kalends//bench//EN", *zone.splitlines()]
+    lines += [*own, start, summary]
+    if kind == "recurring":
+        lines += ["RRULE:FREQ=WEEKLY", f"EXDATE;TZID={name}:20250328T090000", "END:VEVENT"]
+        lines += [*own, f"RECURRENCE-ID;TZID={name}:20250321T090000"]
+        lines += [f"DTSTART;TZID={name}:20250321T140000", f"{summary}, later"]
+    lines += ["END:VEVENT", "END:VCALENDAR"]
     return "".join(f"{line}\r\n" for line in lines)

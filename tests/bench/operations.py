@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-from bench.events import new_event
+from bench.events import KINDS, new_event
 from bench.peers import Peer
+from bench.wire import Connection
 
 CTAG = """<propfind xmlns="DAV:" xmlns:CS="http://calendarserver.org/ns/"><prop><CS:getctag/>
 <sync-token/></prop></propfind>"""
@@ -39,9 +39,11 @@ class Session:
     hrefs: list[str] = field(default_factory=list)
     token: str = ""
     written: int = 0
+    synced: int = 0  # how much was written when `token` was given
+    hits: int = 0  # in the month that was asked for last
 
     def __post_init__(self) -> None:
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.peer.port, timeout=1800)
+        self.connection = Connection(self.peer.port)
 
     def ask(
         self, method: str, path: str, body: str | None = None, depth: str | None = None
@@ -55,15 +57,13 @@ class Session:
             headers["Depth"] = depth
         payload = None if body is None else body.encode()
         start = time.perf_counter()
-        self.connection.request(method, path, payload, headers)
-        response = self.connection.getresponse()
-        data = response.read()
+        reply = self.connection.ask(method, path, headers, payload)
         taken = time.perf_counter() - start
-        if response.status >= 300:
+        if reply.status >= 300:
             raise UnexpectedAnswerError(
-                f"{self.peer.name}: {method} {path} answered {response.status}: {data[:300]!r}"
+                f"{self.peer.name}: {method} {path} answered {reply.status}: {reply.body[:300]!r}"
             )
-        return taken, data
+        return taken, reply.body
 
     def learn(self, expected: int) -> None:
         """List the calendar (this also warms what the server keeps in memory or on disk)."""
@@ -79,14 +79,18 @@ class Session:
         """The path that this client writes."""
         return f"{self.peer.calendar}bench-{self.written}.ics"
 
-    def put_new(self) -> float:
+    def nothing(self) -> float:
+        """PROPFIND that the server answers without a look at anything."""
+        return self.ask("PROPFIND", "/")[0]
+
+    def put_new(self, kind: str = "utc") -> float:
         """PUT of an event that was not there."""
         self.written += 1
-        return self.ask("PUT", self.own, new_event(f"bench-{self.written}"))[0]
+        return self.ask("PUT", self.own, new_event(f"bench-{self.written}", 0, kind))[0]
 
-    def put_over(self) -> float:
+    def put_over(self, kind: str = "utc") -> float:
         """PUT over the event that `put_new` stored."""
-        return self.ask("PUT", self.own, new_event(f"bench-{self.written}", 1))[0]
+        return self.ask("PUT", self.own, new_event(f"bench-{self.written}", 1, kind))[0]
 
     def delete(self) -> float:
         """DELETE of the event that `put_new` stored."""
@@ -102,31 +106,38 @@ class Session:
 
     def sync_first(self) -> float:
         """sync-collection without a token."""
-        taken, data = self.ask("REPORT", self.peer.calendar, SYNC.format(""), "1")
+        taken, data = self._sync("")
         self._keep_token(data)
         return taken
 
     def sync_after_change(self) -> float:
         """sync-collection after one event was changed; the change itself is not counted."""
+        if self.synced != self.written:  # what else was written is no part of this
+            self._keep_token(self._sync(self.token)[1])
         event = new_event("bench-sync", self.written)
         self.written += 1
         self.ask("PUT", f"{self.peer.calendar}bench-sync.ics", event)
-        taken, data = self.ask("REPORT", self.peer.calendar, SYNC.format(self.token), "1")
+        taken, data = self._sync(self.token)
         self._keep_token(data)
         if data.count(b"getetag>") < 1 or data.count(b".ics") > 10:
             raise UnexpectedAnswerError(f"{self.peer.name} does not sync one change")
         return taken
+
+    def _sync(self, token: str) -> tuple[float, bytes]:
+        return self.ask("REPORT", self.peer.calendar, SYNC.format(token), "1")
 
     def _keep_token(self, data: bytes) -> None:
         token = re.search(r"<(?:\w+:)?sync-token>([^<]+)</", data.decode())
         if not token:
             raise UnexpectedAnswerError(f"{self.peer.name} gives no sync-token")
         self.token = token[1]
+        self.synced = self.written
 
     def month(self) -> float:
         """calendar-query for one month, with the data."""
         taken, data = self.ask("REPORT", self.peer.calendar, MONTH, "1")
-        if b"BEGIN:VEVENT" not in data:
+        self.hits = data.count(b".ics</")
+        if not self.hits or b"BEGIN:VEVENT" not in data:
             raise UnexpectedAnswerError(f"{self.peer.name} finds nothing in the month")
         return taken
 
@@ -181,6 +192,7 @@ class Operation:
     run: Callable[[Session], float]
     needs_feed: bool = False
     needs_whole: bool = False
+    kind: str = ""  # of what is written; the operations of one kind belong together
 
     def fits(self, peer: Peer) -> bool:
         """Whether the server has what the operation asks for."""
@@ -188,12 +200,30 @@ class Operation:
             peer.gives_whole or not self.needs_whole
         )
 
+    def take(self, session: Session) -> float:
+        """Return the seconds it takes; of a server that answers nothing, those of that answer."""
+        return session.nothing() if session.peer.answers_nothing else self.run(session)
 
-# The order matters: what `put_new` stored, `put_over` changes and `delete` removes.
+
+def writing(kind: str, title: str) -> tuple[Operation, ...]:
+    """Return the operations that write one kind of event.
+
+    Their order matters: what the first stored, the second changes and the third removes.
+    """
+    end = "" if kind == "utc" else f"-{kind}"
+    return (
+        Operation(f"put{end}", f"PUT new, {title}", lambda own: own.put_new(kind), kind=kind),
+        Operation(
+            f"overwrite{end}", f"PUT over, {title}", lambda own: own.put_over(kind), kind=kind
+        ),
+        Operation(f"delete{end}", f"DELETE, {title}", Session.delete, kind=kind),
+    )
+
+
+WRITING = tuple(operation for kind, title in KINDS.items() for operation in writing(kind, title))
+
 OPERATIONS = (
-    Operation("put", "PUT of a new event", Session.put_new),
-    Operation("overwrite", "PUT over an event", Session.put_over),
-    Operation("delete", "DELETE", Session.delete),
+    *WRITING,
     Operation("ctag", "PROPFIND ctag, sync-token (depth 0)", Session.ctag),
     Operation("home", "PROPFIND of the calendar home (depth 1)", Session.home),
     Operation("sync", "sync-collection, first", Session.sync_first),
@@ -208,3 +238,9 @@ OPERATIONS = (
         "feed", "PUT, then GET until the feed shows it", Session.put_then_feed, needs_feed=True
     ),
 )
+
+
+def selected(only: Collection[str], among: Collection[str] | None = None) -> list[Operation]:
+    """Return the operations that are named, or all if none is; among those keys where given."""
+    known = [each for each in OPERATIONS if among is None or each.key in among]
+    return [each for each in known if each.key in only] or known

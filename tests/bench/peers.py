@@ -50,13 +50,15 @@ class Peer:
     """A server with one calendar of events; the base of those below.
 
     `calendar` and `home` are paths; `feed` is the path of what subscribers GET, or None;
-    `gives_whole` says whether a GET of the calendar itself answers with all of it.
+    `gives_whole` says whether a GET of the calendar itself answers with all of it;
+    `answers_nothing` marks a server that holds no events and answers each request alike.
     """
 
     calendar = "/bench/calendar/"
     home = "/bench/"
     feed: str | None = "/bench/calendar/"
     gives_whole = True
+    answers_nothing = False
     ready = ""
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -166,6 +168,16 @@ class Kalends(Peer):
         return [str(BIN / "kalends"), "serve", "--config", str(self.folder / "config")]
 
     def prepare(self, events: list[Event], progress: Progress) -> None:
+        self.configure()
+        export = self.folder / "events.ics"
+        with export.open("w", newline="") as file:
+            file.writelines(event.text for event in progress(events))
+        command = [str(BIN / "kalends"), "import", str(export), "--into", "bench/calendar"]
+        command += ["--config", str(self.folder / "config")]
+        subprocess.run(command, check=True, stdout=sys.stderr)
+
+    def configure(self) -> None:
+        """Write its configuration and user file."""
         (self.folder / "users").write_text(htpasswd_line("bench", PASSWORD))
         (self.folder / "feeds.toml").write_text(FEEDS if self.has_feeds else "")
         sections = {
@@ -184,9 +196,16 @@ class Kalends(Peer):
         }
         (self.folder / "config").write_text(ini(sections))
         self.headers = {"Authorization": basic("bench", PASSWORD)}
-        export = self.folder / "events.ics"
-        with export.open("w", newline="") as file:
-            file.writelines(event.text for event in progress(events))
-        command = [str(BIN / "kalends"), "import", str(export), "--into", "bench/calendar"]
-        command += ["--config", str(self.folder / "config")]
-        subprocess.run(command, check=True, stdout=sys.stderr)
+
+
+class Empty(Kalends):
+    """What `kalends serve` stands on, with an application that answers with nothing."""
+
+    answers_nothing = True
+
+    def command(self) -> list[str]:
+        program = str(Path(__file__).with_name("empty.py"))
+        return [sys.executable, program, str(self.folder / "config")]
+
+    def prepare(self, events: list[Event], progress: Progress) -> None:
+        self.configure()

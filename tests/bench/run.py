@@ -1,11 +1,11 @@
-"""`make bench`: how long Kalends, stock Radicale and Xandikos take for what clients ask."""
+"""`make bench`: how Kalends does beside stock Radicale, Xandikos and Cyrus."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.compare import main
+from bench.sections import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,0 +1,45 @@
+"""The web server of `kalends serve`, with an application that does nothing: its own cost.
+
+empty.py CONFIGURATION
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from kalends import configuration, serving
+from kalends.worker import BoundedWorker
+
+
+class Nothing:
+    """A WSGI application that answers everything with an empty 207."""
+
+    def start(self) -> None:
+        """Begin nothing (the server calls this in each worker)."""
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
+    ) -> Iterable[bytes]:
+        start_response("207 Multi-Status", [("Content-Length", "0")])
+        return [b""]
+
+
+class EmptyServer(serving.Server):
+    """The server with its options as they are, but with `Nothing` inside."""
+
+    def load(self) -> Any:
+        return Nothing()
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = configuration.load(Path(sys.argv[1]))[1]
+    BoundedWorker.header_seconds = settings.timeout
+    EmptyServer(settings, serving.open_listeners(settings), lambda url: "").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The benchmark's command line: which sections run, and with what sizes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench import account, compare, growth, load
+from bench.operations import OPERATIONS
+from bench.servers import SERVERS, say
+
+SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, Any]]]] = {
+    "requests": compare.run,
+    "growth": growth.run,
+    "load": load.run,
+    "account": account.run,
+}
+
+
+def options(arguments: list[str] | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description="Compare Kalends with stock Radicale, Xandikos and Cyrus, holding the same.",
+        epilog="Radicale and Xandikos live in environments of their own below .venv-bench/, made "
+        "on first use; Cyrus is Debian's package, installed on first use by root.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--sections", nargs="+", choices=[*SECTIONS], default=[*SECTIONS], help="what to run")
+    add("--only", nargs="+", metavar="NAME", default=[], help="only these servers and requests")
+    add("--events", type=int, default=10_000, help="requests: in the calendar")
+    add("--small", type=int, default=1000, help="requests, growth: in the small calendar")
+    add("--repeat", type=int, default=5, help="requests, growth: rounds of measuring")
+    add("--growth", type=int, default=100_000, metavar="N", help="growth: in the large calendar")
+    add("--load-events", type=int, default=1000, metavar="N", help="load: in the calendar")
+    add("--load-clients", type=int, default=50, metavar="N", help="load: clients at once")
+    add("--load-seconds", type=float, default=20, metavar="S", help="load: measured")
+    add("--load-warm-up", type=float, default=5, metavar="S", help="load: before that")
+    add("--account-events", type=int, default=10_000, metavar="N", help="account: in the calendar")
+    add("--account-repeat", type=int, default=3, metavar="N", help="account: first starts")
+    add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
+    given = parser.parse_args(arguments)
+    known = [*SERVERS, *(operation.key for operation in OPERATIONS)]
+    for name in given.only:
+        if name not in known:
+            parser.error(f"--only knows {', '.join(map(repr, known))}, not {name!r}")
+    return given
+
+
+def machine() -> str:
+    """Return what the figures depend on."""
+    return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sections in turn and print what each has found."""
+    given = options(arguments)
+    found: dict[str, Any] = {"machine": machine()}
+    sys.stdout.write(f"Measured on {machine()}.\n")
+    for name in given.sections:
+        say(f"section {name}")
+        with tempfile.TemporaryDirectory(prefix="kalends-bench-") as folder:
+            text, found[name] = SECTIONS[name](given, Path(folder))
+        sys.stdout.write(f"\n## {name}\n\n{text}")
+        sys.stdout.flush()
+    if given.json:
+        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    return 0
