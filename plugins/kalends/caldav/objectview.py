@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote
 
@@ -19,8 +20,9 @@ from kalends.caldav.xmltext import element, escaped, response
 from kalends.store.listing import Listed
 
 _DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
+_ETAG = make_clark("D:getetag")
 _OWN: Mapping[str, Callable[[Listed], str]] = {
-    make_clark("D:getetag"): lambda row: row.etag,
+    _ETAG: lambda row: row.etag,
     make_clark("D:getlastmodified"): lambda row: http_date(row.changed),
     make_clark("D:getcontentlength"): lambda row: str(row.size),
     make_clark("D:getcontenttype"): lambda row: (
@@ -31,6 +33,7 @@ _OWN: Mapping[str, Callable[[Listed], str]] = {
 }
 # No text from outside has it: it marks where what is a row's own goes.
 _MARK = "\0"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 class ObjectsView:
@@ -63,6 +66,8 @@ class ObjectsView:
                 missing.append(element(tag))
         self.needs_data = any(value in self._values for value in map(_OWN.get, _DATA.values()))
         """Whether rows are to be read with their octets."""
+        self.needs_etag_alone = self._values == [_OWN[_ETAG]]
+        """Whether `etag_responses` says all that is asked."""
         shape = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
         self._shape = shape.replace("%", "%%").replace(_MARK, "%s")
 
@@ -74,6 +79,17 @@ class ObjectsView:
         """What is said of one object."""
         own = [value(row) for value in self._values]
         return self._shape % (quote(self._base + row.href), *own)
+
+    def etag_responses(self, names: Iterable[tuple[str, str]]) -> str:
+        """What is said of many objects, by name and etag: what every client begins with."""
+        shape, base = self._shape, quote(self._base)
+        # Most names need no quoting, and to see that is quicker than to ask for it.
+        return "".join(
+            [
+                shape % (base + (name if _PLAIN.fullmatch(name) else quote(name)), etag)
+                for name, etag in names
+            ]
+        )
 
 
 def _common(view: CollectionView) -> Mapping[str, str]:

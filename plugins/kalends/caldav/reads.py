@@ -90,9 +90,7 @@ class Reads:
         spool.write(view.response(asked.props))
         if depth == "1":
             if target.tag:
-                rows = ObjectsView(view, asked.props, in_report=False)
-                for row in listing.every(connection, target.id, data=False):
-                    spool.write(rows.response(row))
+                _write_all(connection, view, ObjectsView(view, asked.props, in_report=False), spool)
             for child in self._below(connection, request, target):
                 child_view = self._view(connection, request, child)
                 if child_view:
@@ -155,8 +153,7 @@ class Reads:
             return False
         there = set()
         if since == 0:
-            for row in listing.every(connection, view.row.id, data=rows.needs_data):
-                spool.write(rows.response(row))
+            _write_all(connection, view, rows, spool)
         elif since < view.row.modseq:
             for row in listing.changed_since(connection, view.row.id, since, data=rows.needs_data):
                 there.add(row.href)
@@ -201,9 +198,7 @@ class Reads:
             return False
         collection_id, data = view.row.id, rows.needs_data
         if asked.start is None and asked.end is None:
-            every = listing.every(connection, collection_id, data=data, component=asked.component)
-            for row in every:
-                spool.write(rows.response(row))
+            _write_all(connection, view, rows, spool, asked.component)
             return True
         within = Range(asked.start, asked.end, *local_range(asked.start, asked.end, zone))
         for row, sure in occurrences.find(
@@ -276,6 +271,22 @@ def _multistatus(spool: Spool, more: dict[str, str] | None = None) -> Answer:
     if spool.is_gzip:
         headers |= {"Content-Encoding": "gzip"}
     return Answer(HTTPStatus.MULTI_STATUS, headers, body)
+
+
+def _write_all(
+    connection: Connection,
+    view: CollectionView,
+    rows: ObjectsView,
+    spool: Spool,
+    component: str | None = None,
+) -> None:
+    """Say what is asked of all objects of a collection, or of those of one type."""
+    if rows.needs_etag_alone and component is None:
+        for names in listing.etags(connection, view.row.id):
+            spool.write(rows.etag_responses(names))
+        return
+    for row in listing.every(connection, view.row.id, data=rows.needs_data, component=component):
+        spool.write(rows.response(row))
 
 
 def _zone(row: CollectionRow, asked: Query) -> tzinfo | None:

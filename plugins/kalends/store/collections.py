@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from kalends.names import GROUPS, folded_group
+from kalends.store.prepared import Prepared
 from kalends.store.schema import collection
 
 
@@ -62,9 +63,13 @@ _COLUMNS = (
     collection.c.forgotten,
     collection.c.changed,
 )
-_BY_PATH = select(*_COLUMNS).where(collection.c.path == bindparam("path"))
-_PAIR = select(*_COLUMNS).where(collection.c.path.in_([bindparam("one"), bindparam("other")]))
-_BY_PARENT = (
+_BY_PATH = Prepared(select(*_COLUMNS).where(collection.c.path == bindparam("path")))
+_PAIR = Prepared(
+    select(*_COLUMNS).where(
+        or_(collection.c.path == bindparam("one"), collection.c.path == bindparam("other"))
+    )
+)
+_BY_PARENT = Prepared(
     select(*_COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
 )
 _BY_TAG = select(*_COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
@@ -84,7 +89,7 @@ def now() -> int:
 
 def find(connection: Connection, path: str) -> CollectionRow | None:
     """The collection at ``path``, or None."""
-    row = connection.execute(_BY_PATH, {"path": path}).first()
+    row = _BY_PATH.run(connection, {"path": path}).fetchone()
     return _row(row) if row else None
 
 
@@ -92,14 +97,14 @@ def find_pair(
     connection: Connection, one: str, other: str
 ) -> tuple[CollectionRow | None, CollectionRow | None]:
     """The collections at two paths, each None if it is not there."""
-    rows = connection.execute(_PAIR, {"one": one, "other": other})
-    found = {row.path: _row(row) for row in rows}
+    rows = _PAIR.run(connection, {"one": one, "other": other}).fetchall()
+    found = {row.path: row for row in map(_row, rows)}
     return found.get(one), found.get(other)
 
 
 def children(connection: Connection, path: str) -> list[CollectionRow]:
     """The collections directly below ``path``, by path."""
-    return [_row(row) for row in connection.execute(_BY_PARENT, {"parent": path})]
+    return [_row(row) for row in _BY_PARENT.run(connection, {"parent": path}).fetchall()]
 
 
 def with_tag(connection: Connection, tag: str) -> list[CollectionRow]:

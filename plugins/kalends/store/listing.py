@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
 
 from kalends.store.batches import batched
+from kalends.store.prepared import Prepared
 from kalends.store.schema import calendar_object, collection, tombstone
 
 
@@ -51,18 +52,27 @@ _ROWS: dict[bool, Select[Any]] = {
 }
 _SINCE = calendar_object.c.modseq > bindparam("since")
 _NAMED = calendar_object.c.href.in_(bindparam("hrefs", expanding=True))
-_EVERY = {data: rows.order_by(calendar_object.c.id) for data, rows in _ROWS.items()}
+# In the order of an index: another order would be sorted, and the rows be read here and there.
 _CHANGED = {
     data: rows.where(_SINCE).order_by(calendar_object.c.modseq) for data, rows in _ROWS.items()
 }
-_BY_NAME = {data: rows.where(_NAMED) for data, rows in _ROWS.items()}
-_AT = select(*columns(calendar_object.c.data)).where(
-    calendar_object.c.href == bindparam("href"),
-    calendar_object.c.collection_id == collection.c.id,
-    collection.c.path == bindparam("path"),
-    collection.c.tag != "",
+_CHANGED_PREPARED = {data: Prepared(query) for data, query in _CHANGED.items()}
+_ETAGS = Prepared(
+    select(calendar_object.c.href, calendar_object.c.etag)
+    .where(_IN, _SINCE)
+    .order_by(calendar_object.c.modseq)
 )
-_GONE = (
+_AT_ONCE = 500
+_BY_NAME = {data: rows.where(_NAMED) for data, rows in _ROWS.items()}
+_AT = Prepared(
+    select(*columns(calendar_object.c.data)).where(
+        calendar_object.c.href == bindparam("href"),
+        calendar_object.c.collection_id == collection.c.id,
+        collection.c.path == bindparam("path"),
+        collection.c.tag != "",
+    )
+)
+_GONE = Prepared(
     select(tombstone.c.href)
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
     .order_by(tombstone.c.modseq)
@@ -72,16 +82,22 @@ _GONE = (
 def every(
     connection: Connection, collection_id: int, *, data: bool, component: str | None = None
 ) -> Iterator[Listed]:
-    """All objects of a collection, the oldest first.
+    """All objects of a collection, in the order of their last change.
 
     Args:
         data: whether their octets are wanted; so for the functions below.
         component: only objects of this type, if given.
     """
-    query = _EVERY[data]
-    if component is not None:
-        query = query.where(calendar_object.c.component == component)
-    return map(Listed._make, connection.execute(query, {"where": collection_id}))
+    if component is None:
+        return changed_since(connection, collection_id, 0, data=data)
+    query = _CHANGED[data].where(calendar_object.c.component == component)
+    return map(Listed._make, connection.execute(query, {"where": collection_id, "since": 0}))
+
+
+def etags(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
+    """The name and the etag of all objects of a collection, some hundreds at a time."""
+    cursor = _ETAGS.run(connection, {"where": collection_id, "since": 0})
+    return iter(lambda: list(cursor.fetchmany(_AT_ONCE)), [])
 
 
 def named(
@@ -95,7 +111,7 @@ def named(
 
 def at(connection: Connection, path: str, href: str) -> Listed | None:
     """The object called ``href`` in the calendar or address book at ``path``, with its octets."""
-    row = connection.execute(_AT, {"path": path, "href": href}).first()
+    row = _AT.run(connection, {"path": path, "href": href}).fetchone()
     return Listed._make(row) if row else None
 
 
@@ -104,10 +120,11 @@ def changed_since(
 ) -> Iterator[Listed]:
     """The objects that came or changed after a change number, in that order."""
     where = {"where": collection_id, "since": modseq}
-    return map(Listed._make, connection.execute(_CHANGED[data], where))
+    cursor = _CHANGED_PREPARED[data].run(connection, where)
+    return map(Listed._make, iter(cursor.fetchone, None))
 
 
 def gone_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:
     """The names whose object went after a change number; another may have the name by now."""
     where = {"where": collection_id, "since": modseq}
-    return iter(dict.fromkeys(connection.execute(_GONE, where).scalars()))
+    return iter(dict.fromkeys(name for (name,) in _GONE.run(connection, where).fetchall()))

@@ -17,6 +17,7 @@ from kalends.calobject import Interval
 from kalends.store import occurrences
 from kalends.store.batches import batched
 from kalends.store.collections import touch
+from kalends.store.prepared import Prepared
 from kalends.store.schema import calendar_object, collection, tombstone
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
@@ -107,10 +108,13 @@ _EVERY = select(*_COLUMNS).where(_IN).order_by(calendar_object.c.href)
 _BY_UID = select(calendar_object.c.id, calendar_object.c.href).where(
     _IN, calendar_object.c.uid == bindparam("uid")
 )
-_STANDING = select(
-    calendar_object.c.id, calendar_object.c.href, calendar_object.c.uid, calendar_object.c.etag
-).where(
-    _IN, or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid"))
+_STANDING = Prepared(
+    select(
+        calendar_object.c.id, calendar_object.c.href, calendar_object.c.uid, calendar_object.c.etag
+    ).where(
+        _IN,
+        or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid")),
+    )
 )
 _PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
 _HREFS = select(calendar_object.c.href).where(_IN)
@@ -201,7 +205,7 @@ def standing(
 ) -> tuple[Standing | None, Standing | None]:
     """What is called ``href``, and what has the UID; both can be the same."""
     where = {"where": collection_id, "href": href, "uid": uid}
-    rows = [Standing(*row) for row in connection.execute(_STANDING, where)]
+    rows = [Standing(*row) for row in _STANDING.run(connection, where).fetchall()]
     return (
         next((row for row in rows if row.href == href), None),
         next((row for row in rows if row.uid == uid), None),
