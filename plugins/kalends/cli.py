@@ -157,7 +157,7 @@ def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str
     settings: Settings = built.settings
 
     def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:
-        return tqdm(found, desc=path.name, unit="object", disable=None, leave=False, delay=0.5)
+        return tqdm(found, desc=path.name, unit="object", disable=None, leave=False)
 
     try:
         return import_file(

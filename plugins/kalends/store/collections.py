@@ -74,7 +74,7 @@ _BY_PARENT = Prepared(
 )
 _BY_TAG = select(*_COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
 _ALL = select(*_COLUMNS).order_by(collection.c.path)
-_TOUCH = (
+_TOUCH = Prepared(
     update(collection)
     .where(collection.c.id == bindparam("which"))
     .values(modseq=collection.c.modseq + 1, changed=bindparam("now"))
@@ -206,7 +206,7 @@ def touch(connection: Connection, collection_id: int) -> tuple[int, int]:
         its new modseq, and the time that was noted for it in microseconds since 1970.
     """
     moment = now()
-    modseq = connection.execute(_TOUCH, {"which": collection_id, "now": moment}).scalar_one()
+    (modseq,) = _TOUCH.run(connection, {"which": collection_id, "now": moment}).fetchall()[0]
     return modseq, moment
 
 

@@ -122,9 +122,26 @@ _CHANGED_HREFS = _HREFS.where(calendar_object.c.modseq > bindparam("since"))
 _GONE_HREFS = select(tombstone.c.href).where(
     tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since")
 )
-_INSERT_ONE = insert(calendar_object).returning(calendar_object.c.id)
-_UPDATE = update(calendar_object).where(calendar_object.c.id == bindparam("which"))
-_DELETE = delete(calendar_object).where(calendar_object.c.id == bindparam("which"))
+_WRITTEN = (
+    *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
+    *("modseq", "changed"),
+)
+_INSERT = Prepared(
+    insert(calendar_object).returning(calendar_object.c.id), [*_WRITTEN, "collection_id", "href"]
+)
+_UPDATE = Prepared(
+    update(calendar_object).where(calendar_object.c.id == bindparam("which")), _WRITTEN
+)
+_DELETE = Prepared(delete(calendar_object).where(calendar_object.c.id == bindparam("which")))
+_BURY = Prepared(
+    insert(tombstone), ["collection_id", "href", "object_id", "uid", "modseq", "changed"]
+)
+_OLDEST_GRAVE = Prepared(
+    select(tombstone.c.changed)
+    .where(tombstone.c.collection_id == bindparam("where"))
+    .order_by(tombstone.c.modseq)
+    .limit(1)
+)
 
 
 def get(connection: Connection, collection_id: int, href: str) -> ObjectRow | None:
@@ -243,13 +260,13 @@ def store(
     modseq, moment = touch(connection, collection_id)
     values = _values(content) | {"modseq": modseq, "changed": moment}
     if existing and existing.uid == content.uid:
-        connection.execute(_UPDATE, values | {"which": existing.id})
+        _UPDATE.run(connection, values | {"which": existing.id})
         occurrences.replace(connection, collection_id, existing.id, content.intervals)
         return
     if existing:  # another UID is another object, which feeds must see go
         _bury(connection, collection_id, existing.id, href, existing.uid, modseq, moment)
     place = {"collection_id": collection_id, "href": href}
-    made = connection.execute(_INSERT_ONE, values | place).scalar_one()
+    (made,) = _INSERT.run(connection, values | place).fetchall()[0]
     occurrences.add(connection, collection_id, made, content.intervals)
 
 
@@ -342,10 +359,11 @@ def hrefs_since(connection: Connection, collection_id: int, since: int) -> Seque
 
 def forget_removals(connection: Connection, collection_id: int, before: int) -> None:
     """Forget removals older than ``before`` (microseconds since 1970); older tokens end with it."""
-    where = and_(tombstone.c.collection_id == collection_id, tombstone.c.changed < before)
-    newest = connection.execute(select(func.max(tombstone.c.modseq)).where(where)).scalar()
-    if newest is None:
+    oldest = _OLDEST_GRAVE.run(connection, {"where": collection_id}).fetchone()
+    if oldest is None or oldest[0] >= before:
         return
+    where = and_(tombstone.c.collection_id == collection_id, tombstone.c.changed < before)
+    newest = connection.execute(select(func.max(tombstone.c.modseq)).where(where)).scalar_one()
     connection.execute(delete(tombstone).where(where))
     connection.execute(
         update(collection).where(collection.c.id == collection_id).values(forgotten=newest)
@@ -361,9 +379,9 @@ def _bury(
     modseq: int,
     moment: int,
 ) -> None:
-    connection.execute(_DELETE, {"which": object_id})
-    connection.execute(
-        insert(tombstone),
+    _DELETE.run(connection, {"which": object_id})
+    _BURY.run(
+        connection,
         {
             "collection_id": collection_id,
             "href": href,

@@ -27,6 +27,7 @@ from sqlalchemy import (
 
 from kalends.calobject import FOREVER, Interval
 from kalends.store.listing import Listed, columns
+from kalends.store.prepared import Prepared
 from kalends.store.schema import calendar_object, occurrence
 
 # Where an interval is looked for, by how long it is with all its repetitions: what meets a range
@@ -60,8 +61,11 @@ _OF = select(
     occurrence.c.length,
     occurrence.c.step,
 ).where(occurrence.c.object_id == bindparam("object"))
-_DELETE = delete(occurrence).where(occurrence.c.object_id == bindparam("object"))
-_INSERT = insert(occurrence)
+_DELETE = Prepared(delete(occurrence).where(occurrence.c.object_id == bindparam("object")))
+_INSERT = Prepared(
+    insert(occurrence),
+    ["object_id", "collection_id", "span", "start", "end", "length", "step"],
+)
 
 
 def of(connection: Connection, object_id: int) -> list[Interval]:
@@ -83,7 +87,7 @@ def replace(
     connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
 ) -> None:
     """Note when an object happens, in place of what was noted."""
-    connection.execute(_DELETE, {"object": object_id})
+    _DELETE.run(connection, {"object": object_id})
     add(connection, collection_id, object_id, intervals)
 
 
@@ -103,8 +107,7 @@ def add(
         }
         for interval in intervals
     ]
-    if rows:
-        connection.execute(_INSERT, rows)
+    _INSERT.run_many(connection, rows)
 
 
 def find(
@@ -126,7 +129,7 @@ def find(
         "local_start": local_start,
         "local_end": local_end,
     }
-    for *row, sure in connection.execute(_FIND[data], values):
+    for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
         yield Listed(*row), bool(sure)
 
 
@@ -177,7 +180,7 @@ def _meeting(span: int, longest: int, prefix: str) -> Select[tuple[int, int]]:
     )
 
 
-_FIND = {data: _statement(data=data) for data in (False, True)}
+_FIND = {data: Prepared(_statement(data=data)) for data in (False, True)}
 
 
 def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
