@@ -52,7 +52,10 @@ def test_the_access_log_has_one_line_without_secrets(tmp_path: Path) -> None:
         text = event("a", "A", "20260601T090000Z")
         assert server.request("PUT", "/alice/calendar/a.ics", user="alice", body=text).status == 201
         server.request("GET", "/feeds/s/guessed-secret/family.ics?token=query-secret")
+        server.request("GET", "/alice/%0Aforged%0D%22")
         assert server.stop() == 0
+        assert not any(line.startswith("forged") for line in server.log.splitlines())
+        assert r"/alice/\nforged\r\"" in server.log
         lines = [x for x in server.log.splitlines() if "PUT /alice/calendar/a.ics" in x]
         assert len(lines) == 1
         assert " alice " in lines[0]

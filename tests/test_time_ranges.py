@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kalends.calobject import FOREVER, Interval
 from kalends.calobject.intervals import _runs
 from kalends.calobject.occurrences import Occurrence
-from kalends.store import collections, objects, occurrences
+from kalends.store import changes, collections, objects, occurrences
 from kalends.store.engine import Database
 from kalends.store.migrate import migrate
 from kalends.store.occurrences import Range
@@ -145,7 +145,7 @@ def test_the_table_finds_what_meets_a_range(
         )
         for number, intervals in enumerate(content):
             stored = Stored(str(number), intervals)
-            objects.put(connection, row.id, f"{number}.ics", stored)
+            changes.put(connection, row.id, f"{number}.ics", stored)
             met = [interval.sure for interval in intervals if meets(interval)]
             if met:
                 expected[f"{number}.ics"] = any(met)
@@ -156,7 +156,7 @@ def test_the_table_finds_what_meets_a_range(
             assert listed.data == (listed.href[:-4].encode() if data or not sure else b"")
         assert not list(occurrences.find(connection, row.id, "VTODO", within, data=data))
         for number in range(len(content)):
-            objects.remove(connection, row.id, f"{number}.ics")
+            changes.remove(connection, row.id, f"{number}.ics")
         assert connection.exec_driver_sql("SELECT count(*) FROM occurrence").scalar() == 0
 
 
@@ -165,10 +165,10 @@ def test_a_moved_object_happens_as_before(database: Database) -> None:
     with database.write() as connection:
         one = collections.create(connection, "m/one", {"tag": "VCALENDAR"})
         other = collections.create(connection, "m/other", {"tag": "VCALENDAR"})
-        objects.put(connection, one.id, "a.ics", Stored("a", (interval,)))
+        changes.put(connection, one.id, "a.ics", Stored("a", (interval,)))
         row = objects.get(connection, one.id, "a.ics")
         assert row is not None
-        objects.move(connection, row, other.id, "b.ics")
+        changes.move(connection, row, other.id, "b.ics")
         moved = objects.get(connection, other.id, "b.ics")
         assert moved is not None
         assert occurrences.of(connection, moved.id) == [interval]

@@ -9,9 +9,9 @@ from pathlib import Path
 from kalends.calobject import CalendarObject, split_file
 from kalends.errors import KalendsError
 from kalends.names import GROUPS
-from kalends.store import collections, objects
+from kalends.store import changes, collections
+from kalends.store.changes import Merged
 from kalends.store.engine import Database
-from kalends.store.objects import Merged
 
 
 class ImportTargetError(KalendsError):
@@ -85,7 +85,7 @@ def import_file(
         if existing.components != allowed:
             raise ImportTargetError(f"{target} has changed meanwhile; import {path} again")
         fresh = [content for content in whole.objects if content.uid not in done]
-        merged = objects.merge(connection, existing.id, progress(fresh))
+        merged = changes.merge(connection, existing.id, progress(fresh))
     done.update(content.uid for content in fresh)
     skipped = len(whole.objects) - len(fresh)
     return Imported(replace(merged, unchanged=merged.unchanged + skipped), refused)

@@ -18,11 +18,12 @@ from sqlalchemy import Connection
 from kalends.icsfeed.whole import whole_calendar
 from kalends.items import Item, content_of, may_match
 from kalends.names import GROUPS, owner_of
-from kalends.store import collections, objects, verify
+from kalends.store import changes, collections, objects, verify
+from kalends.store.changes import Content
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.migrate import migrate
-from kalends.store.objects import Content, ObjectRow
+from kalends.store.objects import ObjectRow
 from kalends.store.synctokens import ctag_of, modseq_of, token_of
 
 
@@ -133,7 +134,7 @@ class Collection(BaseCollection):
 
     def put(self, href: str, content: Content) -> Item:
         """Store checked content under ``href``."""
-        objects.put(self._connection, self.row.id, href, content)
+        changes.put(self._connection, self.row.id, href, content)
         self._reload()
         row = objects.get(self._connection, self.row.id, href)
         assert row is not None
@@ -147,7 +148,7 @@ class Collection(BaseCollection):
         """
         if href is None:
             collections.remove(self._connection, self.row.path)
-        elif objects.remove(self._connection, self.row.id, href):
+        elif changes.remove(self._connection, self.row.id, href):
             self._storage.forget_removals(self.row)
             self._reload()
 
@@ -295,7 +296,7 @@ class Storage(BaseStorage):
         assert item.href is not None
         row = objects.get(self.connection, source.row.id, item.href)
         assert row is not None
-        objects.move(self.connection, row, target.row.id, to_href)
+        changes.move(self.connection, row, target.row.id, to_href)
 
     def create_collection(
         self,
@@ -330,7 +331,7 @@ class Storage(BaseStorage):
 
     def _fill(self, made: Collection, item: radicale_item.Item) -> str:
         content = content_of(item, made.tag)
-        href = item.href or objects.free_href(self.connection, made.row.id, content)
+        href = item.href or changes.free_href(self.connection, made.row.id, content)
         made.put(href, content)
         return href
 
@@ -359,7 +360,7 @@ class Storage(BaseStorage):
 
     def forget_removals(self, row: CollectionRow) -> None:
         """Forget the removals in a collection for which sync-tokens have expired."""
-        objects.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
+        changes.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
 
 
 def _http_date(microseconds: int) -> str:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from kalends.caldav import answers, preconditions
 from kalends.caldav.request import Answer, Request
 from kalends.storage import Storage
-from kalends.store import collections, objects
+from kalends.store import changes, collections
 
 
 def delete_object(storage: Storage, request: Request) -> Answer | None:
@@ -16,11 +16,11 @@ def delete_object(storage: Storage, request: Request) -> Answer | None:
     with storage.acquire_lock("w", request.user):
         connection = storage.connection
         parent = collections.find(connection, above)
-        there = objects.standing(connection, parent.id, name, "")[0] if parent else None
+        there = changes.standing(connection, parent.id, name, "")[0] if parent else None
         if parent is None or there is None:
             return None
         if not preconditions.holds(request.environ, there.etag):
             return answers.as_answer(answers.plain(HTTPStatus.PRECONDITION_FAILED))
-        objects.bury(connection, parent.id, there)
+        changes.bury(connection, parent.id, there)
         storage.forget_removals(parent)
     return Answer(HTTPStatus.NO_CONTENT)

@@ -20,7 +20,7 @@ from kalends.calobject import (
 )
 from kalends.errors import ObjectRefusedError
 from kalends.storage import Storage
-from kalends.store import collections, objects
+from kalends.store import changes, collections
 from kalends.store.collections import CollectionRow
 from kalends.store.synctokens import ctag_of
 
@@ -160,12 +160,12 @@ class Put:
             parent = now.parent
             assert parent is not None
             connection = self._storage.connection
-            existing, holder = objects.standing(connection, parent.id, href, content.uid)
+            existing, holder = changes.standing(connection, parent.id, href, content.uid)
             if not self._may_replace(existing.etag if existing else None):
                 return httputils.PRECONDITION_FAILED
             if existing != holder:
                 return self._uid_conflict(parent, holder.href if holder else href)
-            objects.store(connection, parent.id, href, content, existing)
+            changes.store(connection, parent.id, href, content, existing)
         return _stored(existing is None, {"ETag": content.etag})
 
     def _uid_conflict(self, parent: CollectionRow, href: str) -> types.WSGIResponse:
@@ -186,7 +186,7 @@ class Put:
                 return httputils.PRECONDITION_FAILED
             connection = self._storage.connection
             made = now.existing or collections.create(connection, self._path, _props(whole))
-            objects.merge(connection, made.id, whole.objects, replace=True)
+            changes.merge(connection, made.id, whole.objects, replace=True)
         return _stored(target.existing is None, {})
 
     def _may_replace(self, etag: str | None) -> bool:

@@ -5,6 +5,7 @@ What cannot be answered here, every refusal among it, is None, and goes on to Ra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Collection as Places
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ from kalends.store.collections import CollectionRow
 from kalends.store.occurrences import Range
 from kalends.store.synctokens import modseq_of, token_of
 
+_PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 _XML = "text/xml; charset=utf-8"
 
 
@@ -302,4 +304,6 @@ def _split(request: Request) -> tuple[str, str]:
 
 def _path_of(href: str) -> str:
     """The path of an address that a client names, which may be absolute (RFC 4918 section 8.3)."""
+    if _PLAIN_PATH.fullmatch(href):  # as most are: then it is its own path
+        return href
     return sanitize_path(unquote(urlsplit(href).path))

@@ -150,7 +150,8 @@ def _walked(plan: Plan, since: int | None, horizon: int) -> tuple[list[Occurrenc
         else:
             reached = expansion.reached
         if reached is not None:
-            missing = min(reached - beyond, reached - beyond if missing is None else missing)
+            sure_until = reached - beyond
+            missing = sure_until if missing is None else min(missing, sure_until)
     return found, missing
 
 
