@@ -230,3 +230,37 @@ def test_the_index_holds_at_least_what_happens(
         assert found.first_start is not None
         assert found.first_start <= first
         assert found.last_end is None or found.last_end >= first + hours * 3600
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "FREQ=DAILY;UNTIL=PT1H",
+        "FREQ=DAILY;UNTIL=235959",
+        # dateutil looks for these until the year 9999, for seconds.
+        "FREQ=DAILY;BYMONTHDAY=3;BYYEARDAY=60",
+        "FREQ=DAILY;BYMONTHDAY=3;BYYEARDAY=60;COUNT=5",
+    ],
+)
+def test_a_rule_that_nobody_can_follow_is_refused(rule: str) -> None:
+    with pytest.raises(ObjectRefusedError, match="not readable|never happens"):
+        read_calendar_object(event("a", "20260101T090000Z", f"RRULE:{rule}"))
+
+
+@pytest.mark.parametrize(
+    ("start", "rule"),
+    [
+        ("20260101T090000Z", "FREQ=HOURLY;BYSECOND=60"),
+        ("20260101T090000Z", "FREQ=MONTHLY;BYDAY=MO,1TU"),
+        ("99991231T000000", "FREQ=WEEKLY;BYYEARDAY=-366"),
+    ],
+)
+def test_a_rule_at_the_edge_is_taken(start: str, rule: str) -> None:
+    assert read_calendar_object(event("a", start, f"RRULE:{rule}")).recurring
+
+
+def test_rules_without_number_are_refused() -> None:
+    rules = [f"RRULE:FREQ=YEARLY;BYMONTHDAY={day}" for day in range(1, 12)]
+    assert read_calendar_object(event("a", "20260101T090000Z", *rules[:10])).recurring
+    with pytest.raises(ObjectRefusedError, match="more than 10 rules"):
+        read_calendar_object(event("a", "20260101T090000Z", *rules))

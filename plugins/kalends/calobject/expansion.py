@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from kalends.calobject.recurrence import MOST_IN_ALL
-
 DAY = 86400
 """Seconds."""
 
 MARGIN = 2 * DAY
 """Local seconds and UTC are less than a day apart, and a change of a clock is less than another."""
 
-STEPS = MOST_IN_ALL
+STEPS = 20_000
 """Occurrences that are walked for one question."""
 
 LOOKS = 10 * STEPS

@@ -6,25 +6,27 @@ walkable: not too many steps for each day, and it must happen at all.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from math import prod
 from typing import Any, NoReturn
 
-from dateutil.rrule import rrule, rrulestr
+from dateutil.rrule import rrulestr
 from icalendar.prop import vRecur
 
+from kalends.calobject.clocks import local_second
+from kalends.calobject.expansion import STEPS, Budget, Walk, read_rule
 from kalends.errors import ObjectRefusedError
 from kalends.icaltext import Property
 
 MOST_A_DAY = 24
 """Steps for each day that a rule without an end may take: an event each hour."""
 
-MOST_IN_ALL = 20_000
+MOST_IN_ALL = STEPS
 """Steps that a rule with an end may take."""
 
-# How far a rule with conditions is looked through: dateutil takes up to 0.2 ms for a day that
-# does not fit, and 4 ms for such a year. 29 February on a given weekday comes every 28 years.
+# How far a rule with conditions is looked through; 29 February on a given weekday comes every 28
+# years.
 _LOOK_DAYS = {
     "HOURLY": 15,
     "DAILY": 1500,
@@ -46,6 +48,7 @@ _FINER = ("BYHOUR", "BYMINUTE", "BYSECOND")
 # Which parts of a rule multiply its occurrences, from which frequency on.
 _MULTIPLIED_BY = {"HOURLY": 1, "MINUTELY": 2, "SECONDLY": 3}
 _DAYS_OF = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
+_EPOCH = datetime(1970, 1, 1)
 _RANGES = {
     "BYMONTH": (1, 12),
     "BYMONTHDAY": (1, 31),
@@ -110,6 +113,8 @@ def _parts(rule: Property) -> dict[str, list[Any]]:
             raise ValueError("INTERVAL and COUNT are 1 or more")
         if str(parts["FREQ"][0]).upper() not in _STEPS_A_DAY:
             raise ValueError("unknown FREQ")
+        if not all(isinstance(until, date) for until in parts.get("UNTIL", ())):
+            raise ValueError("UNTIL is no date")
         for name, (least, most) in _RANGES.items():
             if any(not least <= abs(int(str(v).rstrip("L"))) <= most for v in parts.get(name, ())):
                 raise ValueError(f"{name} is out of range")
@@ -149,21 +154,6 @@ def _refuse(rule: Property, precondition: str, why: str) -> NoReturn:
     raise ObjectRefusedError(precondition, f"{why}: {rule.value[:80]!r}", rule.line)
 
 
-def _rule(rule: Property, start: datetime, until: datetime) -> rrule:
-    kept = [
-        part
-        for part in rule.value.strip().rstrip(";").split(";")
-        if part.partition("=")[0].upper() not in ("UNTIL", "COUNT")
-    ]
-    text = f"{';'.join(kept)};UNTIL={until:%Y%m%dT%H%M%S}"
-    try:
-        made = rrulestr(text, dtstart=start)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
-        raise _unreadable(rule) from error
-    assert isinstance(made, rrule)
-    return made
-
-
 def _later(start: datetime, days: float) -> datetime:
     try:
         return start + timedelta(days=days)
@@ -178,7 +168,8 @@ def _happens(rule: Property, parts: dict[str, list[Any]], start: datetime, frequ
     if frequency not in _LOOK_DAYS:
         return True
     until = _later(start, _LOOK_DAYS[frequency] * min(_interval(parts), 40))
-    return next(iter(_rule(rule, start, until)), None) is not None or until.year == 9999
+    walk = _walk(rule, start, until)
+    return walk is None or next(iter(walk), None) is not None or until.year == 9999
 
 
 def _has_a_day(parts: dict[str, list[Any]]) -> bool:
@@ -197,11 +188,30 @@ def _end_of_counted(
         until = _later(start, _LOOK_DAYS.get(frequency, 15) * min(_interval(parts), 40))
     else:
         until = _later(start, (count + 1) / _STEPS_A_DAY[frequency] * _interval(parts) * 1.2)
-    found = list(islice(_rule(rule, start, until), count))
-    if len(found) < count and until.year < 9999:
-        # It goes on for longer than anybody should walk here; without an end is the safe side.
+    walk = _walk(rule, start, until)
+    # Where DTSTART does not fit the rule, some count it and others do not: the later end is safe.
+    found = list(islice(walk, count)) if walk else []
+    if walk is None or (len(found) < count and until.year < 9999):
+        # It goes on for longer than anybody should walk here; without an end is safe too.
         return None
-    return found[-1] if found else start
+    return _EPOCH + timedelta(seconds=found[-1]) if found else start
+
+
+def _walk(rule: Property, start: datetime, until: datetime) -> Walk | None:
+    """A way through a rule in bounded time, without its bounds; None if none is known."""
+    text = _unbounded(rule)
+    try:
+        rrulestr(text, dtstart=start)  # whether others can read it; nothing of it is walked
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
+        raise _unreadable(rule) from error
+    read = read_rule(text, local_second(start), is_day=False, zoned=False)
+    return Walk(read, None, local_second(until), Budget()) if read else None
+
+
+def _unbounded(rule: Property) -> str:
+    """A rule without UNTIL and COUNT."""
+    parts = rule.value.strip().rstrip(";").split(";")
+    return ";".join(p for p in parts if p.partition("=")[0].upper() not in ("UNTIL", "COUNT"))
 
 
 def _unreadable(rule: Property) -> ObjectRefusedError:

@@ -11,6 +11,9 @@ from kalends.calobject.times import Moment, moment_at, read_duration, read_momen
 from kalends.errors import ObjectRefusedError
 from kalends.icaltext import Component
 
+MOST_RULES = 10
+"""Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
+
 _DAY = 86400
 
 
@@ -109,6 +112,10 @@ def _repeated(
     begin = component.first("DTSTART") or component.first("DUE")
     tzid = begin.param("TZID") if begin else None
     rules = component.all("RRULE")
+    if len(rules) > MOST_RULES:
+        raise ObjectRefusedError(
+            "C:max-instances", f"more than {MOST_RULES} rules", rules[MOST_RULES].line
+        )
     ends: list[int | None] = [end]
     for rule in rules:
         last = last_occurrence(rule, first.local)
