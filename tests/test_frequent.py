@@ -275,6 +275,35 @@ def test_a_sync_without_properties_names_its_members(apps: tuple[Client, Client]
     assert f"{path}a.ics" not in said(theirs.body)
 
 
+def test_a_propfind_is_one_by_its_root(apps: tuple[Client, Client]) -> None:
+    """RFC 4918 section 8.2: the frequent way leaves another root to the one that refuses it."""
+    body = xml("D:propertyupdate", prop(["D:getetag"]))
+    frequent, radicale = (client("PROPFIND", "/alice/", body) for client in apps)
+    assert (frequent.status, radicale.status) == (500, 400), "went on"
+
+
+def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Client]) -> None:
+    path = f"/alice/c{next(_numbers)}/"
+    components = '<C:comp name="VEVENT&quot;&lt;x"/>'
+    components = f"<C:supported-calendar-component-set>{components}"
+    components += "</C:supported-calendar-component-set>"
+    body = xml("C:mkcalendar", f"<D:set><D:prop>{components}</D:prop></D:set>")
+    assert apps[1]("MKCALENDAR", path, body).status == 201
+    asked = ["C:supported-calendar-component-set"]
+    ours, theirs = (propfind(client, path, asked, "0") for client in apps)
+    assert said(ours.body) == said(theirs.body)
+    assert apps[1]("DELETE", path).status == 200
+
+
+def test_a_multiget_of_the_calendar_itself_goes_to_radicale(apps: tuple[Client, Client]) -> None:
+    path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
+    for address in (path, path.rstrip("/")):
+        body = xml("C:calendar-multiget", prop(["D:getetag"]), f"<D:href>{address}</D:href>")
+        frequent, radicale = (client("REPORT", path, body) for client in apps)
+        assert (frequent.status, radicale.status) == (500, 207), "went on"
+    assert apps[1]("DELETE", path).status == 200
+
+
 @pytest.mark.parametrize(
     ("user", "path"),
     [("bob", "/alice/"), ("bob", "/alice/calendar/"), ("bob", "/alice/calendar/a.ics")],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from importlib.metadata import version
+from xml.sax.saxutils import quoteattr
 
 from radicale import utils
 from radicale.xmlutils import MIMETYPES, make_clark, make_human_tag
@@ -145,7 +146,7 @@ def _components(view: CollectionView) -> str | None:
     if view.row.tag != "VCALENDAR":
         return None
     stated = view.row.props.get("C:supported-calendar-component-set") or _COMPONENTS
-    return "".join(f'<C:comp name="{escaped(name)}"/>' for name in stated.split(","))
+    return "".join(f"<C:comp name={quoteattr(name)}/>" for name in stated.split(","))
 
 
 def _address_data(view: CollectionView) -> str | None:

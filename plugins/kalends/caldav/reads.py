@@ -178,6 +178,8 @@ class Reads:
             return False
         paths = dict.fromkeys(_path_of(href) for href in asked.hrefs)
         base = rows.path("")
+        if base in paths or base.rstrip("/") in paths:  # Radicale takes it for all that is in it
+            return False
         names = {path.removeprefix(base) for path in paths if path.startswith(base)}
         missing = dict.fromkeys(paths)
         for row in listing.named(connection, view.row.id, names, data=rows.needs_data):

@@ -15,6 +15,7 @@ from radicale.xmlutils import make_clark
 CALENDAR_DATA = make_clark("C:calendar-data")
 ADDRESS_DATA = make_clark("CR:address-data")
 
+_PROPFIND = make_clark("D:propfind")
 _PROP = make_clark("D:prop")
 _SYNC_TOKEN = make_clark("D:sync-token")
 _SYNC_LEVEL = make_clark("D:sync-level")
@@ -78,7 +79,7 @@ Report = Sync | Multiget | Query
 
 def read_propfind(root: ET.Element) -> Propfind | None:
     """The properties that a PROPFIND names; None where it asks otherwise."""
-    props = _props(root) if len(root) == 1 else None
+    props = _props(root) if root.tag == _PROPFIND and len(root) == 1 else None
     return None if props is None else Propfind(props)
 
 

@@ -87,6 +87,7 @@ class Spool:
 
     def _flush(self) -> None:
         if self._file is None:
+            # Whoever is given the answer closes it.
             self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
             self._coder = _coder() if self._gzip else None
         data = "".join(self._pieces).encode("utf-8")
