@@ -12,8 +12,9 @@ from kalends import configuration
 from kalends.caldav.application import Application
 from kalends.errors import ConfigurationError, KalendsError
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
+from kalends.icsfeed.admission import PREFIX, Admission
 from kalends.icsfeed.catalog import Catalog
-from kalends.icsfeed.http import PREFIX, FeedApplication
+from kalends.icsfeed.http import FeedApplication
 from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.versions import Versions
 from kalends.login import Accounts, Login, user_directory
@@ -37,7 +38,8 @@ class Feeds:
         self.catalog = Catalog(path, accounts)
         self.secrets = SecretBook(database)
         self.versions = Versions(folder / ".versions", FeedSource(database), accounts)
-        self.application = FeedApplication(self.catalog, self.versions, self.secrets, USER_KEY)
+        self.admission = Admission(self.catalog, self.secrets, USER_KEY)
+        self.application = FeedApplication(self.admission, self.versions)
         self.publisher = Publisher(
             folder, self.catalog, self.versions, self.secrets, PublicationLog(database)
         )
@@ -190,14 +192,14 @@ class Served:
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""
-        if self._feeds and self._feeds.application.is_secret(environ):
+        if self._feeds and self._feeds.admission.is_secret(environ):
             environ.pop("HTTP_AUTHORIZATION", None)
         return self._behind_login(environ, start_response)
 
     def _needs_login(self, environ: Environ) -> bool:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if self._feeds and path.startswith(PREFIX):
-            return self._feeds.application.needs_login(environ)
+            return self._feeds.admission.needs_login(environ)
         if method == "OPTIONS" or path.startswith(_OPEN):
             return False
         return not (method in ("GET", "HEAD") and path in ("", "/", "/.web"))

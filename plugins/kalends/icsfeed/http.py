@@ -12,19 +12,15 @@ from typing import Any, BinaryIO
 
 from kalends.encodings import takes_gzip
 from kalends.errors import UserFileUnavailableError
-from kalends.icsfeed.catalog import Catalog
+from kalends.icsfeed.admission import Admission, Environ, address_of
 from kalends.icsfeed.definitions import Feed
-from kalends.icsfeed.source import SecretBook
 from kalends.icsfeed.versions import State, Versions
 
 _log = logging.getLogger("kalends.feeds")
 
-PREFIX = "/feeds/"
-_SECRET = "s/"  # noqa: S105 - a part of the address
 _BLOCK = 1 << 18
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
-Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 
@@ -32,34 +28,13 @@ class FeedApplication:
     """Serves feeds; they are read-only.
 
     Args:
-        catalog: which feeds there are.
+        admission: who may see which.
         versions: their bytes.
-        secrets: who has which secret.
-        user_key: where in the environ the verified user's name is, if there is one.
     """
 
-    def __init__(
-        self, catalog: Catalog, versions: Versions, secrets: SecretBook, user_key: str
-    ) -> None:
-        self._catalog = catalog
+    def __init__(self, admission: Admission, versions: Versions) -> None:
+        self._admission = admission
         self._versions = versions
-        self._secrets = secrets
-        self._user_key = user_key
-
-    def is_secret(self, environ: Environ) -> bool:
-        """Whether the address is a secret one, where no login is asked, ever."""
-        path: str = environ.get("PATH_INFO", "")
-        return path.startswith(PREFIX + _SECRET)
-
-    def needs_login(self, environ: Environ) -> bool:
-        """Whether a feed's address asks for a login; a secret or public one never does."""
-        if self.is_secret(environ):
-            return False
-        try:
-            feed = self._catalog.feed(_name(_rest(environ)))
-        except UserFileUnavailableError:
-            return True
-        return feed is None or feed.access.kind != "public"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request below ``/feeds/``."""
@@ -68,38 +43,17 @@ class FeedApplication:
             return _plain(
                 start_response, HTTPStatus.METHOD_NOT_ALLOWED, "feeds are read-only", allow
             )
+        if address_of(environ).rest != ".ics":
+            return _plain(start_response, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
         try:
-            feed, status = self._find(environ)
-            if feed is None:
-                return _plain(start_response, status, status.phrase)
-            return self._answer(feed, environ, start_response)
+            admitted = self._admission.admit(environ)
+            if isinstance(admitted, HTTPStatus):
+                return _plain(start_response, admitted, admitted.phrase)
+            return self._answer(admitted.feed, environ, start_response)
         except UserFileUnavailableError as error:
             _log.error("%s", error)
             retry = [("Retry-After", "5")]
             return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again soon", retry)
-
-    def _find(self, environ: Environ) -> tuple[Feed | None, HTTPStatus]:
-        rest = _rest(environ)
-        if not rest.endswith(".ics"):
-            return None, HTTPStatus.NOT_FOUND
-        if rest.startswith(_SECRET):
-            return self._find_by_secret(rest), HTTPStatus.NOT_FOUND
-        feed = self._catalog.feed(_name(rest))
-        if feed is None or feed.access.kind == "secret":
-            return None, HTTPStatus.NOT_FOUND
-        if feed.access.kind == "public":
-            return feed, HTTPStatus.OK
-        if self._catalog.may_see(feed, environ.get(self._user_key, "")):
-            return feed, HTTPStatus.OK
-        return None, HTTPStatus.FORBIDDEN
-
-    def _find_by_secret(self, rest: str) -> Feed | None:
-        secret, slash, name = rest.removeprefix(_SECRET).partition("/")
-        held = self._secrets.holder(secret) if slash else None
-        if held is None or held[0] != _name(name):
-            return None
-        feed = self._catalog.feed(held[0])
-        return feed if feed and self._catalog.may_see(feed, held[1]) else None
 
     def _answer(
         self, feed: Feed, environ: Environ, start_response: StartResponse
@@ -136,15 +90,6 @@ class _Blocks:
 
     def close(self) -> None:
         self._file.close()
-
-
-def _rest(environ: Environ) -> str:
-    raw: str = environ.get("PATH_INFO", "")
-    return raw.encode("latin-1", "replace").decode("utf-8", "replace").removeprefix(PREFIX)
-
-
-def _name(rest: str) -> str:
-    return rest.removesuffix(".ics")
 
 
 def _headers(feed: Feed, state: State, coding: str) -> list[tuple[str, str]]:
