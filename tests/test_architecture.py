@@ -24,7 +24,7 @@ ROWS = [
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
     {"importing", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
-    {"calobject"},
+    {"calobject", "pages"},
     {
         "worker",
         "errors",
