@@ -62,6 +62,27 @@ def import_file(
         OSError: the file cannot be read.
     """
     data = path.read_bytes()
+    return import_data(
+        database, data, path, target, max_size=max_size, first=first, done=done, progress=progress
+    )
+
+
+def import_data(
+    database: Database,
+    data: bytes,
+    path: Path,
+    target: str,
+    *,
+    max_size: int,
+    first: Mapping[str, Mapping[str, str]],
+    done: set[str],
+    progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
+) -> Imported:
+    """Import the octets of a file that is called ``path``; otherwise as `import_file`.
+
+    Raises:
+        ImportTargetError: the target is of another kind than the file.
+    """
     home, _, calendar = target.rpartition("/")
     with database.write() as connection:
         if home.startswith(f"{GROUPS}/"):

@@ -15,7 +15,7 @@ from radicale.item import filter as radicale_filter
 from radicale.storage import BaseCollection, BaseStorage
 from sqlalchemy import Connection
 
-from kalends.icsfeed.whole import whole_calendar
+from kalends.icsfeed.whole import card_pieces, whole_calendar
 from kalends.items import Item, content_of, may_match
 from kalends.names import GROUPS, owner_of
 from kalends.store import changes, collections, objects, verify
@@ -173,7 +173,7 @@ class Collection(BaseCollection):
             name = self.row.props.get("D:displayname", "")
             description = self.row.props.get("C:calendar-description", "")
             return whole_calendar(data, name, description).decode("utf-8")
-        return "".join(f"{card.decode('utf-8').strip()}\r\n" for card in data)
+        return b"".join(card_pieces(data)).decode("utf-8")
 
     def item(self, row: ObjectRow) -> Item:
         """A row as Radicale's item."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends import icaltext
 from kalends.icaltext import Component, Property
@@ -19,31 +19,67 @@ def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> byt
         objects: what clients stored, in any line ends.
         name: what the calendar is called, or empty; likewise ``description``.
     """
-    parsed = [icaltext.parse(data.decode("utf-8"))[0] for data in objects]
+    parsed = [_parsed(data) for data in objects]
+    return b"".join(_pieces(lambda: parsed, name, description))
+
+
+def calendar_pieces(
+    objects: Callable[[], Iterable[bytes]], name: str, description: str
+) -> Iterator[bytes]:
+    """The octets of `whole_calendar` one after the other; one object is in memory at a time.
+
+    Args:
+        objects: gives the objects, twice the same: zones stand before what uses them.
+    """
+    return _pieces(lambda: map(_parsed, objects()), name, description)
+
+
+def card_pieces(cards: Iterable[bytes]) -> Iterator[bytes]:
+    """An address book as one file, card by card."""
+    for card in cards:
+        yield card.strip() + b"\r\n"
+
+
+def _pieces(
+    calendars: Callable[[], Iterable[Component]], name: str, description: str
+) -> Iterator[bytes]:
     zones: dict[Zone, Component] = {}
-    used: list[dict[str, Zone]] = []
-    for calendar in parsed:
-        own: dict[str, Zone] = {}
-        for child in calendar.children:
-            if child.name == "VTIMEZONE":
-                zone = Zone(child.value("TZID"), digest_of(child))
-                zones.setdefault(zone, child)
-                own.setdefault(zone.tzid, zone)
-        used.append(own)
+    for calendar in calendars():
+        for zone, definition in _zones(calendar):
+            zones.setdefault(zone, definition)
     names = names_of(zones)
     header = [("VERSION", "2.0"), ("PRODID", "-//Kalends//Kalends//EN")]
     header += [("X-WR-CALNAME", icaltext.escape(name))] if name else []
     header += [("X-WR-CALDESC", icaltext.escape(description))] if description else []
-    text = [icaltext.fold("BEGIN:VCALENDAR")]
-    text += [icaltext.fold(Property(key, "", value).text()) for key, value in header]
+    yield icaltext.fold("BEGIN:VCALENDAR")
+    for key, value in header:
+        yield icaltext.fold(Property(key, "", value).text())
     for zone in sorted(zones, key=names.__getitem__):
-        text.append(icaltext.fold("BEGIN:VTIMEZONE") + icaltext.fold(f"TZID:{names[zone]}"))
-        text.append(definition_text(zones[zone]) + icaltext.fold("END:VTIMEZONE"))
-    for calendar, own in zip(parsed, used, strict=True):
-        renamed = {t: names[zone] for t, zone in own.items() if names[zone] != t}
-        for child in calendar.children:
-            if child.name != "VTIMEZONE":
-                if renamed:
-                    rename_zones(child, renamed)
-                text.append(icaltext.serialize([child]))
-    return b"".join([*text, TAIL])
+        yield icaltext.fold("BEGIN:VTIMEZONE") + icaltext.fold(f"TZID:{names[zone]}")
+        yield definition_text(zones[zone]) + icaltext.fold("END:VTIMEZONE")
+    for calendar in calendars():
+        yield from _written(calendar, names)
+    yield TAIL
+
+
+def _parsed(data: bytes) -> Component:
+    return icaltext.parse(data.decode("utf-8"))[0]
+
+
+def _zones(calendar: Component) -> Iterator[tuple[Zone, Component]]:
+    for child in calendar.children:
+        if child.name == "VTIMEZONE":
+            yield Zone(child.value("TZID"), digest_of(child)), child
+
+
+def _written(calendar: Component, names: Mapping[Zone, str]) -> Iterator[bytes]:
+    """The text of an object, without its zones, which are called by ``names``."""
+    own: dict[str, Zone] = {}
+    for zone, _ in _zones(calendar):
+        own.setdefault(zone.tzid, zone)
+    renamed = {t: names[zone] for t, zone in own.items() if names[zone] != t}
+    for child in calendar.children:
+        if child.name != "VTIMEZONE":
+            if renamed:
+                rename_zones(child, renamed)
+            yield icaltext.serialize([child])
