@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from support.postgres import PostgresServer
 from support.server import KalendsServer
 
 FEEDS = """
@@ -35,6 +36,23 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsS
     )
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for all tests; each takes databases of its own on it."""
+    running = PostgresServer()
+    yield running
+    running.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store on each database that there is."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/kalends.db"
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return server.store()
 
 
 _numbers = itertools.count(1)

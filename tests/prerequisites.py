@@ -13,7 +13,7 @@ JS = Path(__file__).resolve().parent / "js"
 # Servers stand in a folder that only root's path has.
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
 
-# program (or file) that must be there -> Debian package that brings it
+# program (or pattern of a file) that must be there -> Debian package that brings it
 DEBIAN = {
     "node": "nodejs",
     "npm": "npm",
@@ -24,6 +24,7 @@ DEBIAN = {
     "/usr/lib/apache2/modules/mod_wsgi.so": "libapache2-mod-wsgi-py3",
     "nginx": "nginx-light",
     "fail2ban-regex": "fail2ban",
+    "/usr/lib/postgresql/*/bin/initdb": "postgresql",
     "litmus": "litmus",
     "cadaver": "cadaver",
     "chromium": "chromium",
@@ -39,7 +40,7 @@ def missing() -> list[str]:
         {
             package
             for program, package in DEBIAN.items()
-            if not (Path(program).is_absolute() and Path(program).exists())
+            if not (Path(program).is_absolute() and any(Path("/").glob(program[1:])))
             and not shutil.which(program, path=PATH)
         }
     )

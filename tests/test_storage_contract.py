@@ -32,7 +32,7 @@ EVENT = (
 CALENDAR = {"tag": "VCALENDAR", "D:displayname": "Work"}
 
 
-@pytest.fixture(params=["radicale", "kalends"])
+@pytest.fixture(params=["radicale", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorage]:
     """The storage under contract, empty."""
     if request.param == "radicale":
@@ -40,8 +40,11 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorag
         stock.update({"storage": {"filesystem_folder": str(tmp_path)}}, "test", privileged=True)
         yield storage.load(stock)
         return
+    url = f"sqlite:///{tmp_path}/kalends.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").store()
     file = tmp_path / "kalends.ini"
-    file.write_text(f"[storage]\ndatabase = sqlite:///{tmp_path}/kalends.db\n")
+    file.write_text(f"[storage]\ndatabase = {url}\n")
     ours, _ = configuration.load(file)
     opened = storage.load(ours)
     assert isinstance(opened, Storage)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from kalends.store import collections
-from kalends.store.engine import Database
+from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path}/kalends.db")
+def database(store_url: str) -> Iterator[Database]:
+    opened = open_database(store_url)
     migrate(opened)
     yield opened
     opened.close()
@@ -24,6 +23,9 @@ def database(tmp_path: Path) -> Iterator[Database]:
 def test_a_commit_is_on_the_disk(database: Database) -> None:
     for transaction in (database.read, database.write):
         with transaction() as connection:
+            if connection.dialect.name == "postgresql":
+                assert connection.exec_driver_sql("SHOW synchronous_commit").scalar() == "on"
+                continue
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1

@@ -14,7 +14,7 @@ from kalends.calobject import FOREVER, Interval
 from kalends.calobject.intervals import _runs
 from kalends.calobject.occurrences import Occurrence
 from kalends.store import changes, collections, objects, occurrences
-from kalends.store.engine import Database
+from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
 from kalends.store.occurrences import Range
 from support.installation import Client, Installation
@@ -107,9 +107,14 @@ class Stored:
         self.uid, self.intervals, self.data = uid, intervals, uid.encode()
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path_factory.mktemp('store')}/kalends.db")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def database(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Database]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('store')}/kalends.db"
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").store()
+    opened = open_database(url)
     migrate(opened)
     yield opened
     opened.close()

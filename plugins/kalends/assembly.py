@@ -20,7 +20,7 @@ from kalends.icsfeed.versions import Versions
 from kalends.login import Accounts, Login, user_directory
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
 from kalends.settings import Settings
-from kalends.store.engine import Database
+from kalends.store.engine import Database, open_database
 from kalends.store.feeds import FeedSource, PublicationLog, SecretBook
 from kalends.store.migrate import migrate
 from kalends.store.outsiders import Outsiders
@@ -72,7 +72,9 @@ class Assembly:
         Raises:
             ConfigurationError: the key or the counts of nonces cannot be made or read.
         """
-        return Login(self.settings, self.directory, self.database.folder)
+        return Login(
+            self.settings, self.directory, self.database.folder or self.settings.feeds_folder
+        )
 
     def named_feeds(self) -> frozenset[str]:
         """The names that feeds have taken."""
@@ -136,7 +138,7 @@ def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterat
         KalendsError: something in the configuration or the store is not as it must be.
     """
     _, settings = configuration.load(path)
-    database = Database(settings.database)
+    database = open_database(settings.database)
     try:
         built = Assembly(settings, database)
         if first:

@@ -43,11 +43,29 @@ class StoreFullError(KalendsError):
         super().__init__("no space left for the database")
 
 
-class StoreBusyError(KalendsError):
-    """Other writes took too long; nothing of this one was stored (503)."""
+class StoreUnavailableError(KalendsError):
+    """The database cannot be used now; what was asked is to be tried again (503)."""
 
     retry_after = 5
     """Seconds after which to try again."""
+
+
+class StoreGoneError(StoreUnavailableError):
+    """The server of the database does not answer, or refuses us.
+
+    Args:
+        database: its URL, without the password.
+        why: what the driver says, in one line.
+    """
+
+    def __init__(self, database: str, why: str) -> None:
+        self.database = database
+        self.why = why
+        super().__init__(f"{database}: {why}")
+
+
+class StoreBusyError(StoreUnavailableError):
+    """Other writes took too long; nothing of this one was stored."""
 
     def __init__(self) -> None:
         super().__init__("other writes to the database took too long")

@@ -84,7 +84,7 @@ def import_data(
         ImportTargetError: the target is of another kind than the file.
     """
     home, _, calendar = target.rpartition("/")
-    with database.write() as connection:
+    with database.write(target) as connection:
         if home.startswith(f"{GROUPS}/"):
             place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
             target = f"{GROUPS}/{place}/{calendar}"
@@ -96,7 +96,7 @@ def import_data(
     refused = [Refused(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
         return Imported(Merged(0, 0, 0, 0), refused)
-    with database.write() as connection:
+    with database.write(target) as connection:
         existing = collections.find(connection, target)
         if existing is None:
             props = {"tag": whole.kind, "D:displayname": target.rpartition("/")[2]}

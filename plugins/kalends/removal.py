@@ -50,7 +50,7 @@ def remove_data(database: Database, name: str) -> Data:
     Returns:
         what was there.
     """
-    with database.write() as connection:
+    with database.write(name) as connection:
         found = data_of(connection, name)
         if found.collections:
             collections.remove(connection, name)
@@ -61,7 +61,7 @@ def remove_data(database: Database, name: str) -> Data:
 
 def forget_outsider(database: Database, name: str) -> None:
     """Let ``name`` be no account for having been logged in by the web server once."""
-    with database.write() as connection:
+    with database.write(name) as connection:
         outsiders.forget(connection, name)
 
 

@@ -21,7 +21,7 @@ from kalends.names import GROUPS, owner_of
 from kalends.store import changes, collections, objects, verify
 from kalends.store.changes import Content
 from kalends.store.collections import CollectionRow
-from kalends.store.engine import Database
+from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
 from kalends.store.objects import ObjectRow
 from kalends.store.synctokens import ctag_of, modseq_of, token_of
@@ -204,7 +204,7 @@ class Storage(BaseStorage):
 
     def __init__(self, configuration: config.Configuration) -> None:
         super().__init__(configuration)
-        self.database = Database(configuration.get("storage", "database"))
+        self.database = open_database(configuration.get("storage", "database"))
         migrate(self.database)
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_group_collections = configuration.get("storage", "group_collections")
@@ -222,19 +222,22 @@ class Storage(BaseStorage):
 
     @contextmanager
     def acquire_lock(
-        self, mode: str, user: str = "", *args: object, **kwargs: object
+        self, mode: str, user: str = "", *args: object, **kwargs: str
     ) -> Iterator[None]:
-        """A read snapshot (``r``) or the one write transaction (``w``) of this moment.
+        """A read snapshot (``r``), or a write transaction (``w``) that has these homes to itself.
 
         A snapshot within a transaction is that transaction.
+
+        Args:
+            user: whose home it is about, where no path is given.
+            kwargs: ``path`` of what it is about, ``to_path`` of the target of a MOVE.
         """
         if getattr(self._current, "connection", None) is not None:
             if mode != "r":
                 raise RuntimeError("a write began within another transaction")
             yield
             return
-        transaction = self.database.write() if mode == "w" else self.database.read()
-        with transaction as connection:
+        with self._transaction(mode, user, kwargs) as connection:
             self._current.connection = connection
             try:
                 yield
@@ -242,6 +245,14 @@ class Storage(BaseStorage):
                 self._current.connection = None
         if mode == "w":
             self.after_commit()
+
+    def _transaction(
+        self, mode: str, user: str, about: Mapping[str, str]
+    ) -> AbstractContextManager[Connection]:
+        if mode != "w":
+            return self.database.read()
+        paths = (about.get("path") or user, about.get("to_path"))
+        return self.database.write(*(path for path in paths if path))
 
     def discover(
         self,
@@ -347,7 +358,7 @@ class Storage(BaseStorage):
         with self.database.read() as connection:
             place = collections.group_place(connection, name)
         if place is None:
-            with self.acquire_lock("w"):
+            with self.acquire_lock("w", path=f"{GROUPS}/{name}"):
                 place = collections.ensure_group(
                     self.connection, name, self._first_group_collections
                 )

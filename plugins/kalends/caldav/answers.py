@@ -10,14 +10,14 @@ from radicale import types, xmlutils
 
 from kalends.caldav.body import BodyRefusedError
 from kalends.caldav.request import Answer
-from kalends.errors import ObjectRefusedError, StoreBusyError, StoreFullError
+from kalends.errors import ObjectRefusedError, StoreFullError, StoreUnavailableError
 
 _log = logging.getLogger("kalends.caldav")
 
-FAILURES = (BodyRefusedError, StoreFullError, StoreBusyError)
+FAILURES = (BodyRefusedError, StoreFullError, StoreUnavailableError)
 """What `failed` answers."""
 
-Failure = BodyRefusedError | StoreFullError | StoreBusyError
+Failure = BodyRefusedError | StoreFullError | StoreUnavailableError
 
 _WHY = "{urn:x-kalends}why"
 _TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
@@ -55,7 +55,7 @@ def failed(error: Failure) -> types.WSGIResponse:
     if isinstance(error, BodyRefusedError):
         return plain(error.status)
     _log.error("%s", error)
-    if isinstance(error, StoreBusyError):
+    if isinstance(error, StoreUnavailableError):
         status, headers, body, xml = plain(HTTPStatus.SERVICE_UNAVAILABLE)
         return status, {**dict(headers), "Retry-After": str(error.retry_after)}, body, xml
     return plain(HTTPStatus.INSUFFICIENT_STORAGE)

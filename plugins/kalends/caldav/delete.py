@@ -13,7 +13,7 @@ from kalends.store import changes, collections
 def delete_object(storage: Storage, request: Request) -> Answer | None:
     """Delete the object at an address, which the user may do; None if no object is there."""
     above, _, name = request.sane.rpartition("/")
-    with storage.acquire_lock("w", request.user):
+    with storage.acquire_lock("w", request.user, path=request.sane):
         connection = storage.connection
         parent = collections.find(connection, above)
         there = changes.standing(connection, parent.id, name, "")[0] if parent else None

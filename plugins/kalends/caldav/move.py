@@ -71,7 +71,7 @@ class Move:
         target = Access(self._rights, self._user, set(), to_path)
         if not source.check("w") or not target.check("w"):
             return httputils.NOT_ALLOWED
-        with self._storage.acquire_lock("w", self._user):
+        with self._storage.acquire_lock("w", self._user, path=self._path, to_path=to_path):
             return self._moved(to_path, source, target)
 
     def _is_ours(self, destination: Any) -> bool:

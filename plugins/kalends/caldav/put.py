@@ -153,7 +153,7 @@ class Put:
 
     def _store_object(self, content: CalendarObject, target: Target) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
-        with self._storage.acquire_lock("w", self._grant.user):
+        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
             now = self._target()
             if now.key != target.key:
                 return answers.plain(HTTPStatus.CONFLICT)
@@ -178,7 +178,7 @@ class Put:
         )
 
     def _store_whole(self, whole: SplitCalendar, target: Target) -> types.WSGIResponse:
-        with self._storage.acquire_lock("w", self._grant.user):
+        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
             now = self._target()
             if now.key != target.key:
                 return answers.plain(HTTPStatus.CONFLICT)

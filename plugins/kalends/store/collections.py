@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from kalends.names import GROUPS, folded_group
+from kalends.store.engine import lock_places
 from kalends.store.prepared import Prepared
 from kalends.store.schema import collection
 
@@ -125,6 +126,8 @@ def create(connection: Connection, path: str, props: Mapping[str, str]) -> Colle
         props: its properties; ``tag`` says of which kind it is.
     """
     parent = path.rpartition("/")[0] if path else None
+    if parent in ("", GROUPS):
+        lock_places(connection)
     if parent is not None:
         above = find(connection, parent) or create(connection, parent, {})
         touch(connection, above.id)

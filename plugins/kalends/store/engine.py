@@ -1,146 +1,114 @@
-"""The database as a source of transactions: read snapshots, and one write at a time.
+"""The database as a source of transactions, and the only module that chooses which one it is.
 
-This is the only module that knows which database it is.
+What is particular to SQLite is in ``sqlite``, what is to PostgreSQL in ``postgres``.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError
-from kalends.store.turns import Turns
+from kalends.errors import ConfigurationError
+from kalends.store import sqlite
 
-BUSY_SECONDS = 60
-"""How long a write waits for the one before it."""
-
-_WRITE = "kalends_write"
-
-_UNUSABLE = {
-    sqlite3.SQLITE_NOTADB: "is no SQLite database",
-    sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; look at its permissions and its folder's",
-    sqlite3.SQLITE_READONLY: "cannot be written; look at its permissions and its folder's",
-}
+_POSTGRESQL = "postgresql"
+_EXAMPLES = "sqlite:////path/to/kalends.db or postgresql+psycopg://USER@HOST/DATABASE"
 
 
-class Database:
+class Database(Protocol):
     """Transactions on one database.
 
-    Args:
-        url: an SQLAlchemy URL, ``sqlite:////absolute/path.db``.
+    Attributes:
+        url: an SQLAlchemy URL; ``repr`` and ``str`` of it hide the password.
+        engine: SQLAlchemy's way to it.
+        name: what the administrator knows it by, without its password.
+        folder: the folder on this host that holds it; None where a server does.
+    """
+
+    url: URL
+    engine: Engine
+    name: str
+    folder: Path | None
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """One snapshot: whatever is read through the connection is of one moment."""
+
+    def write(self, *paths: str) -> AbstractContextManager[Connection]:
+        """A write transaction; durable when the block has ended.
+
+        Two writes to one home come one after the other, and each sees all of the one before.
+
+        Args:
+            paths: of what is written to, collections or objects, with or without slashes at their
+                ends; anything may be written to if there is none.
+
+        Raises:
+            StoreFullError: there was no room; nothing was stored.
+            StoreUnavailableError: the writes before it took too long, or the database is gone.
+        """
+
+    def exists(self) -> bool:
+        """Whether it is there, with or without tables; nothing is made by asking."""
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+
+
+def open_database(raw: str) -> Database:
+    """The database at an SQLAlchemy URL: ``sqlite:////path`` or ``postgresql+psycopg://…``.
+
+    Nothing is connected to yet.
 
     Raises:
         ConfigurationError: the URL cannot be used, or the folder of the database does not exist.
     """
-
-    def __init__(self, url: str) -> None:
-        self.url = _checked(url)
-        self.engine: Engine = create_engine(self.url, pool_size=16, max_overflow=-1)
-        event.listen(self.engine, "connect", _prepare_sqlite)
-        event.listen(self.engine, "begin", _begin_sqlite)
-        self._turns = Turns(Path(f"{self.url.database}-turns"), BUSY_SECONDS)
-        self._writing_engine = self.engine.execution_options(**{_WRITE: True})
-
-    @property
-    def folder(self) -> Path:
-        """The folder on this host that holds the database."""
-        return Path(self.url.database or "").parent
-
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """One snapshot: whatever is read through the connection is of one moment."""
-        with (
-            _translated(str(self.url.database)),
-            self.engine.connect() as connection,
-            connection.begin(),
-        ):
-            yield connection
-
-    @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """The one write transaction of this moment; durable when the block has ended.
-
-        Raises:
-            StoreFullError: there was no room; nothing was stored.
-            StoreBusyError: the writes before it took too long; nothing was stored.
-        """
-        with (
-            self._turns.taken(),
-            _translated(str(self.url.database)),
-            self._writing_engine.connect() as connection,
-            connection.begin(),
-        ):
-            yield connection
-
-    def close(self) -> None:
-        """Close the connections that are not in use."""
-        self.engine.dispose()
-
-
-def _checked(raw: str) -> URL:
     try:
         url = make_url(raw)
     except ArgumentError:
+        # What was given is not shown: a password may be in it.
         raise ConfigurationError(
-            raw, "not a database URL; use sqlite:////path/to/kalends.db"
+            "[storage] database", f"is not a database URL; use {_EXAMPLES}"
         ) from None
-    if url.get_backend_name() != "sqlite":
-        raise ConfigurationError(
-            url.render_as_string(hide_password=True),
-            "only sqlite:////path/to/kalends.db is supported by this version",
-        )
-    if not url.database or url.database == ":memory:":
-        raise ConfigurationError(raw, "names no file; use sqlite:////path/to/kalends.db")
-    if not Path(url.database).parent.is_dir():
-        raise ConfigurationError(
-            str(Path(url.database).parent), "no such folder; make it and let Kalends write there"
-        )
+    shown = url.render_as_string(hide_password=True)
+    backend = url.get_backend_name()
+    if backend not in ("sqlite", _POSTGRESQL):
+        raise ConfigurationError(shown, f"is not supported; use {_EXAMPLES}")
     try:
         url.get_dialect()
     except NoSuchModuleError:
-        raise ConfigurationError(raw, "no driver of that name") from None
-    return url
+        raise ConfigurationError(shown, "no driver of that name") from None
+    if backend == "sqlite":
+        return sqlite.SqliteDatabase(url)
+    if url.get_driver_name() != "psycopg":
+        raise ConfigurationError(shown, f"that driver is not supported; use {_EXAMPLES}")
+    # Not loaded where nobody needs it: it takes a tenth of a second and some megabytes.
+    from kalends.store import postgres
+
+    return postgres.PostgresDatabase(url)
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver's own transactions begin late and without a mode; ours begin as we say.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-    cursor.execute("PRAGMA journal_mode = WAL")
-    # FULL: a commit is on the disk before it is acknowledged, also through a loss of power.
-    cursor.execute("PRAGMA synchronous = FULL")
-    cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.close()
+def lock_places(connection: Connection) -> None:
+    """Keep other writes from making or removing homes, until this one ends.
+
+    What is above the homes belongs to none of them. Where there is one write at a time nothing is
+    to be done.
+    """
+    if connection.dialect.name == _POSTGRESQL:
+        from kalends.store import postgres
+
+        postgres.lock_places(connection)
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    if connection.get_execution_options().get(_WRITE, False):
-        # A write that began as a read could meet another's commit and fail: it locks first.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        # This waits for nobody and cannot fail; without SQLAlchemy it costs a tenth.
-        connection.connection.cursor().execute("BEGIN")
+def damage(connection: Connection) -> Iterator[str]:
+    """What the database finds wrong with itself, one line each."""
+    if connection.dialect.name == _POSTGRESQL:
+        from kalends.store import postgres
 
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error) as error:
-        origin = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFullError from error
-        if code == sqlite3.SQLITE_BUSY:
-            raise StoreBusyError from error
-        if code in _UNUSABLE:
-            raise ConfigurationError(path, _UNUSABLE[code]) from error
-        raise
+        return postgres.damage(connection)
+    return sqlite.damage(connection)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, func, literal_column, select
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    Select,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    select,
+)
 
 from kalends.store.batches import batched
 from kalends.store.prepared import Prepared
@@ -47,7 +56,7 @@ def columns(data: Any) -> tuple[Any, ...]:
 _IN = calendar_object.c.collection_id == bindparam("where")
 # The octets are the largest part of a row, and stay unread where nobody asks for them.
 _ROWS: dict[bool, Select[Any]] = {
-    False: select(*columns(literal_column("x''"))).where(_IN),
+    False: select(*columns(cast(literal_column("''"), LargeBinary))).where(_IN),
     True: select(*columns(calendar_object.c.data)).where(_IN),
 }
 _SINCE = calendar_object.c.modseq > bindparam("since")

@@ -30,7 +30,7 @@ def migrate(database: Database) -> None:
         found = _version(connection)  # another process may have been here meanwhile
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if found is not None and found not in known:
-            raise SchemaVersionError(str(database.url.database), found, HEAD)
+            raise SchemaVersionError(database.name, found, HEAD)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

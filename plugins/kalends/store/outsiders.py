@@ -27,7 +27,7 @@ class Outsiders:
         with self._database.read() as connection:
             if _is_noted(connection, name):
                 return
-        with self._database.write() as connection:
+        with self._database.write(name) as connection:
             if not _is_noted(connection, name):
                 connection.execute(insert(outsider), {"name": name})
 

@@ -31,18 +31,21 @@ metadata = MetaData()
 # collection that was made later at the same address.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
+# PostgreSQL sorts by the customs of a country unless told otherwise: feeds want code points.
+_TEXT = String().with_variant(String(collation="C"), "postgresql")
+
 collection = Table(
     "collection",
     metadata,
     Column("id", _ID, primary_key=True),
     # "" is the root, "alice" a home, "alice/work" a calendar: no slash at either end.
-    Column("path", String, nullable=False, unique=True),
-    Column("parent", String, index=True),
+    Column("path", _TEXT, nullable=False, unique=True),
+    Column("parent", _TEXT, index=True),
     # VCALENDAR, VADDRESSBOOK, VSUBSCRIBED, or "" for a home or a plain folder.
-    Column("tag", String, nullable=False),
-    Column("props", String, nullable=False),
+    Column("tag", _TEXT, nullable=False),
+    Column("props", _TEXT, nullable=False),
     # A random name for this life of the collection: tokens of an earlier one never fit.
-    Column("incarnation", String, nullable=False),
+    Column("incarnation", _TEXT, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     # Removals up to this modseq are no longer known; tokens older than it are refused.
     Column("forgotten", BigInteger, nullable=False),
@@ -60,11 +63,11 @@ calendar_object = Table(
         ForeignKey("collection.id", ondelete="CASCADE"),
         nullable=False,
     ),
-    Column("href", String, nullable=False),
-    Column("uid", String, nullable=False),
-    Column("etag", String, nullable=False),
-    Column("kind", String, nullable=False),
-    Column("component", String, nullable=False),
+    Column("href", _TEXT, nullable=False),
+    Column("uid", _TEXT, nullable=False),
+    Column("etag", _TEXT, nullable=False),
+    Column("kind", _TEXT, nullable=False),
+    Column("component", _TEXT, nullable=False),
     # None: it has no lower, no upper bound.
     Column("first_start", BigInteger),
     Column("last_end", BigInteger),
@@ -114,9 +117,9 @@ tombstone = Table(
         ForeignKey("collection.id", ondelete="CASCADE"),
         nullable=False,
     ),
-    Column("href", String, nullable=False),
+    Column("href", _TEXT, nullable=False),
     Column("object_id", _ID, nullable=False),
-    Column("uid", String, nullable=False),
+    Column("uid", _TEXT, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Index("tombstone_modseq", "collection_id", "modseq"),
@@ -126,23 +129,23 @@ tombstone = Table(
 feed_secret = Table(
     "feed_secret",
     metadata,
-    Column("feed", String, primary_key=True),
-    Column("person", String, primary_key=True),
-    Column("secret", String, nullable=False, unique=True),
+    Column("feed", _TEXT, primary_key=True),
+    Column("person", _TEXT, primary_key=True),
+    Column("secret", _TEXT, nullable=False, unique=True),
 )
 
 publication = Table(
     "publication",
     metadata,
     # Which host's file, since every host publishes its own.
-    Column("target", String, primary_key=True),
+    Column("target", _TEXT, primary_key=True),
     # The key of the version that stands there now.
-    Column("key", String, nullable=False),
+    Column("key", _TEXT, nullable=False),
 )
 
 outsider = Table(
     "outsider",
     metadata,
     # An account whom the web server has logged in, and no user file names.
-    Column("name", String, primary_key=True),
+    Column("name", _TEXT, primary_key=True),
 )

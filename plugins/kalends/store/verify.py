@@ -7,18 +7,13 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, func, select
 
-from kalends.store import collections, objects
+from kalends.store import collections, engine, objects
 from kalends.store.schema import calendar_object, tombstone
 
 
 def problems(connection: Connection) -> Iterator[str]:
     """What is wrong, one line each; nothing if all is well."""
-    if connection.dialect.name == "sqlite":
-        for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check"):
-            if finding != "ok":
-                yield f"database: {finding}"
-        for orphan in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-            yield f"database: row {orphan[1]} of {orphan[0]} belongs to nothing"
+    yield from engine.damage(connection)
     rows = collections.every(connection)
     paths = {row.path for row in rows}
     for row in rows:

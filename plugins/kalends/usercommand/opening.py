@@ -12,7 +12,7 @@ from kalends.assembly import Assembly
 from kalends.errors import ConfigurationError
 from kalends.removal import NOTHING, Data, data_of
 from kalends.settings import Settings
-from kalends.store.engine import Database
+from kalends.store.engine import Database, open_database
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def installation(config: Path) -> Iterator[Installation]:
         raise ConfigurationError(
             str(settings.path), "[auth] names neither htpasswd_filename nor htdigest_filename"
         )
-    database = Database(settings.database)
-    if Path(database.url.database or "").exists():
+    database = open_database(settings.database)
+    if database.exists():
         with assembly.build(config) as built:
             yield Installation(built, settings, built.database)
     else:

@@ -7,6 +7,7 @@ revision = "0001"
 down_revision = None
 
 _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+_TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -14,11 +15,11 @@ def upgrade() -> None:
     op.create_table(
         "collection",
         sa.Column("id", _ID, primary_key=True),
-        sa.Column("path", sa.String, nullable=False, unique=True),
-        sa.Column("parent", sa.String, index=True),
-        sa.Column("tag", sa.String, nullable=False),
-        sa.Column("props", sa.String, nullable=False),
-        sa.Column("incarnation", sa.String, nullable=False),
+        sa.Column("path", _TEXT, nullable=False, unique=True),
+        sa.Column("parent", _TEXT, index=True),
+        sa.Column("tag", _TEXT, nullable=False),
+        sa.Column("props", _TEXT, nullable=False),
+        sa.Column("incarnation", _TEXT, nullable=False),
         sa.Column("modseq", sa.BigInteger, nullable=False),
         sa.Column("forgotten", sa.BigInteger, nullable=False),
         sa.Column("changed", sa.BigInteger, nullable=False),
@@ -28,11 +29,11 @@ def upgrade() -> None:
         "object",
         sa.Column("id", _ID, primary_key=True),
         _collection_id(),
-        sa.Column("href", sa.String, nullable=False),
-        sa.Column("uid", sa.String, nullable=False),
-        sa.Column("etag", sa.String, nullable=False),
-        sa.Column("kind", sa.String, nullable=False),
-        sa.Column("component", sa.String, nullable=False),
+        sa.Column("href", _TEXT, nullable=False),
+        sa.Column("uid", _TEXT, nullable=False),
+        sa.Column("etag", _TEXT, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("component", _TEXT, nullable=False),
         sa.Column("first_start", sa.BigInteger),
         sa.Column("last_end", sa.BigInteger),
         sa.Column("recurring", sa.Boolean, nullable=False),
@@ -50,9 +51,9 @@ def upgrade() -> None:
         "tombstone",
         sa.Column("id", _ID, primary_key=True),
         _collection_id(),
-        sa.Column("href", sa.String, nullable=False),
+        sa.Column("href", _TEXT, nullable=False),
         sa.Column("object_id", _ID, nullable=False),
-        sa.Column("uid", sa.String, nullable=False),
+        sa.Column("uid", _TEXT, nullable=False),
         sa.Column("modseq", sa.BigInteger, nullable=False),
         sa.Column("changed", sa.BigInteger, nullable=False),
         sqlite_autoincrement=True,
@@ -60,14 +61,14 @@ def upgrade() -> None:
     op.create_index("tombstone_modseq", "tombstone", ["collection_id", "modseq"])
     op.create_table(
         "feed_secret",
-        sa.Column("feed", sa.String, primary_key=True),
-        sa.Column("person", sa.String, primary_key=True),
-        sa.Column("secret", sa.String, nullable=False, unique=True),
+        sa.Column("feed", _TEXT, primary_key=True),
+        sa.Column("person", _TEXT, primary_key=True),
+        sa.Column("secret", _TEXT, nullable=False, unique=True),
     )
     op.create_table(
         "publication",
-        sa.Column("target", sa.String, primary_key=True),
-        sa.Column("key", sa.String, nullable=False),
+        sa.Column("target", _TEXT, primary_key=True),
+        sa.Column("key", _TEXT, nullable=False),
     )
 
 

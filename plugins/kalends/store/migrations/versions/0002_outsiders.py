@@ -6,7 +6,9 @@ from alembic import op
 revision = "0002"
 down_revision = "0001"
 
+_TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     """Create their table."""
-    op.create_table("outsider", sa.Column("name", sa.String, primary_key=True))
+    op.create_table("outsider", sa.Column("name", _TEXT, primary_key=True))

@@ -1,0 +1,119 @@
+"""A real PostgreSQL server of the tests' own, and databases on it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import psycopg
+
+from kalends.store.engine import open_database
+from kalends.store.migrate import migrate
+from support.process import ReservedPort, ServerProcess
+
+ACCOUNT = "postgres"
+"""Whom it runs as where the tests are root, which PostgreSQL refuses; Debian's package makes it."""
+
+PASSWORD = "correct-horse-battery"
+_CONFIGURATION = """
+listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = '{folder}'
+"""
+
+
+def program(name: str) -> str:
+    """The newest of the installed versions of a program, which Debian keeps off the path."""
+    found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
+    newest = max(found, key=lambda path: int(path.parent.parent.name), default=None)
+    return str(newest or shutil.which(name) or name)
+
+
+# A database is a thousand small files: in memory they are made and removed in no time.
+_MEMORY = Path("/dev/shm")
+_ROOM = 2 << 30
+
+
+class PostgresServer:
+    """A server with a cluster in a folder of its own, on a port of 127.0.0.1.
+
+    The folder is not one of pytest's: those are closed to other accounts.
+    """
+
+    def __init__(self) -> None:
+        roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+        where = _MEMORY if roomy else None
+        self._folder = Path(tempfile.mkdtemp(prefix="kalends-postgres-", dir=where))
+        self._numbers = itertools.count(1)
+        self._reserved = ReservedPort()
+        self.port = self._reserved.number
+        self._as: tuple[str, ...] = ()
+        if os.geteuid() == 0:
+            shutil.chown(self._folder, ACCOUNT, ACCOUNT)
+            self._as = ("setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups")
+        data = self._folder / "data"
+        secret = self._folder / "password"
+        secret.write_text(PASSWORD)
+        secret.chmod(0o644)
+        subprocess.run(
+            [
+                *(*self._as, program("initdb"), "--pgdata", str(data), "--no-sync", "--no-locale"),
+                *("--encoding=UTF8", "--username=kalends", "--auth=scram-sha-256"),
+                f"--pwfile={secret}",
+            ],
+            cwd=self._folder,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        with (data / "postgresql.conf").open("a") as configuration:
+            configuration.write(_CONFIGURATION.format(port=self.port, folder=self._folder))
+        self.process = ServerProcess(
+            [*self._as, program("postgres"), "-D", str(data)],
+            ready="database system is ready to accept connections",
+            folder=self._folder,
+            environment={"LC_ALL": "C"},
+        )
+        self.process.start()
+        self._template = self.database()
+        store = open_database(self._template)
+        migrate(store)
+        store.close()
+
+    def database(self) -> str:
+        """The URL of a new database without tables."""
+        return self._created("template0")
+
+    def store(self) -> str:
+        """The URL of a new database with the tables of an empty store."""
+        return self._created(self._template.rpartition("/")[2])
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run a statement as an administrator, and return its rows."""
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user="kalends", password=PASSWORD, dbname=database
+        ) as connection:
+            connection.autocommit = True
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    def close(self) -> None:
+        """Stop it at once, and remove all of it."""
+        self.stop()
+        self._reserved.release()
+        shutil.rmtree(self._folder)
+
+    def stop(self) -> None:
+        """Stop it without waiting for whoever is connected; `process` can start it again."""
+        data = str(self._folder / "data")
+        command = [*self._as, program("pg_ctl"), "stop", "-D", data, "-m", "immediate"]
+        subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, check=True)
+        self.process.stop()
+
+    def _created(self, template: str) -> str:
+        name = f"store{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return f"postgresql+psycopg://kalends:{PASSWORD}@127.0.0.1:{self.port}/{name}"
