@@ -19,10 +19,10 @@ PACKAGE = ROOT / "plugins" / "kalends"
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving"},
-    {"checking", "demo", "usercommand"},
+    {"checking", "demo", "transfercommand", "usercommand"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
-    {"importing", "login", "accounts", "removal"},
+    {"importing", "transfer", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},
     {

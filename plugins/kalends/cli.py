@@ -7,19 +7,21 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
-from tqdm import tqdm
-
-from kalends import __version__, assembly, configuration, demo, serving, usercommand
-from kalends.calobject import CalendarObject
+from kalends import (
+    __version__,
+    assembly,
+    configuration,
+    demo,
+    serving,
+    transfercommand,
+    usercommand,
+)
 from kalends.checking import problems
 from kalends.errors import KalendsError
-from kalends.importing import Imported, import_file
-from kalends.names import GROUPS, refusal_of_group, refusal_of_name
-from kalends.settings import Settings
 
 DEFAULT_CONFIGURATION = "/etc/kalends/kalends.ini"
 
@@ -76,14 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="make a configuration with an account 'demo' in FOLDER and serve that",
     )
     command("check", _check, "Look the installation over and say what is wrong.")
-    importing = command("import", _import, "Bring .ics and .vcf files into a collection.")
-    importing.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    importing.add_argument(
-        "--into",
-        required=True,
-        metavar="USER/CALENDAR",
-        help="or GROUPS/GROUP/CALENDAR; made if it is not there",
-    )
+    transfercommand.register(command)
     feed = command("feed", _feed, "List the feeds, tell or change the secret address of one.")
     feed.add_argument("action", choices=["list", "url", "rotate"])
     feed.add_argument("name", nargs="?", metavar="FEED")
@@ -120,61 +115,6 @@ def _check(given: argparse.Namespace) -> int:
     if not found:
         sys.stdout.write("all is well\n")
     return 1 if found else 0
-
-
-def _import(given: argparse.Namespace) -> int:
-    with assembly.build(given.config) as built:
-        target = _target(given.into, built.named_feeds())
-        done: set[str] = set()
-        outcomes = [_import_one(built, path, target, done) for path in reversed(given.files)]
-        outcomes.reverse()
-        built.catch_up()
-    refused = [line for outcome in outcomes for line in outcome.refused]
-    for line in refused:
-        sys.stderr.write(f"{line}\n")
-    total = [sum(getattr(o.merged, name) for o in outcomes) for name in ("added", "changed")]
-    unchanged = sum(outcome.merged.unchanged for outcome in outcomes)
-    sys.stdout.write(
-        f"{len(outcomes)} files: {total[0]} added, {total[1]} changed, {unchanged} unchanged, "
-        f"{len(refused)} refused\n"
-    )
-    return 1 if refused else 0
-
-
-def _target(raw: str, named_feeds: frozenset[str]) -> str:
-    home, _, calendar = raw.strip("/").rpartition("/")
-    if not home or calendar in (".", ".."):
-        raise UsageError(f"--into takes USER/CALENDAR, not {raw!r}")
-    is_group = home.startswith(f"{GROUPS}/")
-    name = home.removeprefix(f"{GROUPS}/")
-    refusal = refusal_of_group(name) if is_group else refusal_of_name(name, named_feeds)
-    if refusal:
-        raise UsageError(f"{name!r} has no home: {refusal}")
-    return f"{home}/{calendar}"
-
-
-def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str]) -> Imported:
-    settings: Settings = built.settings
-
-    def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:
-        return tqdm(found, desc=path.name, unit="object", disable=None, leave=False)
-
-    try:
-        return import_file(
-            built.database,
-            path,
-            target,
-            max_size=settings.max_resource_size,
-            first=(
-                settings.first_group_collections
-                if target.startswith(f"{GROUPS}/")
-                else settings.first_collections
-            ),
-            done=done,
-            progress=progress,
-        )
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
 
 
 def _feed(given: argparse.Namespace) -> int:
