@@ -107,11 +107,11 @@ class Giver:
             folder.mkdir(mode=0o700)
             if row.props:
                 props = json.dumps(dict(row.props), sort_keys=True)
-                _write(folder / PROPS, props.encode())
+                _write(folder / PROPS, [props.encode()])
             for item in self._objects(connection, row):
                 suffix = _SUFFIXES.get(row.tag, ".ics")
                 path = folder / self._safe(item.href, f"{row.path}/{item.href}", suffix)
-                _write(path, item.data)
+                _write(path, [item.data])
                 os.utime(path, ns=(item.changed * 1000, item.changed * 1000))
             sync_folder(folder)
             self._note(connection, row)
@@ -125,7 +125,7 @@ class Giver:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             suffix = _SUFFIXES.get(row.tag, ".ics")
             _write(
-                folder / f"{self._safe(last, row.path, '')}{suffix}", *self._text(connection, row)
+                folder / f"{self._safe(last, row.path, '')}{suffix}", self._text(connection, row)
             )
             self._note(connection, row)
 
@@ -161,7 +161,7 @@ class Giver:
         return safe
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, pieces: Iterable[bytes]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        file.writelines(pieces)
