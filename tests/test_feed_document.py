@@ -3,102 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalends.icsfeed import spec
-from kalends.icsfeed.definitions import Feed, Rules
-from kalends.icsfeed.versions import Versions
+from kalends.icsfeed.definitions import Rules
+from support.feedstore import Store, composed, feed_with
 
 ZONE = (
     "BEGIN:VTIMEZONE\r\nTZID:Here\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
     "TZOFFSETFROM:{0}\r\nTZOFFSETTO:{0}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
 )
-
-
-@dataclass(frozen=True)
-class State:
-    id: int
-    path: str
-    modseq: int
-    changed: int
-    props: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Stored:
-    id: int
-    calendar: int
-    uid: str
-    component: str
-    modseq: int
-    changed: int
-    data: bytes
-
-
-class Store:
-    """A store in memory, with the time of each change a function of what was written."""
-
-    def __init__(self) -> None:
-        self.modseqs = {1: 1, 2: 1, 3: 1}
-        self.stored: dict[tuple[int, str], Stored] = {}
-        self.gone: list[tuple[int, int, int, str]] = []
-        self.next_id = 1
-
-    def put(self, calendar: int, uid: str, data: bytes) -> None:
-        self.modseqs[calendar] += 1
-        old = self.stored.get((calendar, uid))
-        number = old.id if old else self.next_id
-        self.next_id += 0 if old else 1
-        stored = Stored(number, calendar, uid, "VEVENT", self.modseqs[calendar], 10**12, data)
-        self.stored[calendar, uid] = stored
-
-    def remove(self, calendar: int, uid: str) -> None:
-        old = self.stored.pop((calendar, uid), None)
-        if old:
-            self.modseqs[calendar] += 1
-            self.gone.append((calendar, self.modseqs[calendar], old.id, uid))
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Store]:
-        yield self
-
-    def calendars(self) -> list[State]:
-        return [State(i, f"alice/{i}", m, 10**12) for i, m in sorted(self.modseqs.items())]
-
-    def objects(self, calendar: int) -> Iterator[Stored]:
-        yield from sorted(
-            (s for s in self.stored.values() if s.calendar == calendar), key=lambda s: s.uid
-        )
-
-    def changed_since(self, calendar: int, modseq: int) -> Iterator[Stored]:
-        yield from (s for s in self.objects(calendar) if s.modseq > modseq)
-
-    def removed_since(self, calendar: int, modseq: int) -> list[tuple[int, str]]:
-        return [(number, uid) for c, m, number, uid in self.gone if c == calendar and m > modseq]
-
-    def copies(self, calendars: Collection[int], uids: Collection[str]) -> Iterator[Stored]:
-        yield from (s for s in self.stored.values() if s.calendar in calendars and s.uid in uids)
-
-    def shared_uids(self, calendars: Collection[int]) -> set[str]:
-        seen = [s.uid for s in self.stored.values() if s.calendar in calendars]
-        return {uid for uid in seen if seen.count(uid) > 1}
-
-    def oldest_change(self, calendar: int) -> int:
-        return 0
-
-
-class Everyone:
-    def names(self) -> frozenset[str]:
-        return frozenset({"alice"})
-
-    def members(self, group: str) -> frozenset[str]:
-        return frozenset()
 
 
 def text(uid: str, summary: str, access: str, zone: str, organizer: str, override: bool) -> bytes:
@@ -138,24 +54,12 @@ rules = st.builds(
 )
 
 
-def feed_with(rules: Rules) -> Feed:
-    """A feed of all of Alice's calendars."""
-    text = '[feed.all]\ncalendars = ["alice/*"]\naccess = "login"\n'
-    return replace(spec.parse(text, "feeds.toml").named["all"], rules=rules)
-
-
 def carry_out(store: Store, write: tuple[int, str, bytes | None]) -> None:
     calendar, uid, data = write
     if data is None:
         store.remove(calendar, uid)
     else:
         store.put(calendar, uid, data.replace(b"UID:UID", f"UID:{uid}".encode()))
-
-
-def composed(folder: Path, store: Store, feed: Feed) -> bytes:
-    _, file = Versions(folder, store, Everyone()).open(feed)
-    with file:
-        return file.read()
 
 
 @settings(max_examples=150, deadline=None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import permutations
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from kalends import icaltext
 from kalends.icaltext import Component
-from kalends.icsfeed.zones import Zone, digest_of, iana_definition, names_of
+from kalends.icsfeed.ianazones import agreed_since, iana_definition
+from kalends.icsfeed.zones import Zone, digest_of, names_of, use_of
 
 STANDARD = "BEGIN:STANDARD\nDTSTART:19701025T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"
 DAYLIGHT = "BEGIN:DAYLIGHT\nDTSTART:19700329T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n"
@@ -55,7 +56,7 @@ def test_a_generated_definition_says_what_the_zone_says(tzid: str) -> None:
     read = icalendar.Timezone.from_ical(icaltext.serialize([made]))
     assert isinstance(read, icalendar.Timezone)
     zone, expected = read.to_tz(lookup_tzid=False), ZoneInfo(tzid)
-    for year in (1975, 1999, 2026, 2036):
+    for year in (1975, 1999, 2026, 2036, 2060):
         for month in range(1, 13):
             local = datetime(year, month, 15, 12)
             assert local.replace(tzinfo=zone).utcoffset() == (
@@ -89,27 +90,90 @@ def test_the_smallest_digest_keeps_the_name() -> None:
     zones = [Zone("Here", "b" * 16), Zone("Here", "a" * 16), Zone("There", "c" * 16)]
     for order in permutations(zones):
         assert names_of(order) == {
-            zones[0]: "Here-bbbbbbbb",
+            zones[0]: f"Here-{'b' * 16}",
             zones[1]: "Here",
             zones[2]: "There",
         }
 
 
-@given(
-    st.sets(st.builds(Zone, st.sampled_from(["A", "B"]), st.text("0123", min_size=16, max_size=16)))
+def test_iana_keeps_its_name_whatever_else_is_called_so() -> None:
+    berlin = iana_definition("Europe/Berlin")
+    assert berlin is not None
+    known = Zone("Europe/Berlin", digest_of(berlin))
+    other = Zone("Europe/Berlin", "0" * 16)
+    assert names_of([other, known])[known] == "Europe/Berlin"
+    assert names_of([other]) == {other: "Europe/Berlin"}
+
+
+digests = st.text("0a", min_size=16, max_size=16)
+tzids = st.recursive(
+    st.sampled_from(["A", "Europe/Berlin", ""]),
+    lambda inner: st.builds("{}-{}".format, inner, digests),
 )
-def test_names_tell_definitions_apart(zones: set[Zone]) -> None:
-    distinct = {(zone.tzid, zone.digest[:8]) for zone in zones}
+
+
+@given(st.sets(st.builds(Zone, tzids, digests)))
+def test_names_tell_definitions_apart_even_where_somebody_means_to_mix_them_up(
+    zones: set[Zone],
+) -> None:
     names = names_of(zones)
     assert set(names) == zones
-    if len(distinct) == len(zones):
-        assert len(set(names.values())) == len(zones)
+    assert len(set(names.values())) == len(zones)
 
 
-def test_a_definition_covers_the_years_it_promises() -> None:
+def test_a_definition_covers_the_years_it_promises_and_goes_on() -> None:
     made = iana_definition("Europe/Berlin")
     assert made is not None
     begins = min(rule.value("DTSTART") for rule in made.children)
     assert begins.startswith("1970")
-    ends = max(rdate for rule in made.children for rdate in rule.value("RDATE").split(","))
-    assert ends.startswith(str(datetime(2037, 1, 1, tzinfo=UTC).year))
+    rules = {rule.value("RRULE") for rule in made.children} - {""}
+    assert rules == {"FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU", "FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU"}
+
+
+def berlin(first: str, until: str = "") -> str:
+    """Berlin as Google, Apple and many others write it: from some year on, by today's rules."""
+    return (
+        f"BEGIN:VTIMEZONE\nTZID:Europe/Berlin\nBEGIN:DAYLIGHT\nTZOFFSETFROM:+0100\n"
+        f"TZOFFSETTO:+0200\nTZNAME:GMT+2\nDTSTART:{first}0329T020000\n"
+        f"RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU{until}\nEND:DAYLIGHT\nBEGIN:STANDARD\n"
+        f"TZOFFSETFROM:+0200\nTZOFFSETTO:+0100\nTZNAME:GMT+1\nDTSTART:{first}1025T030000\n"
+        f"RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU{until}\nEND:STANDARD\nEND:VTIMEZONE\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "since"),
+    [
+        # In 1995 and before, summer ended in September.
+        (berlin("1970"), "19951030"),
+        (berlin("2020"), "20200330"),
+        (berlin("1970", ";UNTIL=20300101T000000Z"), "99999999"),
+        (berlin("1970").replace("+0200", "+0300"), "99999999"),
+        (berlin("1970").replace("YEARLY", "SECONDLY"), "99999999"),
+        (berlin("1970").replace("19701025T030000", "nothing"), "99999999"),
+    ],
+)
+def test_since_when_a_definition_says_what_iana_says(text: str, since: str) -> None:
+    assert agreed_since(icaltext.parse(text)[0], "Europe/Berlin") == since
+
+
+def test_what_programs_write_for_one_zone_is_one_definition() -> None:
+    google, short = (icaltext.parse(berlin(first))[0] for first in ("1970", "2020"))
+    known = iana_definition("Europe/Berlin")
+    for own in (google, short, None):
+        use = use_of("Europe/Berlin", own, "20260105", is_private=False)
+        assert use is not None
+        assert use.definition is known
+    old = use_of("Europe/Berlin", google, "19800105", is_private=False)
+    assert old is not None
+    assert digest_of(old.definition) == digest_of(google)
+
+
+def test_a_hidden_events_zone_tells_nothing_but_its_rules() -> None:
+    noted = STANDARD + "TZNAME:Hidden\nCOMMENT:Hidden\nX-HIDDEN:1\n"
+    use = use_of("Hidden place", definition(noted, DAYLIGHT), "20260105", is_private=True)
+    assert use is not None
+    assert "hidden" not in "\n".join([use.zone.tzid, *use.definition.lines()]).lower()
+    vendor = use_of("/hidden/Europe/Berlin", None, "20260105", is_private=True)
+    assert vendor is not None
+    assert vendor.zone.tzid == "Zone"

@@ -18,7 +18,7 @@ from caldav.lib.error import AuthorizationError
 
 from support.readings import Reading, Unreadable, read_with_ical_js, read_with_icalendar
 from support.server import BIN, KalendsServer
-from support.sources import SourceObject, objects
+from support.sources import SourceObject, objects, unfolded
 
 DATA = Path(__file__).resolve().parent / "data" / "ics"
 FILES = sorted(DATA.glob("*.ics"))
@@ -84,8 +84,24 @@ def with_zones(text: str) -> str:
             warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
             with contextlib.suppress(ValueError):
                 made = icalendar.Timezone.from_tzid(name)
-                zones += made.to_ical().decode().replace(f"TZID:{made.tz_name}", f"TZID:{name}", 1)
+                text_of = made.to_ical().decode().replace(f"TZID:{made.tz_name}", f"TZID:{name}", 1)
+                zones += for_ical_js(text_of)
     return text.replace("BEGIN:VCALENDAR\r\n", f"BEGIN:VCALENDAR\r\n{zones}", 1)
+
+
+def for_ical_js(definition: str) -> str:
+    """Return a definition with each date in a line: ical.js looks at the first of a line alone.
+
+    Where there are such lines, it takes DTSTART for none of them.
+    """
+    lines = []
+    for line in unfolded(definition.split("\r\n")):
+        name, _, value = line.partition(":")
+        if name.partition(";")[0] == "DTSTART":
+            start = value
+        dates = [start, *value.split(",")] if name.partition(";")[0] == "RDATE" else []
+        lines += [f"RDATE:{date}" for date in dates] or [line]
+    return "\r\n".join(lines)
 
 
 # --- by import -----------------------------------------------------------------------------------

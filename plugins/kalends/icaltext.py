@@ -60,6 +60,18 @@ class Property:
         values = self.params.get(name)
         return values[0] if values else None
 
+    def with_param(self, name: str, value: str | None) -> Property:
+        """The same property with one value of the parameter ``name``, or without it for None.
+
+        Args:
+            name: upper case.
+            value: without quotation marks, which it cannot hold (RFC 5545 section 3.2).
+        """
+        kept = [m[0] for m in _ONE_PARAM.finditer(self.raw_params) if m[1].upper() != name]
+        if value is not None:
+            kept.append(f';{name}="{value}"')
+        return Property(self.name, "".join(kept), self.value, self.line)
+
     def text(self) -> str:
         """The content line, unfolded and without its line end."""
         return f"{self.name}{self.raw_params}:{self.value}"

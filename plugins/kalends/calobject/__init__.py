@@ -2,7 +2,7 @@
 
 from kalends.calobject.inspect import CalendarObject, read_calendar_object, read_card
 from kalends.calobject.intervals import Interval, happens
-from kalends.calobject.occurrences import local_range
+from kalends.calobject.occurrences import last_end, local_range
 from kalends.calobject.series import FOREVER
 from kalends.calobject.split import Refused, SplitCalendar, split_calendar, split_cards, split_file
 from kalends.calobject.zones import zone_in
@@ -14,6 +14,7 @@ __all__ = [
     "Refused",
     "SplitCalendar",
     "happens",
+    "last_end",
     "local_range",
     "read_calendar_object",
     "read_card",

@@ -12,11 +12,18 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from kalends.calobject.clocks import readings
-from kalends.calobject.expansion import DAY, MARGIN, Budget
+from kalends.calobject.expansion import DAY, FIRST_SECOND, LAST_SECOND, MARGIN, Budget
 from kalends.calobject.series import Expansion, Occurrence, Plan, read_plan
 from kalends.icaltext import Component
 
-__all__ = ["Occurrence", "Occurrences", "happens_between", "local_range", "occurrences_of"]
+__all__ = [
+    "Occurrence",
+    "Occurrences",
+    "happens_between",
+    "last_end",
+    "local_range",
+    "occurrences_of",
+]
 
 KEPT = 400
 """Rows of one object, at most: a year of a daily event with room to spare, or eight of a weekly."""
@@ -102,6 +109,41 @@ def happens_between(
         if expansion.reached is not None and (until is None or expansion.reached < until):
             return True
     return False
+
+
+def last_end(components: Sequence[Component], own: Mapping[str, str]) -> int | None:
+    """When an object has happened for the last time; None: it has no end, or none can be told.
+
+    Times without a zone and days end with the last clock on earth.
+
+    Args:
+        components: as ``occurrences_of`` has them.
+        own: as ``occurrences_of`` has them.
+
+    Returns:
+        seconds since 1970, UTC, of the latest end; those of the beginning of time if it never
+        happens.
+
+    Raises:
+        ObjectRefusedError: a time in it cannot be read.
+    """
+    plan = read_plan(components, own)
+    last = max((_latest_end(occurrence) for occurrence in plan.fixed), default=FIRST_SECOND)
+    budget = Budget()
+    for series in plan.series:
+        if any(
+            rule is None or (rule.count is None and rule.until is None) for rule in series.rules
+        ):
+            return None
+        expansion = Expansion(series, None, None, budget)
+        last = max(last, *(_latest_end(occurrence) for _, occurrence in expansion), FIRST_SECOND)
+        if expansion.reached is not None:
+            return None
+    return last if last < LAST_SECOND else None
+
+
+def _latest_end(occurrence: Occurrence) -> int:
+    return occurrence.end + (DAY // 2 if occurrence.floating else 0)
 
 
 def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int | None, int | None]:

@@ -94,6 +94,7 @@ class Rules:
         categories: whether each event tells its calendar as a category.
         refresh: how often a subscriber should look, seconds.
         color: ``#RRGGBB``, or empty for the colour that its calendars share.
+        past: for how many days something is shown after its end; None: for ever.
     """
 
     title: str
@@ -104,6 +105,7 @@ class Rules:
     categories: bool = False
     refresh: int = 3600
     color: str = ""
+    past: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

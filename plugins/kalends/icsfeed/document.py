@@ -7,30 +7,38 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import BinaryIO
 
-from kalends.errors import IcalendarSyntaxError
-from kalends.icsfeed.compose import TAIL, Copy, definition_text, head, render, settle, visible
+from kalends.icsfeed.compose import TAIL, definition_text, head, render
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.parts import Parts, Place, opened
+from kalends.icsfeed.shown import Copy, Unreadable, shown
 from kalends.icsfeed.source import CalendarState, FeedSnapshot, StoredObject
 from kalends.icsfeed.zones import Zone, names_of
+
+PARTS = "parts.db"
+"""Beside the versions: what the newest one consists of."""
 
 _BLOCK = 1 << 18
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What composing has seen: the objects that could not be read and were left out."""
+    """What composing has met for the first time: objects that cannot be read and are left out."""
 
-    left_out: list[str] = field(default_factory=list)
+    left_out: list[Unreadable] = field(default_factory=list)
 
 
 def compose_feed(
-    snapshot: FeedSnapshot, calendars: Sequence[CalendarState], feed: Feed, target: Path
+    snapshot: FeedSnapshot,
+    calendars: Sequence[CalendarState],
+    feed: Feed,
+    today: date,
+    target: Path,
 ) -> Outcome:
     """Compose the version of ``feed`` that these calendars make.
 
@@ -40,14 +48,15 @@ def compose_feed(
         snapshot: the store at the moment of the version.
         calendars: what the feed merges, by path.
         feed: its definition.
+        today: the UTC date, which matters where the feed has a window.
         target: the file to make; versions of the feed before it lie in the same folder.
 
     Raises:
         OSError: there is no room, or the disk fails.
     """
-    composition = _Composition(snapshot, calendars, feed, target)
+    composition = _Composition(snapshot, calendars, feed, today, target)
     try:
-        with opened(target.parent / "parts.db") as parts:
+        with opened(target.parent / PARTS) as parts:
             composition.run(parts)
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
@@ -66,11 +75,18 @@ class _Composition:
     """One making of one version."""
 
     def __init__(
-        self, snapshot: FeedSnapshot, calendars: Sequence[CalendarState], feed: Feed, target: Path
+        self,
+        snapshot: FeedSnapshot,
+        calendars: Sequence[CalendarState],
+        feed: Feed,
+        today: date,
+        target: Path,
     ) -> None:
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
+        self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._feed = feed
+        self._today = today
         self._target = target
         self.made = target.with_suffix(".tmp")
         self.body = target.with_suffix(".body")
@@ -79,10 +95,13 @@ class _Composition:
     def run(self, parts: Parts) -> None:
         """Write the version to ``made`` and note its parts."""
         before = parts.state
+        known = parts.unreadable()
         if not (before and self._from_before(parts, before)):
             self._from_scratch(parts)
+        self.outcome.left_out = [one for one in parts.unreadable() if one not in known]
         parts.note(
             version=self._target.name,
+            day=self._today.isoformat(),
             calendars=json.dumps({c.id: [c.path, c.modseq] for c in self._calendars.values()}),
             rules=repr(self._feed.rules),
         )
@@ -93,7 +112,7 @@ class _Composition:
         while True:
             parts.clear()
             with self.body.open("wb") as out:
-                for place, copy in self._copies(shared):
+                for place, copy in self._copies(parts, shared):
                     out.write(self._render(parts, place, copy, names))
             found = names_of(parts.zones())
             if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
@@ -120,7 +139,9 @@ class _Composition:
             return False
         if any(m < self._snapshot.oldest_change(i) for i, (_, m) in known.items()):
             return False
-        uids: set[str] = set()
+        if self._today.isoformat() < before.get("day", ""):  # the clock was put back
+            return False
+        uids = set(parts.leaving(self._today))
         for number, (_, modseq) in known.items():
             if self._calendars[number].modseq != modseq:
                 uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
@@ -144,12 +165,9 @@ class _Composition:
     ) -> list[tuple[int, int, bytes]]:
         """The changes of the old body, in order: an offset, octets that go, octets that come."""
         gone = parts.places(uids)
-        fresh: list[tuple[Place, Copy]] = []
-        groups: dict[str, list[StoredObject]] = {}
-        for stored in self._snapshot.copies(list(self._calendars), uids):
-            groups.setdefault(stored.uid, []).append(stored)
-        for uid in sorted(groups):
-            fresh += [(self._place(copy), copy) for copy in self._settled(groups[uid])]
+        parts.forget_unreadable(uids)
+        copies = self._shown(parts, self._snapshot.copies(list(self._calendars), uids))
+        fresh = [(self._place(copy), copy) for copy in copies]
         # All offsets are those of the old body, so they are taken before anything changes.
         edits = [(parts.offset(place), place, length, b"") for place, length in gone]
         texts = [(parts.offset(place), place, copy) for place, copy in fresh]
@@ -162,41 +180,36 @@ class _Composition:
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
         return [(offset, length, text) for offset, _, length, text in edits]
 
-    def _copies(self, shared: frozenset[str]) -> Iterator[tuple[Place, Copy]]:
+    def _copies(self, parts: Parts, shared: frozenset[str]) -> Iterator[tuple[Place, Copy]]:
         """Everything that the feed shows, in its order."""
         settled: dict[str, dict[int, Copy]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
             for stored in self._snapshot.objects(calendar.id):
                 if stored.uid in shared:
                     if stored.uid not in settled:
-                        all_of_it = list(self._snapshot.copies(list(self._calendars), [stored.uid]))
-                        settled[stored.uid] = {c.stored.id: c for c in self._settled(all_of_it)}
+                        all_of_it = self._snapshot.copies(list(self._calendars), [stored.uid])
+                        copies = self._shown(parts, all_of_it)
+                        settled[stored.uid] = {copy.stored.id: copy for copy in copies}
                     copy = settled[stored.uid].pop(stored.id, None)
                 else:
-                    copy = next(iter(self._settled([stored])), None)
+                    copy = next(iter(self._shown(parts, [stored])), None)
                 if copy:
                     yield self._place(copy), copy
 
-    def _settled(self, stored: Sequence[StoredObject]) -> list[Copy]:
-        copies = []
-        for one in stored:
-            path = self._calendars[one.calendar].path
-            try:
-                copy = visible(one, path, self._feed.rules)
-            except (IcalendarSyntaxError, UnicodeDecodeError) as error:
-                self.outcome.left_out.append(f"/{path}/ UID {one.uid!r}: {error}")
-                continue
-            if copy:
-                copies.append(copy)
-        return settle(copies)
+    def _shown(self, parts: Parts, stored: Iterable[StoredObject]) -> list[Copy]:
+        found = shown(stored, self._paths, self._feed.rules, self._today)
+        for one in found.unreadable:
+            parts.note_unreadable(one)
+        return found.copies
 
     def _place(self, copy: Copy) -> Place:
         return Place(copy.path, copy.stored.uid, copy.stored.id)
 
     def _render(self, parts: Parts, place: Place, copy: Copy, names: Mapping[Zone, str]) -> bytes:
-        text = render(copy, {zone: names.get(zone, zone.tzid) for zone in copy.zones})
-        texts = {zone: definition_text(definition) for zone, definition in copy.zones.items()}
-        parts.add(place, len(text), texts)
+        uses = {use.zone: use.definition for use in copy.zones.values()}
+        text = render(copy, {zone: names.get(zone, zone.tzid) for zone in uses})
+        texts = {zone: definition_text(definition) for zone, definition in uses.items()}
+        parts.add(place, len(text), texts, copy.leaves)
         return text
 
     def _head(self, parts: Parts) -> bytes:

@@ -1,7 +1,8 @@
 """What the newest version of a feed consists of, so that the next can be made from it.
 
 A small database beside the versions: for each object in the feed its place in the order, the length
-of its text and the time zones that it uses. It is a cache: without it a version is composed anew.
+of its text, the time zones that it uses, and when it leaves the feed's window. It is a cache:
+without it a version is composed anew.
 """
 
 from __future__ import annotations
@@ -9,16 +10,23 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
+from kalends.icsfeed.shown import Unreadable
 from kalends.icsfeed.zones import Zone
 
+COMPOSER = 3
+"""Counts up whenever the same calendars give other bytes than before, or these tables change."""
+
 _TABLES = """
-CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT,
+CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT, leaves TEXT,
                    PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
 CREATE INDEX part_uid ON part (uid);
+CREATE INDEX part_leaves ON part (leaves);
+CREATE TABLE unreadable (path TEXT, uid TEXT, id INTEGER, why TEXT);
 CREATE TABLE zone (tzid TEXT, digest TEXT, text BLOB, uses INTEGER, PRIMARY KEY (tzid, digest));
 CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
 """
@@ -51,7 +59,7 @@ class Parts:
 
     def clear(self) -> None:
         """Forget everything, to begin from scratch."""
-        for table in ("part", "zone", "state"):
+        for table in ("part", "zone", "state", "unreadable"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     def places(self, uids: Collection[str]) -> list[tuple[Place, int]]:
@@ -71,15 +79,25 @@ class Parts:
         ).fetchone()
         return int(row[0])
 
-    def add(self, place: Place, length: int, zones: Mapping[Zone, bytes]) -> None:
-        """Note a part, and the definitions that it uses with their texts."""
+    def leaving(self, today: date) -> list[str]:
+        """The UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
+        rows = self._connection.execute(
+            "SELECT uid FROM part WHERE leaves <= ?", (today.isoformat(),)
+        )
+        return [uid for (uid,) in rows]
+
+    def add(
+        self, place: Place, length: int, zones: Mapping[Zone, bytes], leaves: date | None
+    ) -> None:
+        """Note a part, the definitions that it uses with their texts, and when it leaves."""
+        last = leaves.isoformat() if leaves else None
         self._connection.execute(
-            "INSERT INTO part VALUES (?, ?, ?, ?, ?)", (*place, length, json.dumps(list(zones)))
+            "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)",
+            (*place, length, json.dumps(list(zones)), last),
         )
         for zone, text in zones.items():
             self._connection.execute(
-                "INSERT INTO zone VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1,"
-                " text = min(text, excluded.text)",
+                "INSERT INTO zone VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1",
                 (*zone, text),
             )
 
@@ -98,6 +116,34 @@ class Parts:
         """The definitions in use, each with its text."""
         rows = self._connection.execute("SELECT tzid, digest, text FROM zone")
         return {Zone(tzid, digest): text for tzid, digest, text in rows}
+
+    def unreadable(self) -> list[Unreadable]:
+        """The objects that are left out because they cannot be read."""
+        rows = self._connection.execute(
+            "SELECT path, uid, id, why FROM unreadable ORDER BY 1, 2, 3"
+        )
+        return [Unreadable(*row) for row in rows]
+
+    def note_unreadable(self, one: Unreadable) -> None:
+        """Note an object that is left out."""
+        row = (one.path, one.uid, one.id, one.why)
+        self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
+
+    def forget_unreadable(self, uids: Collection[str]) -> None:
+        """Forget what is noted of objects with these UIDs."""
+        rows = [(uid,) for uid in uids]
+        self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
+
+
+def unreadable_in(path: Path) -> list[Unreadable]:
+    """What the newest version left out, by the parts at ``path``; nothing if there are none."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return Parts(connection).unreadable()
+        except sqlite3.DatabaseError:  # of another version, or no longer whole: made anew soon
+            return []
 
 
 @contextmanager
@@ -128,7 +174,10 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
         if not known.fetchone()[0]:
-            connection.executescript(_TABLES)
+            connection.executescript(f"PRAGMA user_version = {COMPOSER}; {_TABLES}")
+        (made_by,) = connection.execute("PRAGMA user_version").fetchone()
+        if made_by != COMPOSER:
+            raise sqlite3.DatabaseError("the parts were noted by another version of Kalends")
     except BaseException:
         connection.close()
         raise

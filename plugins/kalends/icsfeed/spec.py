@@ -25,6 +25,7 @@ PRIVATE = ("hide", "busy", "show")
 COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
 
 _REFRESH_UNITS = {"m": 60, "h": 3600, "d": 86400}
+_PAST_UNITS = {"d": 1, "w": 7, "y": 366}
 _T = TypeVar("_T")
 
 
@@ -103,6 +104,7 @@ class _Table:
             categories=self._value("categories", bool, False),
             refresh=self._refresh(),
             color=self._color(),
+            past=self._past(),
         )
         if not rules.title.isprintable() or (USER in rules.title and self._name != USER):
             self._refuse("'title' must be printable text on one line, without {user}", "title")
@@ -189,6 +191,14 @@ class _Table:
             self._refuse('\'refresh\' must be such as "15m", "1h" or "1d"', "refresh")
         return int(match[1]) * _REFRESH_UNITS[match[2]]
 
+    def _past(self) -> int | None:
+        if "past" not in self._table:
+            return None
+        match = re.fullmatch(r"([1-9]\d{0,3})([dwy])", self._value("past", str, ""))
+        if match is None:
+            self._refuse('\'past\' must be such as "90d", "12w" or "2y"', "past")
+        return int(match[1]) * _PAST_UNITS[match[2]]
+
     def _color(self) -> str:
         given = self._value("color", str, "")
         if given and not re.fullmatch(r"#[0-9A-Fa-f]{6}", given):
@@ -270,6 +280,7 @@ _KEYS = (
     "categories",
     "refresh",
     "color",
+    "past",
 )
 _KINDS: Mapping[type, str] = {str: "a text", bool: "true or false"}
 

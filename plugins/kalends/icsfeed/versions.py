@@ -9,21 +9,21 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from kalends.icsfeed.definitions import Feed
-from kalends.icsfeed.document import compose_feed
+from kalends.icsfeed.document import PARTS, compose_feed
+from kalends.icsfeed.parts import COMPOSER, unreadable_in
+from kalends.icsfeed.shown import Unreadable
 from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
-
-_COMPOSER = 2
-"""Counts up whenever the same calendars give other bytes than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,13 @@ class State:
         key: names its version: equal keys, equal bytes.
         changed: seconds since 1970 of its last change, or None if it has no calendar.
         calendars: what it merges, by path.
+        day: the UTC date that it is of.
     """
 
     key: str
     changed: int | None
     calendars: tuple[CalendarState, ...]
+    day: date
 
     def etag(self, coding: str = "") -> str:
         """The strong entity tag of the version, in one coding, quoted."""
@@ -52,12 +54,20 @@ class Versions:
         folder: where they lie; made if it is missing.
         source: the store.
         accounts: who there is.
+        now: tells the time, for feeds with a window.
     """
 
-    def __init__(self, folder: Path, source: FeedSource, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: FeedSource,
+        accounts: Accounts,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._folder = folder
         self._source = source
         self._accounts = accounts
+        self._now = now
 
     def state(self, feed: Feed) -> State:
         """What ``feed`` is now.
@@ -90,6 +100,10 @@ class Versions:
         _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
         return self._made_elsewhere(feed, coding)
 
+    def unreadable(self, feed: Feed) -> list[Unreadable]:
+        """The objects that the newest version leaves out because they cannot be read."""
+        return unreadable_in(self._feed_folder(feed) / PARTS)
+
     def _state(self, feed: Feed, snapshot: FeedSnapshot) -> State:
         names = self._accounts.names()
         calendars = tuple(
@@ -106,20 +120,23 @@ class Versions:
                 key=lambda calendar: calendar.path,
             )
         )
+        day = self._now().astimezone(UTC).date()
+        has_window = feed.rules.past is not None
         text = repr(
             (
-                _COMPOSER,
+                COMPOSER,
                 feed.name,
                 feed.rules,
                 [(c.id, c.path, c.modseq, c.changed) for c in calendars],
+                # The date is part of what a feed with a window is, and of nothing else.
+                *([day.isoformat()] if has_window else []),
             )
         )
-        changed = max((c.changed for c in calendars), default=None)
-        return State(
-            sha256(text.encode()).hexdigest()[:32],
-            None if changed is None else changed // 1_000_000,
-            calendars,
-        )
+        changes = [c.changed // 1_000_000 for c in calendars]
+        if has_window and changes:
+            changes.append(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()))
+        key = sha256(text.encode()).hexdigest()[:32]
+        return State(key, max(changes, default=None), calendars, day)
 
     def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
@@ -137,18 +154,21 @@ class Versions:
 
     def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
         older = [old for old in path.parent.glob("*.ics") if old != path]
-        outcome = compose_feed(snapshot, state.calendars, feed, path)
-        for line in outcome.left_out:
-            _log.warning("feed %s: left out %s", feed.name, line)
+        self._compose_into(path, feed, snapshot, state)
         for old in older:  # whoever reads one of them now holds it open
             old.unlink(missing_ok=True)
             old.with_suffix(".gz").unlink(missing_ok=True)
+
+    def _compose_into(self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: State) -> None:
+        outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
+        for one in outcome.left_out:
+            _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
 
     def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
             state = self._state(feed, snapshot)
             path = Path(folder) / "feed.ics"
-            compose_feed(snapshot, state.calendars, feed, path)
+            self._compose_into(path, feed, snapshot, state)
             if coding:
                 _compress(path, path.with_suffix(".gz"))
                 path = path.with_suffix(".gz")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends import icaltext
 from kalends.icaltext import Component, Property
-from kalends.icsfeed.compose import TAIL, definition_text, rename_zones
+from kalends.icsfeed.compose import TAIL, definition_text
+from kalends.icsfeed.visible import renamed
 from kalends.icsfeed.zones import Zone, digest_of, names_of
 
 
@@ -77,9 +78,7 @@ def _written(calendar: Component, names: Mapping[Zone, str]) -> Iterator[bytes]:
     own: dict[str, Zone] = {}
     for zone, _ in _zones(calendar):
         own.setdefault(zone.tzid, zone)
-    renamed = {t: names[zone] for t, zone in own.items() if names[zone] != t}
+    new = {t: names[zone] for t, zone in own.items() if names[zone] != t}
     for child in calendar.children:
         if child.name != "VTIMEZONE":
-            if renamed:
-                rename_zones(child, renamed)
-            yield icaltext.serialize([child])
+            yield icaltext.serialize([renamed(child, new) if new else child])

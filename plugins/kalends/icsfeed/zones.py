@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
-from kalends.calobject.zones import iana_zone
+from kalends import icaltext
 from kalends.icaltext import Component, Property
+from kalends.icsfeed.busy import only_time
+from kalends.icsfeed.ianazones import agreed_since, iana_definition
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2037
-"""What generated definitions cover."""
+NEUTRAL = "Zone"
+"""What a time zone is called whose own name may tell something of a hidden event."""
 
-_INCIDENTAL = ("TZID", "LAST-MODIFIED", "TZURL", "COMMENT", "TZID-ALIAS-OF")
+_RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
+# What ``names_of`` makes looks like this; a client's own name that does must not be taken for one.
+_MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
 class Zone(NamedTuple):
@@ -23,6 +26,13 @@ class Zone(NamedTuple):
 
     tzid: str
     digest: str
+
+
+class Use(NamedTuple):
+    """What a TZID means in one object: the name and digest of its rules, and these."""
+
+    zone: Zone
+    definition: Component
 
 
 def canonical(definition: Component) -> Component:
@@ -33,6 +43,7 @@ def canonical(definition: Component) -> Component:
     rules = [
         Component(rule.name, sorted(filter(_is_rule, rule.properties), key=Property.text))
         for rule in definition.children
+        if rule.name in ("STANDARD", "DAYLIGHT")
     ]
     return Component("VTIMEZONE", children=sorted(rules, key=lambda rule: list(rule.lines())))
 
@@ -43,90 +54,71 @@ def digest_of(definition: Component) -> str:
 
 
 def _is_rule(prop: Property) -> bool:
-    return prop.name not in _INCIDENTAL and not prop.name.startswith("X-")
+    return prop.name in _RULES
+
+
+def use_of(tzid: str, own: Component | None, first: str, *, is_private: bool) -> Use | None:
+    """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
+
+    An object's own definition counts. Where IANA's says the same of all of the object's time, that
+    stands for it: so what several programs write for one zone is one definition in a feed, under
+    the name that subscribers know.
+
+    Args:
+        own: the object's VTIMEZONE of that name, or None.
+        first: the first day, ``YYYYMMDD``, of the times that refer to it.
+        is_private: whether what is text in it may tell something that is hidden.
+    """
+    text = "\n".join(own.lines()) if own and own.children else ""
+    known = iana_definition(tzid)
+    if known is not None and (not text or _agreed_since(text, tzid) <= first):
+        name = NEUTRAL if is_private and tzid.startswith("/") else tzid
+        return Use(Zone(name, _digest_of_iana(tzid)), known)
+    if not text:
+        return None
+    digest, definition = _read(text, is_private=is_private)
+    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid
+    return Use(Zone(name, digest), definition)
 
 
 @lru_cache(maxsize=512)
-def iana_definition(tzid: str) -> Component | None:
-    """The definition of a TZID that an object uses and does not define, or None if nobody knows it.
-
-    A feed needs a VTIMEZONE for each TZID (RFC 5545 section 3.2.19).
-    """
-    zone = iana_zone(tzid)
-    if zone is None:
-        return None
-    first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
-    before = _rules_at(zone, first)
-    observances = {(before, before): [first]}
-    for moment in _transitions(zone, first):
-        after = _rules_at(zone, moment)
-        observances.setdefault((before, after), []).append(moment)
-        before = after
-    children = [_observance(*rules, moments) for rules, moments in observances.items()]
-    return Component("VTIMEZONE", [Property("TZID", "", tzid)], children)
+def _agreed_since(text: str, tzid: str) -> str:
+    return agreed_since(icaltext.parse(text)[0], tzid)
 
 
-class _Rules(NamedTuple):
-    offset: timedelta
-    name: str
-    is_daylight: bool
+@lru_cache(maxsize=512)
+def _digest_of_iana(tzid: str) -> str:
+    known = iana_definition(tzid)
+    return digest_of(known) if known else ""
 
 
-def _rules_at(zone: ZoneInfo, moment: datetime) -> _Rules:
-    local = moment.astimezone(zone)
-    offset = local.utcoffset()
-    assert offset is not None
-    return _Rules(offset, local.tzname() or "", bool(local.dst()))
-
-
-def _transitions(zone: ZoneInfo, moment: datetime) -> Iterator[datetime]:
-    """When the rules change, to the second."""
-    last = datetime(_LAST_YEAR, 12, 31, tzinfo=UTC)
-    while moment < last:
-        later = moment + timedelta(days=7)
-        if _rules_at(zone, later) != _rules_at(zone, moment):
-            early, late = moment, later
-            while late - early > timedelta(seconds=1):
-                middle = early + (late - early) / 2
-                middle = middle.replace(microsecond=0)
-                same = _rules_at(zone, middle) == _rules_at(zone, moment)
-                early, late = (middle, late) if same else (early, middle)
-            yield late
-            later = late
-        moment = later
-
-
-def _observance(before: _Rules, after: _Rules, moments: list[datetime]) -> Component:
-    """When one change of rules happens, in the local time before it (RFC 5545 section 3.6.5)."""
-    local = [f"{(moment + before.offset).replace(tzinfo=None):%Y%m%dT%H%M%S}" for moment in moments]
-    properties = [
-        Property("DTSTART", "", local[0]),
-        Property("TZOFFSETFROM", "", _offset_text(before.offset)),
-        Property("TZOFFSETTO", "", _offset_text(after.offset)),
-        Property("TZNAME", "", after.name),
-    ]
-    if local[1:]:
-        properties.append(Property("RDATE", "", ",".join(local[1:])))
-    return Component("DAYLIGHT" if after.is_daylight else "STANDARD", properties)
-
-
-def _offset_text(offset: timedelta) -> str:
-    seconds = int(offset.total_seconds())
-    hours, rest = divmod(abs(seconds), 3600)
-    text = f"{'-' if seconds < 0 else '+'}{hours:02}{rest // 60:02}"
-    return text + (f"{rest % 60:02}" if rest % 60 else "")
+@lru_cache(maxsize=512)
+def _read(text: str, *, is_private: bool) -> tuple[str, Component]:
+    """A definition from its text, and the digest of its rules."""
+    definition = canonical(icaltext.parse(text)[0])
+    if is_private:
+        for rule in definition.children:
+            rule.properties = [told for prop in rule.properties if (told := only_time(prop))]
+    return digest_of(definition), definition
 
 
 def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
-    """Under which TZID each definition stands in a feed.
+    """Under which TZID each definition stands in a feed: each under another.
 
-    Of several that share a TZID, the one with the smallest digest keeps it: that depends on the set
-    alone, so that it does not matter in which order objects came.
+    Of several that share a TZID, IANA's own keeps it, else the one with the smallest digest: that
+    depends on the set alone, so that it does not matter in which order objects came.
     """
-    keepers: dict[str, str] = {}
+    keepers: dict[str, tuple[bool, str]] = {}
     for zone in zones:
-        keepers[zone.tzid] = min(keepers.get(zone.tzid, zone.digest), zone.digest)
+        claim = _claim(zone)
+        keepers[zone.tzid] = min(keepers.get(zone.tzid, claim), claim)
     return {
-        zone: zone.tzid if keepers[zone.tzid] == zone.digest else f"{zone.tzid}-{zone.digest[:8]}"
+        zone: zone.tzid
+        if keepers[zone.tzid] == _claim(zone) and not _MADE.fullmatch(zone.tzid)
+        else f"{zone.tzid}-{zone.digest}"
         for zone in zones
     }
+
+
+def _claim(zone: Zone) -> tuple[bool, str]:
+    return zone.digest != _digest_of_iana(zone.tzid), zone.digest

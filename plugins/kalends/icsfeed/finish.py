@@ -1,0 +1,43 @@
+"""What a feed says of every component that it shows: stamps, and its calendar as a category."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from kalends import icaltext
+from kalends.icaltext import Component, Property
+from kalends.icsfeed.definitions import Rules
+from kalends.icsfeed.source import StoredObject
+from kalends.icsfeed.visible import Copy
+
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
+
+
+def last_modified(component: Component, stored: StoredObject) -> str:
+    """The later of the client's LAST-MODIFIED and the store's: subscribers look whether it grew."""
+    moment = _moment(stored)
+    own = component.value("LAST-MODIFIED").strip()
+    return max(own, moment) if _STAMP.fullmatch(own) else moment
+
+
+def finish(copy: Copy, rules: Rules) -> None:
+    """Give a copy's components their stamps, and take from them what the feed leaves out."""
+    copy.components = [_finished(component, copy, rules) for component in copy.components]
+
+
+def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
+    kept = [p for p in component.properties if p.name not in ("UID", "LAST-MODIFIED")]
+    if not any(prop.name == "DTSTAMP" for prop in kept):
+        kept.insert(0, Property("DTSTAMP", "", _moment(copy.stored)))
+    kept.append(Property("LAST-MODIFIED", "", last_modified(component, copy.stored)))
+    if rules.categories:
+        kept.append(Property("CATEGORIES", "", icaltext.escape(copy.path.rpartition("/")[2])))
+    children = component.children
+    if not rules.alarms:
+        children = [child for child in children if child.name != "VALARM"]
+    return Component(component.name, kept, children, component.line)
+
+
+def _moment(stored: StoredObject) -> str:
+    return datetime.fromtimestamp(stored.changed // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")

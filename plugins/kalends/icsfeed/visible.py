@@ -1,0 +1,159 @@
+"""What a feed shows of one object: its visibility first, before anything else is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+
+from kalends import icaltext
+from kalends.calobject.zones import zones_of
+from kalends.errors import IcalendarSyntaxError
+from kalends.icaltext import Component, Property
+from kalends.icsfeed.busy import busy
+from kalends.icsfeed.definitions import Rules
+from kalends.icsfeed.gaps import leave_out
+from kalends.icsfeed.source import StoredObject
+from kalends.icsfeed.zones import Use, use_of
+
+
+@dataclass(slots=True)
+class Copy:
+    """One object as a feed shows it: what is hidden is gone already.
+
+    Attributes:
+        stored: the object.
+        path: of its calendar.
+        uid: the UID under which it stands in the feed.
+        components: what is shown, the master first.
+        zones: what each TZID means that these use.
+        is_private: whether it shows as busy, under a UID that tells nothing.
+        leaves: the first UTC date on which a feed with a window no longer shows it, or None.
+    """
+
+    stored: StoredObject
+    path: str
+    uid: str
+    components: list[Component]
+    zones: dict[str, Use]
+    is_private: bool
+    leaves: date | None = None
+
+
+def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
+    """An object as far as a feed shows it; None if it shows nothing of it.
+
+    Raises:
+        IcalendarSyntaxError: the object cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+        ObjectRefusedError: when its hidden parts happen cannot be told.
+    """
+    parsed = icaltext.parse(stored.data.decode("utf-8"))
+    if not parsed:
+        raise IcalendarSyntaxError(1, "it is empty")
+    calendar = parsed[0]
+    levels = [
+        (child, _level(child, rules))
+        for child in sorted(calendar.children, key=_place)
+        if child.name in rules.components
+    ]
+    shown, whole = _without_hidden(levels, calendar)
+    if not shown:
+        return None
+    uid = stored.uid if whole else _busy_uid(path, stored.uid)
+    copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
+    own = {z.value("TZID"): z for z in reversed(calendar.children) if z.name == "VTIMEZONE"}
+    told = {tzid for component in whole for tzid in _tzids(component)}
+    for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
+        first = min(day for component in shown for day in _days(component, tzid))
+        use = use_of(tzid, own.get(tzid), first, is_private=tzid not in told)
+        if use is None:
+            # Nobody knows this zone: a floating time, which no other definition may claim.
+            copy.components = [renamed(component, {tzid: None}) for component in copy.components]
+        else:
+            copy.zones[tzid] = use
+    return copy
+
+
+def _place(component: Component) -> tuple[bool, str, str]:
+    recurrence = component.first("RECURRENCE-ID")
+    return recurrence is not None, recurrence.value if recurrence else "", component.name
+
+
+def _without_hidden(
+    levels: Sequence[tuple[Component, str]], calendar: Component
+) -> tuple[list[Component], list[Component]]:
+    """What is shown of components, the master first, and which of them whole, not as busy."""
+    if not levels:
+        return [], []
+    least = "show"
+    if levels[0][0].first("RECURRENCE-ID") is None:
+        least = levels[0][1]
+        if least == "hide" or (least == "busy" and levels[0][0].name != "VEVENT"):
+            return [], []
+    shown: list[Component] = []
+    whole: list[Component] = []
+    gone: list[Property] = []
+    for component, own in levels:
+        # What a series hides, no override of it shows.
+        level = least if own == "show" else own
+        if level == "show":
+            shown.append(component)
+            whole.append(component)
+        elif level == "busy" and component.name == "VEVENT":
+            shown.append(busy(component))
+        elif recurrence := component.first("RECURRENCE-ID"):
+            gone.append(recurrence)
+    if gone and shown and shown[0].first("RECURRENCE-ID") is None:
+        # Otherwise the master would show at the place of what is hidden.
+        master: Component | None = shown.pop(0)
+        for recurrence in gone:
+            master = master and leave_out(master, recurrence, zones_of(calendar))
+        shown = [master, *shown] if master else shown
+    return shown, whole
+
+
+def _level(component: Component, rules: Rules) -> str:
+    """``show``, ``busy`` or ``hide`` (RFC 5545 section 3.8.1.3: an unknown CLASS is PRIVATE)."""
+    access = component.value("CLASS").strip().upper() or "PUBLIC"
+    if rules.private == "show" or access == "PUBLIC":
+        return "busy" if rules.busy else "show"
+    return "busy" if access == "CONFIDENTIAL" else rules.private
+
+
+def _busy_uid(path: str, uid: str) -> str:
+    digest = sha256(f"{path}\0{uid}".encode()).hexdigest()
+    return f"busy-{digest[:16]}"
+
+
+def _tzids(component: Component) -> Iterable[str]:
+    for prop in component.properties:
+        if prop.raw_params and (tzid := prop.param("TZID")):
+            yield tzid
+    for child in component.children:
+        yield from _tzids(child)
+
+
+def _days(component: Component, tzid: str) -> Iterable[str]:
+    """The days, ``YYYYMMDD``, of the times that refer to a time zone."""
+    for prop in component.properties:
+        if prop.raw_params and prop.param("TZID") == tzid:
+            yield from (text.strip()[:8] for text in prop.value.split(","))
+    for child in component.children:
+        yield from _days(child, tzid)
+
+
+def renamed(component: Component, names: Mapping[str, str | None]) -> Component:
+    """A component that refers to time zones by other names, from the old TZID to the new.
+
+    None takes the reference away.
+    """
+    properties = []
+    for prop in component.properties:
+        tzid = prop.param("TZID") if prop.raw_params else None
+        if tzid is not None and tzid in names:
+            prop = prop.with_param("TZID", names[tzid])
+        properties.append(prop)
+    children = [renamed(child, names) for child in component.children]
+    return Component(component.name, properties, children, component.line)
