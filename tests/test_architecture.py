@@ -19,7 +19,7 @@ PACKAGE = ROOT / "plugins" / "kalends"
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving"},
-    {"checking", "demo", "transfercommand", "usercommand"},
+    {"checking", "demo", "feedcommand", "transfercommand", "usercommand"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
     {"importing", "transfer", "login", "accounts", "removal"},

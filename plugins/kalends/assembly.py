@@ -14,12 +14,15 @@ from kalends.errors import ConfigurationError, KalendsError
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
 from kalends.icsfeed.admission import PREFIX, Admission
 from kalends.icsfeed.catalog import Catalog
+from kalends.icsfeed.files import PublishedFiles, make_folder
 from kalends.icsfeed.http import FeedApplication
 from kalends.icsfeed.publisher import Publisher
+from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
 from kalends.login import Accounts, Login, user_directory
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
 from kalends.settings import Settings
+from kalends.store.deliveries import DeliveryLog
 from kalends.store.engine import Database, open_database
 from kalends.store.feeds import FeedSource, PublicationLog, SecretBook
 from kalends.store.migrate import migrate
@@ -34,15 +37,34 @@ _OPEN = ("/.web/", "/.well-known/")
 class Feeds:
     """The parts that make feeds, for one installation that has definitions."""
 
-    def __init__(self, path: Path, folder: Path, database: Database, accounts: Accounts) -> None:
+    def __init__(self, settings: Settings, path: Path, database: Database, accounts: Accounts):
+        folder = settings.feeds_folder
         self.catalog = Catalog(path, accounts)
         self.secrets = SecretBook(database)
         self.versions = Versions(folder / ".versions", FeedSource(database), accounts)
         self.admission = Admission(self.catalog, self.secrets, USER_KEY)
         self.application = FeedApplication(self.admission, self.versions)
+        log = PublicationLog(database)
         self.publisher = Publisher(
-            folder, self.catalog, self.versions, self.secrets, PublicationLog(database)
+            PublishedFiles(folder), self.catalog, self.versions, self.secrets, log
         )
+        deliveries = DeliveryLog(database)
+        self.pusher = Pusher(folder, settings.remotes, self.catalog, self.versions, deliveries)
+
+    def start(self) -> None:
+        """Let published files and other servers follow, in this process."""
+        self.publisher.start()
+        self.pusher.start()
+
+    def wake(self) -> None:
+        """Something was written."""
+        self.publisher.wake()
+        self.pusher.wake()
+
+    def stop(self) -> None:
+        """End what ``start`` has begun."""
+        self.publisher.stop()
+        self.pusher.stop()
 
 
 class Assembly:
@@ -64,7 +86,7 @@ class Assembly:
         self.accounts = Accounts(self.directory, self.outsiders)
         self.feeds: Feeds | None = None
         if settings.feeds:
-            self.feeds = Feeds(settings.feeds, settings.feeds_folder, database, self.accounts)
+            self.feeds = Feeds(settings, settings.feeds, database, self.accounts)
 
     def login(self) -> Login:
         """What authenticates requests.
@@ -102,7 +124,7 @@ class Assembly:
         folder = self.settings.feeds_folder
         if self.feeds:
             try:
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(folder)
             except OSError as error:
                 raise ConfigurationError(str(folder), f"cannot be made: {error.strerror}") from None
             if not os.access(folder, os.W_OK | os.X_OK):
@@ -168,7 +190,7 @@ class Served:
         self._application.rights.named_feeds = self._assembly.named_feeds
         self._application.tell_groups(self._assembly.accounts.groups_of)
         if self._feeds:
-            storage.after_commit = self._feeds.publisher.wake
+            storage.after_commit = self._feeds.wake
         self._login = self._assembly.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
         self._outermost: App = TrustedProxies(
@@ -183,12 +205,12 @@ class Served:
     def start(self) -> None:
         """Begin the background work of this process, once."""
         if self._feeds:
-            self._feeds.publisher.start()
+            self._feeds.start()
 
     def close(self) -> None:
         """End the background work and close the store."""
         if self._feeds:
-            self._feeds.publisher.stop()
+            self._feeds.stop()
         self._login.close()
         self._assembly.database.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kalends.assembly import Assembly
 from kalends.errors import KalendsError
+from kalends.icsfeed import remotes
 from kalends.names import refusal_of_group, refusal_of_name
 from kalends.store import verify
 
@@ -79,5 +80,7 @@ def _group_problems(built: Assembly) -> Iterator[str]:
 def _feed_problems(built: Assembly) -> Iterator[str]:
     try:
         built.named_feeds()
+        if built.settings.remotes:
+            remotes.load(built.settings.remotes)
     except KalendsError as error:
         yield str(error)

@@ -9,13 +9,13 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
 
 from kalends import (
     __version__,
     assembly,
     configuration,
     demo,
+    feedcommand,
     serving,
     transfercommand,
     usercommand,
@@ -79,10 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command("check", _check, "Look the installation over and say what is wrong.")
     transfercommand.register(command)
-    feed = command("feed", _feed, "List the feeds, tell or change the secret address of one.")
-    feed.add_argument("action", choices=["list", "url", "rotate"])
-    feed.add_argument("name", nargs="?", metavar="FEED")
-    feed.add_argument("--user", metavar="USER", help="whose secret address (url, rotate)")
+    feedcommand.register(command)
     usercommand.register(command)
     return parser
 
@@ -115,24 +112,3 @@ def _check(given: argparse.Namespace) -> int:
     if not found:
         sys.stdout.write("all is well\n")
     return 1 if found else 0
-
-
-def _feed(given: argparse.Namespace) -> int:
-    with assembly.build(given.config) as built:
-        feeds = built.require_feeds()
-        if given.action == "list":
-            for feed in feeds.catalog.feeds():
-                files = f", published as {', '.join(feed.publish)}" if feed.publish else ""
-                sys.stdout.write(f"{feed.name}: {feed.rules.title} ({feed.access.kind}{files})\n")
-            return 0
-        if not given.name or not given.user:
-            raise UsageError(f"feed {given.action} takes FEED --user USER")
-        found = feeds.catalog.feed(given.name)
-        if found is None:
-            raise UsageError(f"there is no feed {given.name!r}; `kalends feed list` tells which")
-        if not feeds.catalog.may_see(found, given.user):
-            raise UsageError(f"{given.user!r} may not see the feed {given.name!r}")
-        make = feeds.secrets.rotate if given.action == "rotate" else feeds.secrets.secret_of
-        sys.stdout.write(f"/feeds/s/{make(found.name, given.user)}/{quote(found.name)}.ics\n")
-        built.catch_up()
-    return 0

@@ -236,6 +236,8 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         first_group_collections=get("storage", "group_collections"),
         feeds=file("kalends", "feeds"),
         feeds_folder=Path(folder).expanduser(),
+        remotes=file("kalends", "remotes"),
+        public_url=get("kalends", "public_url"),
         workers=get("kalends", "workers"),
         threads=get("kalends", "threads"),
         timeout=int(get("server", "timeout")),

@@ -43,6 +43,9 @@ class Settings:
         first_group_collections: the same for the calendars of a group.
         feeds: the feed definitions, or None for no feeds.
         feeds_folder: where composed and published feeds lie.
+        remotes: how to log in to other servers that feeds are brought to, or None for no logins.
+        public_url: where Kalends is for its clients, as ``https://dav.example.org``, without a
+            slash at its end; empty where nobody has said.
         workers: worker processes.
         threads: requests that one worker answers at a time.
         timeout: seconds that a request's header may take; the whole request ten times that.
@@ -70,6 +73,8 @@ class Settings:
     first_group_collections: Mapping[str, Mapping[str, str]]
     feeds: Path | None
     feeds_folder: Path
+    remotes: Path | None
+    public_url: str
     workers: int
     threads: int
     timeout: int
@@ -116,6 +121,18 @@ def proxies(value: object) -> frozenset[Proxy]:
         except ValueError:
             raise ValueError(f"{part!r} is neither an address, a network nor 'unix'") from None
     return frozenset(found)
+
+
+def outside_url(value: object) -> str:
+    """``[kalends] public_url``: the address of the root for clients; a slash at its end goes.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    text = str(value).strip()
+    if text and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", text):
+        raise ValueError("must be such as https://dav.example.org/")
+    return text.rstrip("/")
 
 
 def schemes(value: object) -> tuple[str, ...]:
@@ -201,6 +218,14 @@ OPTIONS = (
     Option("storage", "database", "", str, "sqlite:////path/to/kalends.db"),
     Option("kalends", "feeds", "", str, "feed definitions (TOML); empty: no feeds"),
     Option("kalends", "feeds_folder", "", str, "where composed and published feeds lie"),
+    Option("kalends", "remotes", "", str, "logins for other servers that feeds are brought to"),
+    Option(
+        "kalends",
+        "public_url",
+        "",
+        outside_url,
+        "where Kalends is for its clients: https://dav.example.org/",
+    ),
     Option("kalends", "workers", "2", at_least_one, "worker processes"),
     Option("kalends", "threads", "8", at_least_one, "requests one worker answers at a time"),
     Option(

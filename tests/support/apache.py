@@ -113,6 +113,30 @@ Require {require}
 """
 
 
+def dav(folder: Path, *, kind: str, user_file: Path, realm: str) -> str:
+    """Directives for WebDAV below ``/dav/``, in a folder ``dav`` that is made.
+
+    Args:
+        folder: the server's.
+        kind: ``Basic`` or ``Digest``.
+        user_file: who may log in.
+    """
+    (folder / "dav").mkdir(parents=True, exist_ok=True)
+    (folder / "dav").chmod(0o777)
+    modules = [f"LoadModule {n}_module {_MODULES}/mod_{n}.so" for n in ("dav", "dav_fs")]
+    return "\n".join(
+        [
+            *modules,
+            f'DavLockDB "{folder}/davlock"',
+            f'Alias "/dav" "{folder}/dav"',
+            "<Location /dav>",
+            "Dav On",
+            login(user_file, realm, kind=kind),
+            "</Location>",
+        ]
+    )
+
+
 def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
     """Directives for a reverse proxy.
 

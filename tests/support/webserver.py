@@ -102,7 +102,15 @@ class WebServer:
 
     def restart(self) -> None:
         """Stop it and start it again on the same port."""
+        self.stop()
+        self.start()
+
+    def stop(self) -> None:
+        """Stop it for a while; its port stays its own."""
         self._process.stop()
+
+    def start(self) -> None:
+        """Start it again."""
         self._process.start()
         self._await_an_answer()
 

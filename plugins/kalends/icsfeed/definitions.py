@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
 from kalends.names import GROUPS, folded_group
 
@@ -119,6 +120,7 @@ class Feed:
         access: who may see it.
         rules: how they are merged.
         publish: names of the files that it is published as.
+        remotes: addresses on other servers that it is brought to.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Feed:
     access: Access
     rules: Rules
     publish: tuple[str, ...] = ()
+    remotes: tuple[str, ...] = ()
 
     def for_account(self, user: str) -> Feed:
         """The feed of one account, from a definition that each account has."""
@@ -139,6 +142,7 @@ class Feed:
             ),
             rules=replace(self.rules, title=self.rules.title.replace(USER, user)),
             publish=tuple(name.replace(USER, user) for name in self.publish),
+            remotes=tuple(url.replace(USER, quote(user, safe="")) for url in self.remotes),
         )
 
     def admits(self, user: str, members: Members) -> bool:

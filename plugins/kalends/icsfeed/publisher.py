@@ -2,33 +2,56 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import socket
-import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from dataclasses import dataclass
 
-from kalends import atomicfile
 from kalends.errors import KalendsError
+from kalends.icsfeed.background import Background, growing_pause
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.files import PublishedFiles
 from kalends.icsfeed.source import PublicationLog, SecretBook
-from kalends.icsfeed.versions import Versions
+from kalends.icsfeed.versions import State, Versions
 
 _log = logging.getLogger("kalends.feeds")
 
-POLL_SECONDS = 3.0
-"""How long it takes at most until another process's write, or an edit of a file, is noticed."""
+_LONGEST_PAUSE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that should stand.
+
+    Attributes:
+        target: its path below the folder.
+        feed: what it shows.
+        person: whose secret is in the path; empty where none is.
+        is_current: whether it holds the newest version.
+    """
+
+    target: str
+    feed: Feed
+    person: str
+    is_current: bool = False
+
+    def __repr__(self) -> str:
+        return f"PublishedFile({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The path as it may stand in a log or a list: without the secret."""
+        return (
+            f"s/…/{self.target.rpartition('/')[2]} of {self.person}" if self.person else self.target
+        )
 
 
 class Publisher:
     """Brings published files to where their feeds are; the database tells what is still to do.
 
     Args:
-        folder: where the files lie, in ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/``.
+        files: where they lie: in ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/``.
         catalog: which feeds there are.
         versions: their bytes.
         secrets: who has which secret.
@@ -37,107 +60,117 @@ class Publisher:
 
     def __init__(
         self,
-        folder: Path,
+        files: PublishedFiles,
         catalog: Catalog,
         versions: Versions,
         secrets: SecretBook,
         log: PublicationLog,
     ) -> None:
-        self._folder = folder
+        self._files = files
         self._catalog = catalog
         self._versions = versions
         self._secrets = secrets
         self._published = log
-        self._host = socket.gethostname()
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._process = 0
-
-    def start(self) -> None:
-        """Publish in the background, in this process; call after the server has forked."""
-        if self._process == os.getpid():
-            return
-        self._process = os.getpid()
-        self._wake = threading.Event()
-        self._wake.set()
-        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Something was written: look at once."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End the background work, after what it is doing now."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread and self._process == os.getpid():
-            self._thread.join()
+        # By target: how often it failed in a row, and from when on it is tried again.
+        self._failing: dict[str, tuple[int, float]] = {}
+        self._background = Background("publishing feeds", self._work)
+        self.start = self._background.start
+        self.wake = self._background.wake
+        self.stop = self._background.stop
 
     def catch_up(self) -> None:
         """Do all that is due; one process of a host at a time.
 
         Raises:
             KalendsError: who there is cannot be told, or the store cannot be used.
-            OSError: a file cannot be written.
+            OSError: a file cannot be written; the others were.
         """
-        wanted = dict(self._targets())
-        mine = f"{self._host}:"
-        if not wanted and not any(t.startswith(mine) for t in self._published.published()):
-            return
-        with self._alone():
-            standing = self._published.published()
-            for target, feed in wanted.items():
-                self._publish(target, feed, standing.get(mine + target))
-            for known in standing:
-                if known.startswith(mine) and known.removeprefix(mine) not in wanted:
-                    self._withdraw(known.removeprefix(mine))
-                    self._published.forget(known)
+        failed = self._catch_up()
+        if failed:
+            raise failed[0]
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(POLL_SECONDS)
-            self._wake.clear()
-            try:
-                self.catch_up()
-            except (KalendsError, OSError) as error:
-                _log.error("publishing feeds: %s; tried again soon", error)
-            except Exception:  # noqa: BLE001 - our bug must not end the thread; it is logged whole
-                _log.exception("publishing feeds")
+    def standing(self) -> list[PublishedFile]:
+        """The files that should stand, and whether they are up to date.
 
-    def _targets(self) -> Iterator[tuple[str, Feed]]:
-        """The files that should stand, each with its feed."""
+        Raises:
+            KalendsError: who there is cannot be told, or the store cannot be used.
+        """
+        known = self._published.published()
+        wanted = list(self._wanted().values())
+        mine = f"{self._files.owner()}:" if known or wanted else ""
+        return [
+            PublishedFile(
+                file.target, file.feed, file.person, known.get(mine + file.target) == state.key
+            )
+            for file, state in zip(wanted, self._states(wanted), strict=True)
+        ]
+
+    def _work(self) -> None:
+        try:
+            self._catch_up()
+        except (KalendsError, OSError) as error:
+            _log.error("publishing feeds: %s; tried again soon", error)
+
+    def _catch_up(self) -> list[Exception]:
+        wanted = self._wanted()
+        known = self._published.published()
+        if not wanted and not known:
+            return []
+        failed: list[Exception] = []
+        with self._files.alone():
+            mine = f"{self._files.owner()}:"
+            known = self._published.published()
+            todo = list(wanted.values())
+            for file, state in zip(todo, self._states(todo), strict=True):
+                if known.get(mine + file.target) == state.key and self._files.stands(file.target):
+                    continue
+                error = self._published_one(file, mine)
+                failed += [error] if error else []
+            for name in known:
+                target = name.removeprefix(mine)
+                if name.startswith(mine) and target not in wanted:
+                    self._files.remove(target)
+                    self._published.forget(name)
+        return failed
+
+    def _published_one(self, file: PublishedFile, mine: str) -> Exception | None:
+        """Write one file; one that fails holds up no other, and is tried again by and by."""
+        failures, due = self._failing.get(file.target, (0, 0.0))
+        if time.monotonic() < due:
+            return None
+        try:
+            state, content = self._versions.open(file.feed)
+            with content:
+                self._files.put(file.target, content)
+            self._published.record(mine + file.target, state.key)
+        except Exception as error:  # noqa: BLE001 - our bug in one feed must not stop the others
+            pause = growing_pause(failures + 1, _LONGEST_PAUSE)
+            self._failing[file.target] = failures + 1, time.monotonic() + pause
+            known = isinstance(error, (KalendsError, OSError))
+            text = "%s cannot be published: %s; tried again in %d s"
+            _log.error(text, file.shown, error, pause, exc_info=None if known else error)
+            return error
+        self._failing.pop(file.target, None)
+        return None
+
+    def _states(self, files: list[PublishedFile]) -> list[State]:
+        return self._versions.states([file.feed for file in files])
+
+    def _wanted(self) -> dict[str, PublishedFile]:
+        """The files that should stand, by target; of two feeds at one place the first has it."""
+        wanted: dict[str, PublishedFile] = {}
         for feed in self._catalog.feeds():
             for name in feed.publish:
-                if feed.access.kind == "secret":
-                    for person, secret in sorted(self._secrets.held(feed.name).items()):
-                        if self._catalog.may_see(feed, person):
-                            yield f"s/{secret}/{name}", feed
-                elif feed.access.kind == "owner":
-                    yield f"owner/{feed.owner}/{name}", feed
-                else:
-                    yield f"{feed.access.kind}/{name}", feed
+                for target, person in self._places(feed, name):
+                    wanted.setdefault(target, PublishedFile(target, feed, person))
+        return wanted
 
-    def _publish(self, target: str, feed: Feed, standing: str | None) -> None:
-        path = self._folder / target
-        if standing == self._versions.state(feed).key and path.exists():
-            return
-        state, file = self._versions.open(feed)
-        with file:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomicfile.replace(path, file)
-        self._published.record(f"{self._host}:{target}", state.key)
-
-    def _withdraw(self, target: str) -> None:
-        path = self._folder / target
-        path.unlink(missing_ok=True)
-        with suppress(OSError):  # others lie there still
-            path.parent.rmdir()
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / ".publishing").open("wb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def _places(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
+        if feed.access.kind == "secret":
+            for person, secret in sorted(self._secrets.held(feed.name).items()):
+                if self._catalog.may_see(feed, person):
+                    yield f"s/{secret}/{name}", person
+        elif feed.access.kind == "owner":
+            yield f"owner/{feed.owner}/{name}", ""
+        else:
+            yield f"{feed.access.kind}/{name}", ""

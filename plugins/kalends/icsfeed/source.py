@@ -127,6 +127,57 @@ class PublicationLog(Protocol):
         """Note, durably, that nothing stands at ``target`` any more."""
 
 
+class Delivery(Protocol):
+    """What is known of one address on another server."""
+
+    @property
+    def target(self) -> str:
+        """The address."""
+
+    @property
+    def key(self) -> str:
+        """The key of the version that stands there; empty if none does."""
+
+    @property
+    def etag(self) -> str:
+        """What that server calls it; empty if it did not say."""
+
+    @property
+    def delivered(self) -> int | None:
+        """When it was brought there, seconds since 1970; None if nothing was."""
+
+    @property
+    def failures(self) -> int:
+        """How often it failed since, one after the other."""
+
+    @property
+    def why(self) -> str:
+        """What the last failure was; empty after a success."""
+
+    @property
+    def due(self) -> int:
+        """Seconds since 1970 before which it is not tried again."""
+
+
+class DeliveryLog(Protocol):
+    """Which version stands where on other servers; one claimant at a time, of all hosts."""
+
+    def known(self) -> Mapping[str, Delivery]:
+        """What is known of each address."""
+
+    def claim(self, target: str, claimant: str, seconds: int) -> Delivery | None:
+        """Take the claim on an address, or keep it; None if another claimant has it."""
+
+    def succeeded(self, target: str, key: str, etag: str, due: int) -> None:
+        """Note that the version ``key`` stands there now; the claim ends."""
+
+    def failed(self, target: str, why: str, due: int) -> None:
+        """Note one more failure; the claim ends."""
+
+    def forget(self, target: str) -> None:
+        """Note that nothing of ours stands there any more."""
+
+
 class Accounts(Protocol):
     """Who there is. Each method may raise UserFileUnavailableError."""
 

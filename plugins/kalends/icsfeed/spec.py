@@ -18,6 +18,7 @@ from kalends.icsfeed.definitions import (
     Pattern,
     Rules,
 )
+from kalends.icsfeed.places import is_address, refusal_of_place, shared_place
 from kalends.names import GROUPS, refusal_of_name
 
 ACCESS = ("owner", "login", "secret", "public")
@@ -68,6 +69,12 @@ def parse(text: str, path: str) -> Definitions:
     if not isinstance(feeds, dict):
         raise ConfigurationError(path, "'feed' must be tables, [feed.NAME]", _find(text, "feed"))
     read = {name: _Table(name, table, text, path).feed() for name, table in feeds.items()}
+    shared = shared_place(read)
+    if shared:
+        name, other, target = shared
+        why = f"feed {name!r}: 'publish': {target!r} is published by {other!r} already"
+        line = _find(text, rf"\[\s*feed\s*\.\s*{_key(name)}\s*\]")
+        raise ConfigurationError(path, why, line)
     each = read.pop(USER, None)
     return Definitions(read, each)
 
@@ -108,13 +115,15 @@ class _Table:
         )
         if not rules.title.isprintable() or (USER in rules.title and self._name != USER):
             self._refuse("'title' must be printable text on one line, without {user}", "title")
+        places = self._publish(access)
         return Feed(
             name=self._name,
             owner=None,
             calendars=self._calendars(),
             access=access,
             rules=rules,
-            publish=self._publish(access),
+            publish=tuple(place for place in places if not is_address(place)),
+            remotes=tuple(place for place in places if is_address(place)),
         )
 
     def _check_name(self) -> None:
@@ -206,26 +215,12 @@ class _Table:
         return given.upper()
 
     def _publish(self, access: Access) -> tuple[str, ...]:
-        names = self._texts("publish") if "publish" in self._table else ()
-        if names and access.kind == "list":
-            # No folder of published files is guarded by a list of names.
-            self._refuse("'publish' does not go with a list of names in 'access'", "publish")
-        for name in names:
-            if "://" in name:
-                why = "publishing to another server comes with a later version; name a file"
-                self._refuse(f'{name!r}: {why}, such as "family.ics"', "publish", name)
-            if not name.endswith(".ics") or refusal_of_name(name, ()):
-                why = "is no file name that ends in .ics, without a folder"
-                self._refuse(f"'publish': {name!r} {why}", "publish", name)
-            if USER in name and self._name != USER:
-                self._refuse("'publish': {user} belongs into [feed.\"{user}\"]", "publish", name)
-            if self._name == USER and USER not in name and access.kind in ("login", "public"):
-                self._refuse(
-                    f"'publish': every account would write {name!r}; put {{user}} into it",
-                    "publish",
-                    name,
-                )
-        return names
+        given = self._texts("publish") if "publish" in self._table else ()
+        for place in given:
+            refusal = refusal_of_place(place, access, is_each=self._name == USER)
+            if refusal:
+                self._refuse(f"'publish': {place!r}: {refusal}", "publish", place)
+        return given
 
     def _texts(self, key: str) -> tuple[str, ...]:
         given = self._table.get(key, [])

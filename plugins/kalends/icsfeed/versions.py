@@ -9,7 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,13 +17,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.definitions import Feed, Pattern
 from kalends.icsfeed.document import PARTS, compose_feed
 from kalends.icsfeed.parts import COMPOSER, unreadable_in
 from kalends.icsfeed.shown import Unreadable
 from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
+
+_LOCK = ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +77,17 @@ class Versions:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
+        return self.states([feed])[0]
+
+    def states(self, feeds: Sequence[Feed]) -> list[State]:
+        """What each of these feeds is, all at one moment.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
         with self._source.snapshot() as snapshot:
-            return self._state(feed, snapshot)
+            moment = _Moment(snapshot.calendars(), self._accounts)
+            return [self._state(feed, moment) for feed in feeds]
 
     def open(self, feed: Feed, coding: str = "") -> tuple[State, BinaryIO]:
         """The newest version of ``feed``, composed if need be, and its octets.
@@ -104,22 +115,15 @@ class Versions:
         """The objects that the newest version leaves out because they cannot be read."""
         return unreadable_in(self._feed_folder(feed) / PARTS)
 
-    def _state(self, feed: Feed, snapshot: FeedSnapshot) -> State:
-        names = self._accounts.names()
-        calendars = tuple(
-            sorted(
-                (
-                    calendar
-                    for calendar in snapshot.calendars()
-                    if _shown(calendar, feed)
-                    and any(
-                        pattern.matches(calendar.path, names, self._accounts.members)
-                        for pattern in feed.calendars
-                    )
-                ),
-                key=lambda calendar: calendar.path,
-            )
-        )
+    def discard(self, feed: Feed) -> None:
+        """Forget what is composed of ``feed``, so that it is composed from scratch."""
+        with self._locked(feed):
+            for path in self._feed_folder(feed).iterdir():
+                if path.name != _LOCK:
+                    path.unlink()
+
+    def _state(self, feed: Feed, moment: _Moment) -> State:
+        calendars = moment.of(feed)
         day = self._now().astimezone(UTC).date()
         has_window = feed.rules.past is not None
         text = repr(
@@ -141,7 +145,7 @@ class Versions:
     def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
-            state = self._state(feed, snapshot)
+            state = self._state(feed, _Moment(snapshot.calendars(), self._accounts))
             path = self._path(feed, state)
             if not path.exists():
                 self._compose(feed, snapshot, state, path)
@@ -166,7 +170,7 @@ class Versions:
 
     def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
-            state = self._state(feed, snapshot)
+            state = self._state(feed, _Moment(snapshot.calendars(), self._accounts))
             path = Path(folder) / "feed.ics"
             self._compose_into(path, feed, snapshot, state)
             if coding:
@@ -178,7 +182,7 @@ class Versions:
     def _locked(self, feed: Feed) -> Iterator[None]:
         folder = self._feed_folder(feed)
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("wb") as lock:
+        with (folder / _LOCK).open("wb") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -188,6 +192,35 @@ class Versions:
     def _feed_folder(self, feed: Feed) -> Path:
         # A name may hold what a file system does not take.
         return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
+
+
+class _Moment:
+    """The calendars and accounts of one moment."""
+
+    def __init__(self, calendars: Iterable[CalendarState], accounts: Accounts) -> None:
+        self._names = accounts.names()
+        self._members = accounts.members
+        self._by_first: dict[str, list[CalendarState]] = {}
+        for calendar in calendars:
+            first = calendar.path.partition("/")[0]
+            self._by_first.setdefault(first, []).append(calendar)
+
+    def of(self, feed: Feed) -> tuple[CalendarState, ...]:
+        """What a feed merges, by path."""
+        found = {
+            calendar.path: calendar
+            for pattern in feed.calendars
+            for calendar in self._near(pattern)
+            if _shown(calendar, feed) and pattern.matches(calendar.path, self._names, self._members)
+        }
+        return tuple(found[path] for path in sorted(found))
+
+    def _near(self, pattern: Pattern) -> Iterable[CalendarState]:
+        """The calendars that a pattern may mean, found without looking at all of them."""
+        first = pattern.segments[0]
+        if first is None or first.startswith("@"):
+            return (calendar for some in self._by_first.values() for calendar in some)
+        return self._by_first.get(first, ())
 
 
 def _shown(calendar: CalendarState, feed: Feed) -> bool:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration, which this code needs; a test holds it to the migrations folder."""
 
 metadata = MetaData()
@@ -141,6 +141,24 @@ publication = Table(
     Column("target", _TEXT, primary_key=True),
     # The key of the version that stands there now.
     Column("key", _TEXT, nullable=False),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    # An address on another server: one record for all hosts.
+    Column("target", String, primary_key=True),
+    # The key of the version that stands there now, and the entity tag that it has there.
+    Column("key", String, nullable=False),
+    Column("etag", String, nullable=False),
+    # Seconds since 1970.
+    Column("delivered", BigInteger),
+    Column("failures", Integer, nullable=False),
+    Column("why", String, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    # Who is at it, and until when nobody else may be.
+    Column("claimant", String, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False),
 )
 
 outsider = Table(

@@ -1,0 +1,190 @@
+"""``kalends feed list | url | refresh | rotate``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from tqdm import tqdm
+
+from kalends import assembly
+from kalends.errors import KalendsError
+from kalends.icsfeed.admission import PREFIX
+from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.source import Delivery
+
+_WHO = {
+    "owner": "its owner",
+    "login": "whoever logs in",
+    "secret": "holders of a secret address",
+    "public": "everybody",
+}
+_EPILOG = """\
+list      which feeds there are, where each is published, and what is behind and why
+url       the address of FEED; with --user that person's secret one, for programs that cannot log in
+refresh   compose FEED (or all of them) anew, and publish it at once, whatever failed before
+rotate    make a new secret address; the old one ends
+"""
+
+
+class FeedError(KalendsError):
+    """What was asked for does not fit the feeds that there are."""
+
+
+def register(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command ``feed``."""
+    parser = command("feed", run, "List the merged feeds, tell their addresses, publish them anew.")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _EPILOG
+    parser.add_argument("action", choices=[*_ACTIONS])
+    parser.add_argument("name", nargs="?", metavar="FEED")
+    parser.add_argument("--user", metavar="USER", help="whose secret address (url, rotate)")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Do what was asked.
+
+    Raises:
+        KalendsError: it cannot be done; nothing was changed.
+    """
+    with assembly.build(given.config) as built:
+        return _ACTIONS[given.action](built, given)
+
+
+def _list(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    feeds = built.require_feeds()
+    wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
+    reports = dict(_places(feeds))
+    for feed, state in zip(wanted, feeds.versions.states(wanted), strict=True):
+        who = _WHO.get(feed.access.kind) or ", ".join(feed.access.names)
+        _say(f"{feed.name}: {feed.rules.title}, {len(state.calendars)} calendars, for {who}")
+        for line in reports.pop(feed.name, []):
+            _say(f"    {line}")
+        for one in feeds.versions.unreadable(feed):
+            _say(f"    left out, cannot be read: {one}")
+    if not given.name:
+        for line in reports.pop("", []):
+            _say(line)
+    return 0
+
+
+def _url(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    feeds = built.require_feeds()
+    feed = _named(feeds, given.name)
+    if not given.user:
+        if feed.access.kind == "secret":
+            raise FeedError(f"the feed {feed.name!r} has secret addresses alone; add --user USER")
+        _say_address(built, f"{quote(feed.name)}.ics")
+        return 0
+    _require_right(feeds, feed, given.user)
+    secret = feeds.secrets.secret_of(feed.name, given.user)
+    _say_address(built, f"s/{secret}/{quote(feed.name)}.ics")
+    built.catch_up()
+    return 0
+
+
+def _rotate(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    feeds = built.require_feeds()
+    feed = _named(feeds, given.name)
+    if not given.user:
+        raise FeedError("feed rotate takes FEED --user USER")
+    _require_right(feeds, feed, given.user)
+    secret = feeds.secrets.rotate(feed.name, given.user)
+    _say_address(built, f"s/{secret}/{quote(feed.name)}.ics")
+    built.catch_up()
+    return 0
+
+
+def _refresh(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    feeds = built.require_feeds()
+    wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
+    for feed in tqdm(wanted, unit="feed", disable=None, leave=False):
+        feeds.versions.discard(feed)
+        feeds.versions.open(feed)[1].close()
+    built.catch_up()
+    addresses = [url for feed in wanted for url in feed.remotes]
+    for url in tqdm(addresses, unit="address", disable=None, leave=False):
+        feeds.pusher.push([url])
+    known = feeds.pusher.known()
+    failed = [known[url] for url in addresses if url in known and known[url].failures]
+    for delivery in failed:
+        sys.stderr.write(f"{delivery.target}: {delivery.why}\n")
+    _say(f"{len(wanted)} feeds composed, {len(addresses) - len(failed)} brought to other servers")
+    return 1 if failed else 0
+
+
+_ACTIONS: dict[str, Callable[[assembly.Assembly, argparse.Namespace], int]] = {
+    "list": _list,
+    "url": _url,
+    "refresh": _refresh,
+    "rotate": _rotate,
+}
+
+
+def _named(feeds: assembly.Feeds, name: str | None) -> Feed:
+    if not name:
+        raise FeedError("which FEED? `kalends feed list` tells them")
+    found = feeds.catalog.feed(name)
+    if found is None:
+        raise FeedError(f"there is no feed {name!r}; `kalends feed list` tells which")
+    return found
+
+
+def _require_right(feeds: assembly.Feeds, feed: Feed, user: str) -> None:
+    if not feeds.catalog.may_see(feed, user):
+        raise FeedError(f"{user!r} may not see the feed {feed.name!r}")
+
+
+def _places(feeds: assembly.Feeds) -> Iterator[tuple[str, list[str]]]:
+    """By feed, a line for each place where it is published; under no name what is left over."""
+    lines: dict[str, list[str]] = {}
+    for file in feeds.publisher.standing():
+        state = "up to date" if file.is_current else "behind"
+        lines.setdefault(file.feed.name, []).append(f"{file.shown}: {state}")
+    wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
+    states = feeds.versions.states(list(wanted.values()))
+    for (url, feed), newest in zip(wanted.items(), states, strict=True):
+        lines.setdefault(feed.name, []).append(f"{url}: {_delivered(known.get(url), newest.key)}")
+    left = [f"to be taken away: {url}{_failure(known[url])}" for url in known if url not in wanted]
+    yield from lines.items()
+    yield "", left
+
+
+def _delivered(delivery: Delivery | None, key: str) -> str:
+    if delivery is None or delivery.delivered is None:
+        return f"not there yet{_failure(delivery)}"
+    since = _time(delivery.delivered)
+    if delivery.key == key:
+        return f"up to date since {since}"
+    return f"behind, last brought there {since}{_failure(delivery)}"
+
+
+def _failure(delivery: Delivery | None) -> str:
+    if delivery is None or not delivery.failures:
+        return ""
+    times = f"failed {delivery.failures} times" if delivery.failures > 1 else "failed"
+    again = "now" if delivery.due <= time.time() else f"at {_time(delivery.due)}"
+    return f"; {times}: {delivery.why}; tried again {again}"
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _say_address(built: assembly.Assembly, below: str) -> None:
+    """The address, whole and for programs that subscribe, where the outside is known."""
+    outside = built.settings.public_url
+    if not outside:
+        _say(f"{PREFIX}{below}")
+        return
+    url = f"{outside}{PREFIX}{below}"
+    _say(url)
+    _say(f"webcal://{url.partition('://')[2]}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

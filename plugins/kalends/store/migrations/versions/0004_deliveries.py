@@ -1,0 +1,23 @@
+"""What stands on other servers, and who is bringing something there."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Create their table."""
+    op.create_table(
+        "delivery",
+        sa.Column("target", sa.String, primary_key=True),
+        sa.Column("key", sa.String, nullable=False),
+        sa.Column("etag", sa.String, nullable=False),
+        sa.Column("delivered", sa.BigInteger),
+        sa.Column("failures", sa.Integer, nullable=False),
+        sa.Column("why", sa.String, nullable=False),
+        sa.Column("due", sa.BigInteger, nullable=False),
+        sa.Column("claimant", sa.String, nullable=False),
+        sa.Column("claimed_until", sa.BigInteger, nullable=False),
+    )
