@@ -6,6 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from kalends.cli import main
 from kalends.icsfeed.remotes import Remote, access_to
 from kalends.store.deliveries import DeliveryLog
-from kalends.store.engine import Database
+from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
 from support.apache import RealApache, dav
 from support.installation import Installation, event
@@ -286,8 +287,8 @@ def test_a_login_is_for_its_own_server_alone() -> None:
     assert "secret" not in repr(there)
 
 
-def test_one_claimant_at_a_time_has_an_address(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path}/kalends.db")
+def test_one_claimant_at_a_time_has_an_address(store_url: str) -> None:
+    database = open_database(store_url)
     migrate(database)
     one, other = DeliveryLog(database), DeliveryLog(database)
     assert one.claim("https://h/x.ics", "one", 60)
@@ -301,4 +302,8 @@ def test_one_claimant_at_a_time_has_an_address(tmp_path: Path) -> None:
     assert one.claim("https://h/x.ics", "one", 60)
     one.succeeded("https://h/x.ics", "key", "etag", 0)
     assert one.known()["https://h/x.ics"].failures == 0
+    hosts = [f"host {number}" for number in range(8)]
+    with ThreadPoolExecutor(len(hosts)) as pool:
+        claims = list(pool.map(lambda host: one.claim("https://h/y.ics", host, 60), hosts))
+    assert len([claim for claim in claims if claim]) == 1
     database.close()

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from kalends.store.engine import Database
+from kalends.store.feeds import FEEDS
 from kalends.store.schema import delivery
 
 
@@ -79,7 +80,7 @@ class DeliveryLog:
             seconds: for how long from now on.
         """
         try:
-            with self._database.write() as connection:
+            with self._database.write(FEEDS) as connection:
                 if not _exists(connection, target):
                     connection.execute(insert(delivery), {"target": target, **_FRESH})
                 return _claimed(connection, target, claimant, seconds)
@@ -106,12 +107,12 @@ class DeliveryLog:
 
     def forget(self, target: str) -> None:
         """Note that nothing of ours stands there any more."""
-        with self._database.write() as connection:
+        with self._database.write(FEEDS) as connection:
             connection.execute(delete(delivery).where(_THIS), {"which": target})
 
     def _settle(self, target: str, **values: object) -> None:
         values.update(claimant="", claimed_until=0)
-        with self._database.write() as connection:
+        with self._database.write(FEEDS) as connection:
             connection.execute(update(delivery).where(_THIS).values(**values), {"which": target})
 
 

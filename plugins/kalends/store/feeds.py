@@ -58,8 +58,8 @@ class StoredObject:
     data: bytes
 
 
-# What is locked for secrets and publications: no account has that name.
-_FEEDS = "feeds"
+FEEDS = "feeds"
+"""What is locked for secrets, publications and deliveries: no account has that name."""
 
 _OBJECT = select(
     calendar_object.c.id,
@@ -172,7 +172,7 @@ class SecretBook:
             keep: return the one that is there, if another process was faster.
         """
         where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
-        with self._database.write(_FEEDS) as connection:
+        with self._database.write(FEEDS) as connection:
             found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
             if found and keep:
                 return str(found)
@@ -219,12 +219,12 @@ class PublicationLog:
     def record(self, target: str, key: str) -> None:
         """Note that ``target`` has the version ``key`` now."""
         where = publication.c.target == target
-        with self._database.write(_FEEDS) as connection:
+        with self._database.write(FEEDS) as connection:
             done = connection.execute(update(publication).where(where).values(key=key))
             if not done.rowcount:
                 connection.execute(insert(publication), {"target": target, "key": key})
 
     def forget(self, target: str) -> None:
         """Note that nothing stands at ``target`` any more."""
-        with self._database.write(_FEEDS) as connection:
+        with self._database.write(FEEDS) as connection:
             connection.execute(delete(publication).where(publication.c.target == target))
