@@ -22,6 +22,7 @@ ROWS = [
     {"checking", "demo", "feedcommand", "transfercommand", "usercommand"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
+    {"accountpage"},
     {"importing", "transfer", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},

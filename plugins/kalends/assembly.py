@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kalends import configuration
+from kalends.accountpage.application import AccountApplication
+from kalends.accountpage.homes import Homes
+from kalends.accountpage.seenfeeds import SeenFeeds
+from kalends.accountpage.tokens import Tokens
 from kalends.caldav.application import Application
 from kalends.errors import ConfigurationError, KalendsError
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
@@ -19,7 +23,9 @@ from kalends.icsfeed.http import FeedApplication
 from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
-from kalends.login import Accounts, Login, user_directory
+from kalends.importing import Imported, import_data
+from kalends.login import Accounts, Login, shared_key, user_directory
+from kalends.names import refusal_of_name
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
 from kalends.settings import Settings
 from kalends.store.deliveries import DeliveryLog
@@ -94,8 +100,48 @@ class Assembly:
         Raises:
             ConfigurationError: the key or the counts of nonces cannot be made or read.
         """
-        return Login(
-            self.settings, self.directory, self.database.folder or self.settings.feeds_folder
+        return Login(self.settings, self.directory, self._folder)
+
+    @property
+    def _folder(self) -> Path:
+        """Where the workers of this host share files of their own."""
+        return self.database.folder or self.settings.feeds_folder
+
+    def account_page(
+        self, places_of: Callable[[str], Collection[str]], written: Callable[[], None]
+    ) -> AccountApplication:
+        """The pages of those who are logged in.
+
+        Args:
+            places_of: where an account's groups have their calendars.
+            written: called when something was written.
+
+        Raises:
+            ConfigurationError: the key of its tokens cannot be made or read.
+        """
+        settings = self.settings
+
+        def bring_in(data: bytes, name: str, target: str) -> Imported:
+            return import_data(
+                self.database,
+                data,
+                Path(name),
+                target,
+                max_size=settings.max_resource_size,
+                first=settings.first_collections,
+                done=set(),
+            )
+
+        return AccountApplication(
+            Homes(self.database, settings.first_collections, places_of),
+            SeenFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
+            bring_in,
+            Tokens(shared_key(settings, self._folder)),
+            refusal_of=lambda user: refusal_of_name(user, self.named_feeds()),
+            schemes=settings.schemes,
+            largest=settings.max_content_length,
+            user_key=USER_KEY,
+            written=written,
         )
 
     def named_feeds(self) -> frozenset[str]:
@@ -191,6 +237,9 @@ class Served:
         self._application.tell_groups(self._assembly.accounts.groups_of)
         if self._feeds:
             storage.after_commit = self._feeds.wake
+        self._account = self._assembly.account_page(
+            self._application.rights.places_of, storage.after_commit
+        )
         self._login = self._assembly.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
         self._outermost: App = TrustedProxies(
@@ -224,6 +273,8 @@ class Served:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if self._feeds and path.startswith(PREFIX):
             return self._feeds.admission.needs_login(environ)
+        if self._account.handles(path):
+            return self._account.needs_login(path)
         if method == "OPTIONS" or path.startswith(_OPEN):
             return False
         return not (method in ("GET", "HEAD") and path in ("", "/", "/.web"))
@@ -233,5 +284,7 @@ class Served:
             self._assembly.note_outsider(environ[USER_KEY])
         if self._feeds and environ.get("PATH_INFO", "").startswith(PREFIX):
             return self._feeds.application(environ, start_response)
+        if self._account.handles(environ.get("PATH_INFO", "")):
+            return self._account(environ, start_response)
         answer: Iterable[bytes] = self._application(environ, start_response)
         return answer

@@ -30,6 +30,18 @@ def user_directory(settings: Settings) -> UserDirectory:
     )
 
 
+def shared_key(settings: Settings, folder: Path) -> bytes:
+    """The key that the workers and hosts of an installation share; made where there is none.
+
+    Args:
+        folder: where the database lies.
+
+    Raises:
+        ConfigurationError: it cannot be made or read.
+    """
+    return load_key((settings.nonce_folder or folder) / "nonce.key")
+
+
 class Accounts:
     """Who there is, as feeds ask: those of the user files, and who came from elsewhere.
 
@@ -110,7 +122,7 @@ class Login:
 
     def _digest(self, folder: Path) -> Scheme:
         shared = self._settings.nonce_folder or folder
-        key = load_key(shared / "nonce.key")
+        key = shared_key(self._settings, folder)
         self._counts = SharedNonceCounts(shared / "nonce.counts", time.time())
         return DigestScheme(
             self._directory,

@@ -51,6 +51,8 @@ _PROTECTED = frozenset(
 
 _ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
 
+_RADICALES_PROFILE = "/.mobileconfig"
+
 _Handler = Callable[..., types.WSGIResponse]
 
 
@@ -205,6 +207,8 @@ class Application(RadicaleApplication):
 
     def do_GET(self, *args: Any) -> types.WSGIResponse:
         """Answer with an object, a whole collection, or a page."""
+        if args[2] == _RADICALES_PROFILE:  # ours was answered before; this came by a detour
+            return httputils.NOT_FOUND
         if args[0]["wsgi.url_scheme"] == "https":
             args[0].setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
         return self._snapshot(super().do_GET, *args)

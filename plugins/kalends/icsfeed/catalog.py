@@ -81,6 +81,17 @@ class Catalog:
             if refusal_of_name(name, definitions.named) is None:
                 yield definitions.each.for_account(name)
 
+    def seen_by(self, person: str) -> Iterator[Feed]:
+        """All feeds that a person may see when logged in, or have a secret for.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        if person in self._accounts.names():
+            for feed in self.feeds():
+                if feed.access.kind == "secret" or feed.admits(person, self._accounts.members):
+                    yield feed
+
     def may_see(self, feed: Feed, person: str) -> bool:
         """Whether a person may see a feed when logged in, or have a secret for it.
 

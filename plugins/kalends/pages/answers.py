@@ -20,7 +20,11 @@ _WORTH_PACKING = 1000
 
 
 def security_headers(
-    *, styles: Sequence[str] = (), embedded_by: Sequence[str] = (), connect: bool = False
+    *,
+    styles: Sequence[str] = (),
+    embedded_by: Sequence[str] = (),
+    connect: bool = False,
+    referrer: str = "no-referrer",
 ) -> Headers:
     """What a browser must not do with a page: everything but what it needs from us.
 
@@ -29,6 +33,8 @@ def security_headers(
         embedded_by: the sources that may show it in a frame (``https://example.org``, ``*``);
             without any nobody may (Content Security Policy Level 3, ``frame-ancestors``).
         connect: whether its scripts may ask us.
+        referrer: whom its address is told (Referrer Policy). Under ``no-referrer`` browsers send
+            forms with ``Origin: null``.
     """
     hashes = "".join(
         f" 'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in styles
@@ -46,7 +52,7 @@ def security_headers(
         policy.append("connect-src 'self'")
     headers = [
         ("Content-Security-Policy", "; ".join(policy)),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", referrer),
         ("X-Content-Type-Options", "nosniff"),
     ]
     if not embedded_by:

@@ -58,6 +58,8 @@ _IN = calendar_object.c.collection_id == bindparam("where")
 _ONE = select(*_COLUMNS).where(_IN, calendar_object.c.href == bindparam("href"))
 _MANY = select(*_COLUMNS).where(_IN, calendar_object.c.href.in_(bindparam("hrefs", expanding=True)))
 _EVERY = select(*_COLUMNS).where(_IN).order_by(calendar_object.c.href)
+_OCTETS = select(calendar_object.c.data).where(_IN).order_by(calendar_object.c.href)
+_AT_ONCE = 100
 _BY_UID = select(calendar_object.c.id, calendar_object.c.href).where(
     _IN, calendar_object.c.uid == bindparam("uid")
 )
@@ -87,6 +89,13 @@ def every(connection: Connection, collection_id: int) -> Iterator[ObjectRow]:
     """All objects of a collection, by href."""
     for row in connection.execute(_EVERY, {"where": collection_id}):
         yield _row(row)
+
+
+def octets(connection: Connection, collection_id: int) -> Iterator[bytes]:
+    """The octets of all objects of a collection, by href; a few are in memory at a time."""
+    some = {"yield_per": _AT_ONCE}
+    found = connection.execute(_OCTETS, {"where": collection_id}, execution_options=some)
+    yield from found.scalars()
 
 
 def between(

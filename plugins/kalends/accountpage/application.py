@@ -1,0 +1,350 @@
+"""``/.web/account/`` and ``/.mobileconfig`` over HTTP, for the one who is logged in."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qs, quote
+
+from kalends.accountpage.archive import zipped
+from kalends.accountpage.clients import guides
+from kalends.accountpage.feedlist import chosen
+from kalends.accountpage.homes import Held, Homes
+from kalends.accountpage.origin import is_own
+from kalends.accountpage.outside import Outside
+from kalends.accountpage.profile import CONTENT_TYPE, profile
+from kalends.accountpage.seenfeeds import SeenFeeds
+from kalends.accountpage.tokens import Tokens
+from kalends.accountpage.upload import LARGEST_FILE, Form, FormRefusedError, form_of, in_words
+from kalends.errors import (
+    StoreBusyError,
+    StoreFullError,
+    StoreUnavailableError,
+    UserFileUnavailableError,
+)
+from kalends.htauth.noncesigning import SALT_BITS
+from kalends.importing import Imported, ImportTargetError
+from kalends.pages import Pages, html, plain, security_headers
+
+_log = logging.getLogger("kalends.account")
+
+PAGE = "/.web/account/"
+PROFILE = "/.mobileconfig"
+"""The one address of the profile; Radicale's own is switched off."""
+
+_ASSETS = f"{PAGE}.static/"
+_MANAGER = "/.web/"
+_LOGGED_IN = "?browser"  # see `web`
+_MOST_REFUSED = 200
+"""How many lines that were refused a page lists."""
+
+_WAIT_SECONDS = 60
+"""How long an upload waits for the one before it."""
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Import = Callable[[bytes, str, str], Imported]
+"""Imports octets of a file of that name into the collection at that path."""
+
+
+class RefusedError(Exception):
+    """A request that is refused; what its sender is told, and how."""
+
+    def __init__(self, status: HTTPStatus, title: str, why: str) -> None:
+        self.status = status
+        self.title = title
+        self.why = why
+        super().__init__(why)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of somebody who is logged in.
+
+    Attributes:
+        start: its start_response.
+        user: who is logged in.
+        outside: how the server is reached.
+    """
+
+    environ: Environ
+    start: StartResponse
+    user: str
+    outside: Outside
+
+
+class AccountApplication:
+    """The pages of one who is logged in.
+
+    Args:
+        homes: their calendars and address books.
+        feeds: the feeds that they may see; None where there are none at all.
+        import_data: brings a file in.
+        tokens: what only our own pages know.
+        refusal_of: why an account has no home; None if it has.
+        schemes: the ways to log in that the server offers.
+        largest: the largest body of a request, octets.
+        user_key: where in the environ the verified user's name is.
+        written: called when something was written.
+    """
+
+    def __init__(
+        self,
+        homes: Homes,
+        feeds: SeenFeeds | None,
+        import_data: Import,
+        tokens: Tokens,
+        *,
+        refusal_of: Callable[[str], str | None],
+        schemes: tuple[str, ...],
+        largest: int,
+        user_key: str,
+        written: Callable[[], None],
+    ) -> None:
+        self._homes = homes
+        self._feeds = feeds
+        self._import_data = import_data
+        self._tokens = tokens
+        self._refusal_of = refusal_of
+        self._schemes = schemes
+        self._largest = min(largest, LARGEST_FILE)
+        self._user_key = user_key
+        self._written = written
+        self._pages = Pages("kalends.accountpage")
+        # Each takes many times its size of memory.
+        self._one_import = threading.Lock()
+
+    def handles(self, path: str) -> bool:
+        """Whether a path is one of ours."""
+        return path == PROFILE or (path + "/").startswith(PAGE)
+
+    def needs_login(self, path: str) -> bool:
+        """Whether one of our paths asks for a login: all but style sheets and scripts."""
+        return not path.startswith(_ASSETS)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request for a path that is ours."""
+        path: str = environ["PATH_INFO"]
+        outside = Outside.of(environ)
+        if outside is None:
+            return plain(environ, start_response, HTTPStatus.BAD_REQUEST)
+        if path.startswith(_ASSETS):
+            return self._pages.assets(environ, start_response, path.removeprefix(_ASSETS))
+        if path + "/" == PAGE:
+            moved = [("Location", outside.path(PAGE))]
+            return plain(environ, start_response, HTTPStatus.PERMANENT_REDIRECT, headers=moved)
+        asked = Asked(environ, start_response, environ[self._user_key], outside)
+        try:
+            return self._route(asked, path)
+        except RefusedError as error:
+            return self._told(asked, error)
+        except FormRefusedError as error:
+            return self._told(
+                asked, RefusedError(error.status, "That could not be read", error.why)
+            )
+        except StoreFullError:
+            full = "The server has no room left. Tell whoever runs it; nothing was changed."
+            refused = RefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "No room left", full)
+            return self._told(asked, refused)
+        except (StoreUnavailableError, UserFileUnavailableError) as error:
+            _log.error("%s", error)
+            busy = "The server is busy just now. Try again in a moment; nothing was changed."
+            refused = RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Busy", busy)
+            return self._told(asked, refused, [("Retry-After", "5")])
+
+    def _route(self, asked: Asked, path: str) -> Iterable[bytes]:
+        gets = {
+            PAGE: self._page,
+            PROFILE: self._profile,
+            f"{PAGE}download": self._download,
+        }
+        posts = {f"{PAGE}import": self._import, f"{PAGE}secret": self._secret}
+        method = asked.environ["REQUEST_METHOD"]
+        if path in gets:
+            if method in ("GET", "HEAD"):
+                self._require_home(asked)
+                return gets[path](asked)
+            allow = "GET, HEAD"
+        elif path in posts:
+            if method == "POST":
+                return self._post(asked, posts[path])
+            if method in ("GET", "HEAD"):  # somebody loads the answer to a form anew
+                return self._see_other(asked, "")
+            allow = "GET, HEAD, POST"
+        else:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "Not found", "There is no such page.")
+        status = HTTPStatus.METHOD_NOT_ALLOWED
+        return plain(asked.environ, asked.start, status, headers=[("Allow", allow)])
+
+    def _post(
+        self, asked: Asked, answer: Callable[[Asked, Form], Iterable[bytes]]
+    ) -> Iterable[bytes]:
+        """A change: only from a page of ours, which has a token for this user."""
+        if not is_own(asked.environ, asked.outside):
+            _log.warning("a form of another page was refused for %s", ascii(asked.user))
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                "Refused",
+                "This did not come from the account page of this server, or the server does not "
+                f"know its own address: it takes itself for {asked.outside.origin}. Nothing was "
+                "changed.",
+            )
+        with form_of(asked.environ, self._largest) as form:
+            if not self._tokens.is_good(form.fields.get("token", ""), asked.user, time.time()):
+                raise RefusedError(
+                    HTTPStatus.FORBIDDEN,
+                    "Refused",
+                    "The page that this came from is too old. Open it anew and try again; "
+                    "nothing was changed.",
+                )
+            self._require_home(asked)
+            return answer(asked, form)
+
+    def _require_home(self, asked: Asked) -> None:
+        refusal = self._refusal_of(asked.user)
+        if refusal:
+            why = f"The account {asked.user} has no calendars here: {refusal}."
+            raise RefusedError(HTTPStatus.FORBIDDEN, "No calendars", why)
+        if self._homes.ensure(asked.user):
+            self._written()
+
+    def _page(self, asked: Asked) -> Iterable[bytes]:
+        held = self._homes.of(asked.user)
+        feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user)) if self._feeds else []
+        renewed = parse_qs(asked.environ.get("QUERY_STRING", "")).get("renewed", [""])[0]
+        return self._html(
+            asked,
+            HTTPStatus.OK,
+            "account.html",
+            guides=guides(asked.outside, asked.user, self._schemes),
+            held=held,
+            feeds=feeds,
+            renewed=next((feed for feed in feeds if feed.name == renewed and feed.secret), None),
+            token=self._tokens.make(asked.user, time.time(), secrets.randbits(SALT_BITS)),
+            largest=self._largest,
+            largest_in_words=in_words(self._largest),
+            profile_address=asked.outside.path(PROFILE),
+        )
+
+    def _profile(self, asked: Asked) -> Iterable[bytes]:
+        found = []
+        if self._feeds:
+            feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user))
+            query = parse_qs(asked.environ.get("QUERY_STRING", ""))
+            found = [self._feeds.subscription(f, asked.user) for f in chosen(feeds, query)]
+        body = profile(asked.outside, asked.user, found)
+        headers = [
+            ("Content-Type", CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+            *_as_file(f"{asked.user}.mobileconfig"),
+        ]
+        asked.start("200 OK", headers)
+        return [] if asked.environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _download(self, asked: Asked) -> Iterable[bytes]:
+        day = datetime.now(UTC).date().isoformat()
+        name = f"{asked.user}-calendars-{day}.zip"
+        held = self._homes.of(asked.user)
+        asked.start("200 OK", [("Content-Type", "application/zip"), *_as_file(name)])
+        if asked.environ["REQUEST_METHOD"] == "HEAD":
+            return []
+        return zipped(self._homes.entries(held))
+
+    def _secret(self, asked: Asked, form: Form) -> Iterable[bytes]:
+        name = form.fields.get("feed", "")
+        renew = form.fields.get("action") == "renew"
+        if self._feeds is None or not (self._feeds.rotate if renew else self._feeds.make)(
+            name, asked.user
+        ):
+            why = "There is no such feed, or you may not see it. Nothing was changed."
+            raise RefusedError(HTTPStatus.NOT_FOUND, "No such feed", why)
+        self._written()
+        return self._see_other(asked, f"?renewed={quote(name, safe='')}#feeds")
+
+    def _import(self, asked: Asked, form: Form) -> Iterable[bytes]:
+        target = self._target(asked.user, form.fields.get("into", ""))
+        if form.file is None:
+            why = "Choose a file first: an .ics with events or tasks, or a .vcf with contacts."
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
+        if not self._one_import.acquire(timeout=_WAIT_SECONDS):
+            raise StoreBusyError
+        try:
+            outcome = self._import_data(form.file.raw, form.file_name, target.path)
+        except ImportTargetError:
+            holds = "events or tasks" if target.kind == "VADDRESSBOOK" else "contacts"
+            why = f"{form.file_name} seems to hold {holds}, which {target.title} cannot take."
+            raise RefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
+        finally:
+            self._one_import.release()
+        self._written()
+        return self._html(
+            asked,
+            HTTPStatus.OK,
+            "imported.html",
+            file_name=form.file_name,
+            target=target,
+            merged=outcome.merged,
+            refused=outcome.refused[:_MOST_REFUSED],
+            more=max(0, len(outcome.refused) - _MOST_REFUSED),
+        )
+
+    def _target(self, user: str, path: str) -> Held:
+        found = next((held for held in self._homes.of(user) if held.path == path), None)
+        if found is None:
+            why = "That calendar is not there any more. Nothing was changed."
+            raise RefusedError(HTTPStatus.NOT_FOUND, "No such calendar", why)
+        return found
+
+    def _told(
+        self, asked: Asked, refused: RefusedError, more: Iterable[tuple[str, str]] = ()
+    ) -> Iterable[bytes]:
+        told = partial(self._html, asked, refused.status, "refused.html", more)
+        return told(heading=refused.title, why=refused.why)
+
+    def _see_other(self, asked: Asked, where: str) -> Iterable[bytes]:
+        location = [("Location", asked.outside.path(PAGE) + where), ("Cache-Control", "no-store")]
+        return plain(asked.environ, asked.start, HTTPStatus.SEE_OTHER, headers=location)
+
+    def _html(
+        self,
+        asked: Asked,
+        status: HTTPStatus,
+        template: str,
+        headers: Iterable[tuple[str, str]] = (),
+        **values: object,
+    ) -> Iterable[bytes]:
+        body = self._pages.render(
+            template,
+            assets=asked.outside.path(_ASSETS),
+            user=asked.user,
+            outside=asked.outside,
+            home=asked.outside.path(PAGE),
+            manager=asked.outside.path(_MANAGER) + _LOGGED_IN,
+            **values,
+        )
+        given = [*security_headers(connect=True, referrer="same-origin"), *_PRIVATE, *headers]
+        return html(asked.environ, asked.start, status, body, given)
+
+
+_PRIVATE = [("Cache-Control", "no-store"), ("Cross-Origin-Resource-Policy", "same-origin")]
+
+
+def _as_file(name: str) -> list[tuple[str, str]]:
+    """The headers of a file that nobody keeps on the way (RFC 6266)."""
+    plain_name = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
+    disposition = f"attachment; filename=\"{plain_name}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return [
+        ("Content-Disposition", disposition),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "no-referrer"),
+        ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+        *_PRIVATE,
+    ]

@@ -1,0 +1,74 @@
+"""How the server is addressed from outside: scheme, host, port and the prefix of a proxy. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import quote
+
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+# What RFC 3986 lets stand in a path; account names are often mail addresses.
+_PLAIN = "/@!$&'()*+,;=:"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The address of the root.
+
+    Attributes:
+        scheme: ``http`` or ``https``.
+        name: the host in lower case; an IPv6 address in brackets.
+        port: the port, also where it is the scheme's own.
+        prefix: empty, or as in ``/dav``: percent-encoded, without a slash at its end.
+    """
+
+    scheme: str
+    name: str
+    port: int
+    prefix: str = ""
+
+    @classmethod
+    def of(cls, environ: Mapping[str, Any]) -> Self | None:
+        """What a request came to, as `proxies` has settled it; None if its Host is no host."""
+        scheme = environ["wsgi.url_scheme"]
+        stated = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+        found = _HOST.fullmatch(stated)
+        if found is None:
+            return None
+        prefix = environ.get("SCRIPT_NAME", "").encode("latin-1").rstrip(b"/")
+        port = int(found["port"] or _PORTS[scheme])
+        return cls(scheme, found["name"].lower(), port, quote(prefix, _PLAIN))
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is reached by TLS."""
+        return self.scheme == "https"
+
+    @property
+    def host(self) -> str:
+        """The host, with the port unless it is the scheme's own."""
+        return self.name if self.port == _PORTS[self.scheme] else f"{self.name}:{self.port}"
+
+    @property
+    def origin(self) -> str:
+        """The origin as browsers write it (RFC 6454 section 6.2)."""
+        return f"{self.scheme}://{self.host}"
+
+    def path(self, path: str) -> str:
+        """The path that a client asks for, percent-encoded.
+
+        Args:
+            path: below the root, decoded, with a slash at its beginning.
+        """
+        return self.prefix + quote(path, _PLAIN)
+
+    def url(self, path: str) -> str:
+        """The whole address of ``path``."""
+        return self.origin + self.path(path)
+
+    def webcal(self, path: str) -> str:
+        """The address that makes a calendar program subscribe."""
+        return f"webcal://{self.host}{self.path(path)}"

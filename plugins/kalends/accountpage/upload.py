@@ -1,0 +1,136 @@
+"""Reading the forms of the page: small ones, and uploads, which go to a file while they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import parse_qs
+
+from multipart import (
+    MultipartParser,
+    MultipartPart,
+    ParserLimitReached,
+    parse_options_header,
+)
+
+LARGEST_FILE = 32 << 20
+"""The largest file that is taken, octets: reading one takes some thirteen times its size of memory.
+
+`kalends import` takes larger ones.
+"""
+
+_SMALL = 10_000
+_AROUND = 4_000  # the other fields of a form with a file
+_PARTS = 8
+
+
+class FormRefusedError(Exception):
+    """A form that cannot be taken; ``status`` is what the sender is told."""
+
+    def __init__(self, status: HTTPStatus, why: str) -> None:
+        self.status = status
+        self.why = why
+        super().__init__(why)
+
+
+@dataclass(slots=True)
+class Form:
+    """What a form said.
+
+    Attributes:
+        fields: its text fields.
+        file: the file in it, or None.
+        file_name: what its sender calls the file, without folders.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    file: MultipartPart | None = None
+    file_name: str = ""
+
+
+@contextmanager
+def form_of(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
+    """The form in the body of a POST, for as long as the block.
+
+    Args:
+        largest: the largest file that is taken, octets.
+
+    Raises:
+        FormRefusedError: it is no form (415), states no length (411), is too large (413), or is not
+            whole (400).
+    """
+    kind, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
+    length = environ.get("CONTENT_LENGTH") or ""
+    if not length:
+        raise FormRefusedError(HTTPStatus.LENGTH_REQUIRED, "A form must state its length.")
+    if not (length.isascii() and length.isdigit()):
+        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That length is no number.")
+    if kind == "application/x-www-form-urlencoded":
+        yield _small_form(environ, int(length))
+        return
+    if kind != "multipart/form-data" or not options.get("boundary"):
+        raise FormRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "That is no form.")
+    if int(length) > largest + _AROUND:
+        raise _too_large(largest)
+    form = Form()
+    try:
+        _read(_parser(environ, options["boundary"], int(length), largest), form)
+    except ParserLimitReached:
+        raise _too_large(largest) from None
+    except ValueError:  # the parser's own errors among them
+        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.") from None
+    try:
+        yield form
+    finally:
+        if form.file:
+            form.file.close()
+
+
+def _parser(
+    environ: Mapping[str, Any], boundary: str, length: int, largest: int
+) -> MultipartParser:
+    return MultipartParser(
+        environ["wsgi.input"],
+        boundary,
+        length,
+        strict=True,
+        part_limit=_PARTS,
+        partsize_limit=largest,
+        memory_limit=_AROUND * _PARTS + (1 << 16),
+        disk_limit=largest,
+    )
+
+
+def _small_form(environ: Mapping[str, Any], length: int) -> Form:
+    if length > _SMALL:
+        raise _too_large(_SMALL)
+    body: bytes = environ["wsgi.input"].read(length)
+    if len(body) < length:
+        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.")
+    said = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_PARTS)
+    return Form({name: values[0] for name, values in said.items()})
+
+
+def _read(parser: MultipartParser, form: Form) -> None:
+    for part in parser:
+        if part.filename is None:
+            form.fields[part.name] = part.value
+        elif form.file is None and part.filename:
+            form.file = part
+            form.file_name = PurePath(part.filename.replace("\\", "/")).name
+        else:
+            part.close()
+
+
+def in_words(octets: int) -> str:
+    """A size for a person."""
+    return f"{octets >> 20} MB" if octets >> 20 else f"{octets >> 10} KB"
+
+
+def _too_large(largest: int) -> FormRefusedError:
+    why = f"That is larger than {in_words(largest)}. Nothing was changed."
+    return FormRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
