@@ -28,6 +28,7 @@ ROWS = [
     {"calobject", "pages"},
     {
         "worker",
+        "feedslistener",
         "errors",
         "atomicfile",
         "settings",

@@ -191,7 +191,7 @@ def test_gzip_where_it_is_asked_for(client: Client) -> None:
 def test_feeds_are_read_only(client: Client, method: str) -> None:
     answer = client(method, "/feeds/alice.ics", event("x"))
     assert answer.status == 405
-    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
     assert b"read-only" in answer.body
 
 

@@ -15,11 +15,12 @@ from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
 from kalends.caldav.application import Application
 from kalends.errors import ConfigurationError, KalendsError
+from kalends.feedslistener import FeedsListener, came_for_feeds
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
 from kalends.icsfeed.admission import PREFIX, Admission
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.files import PublishedFiles, make_folder
-from kalends.icsfeed.http import FeedApplication
+from kalends.icsfeed.http import ROBOTS, FeedApplication, nothing_here, robots
 from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
@@ -242,9 +243,11 @@ class Served:
         )
         self._login = self._assembly.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
-        self._outermost: App = TrustedProxies(
-            self._enter, settings.trusted_proxies, settings.prefix
+        self._behind_plain_login = self._login.in_front_of(
+            self._dispatch, self._needs_login, without_tls=True
         )
+        believing = TrustedProxies(self._enter, settings.trusted_proxies, settings.prefix)
+        self._outermost: App = FeedsListener(believing, settings.feeds_ports)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -265,9 +268,17 @@ class Served:
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""
-        if self._feeds and self._feeds.admission.is_secret(environ):
-            environ.pop("HTTP_AUTHORIZATION", None)
-        return self._behind_login(environ, start_response)
+        for_feeds = came_for_feeds(environ)
+        if self._feeds:
+            path = environ.get("PATH_INFO", "")
+            if for_feeds and not path.startswith(PREFIX):
+                return nothing_here(environ, start_response)
+            if path == ROBOTS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+                return robots(environ, start_response)
+            if self._feeds.admission.is_secret(environ):
+                environ.pop("HTTP_AUTHORIZATION", None)
+        login = self._behind_plain_login if for_feeds else self._behind_login
+        return login(environ, start_response)
 
     def _needs_login(self, environ: Environ) -> bool:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")

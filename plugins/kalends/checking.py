@@ -43,7 +43,7 @@ def _left_out(built: Assembly, names: Collection[str]) -> Iterator[str]:
     if "basic" in settings.schemes:
         for name in sorted(set(names) - directory.basic_names() - set(unverifiable)):
             yield f"{name!r} cannot log in with HTTP Basic: {_place(settings.htpasswd)} has no line"
-    if "digest" in settings.schemes:
+    if "digest" in settings.schemes or (settings.feeds_hosts and settings.htdigest):
         for name in sorted(set(names) - directory.digest_names()):
             yield (
                 f"{name!r} cannot log in with HTTP Digest: {_place(settings.htdigest)} has no line "
@@ -54,7 +54,7 @@ def _left_out(built: Assembly, names: Collection[str]) -> Iterator[str]:
                 f"{settings.path}: [auth] realm = {settings.realm}: many clients fail at HTTP "
                 "Digest where the realm holds quotes, backslashes or other than ASCII characters"
             )
-    elif settings.htdigest and not settings.basic_from_htdigest:
+    elif settings.htdigest and not settings.basic_from_htdigest and not settings.feeds_hosts:
         yield (
             f"{settings.path}: [auth] htdigest_filename lets nobody in: schemes does not offer "
             "digest, and basic_from_htdigest is off"

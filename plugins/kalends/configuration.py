@@ -219,6 +219,10 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
     feeds = get("kalends", "feeds")
     folder = needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
     tls = bool(get("server", "ssl"))
+    why = _refusal_of_feeds_hosts(configuration, has_feeds=bool(feeds), tls=tls)
+    if why:
+        line = _line(text, "kalends", "feeds_hosts")
+        raise ConfigurationError(str(path), f"[kalends] feeds_hosts {why}", line)
     return Settings(
         path=path,
         hosts=get("server", "hosts"),
@@ -237,6 +241,7 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         feeds=file("kalends", "feeds"),
         feeds_folder=Path(folder).expanduser(),
         remotes=file("kalends", "remotes"),
+        feeds_hosts=get("kalends", "feeds_hosts"),
         public_url=get("kalends", "public_url"),
         workers=get("kalends", "workers"),
         threads=get("kalends", "threads"),
@@ -248,3 +253,17 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         certificate=Path(get("server", "certificate")) if tls else None,
         key=Path(get("server", "key")) if tls else None,
     )
+
+
+def _refusal_of_feeds_hosts(
+    configuration: Configuration, *, has_feeds: bool, tls: bool
+) -> str | None:
+    """Why there can be no second listener as it is asked for; None if there can."""
+    wanted = configuration.get("kalends", "feeds_hosts")
+    if wanted and not has_feeds:
+        return "offers nothing, since [kalends] feeds names no definitions"
+    if wanted and tls:
+        return "goes with the TLS of a web server in front, not with [server] ssl"
+    ports = {host.rpartition(":")[2] for host in configuration.get("server", "hosts")}
+    both = ports & {host.rpartition(":")[2] for host in wanted}
+    return f"needs another port than {min(both)}, which [server] hosts has" if both else None

@@ -61,7 +61,8 @@ def _list(built: assembly.Assembly, given: argparse.Namespace) -> int:
     reports = dict(_places(feeds))
     for feed, state in zip(wanted, feeds.versions.states(wanted), strict=True):
         who = _WHO.get(feed.access.kind) or ", ".join(feed.access.names)
-        _say(f"{feed.name}: {feed.rules.title}, {len(state.calendars)} calendars, for {who}")
+        shown = _counted(len(state.calendars), "calendar")
+        _say(f"{feed.name}: {feed.rules.title}, {shown}, for {who}")
         for line in reports.pop(feed.name, []):
             _say(f"    {line}")
         for one in feeds.versions.unreadable(feed):
@@ -113,7 +114,8 @@ def _refresh(built: assembly.Assembly, given: argparse.Namespace) -> int:
     failed = [known[url] for url in addresses if url in known and known[url].failures]
     for delivery in failed:
         sys.stderr.write(f"{delivery.target}: {delivery.why}\n")
-    _say(f"{len(wanted)} feeds composed, {len(addresses) - len(failed)} brought to other servers")
+    composed = f"{_counted(len(wanted), 'feed')} composed"
+    _say(f"{composed}, {len(addresses) - len(failed)} brought to other servers")
     return 1 if failed else 0
 
 
@@ -184,6 +186,10 @@ def _say_address(built: assembly.Assembly, below: str) -> None:
     url = f"{outside}{PREFIX}{below}"
     _say(url)
     _say(f"webcal://{url.partition('://')[2]}")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _say(line: str) -> None:

@@ -101,18 +101,30 @@ class Login:
         self._directory = directory
         self._counts: SharedNonceCounts | None = None
         make: dict[str, Callable[[Path], Scheme]] = {"digest": self._digest, "basic": self._basic}
-        self._schemes = [make[name](folder) for name in settings.schemes]
+        # Where nothing encrypts, Digest keeps the password off the wire wherever it can be had.
+        plain = ("digest",) if settings.feeds_hosts and settings.htdigest else settings.schemes
+        made = {name: make[name](folder) for name in {*settings.schemes, *plain}}
+        self._schemes = [made[name] for name in settings.schemes]
+        self._plain_schemes = [made[name] for name in plain]
+        self._throttle = Throttle()
 
-    def in_front_of(self, app: App, needs_login: Callable[[Environ], bool]) -> HttpAuthentication:
-        """The application behind a login."""
+    def in_front_of(
+        self, app: App, needs_login: Callable[[Environ], bool], *, without_tls: bool = False
+    ) -> HttpAuthentication:
+        """The application behind a login.
+
+        Args:
+            needs_login: whether a request is only for those who have logged in.
+            without_tls: whether it is for a listener that is there for programs without TLS.
+        """
         return HttpAuthentication(
             app,
             self._directory,
             realm=self._settings.realm,
             needs_login=needs_login,
-            schemes=self._schemes,
+            schemes=self._plain_schemes if without_tls else self._schemes,
             web_server_login=web_server_login,
-            throttle=Throttle(),
+            throttle=self._throttle,
         )
 
     def close(self) -> None:

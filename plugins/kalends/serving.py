@@ -132,7 +132,9 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:
-    """Open what ``[server] hosts`` names; nothing if systemd has opened sockets for us.
+    """Open what ``[server] hosts`` and ``[kalends] feeds_hosts`` name, in this order.
+
+    Nothing is opened if systemd has opened sockets for us.
 
     Raises:
         ConfigurationError: an address is taken or is not ours.
@@ -140,7 +142,7 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
     opened: list[socket.socket] = []
     if os.environ.get("LISTEN_FDS"):
         return opened
-    for host in settings.hosts:
+    for host in (*settings.hosts, *settings.feeds_hosts):
         try:
             opened.append(_listen(host))
         except OSError as error:

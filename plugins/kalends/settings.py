@@ -44,6 +44,7 @@ class Settings:
         feeds: the feed definitions, or None for no feeds.
         feeds_folder: where composed and published feeds lie.
         remotes: how to log in to other servers that feeds are brought to, or None for no logins.
+        feeds_hosts: where to listen for requests of feeds alone, as ``0.0.0.0:8008``.
         public_url: where Kalends is for its clients, as ``https://dav.example.org``, without a
             slash at its end; empty where nobody has said.
         workers: worker processes.
@@ -74,6 +75,7 @@ class Settings:
     feeds: Path | None
     feeds_folder: Path
     remotes: Path | None
+    feeds_hosts: tuple[str, ...]
     public_url: str
     workers: int
     threads: int
@@ -84,6 +86,11 @@ class Settings:
     prefix: str
     certificate: Path | None
     key: Path | None
+
+    @property
+    def feeds_ports(self) -> frozenset[int]:
+        """The ports of ``feeds_hosts``."""
+        return frozenset(int(_port(host)) for host in self.feeds_hosts)
 
 
 def listeners(value: object) -> tuple[str, ...]:
@@ -104,6 +111,23 @@ def listeners(value: object) -> tuple[str, ...]:
     if not found:
         raise ValueError("names no address")
     return found
+
+
+def feed_listeners(value: object) -> tuple[str, ...]:
+    """``[kalends] feeds_hosts``: TCP addresses to listen on, separated by commas; or none.
+
+    Raises:
+        ValueError: one of them is not ``host:port``.
+    """
+    found = listeners(value) if value else ()
+    for part in found:
+        if part.startswith("unix:") or _port(part) == "0":
+            raise ValueError(f"{part!r} has no port that tells it from others")
+    return found
+
+
+def _port(listener: str) -> str:
+    return listener.rpartition(":")[2]
 
 
 def proxies(value: object) -> frozenset[Proxy]:
@@ -219,6 +243,13 @@ OPTIONS = (
     Option("kalends", "feeds", "", str, "feed definitions (TOML); empty: no feeds"),
     Option("kalends", "feeds_folder", "", str, "where composed and published feeds lie"),
     Option("kalends", "remotes", "", str, "logins for other servers that feeds are brought to"),
+    Option(
+        "kalends",
+        "feeds_hosts",
+        "",
+        feed_listeners,
+        "HOST:PORT for feeds alone over plain http, comma-separated",
+    ),
     Option(
         "kalends",
         "public_url",

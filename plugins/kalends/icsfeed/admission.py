@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from kalends.errors import UserFileUnavailableError
+from kalends.errors import KalendsError
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.source import SecretBook
@@ -90,7 +90,7 @@ class Admission:
             return False
         try:
             feed = self._catalog.feed(address.name)
-        except UserFileUnavailableError:
+        except KalendsError:
             return True
         return feed is None or feed.access.kind != "public"
 
@@ -98,7 +98,7 @@ class Admission:
         """Who may see which feed, for a request below ``PREFIX``; or with what it is refused.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now, so nobody is let in.
+            KalendsError: who there is cannot be told now, so nobody is let in.
         """
         address = address_of(environ)
         if address.secret is not None:

@@ -7,17 +7,23 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from kalends.encodings import takes_gzip
-from kalends.errors import UserFileUnavailableError
+from kalends.errors import KalendsError
 from kalends.icsfeed.admission import Admission, Environ, address_of
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.versions import State, Versions
 
 _log = logging.getLogger("kalends.feeds")
 
+ROBOTS = "/robots.txt"
+
+_ALLOW = [("Allow", "GET, HEAD, OPTIONS")]
+_READ_ONLY = "This feed is read-only: change the events in the calendars that it shows.\n"
+_ROBOTS = "User-agent: *\nAllow: /feeds/\nDisallow: /\n"
 _BLOCK = 1 << 18
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
@@ -38,22 +44,24 @@ class FeedApplication:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request below ``/feeds/``."""
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            allow = [("Allow", "GET, HEAD")]
-            return _plain(
-                start_response, HTTPStatus.METHOD_NOT_ALLOWED, "feeds are read-only", allow
-            )
+        answer = partial(_plain, environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            return answer(HTTPStatus.OK, "", _ALLOW)
+        if method not in ("GET", "HEAD"):
+            return answer(HTTPStatus.METHOD_NOT_ALLOWED, _READ_ONLY, _ALLOW)
         if address_of(environ).rest != ".ics":
-            return _plain(start_response, HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.phrase)
+            return answer(HTTPStatus.NOT_FOUND)
         try:
             admitted = self._admission.admit(environ)
-            if isinstance(admitted, HTTPStatus):
-                return _plain(start_response, admitted, admitted.phrase)
+        except KalendsError as error:
+            return _try_again(answer, error)
+        if isinstance(admitted, HTTPStatus):
+            return answer(admitted)
+        try:
             return self._answer(admitted.feed, environ, start_response)
-        except UserFileUnavailableError as error:
-            _log.error("%s", error)
-            retry = [("Retry-After", "5")]
-            return _plain(start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again soon", retry)
+        except Exception as error:  # noqa: BLE001 - subscribers switch a feed off for a 5xx
+            return self._answer_as_before(admitted.feed, environ, start_response, error)
 
     def _answer(
         self, feed: Feed, environ: Environ, start_response: StartResponse
@@ -61,22 +69,43 @@ class FeedApplication:
         coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
         state = self._versions.state(feed)
         if _is_known(environ, state):
-            start_response(_line(HTTPStatus.NOT_MODIFIED), _headers(feed, state, coding))
-            return []
+            return _not_modified(start_response, _headers(feed, state, coding, environ))
         state, file = self._versions.open(feed, coding)
-        length = os.fstat(file.fileno()).st_size
-        headers = [
-            *_headers(feed, state, coding),
-            ("Content-Type", "text/calendar; charset=utf-8"),
-            ("Content-Length", str(length)),
-        ]
-        if coding:
-            headers.append(("Content-Encoding", coding))
-        start_response(_line(HTTPStatus.OK), headers)
-        if environ["REQUEST_METHOD"] == "HEAD":
+        headers = _headers(feed, state, coding, environ)
+        return _file(environ, start_response, headers, file, coding)
+
+    def _answer_as_before(
+        self, feed: Feed, environ: Environ, start_response: StartResponse, error: Exception
+    ) -> Iterable[bytes]:
+        """Serve the last good version to somebody who may see the feed, whatever the trouble is.
+
+        Raises:
+            Exception: what was given, if it is a bug of ours and there is no such version.
+        """
+        is_known = isinstance(error, (KalendsError, OSError))
+        text = "feed %s: %s; the version before is served"
+        _log.error(text, feed.name, error, exc_info=None if is_known else error)
+        found = self._versions.last_good(feed)
+        if found is None:
+            if is_known:
+                return _try_again(partial(_plain, environ, start_response), error)
+            raise error
+        state, file = found
+        headers = _headers(feed, state, "", environ)
+        if _is_known(environ, state):
             file.close()
-            return []
-        return _Blocks(file)
+            return _not_modified(start_response, headers)
+        return _file(environ, start_response, headers, file, "")
+
+
+def nothing_here(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Whatever is asked for, it is not here."""
+    return _plain(environ, start_response, HTTPStatus.NOT_FOUND)
+
+
+def robots(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """``ROBOTS`` (RFC 9309): Google Calendar fetches feeds only where it is let."""
+    return _plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
 
 
 class _Blocks:
@@ -92,13 +121,15 @@ class _Blocks:
         self._file.close()
 
 
-def _headers(feed: Feed, state: State, coding: str) -> list[tuple[str, str]]:
+def _headers(feed: Feed, state: State, coding: str, environ: Environ) -> list[tuple[str, str]]:
     scope = "public" if feed.access.kind == "public" else "private"
     headers = [
         ("ETag", state.etag(coding)),
         ("Cache-Control", f"{scope}, no-cache"),
         ("Vary", "Accept-Encoding"),
     ]
+    if address_of(environ).secret is not None:
+        headers.append(("X-Robots-Tag", "noindex"))
     if state.changed is not None:
         headers.append(("Last-Modified", formatdate(state.changed, usegmt=True)))
     return headers
@@ -119,17 +150,49 @@ def _is_known(environ: Environ, state: State) -> bool:
         return False
 
 
+def _not_modified(start_response: StartResponse, headers: list[tuple[str, str]]) -> Iterable[bytes]:
+    start_response(_line(HTTPStatus.NOT_MODIFIED), headers)
+    return []
+
+
+def _file(
+    environ: Environ,
+    start_response: StartResponse,
+    headers: list[tuple[str, str]],
+    file: BinaryIO,
+    coding: str,
+) -> Iterable[bytes]:
+    headers += [
+        ("Content-Type", "text/calendar; charset=utf-8"),
+        ("Content-Length", str(os.fstat(file.fileno()).st_size)),
+    ]
+    if coding:
+        headers.append(("Content-Encoding", coding))
+    start_response(_line(HTTPStatus.OK), headers)
+    if environ["REQUEST_METHOD"] == "HEAD":
+        file.close()
+        return []
+    return _Blocks(file)
+
+
 def _line(status: HTTPStatus) -> str:
     return f"{status.value} {status.phrase}"
 
 
+def _try_again(answer: Callable[..., Iterable[bytes]], error: Exception) -> Iterable[bytes]:
+    _log.error("%s", error)
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", [("Retry-After", "5")])
+
+
 def _plain(
+    environ: Environ,
     start_response: StartResponse,
     status: HTTPStatus,
-    text: str,
+    text: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Iterable[bytes]:
-    body = f"{text}\n".encode()
+    """A short answer: the status in words, unless there is more to say."""
+    body = (f"{status.phrase}\n" if text is None else text).encode()
     start_response(
         _line(status),
         [
@@ -138,4 +201,4 @@ def _plain(
             *headers,
         ],
     )
-    return [body]
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

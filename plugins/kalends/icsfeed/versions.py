@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import gzip
+import json
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.icsfeed.definitions import Feed, Pattern
 from kalends.icsfeed.document import PARTS, compose_feed
 from kalends.icsfeed.parts import COMPOSER, unreadable_in
@@ -26,6 +28,7 @@ from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnap
 _log = logging.getLogger("kalends.feeds")
 
 _LOCK = ".lock"
+_GOOD = "good.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,36 @@ class Versions:
         _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
         return self._made_elsewhere(feed, coding)
 
+    def last_good(self, feed: Feed) -> tuple[State, BinaryIO] | None:
+        """The version that was composed last, for a moment when the newest cannot be.
+
+        None if the definition has changed since, or a calendar in it is not in the feed any more,
+        as far as that can be told.
+        """
+        try:
+            noted = json.loads((self._feed_folder(feed) / _GOOD).read_text())
+        except (OSError, ValueError):
+            return None
+        if noted["definition"] != _definition(feed):
+            return None
+        if not self._still_shown(feed, frozenset(noted["calendars"])):
+            return None
+        day = date.fromisoformat(noted["day"])
+        state = State(noted["key"], noted["changed"], (), day)
+        file = _open(self._path(feed, state))
+        return (state, file) if file else None
+
+    def _still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
+        try:
+            with self._source.snapshot() as snapshot:
+                calendars = snapshot.calendars()
+        except StoreUnavailableError:
+            return True
+        shown = {calendar.id for calendar in calendars if _shown(calendar, feed)}
+        with suppress(UserFileUnavailableError):  # nobody is known to have left, then
+            shown &= {c.id for c in _Moment(calendars, self._accounts).of(feed)}
+        return numbers <= shown
+
     def unreadable(self, feed: Feed) -> list[Unreadable]:
         """The objects that the newest version leaves out because they cannot be read."""
         return unreadable_in(self._feed_folder(feed) / PARTS)
@@ -159,6 +192,7 @@ class Versions:
     def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
         older = [old for old in path.parent.glob("*.ics") if old != path]
         self._compose_into(path, feed, snapshot, state)
+        _note_good(path.with_name(_GOOD), feed, state)
         for old in older:  # whoever reads one of them now holds it open
             old.unlink(missing_ok=True)
             old.with_suffix(".gz").unlink(missing_ok=True)
@@ -226,6 +260,24 @@ class _Moment:
 def _shown(calendar: CalendarState, feed: Feed) -> bool:
     owner = calendar.path.partition("/")[0]
     return calendar.props.get(OWNER_ONLY) != "owner" or owner == feed.owner
+
+
+def _definition(feed: Feed) -> str:
+    """What of a definition says what a reader may see."""
+    return repr((COMPOSER, feed.rules, feed.calendars))
+
+
+def _note_good(path: Path, feed: Feed, state: State) -> None:
+    noted = {
+        "key": state.key,
+        "changed": state.changed,
+        "day": state.day.isoformat(),
+        "definition": _definition(feed),
+        "calendars": [calendar.id for calendar in state.calendars],
+    }
+    made = path.with_suffix(".tmp")
+    made.write_text(json.dumps(noted))
+    os.replace(made, path)  # noqa: PTH105 - one atomic step
 
 
 def _open(path: Path) -> BinaryIO | None:

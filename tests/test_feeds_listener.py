@@ -1,0 +1,169 @@
+"""The listener for programs without TLS: feeds and nothing else, with Digest, down to HTTP/1.0."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.process import ReservedPort
+from support.samples import event
+from support.server import REALM, KalendsServer, basic, with_digest
+
+PASSWORD = "wonderland"
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+
+[feed.open]
+calendars = ["alice/*"]
+access = "public"
+"""
+
+
+class Site:
+    """A server whose first listener stands for one behind TLS; the second is for feeds alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self.feeds = ReservedPort()
+        self.server: KalendsServer = with_digest(
+            folder,
+            {"alice": PASSWORD},
+            schemes="basic",
+            feeds=FEEDS,
+            options={
+                "auth": {"digest_without_qop": "True"},
+                "kalends": {
+                    "feeds_hosts": f"127.0.0.1:{self.feeds.number}",
+                    "trusted_proxies": "127.0.0.1",
+                },
+            },
+        )
+        text = event("lunch", "Lunch", "20260601T090000Z")
+        assert (
+            self.server.request("PUT", "/alice/calendar/x.ics", user="alice", body=text).status
+            == 201
+        )
+
+    def close(self) -> None:
+        self.server.close()
+        self.feeds.release()
+
+    def raw(self, head: str) -> tuple[int, str, bytes]:
+        """Send a request as it stands to the second listener; status, header, body."""
+        with socket.create_connection(("127.0.0.1", self.feeds.number), 30) as connection:
+            connection.sendall(head.encode())
+            answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+        header, _, body = answer.partition(b"\r\n\r\n")
+        return int(header.split()[1]), header.decode(), body
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site"))
+    yield made
+    made.close()
+
+
+def md5(*parts: str) -> str:
+    return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+
+@pytest.mark.parametrize("with_qop", [True, False])
+def test_a_program_of_http_1_0_logs_in_with_digest(site: Site, with_qop: bool) -> None:
+    """Byte by byte, as programs from before 2005 speak: no Host, no TLS, MD5."""
+    target = "/feeds/alice.ics"
+    status, header, _ = site.raw(f"GET {target} HTTP/1.0\r\n\r\n")
+    assert status == 401
+    challenges = re.findall(r"(?im)^WWW-Authenticate: (.*?)\r?$", header)
+    assert len(challenges) == 1
+    assert challenges[0].startswith("Digest ")
+    fields = dict(re.findall(r'(\w+)="?([^",]*)"?', challenges[0]))
+    ha1, ha2 = md5("alice", REALM, PASSWORD), md5("GET", target)
+    more = 'qop=auth, nc=00000001, cnonce="c"' if with_qop else ""
+    middle = ("00000001", "c", "auth") if with_qop else ()
+    answer = (
+        f'Digest username="alice", realm="{REALM}", nonce="{fields["nonce"]}", uri="{target}", '
+        f'response="{md5(ha1, fields["nonce"], *middle, ha2)}", '
+        + (f'opaque="{fields["opaque"]}", ' if "opaque" in fields else "")
+        + more
+    ).rstrip(", ")
+    status, header, body = site.raw(f"GET {target} HTTP/1.0\r\nAuthorization: {answer}\r\n\r\n")
+    assert status == 200
+    assert b"SUMMARY:Lunch" in body
+    assert f"content-length: {len(body)}" in header.lower()
+    assert "transfer-encoding" not in header.lower()
+
+
+@pytest.mark.parametrize("version", ["--http1.0", "--http1.1"])
+def test_curl_reads_a_feed_there(site: Site, version: str) -> None:
+    url = f"http://127.0.0.1:{site.feeds.number}/feeds/alice.ics"
+    command = ["curl", "--silent", "--fail", version, "--digest", "--config", "-", url]
+    login = f'user = "alice:{PASSWORD}"\n'.encode()
+    done = subprocess.run(command, input=login, capture_output=True, check=True, timeout=60)
+    assert b"SUMMARY:Lunch" in done.stdout
+
+
+def test_nothing_but_digest_is_taken_there(site: Site) -> None:
+    login = basic("alice", PASSWORD)
+    status, header, _ = site.raw(f"GET /feeds/alice.ics HTTP/1.0\r\nAuthorization: {login}\r\n\r\n")
+    assert status == 401
+    assert "Basic" not in header
+    assert site.server.request("GET", "/feeds/alice.ics", user="alice").status == 200
+    assert site.raw("GET /feeds/open.ics HTTP/1.0\r\n\r\n")[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PROPFIND", "PUT", "OPTIONS"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/",
+        "/alice/",
+        "/alice/calendar/x.ics",
+        "/.web/",
+        "/.well-known/caldav",
+        "/robots.txt",
+        "/feeds",
+        "//feeds/alice.ics",
+        "*",
+    ],
+)
+def test_everything_else_is_not_there(site: Site, method: str, target: str) -> None:
+    if target == "*" and method != "OPTIONS":
+        return
+    assert site.raw(f"{method} {target} HTTP/1.0\r\n\r\n")[0] == 404
+
+
+@pytest.mark.parametrize("target", ["/feeds/../alice/", "/feeds/%2e%2e/alice/calendar/x.ics"])
+def test_no_way_leads_out_of_the_feeds(site: Site, target: str) -> None:
+    status, _, body = site.raw(f"GET {target} HTTP/1.0\r\n\r\n")
+    assert status in (401, 404)
+    assert b"Lunch" not in body
+
+
+def test_no_header_opens_more(site: Site) -> None:
+    """Not even one of a trusted proxy, whose word on the port and the prefix is taken."""
+    main = site.server.port
+    headers = [
+        f"Host: 127.0.0.1:{main}",
+        f"X-Forwarded-Host: 127.0.0.1:{main}",
+        f"X-Forwarded-Port: {main}",
+        "X-Remote-User: alice",
+    ]
+    for more in ([], ["X-Script-Name: /feeds"], ["X-Forwarded-Proto: https"]):
+        head = "\r\n".join(["GET /feeds/alice/calendar/x.ics HTTP/1.0", *headers, *more, "", ""])
+        status, _, body = site.raw(head)
+        assert status == 404
+        assert b"Lunch" not in body
+        head = head.replace("/feeds/alice", "/alice")
+        assert site.raw(head)[0] == 404
+    # And none makes the first listener less.
+    fields = {"Host": f"127.0.0.1:{site.feeds.number}"}
+    answer = site.server.request("GET", "/alice/calendar/x.ics", user="alice", headers=fields)
+    assert answer.status == 200
