@@ -3,83 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from support import apache, nginx
-from support.apache import RealApache
-from support.digestclients import A_GOOD_DAY, CLIENTS, XML, CurlBasic, a_day, opened
+from support.behind import Behind
+from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi, Place
+from support.digestclients import (
+    A_GOOD_DAY,
+    XML,
+    AbstractAsk,
+    Curl,
+    CurlBasic,
+    a_day,
+    opened,
+)
 from support.installation import Installation
-from support.nginx import RealNginx
 from support.samples import event
-from support.server import REALM, KalendsServer, htdigest_line, htpasswd_line
-from support.webserver import WebServer
+from support.server import htpasswd_line
 
-PUBLIC = '[feed.all]\ncalendars = ["*/*"]\naccess = "public"\n'
-
-
-@pytest.fixture
-def users(tmp_path: Path) -> Path:
-    """The web server's own user file, which Kalends does not know."""
-    file = tmp_path / "web.htpasswd"
-    file.write_text(htpasswd_line("ann", "secret") + htpasswd_line("bob", "builder"))
-    return file
+USERS = {"ann": "secret", "bob": "builder"}
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[KalendsServer]:
-    """Kalends without accounts of its own."""
-    running = KalendsServer(
-        tmp_path / "kalends",
-        users={},
-        feeds=PUBLIC,
-        options={
-            "auth": {"schemes": "none", "htpasswd_filename": ""},
-            "kalends": {"trusted_proxies": "127.0.0.1"},
-        },
-    )
-    yield running
-    running.close()
-
-
-@pytest.fixture(params=["apache", "nginx"])
-def front(
-    request: pytest.FixtureRequest, server: KalendsServer, users: Path, tmp_path: Path
-) -> Iterator[WebServer]:
-    """A web server that asks for the login itself."""
-    kind, make = {"apache": (apache, RealApache), "nginx": (nginx, RealNginx)}[request.param]
-    config = kind.behind_proxy(server.url, login=kind.login(users, "web"))
-    with make(tmp_path / "front", config) as running:
+@pytest.fixture(scope="module")
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    """Kalends, which leaves all logins to the web server."""
+    folder = tmp_path_factory.mktemp("behind") / "server"
+    with Behind(folder, USERS, schemes="none") as running:
         yield running
 
 
-def test_the_web_server_says_who_it_is(front: WebServer) -> None:
-    with opened(CurlBasic, front.url, "ann", "secret") as ask:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((DeployedApache, "Basic", CurlBasic), id="apache-basic"),
+        pytest.param((DeployedApache, "Digest", Curl), id="apache-digest"),
+        pytest.param((DeployedWsgi, "Digest", Curl), id="mod_wsgi-digest"),
+        pytest.param((DeployedNginx, "Basic", CurlBasic), id="nginx-basic"),
+    ],
+)
+def front(
+    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
+    """A web server that asks for the login itself, with the files of ``deploy/``."""
+    make, login, curl = request.param
+    folder = tmp_path_factory.mktemp("front")
+    with make(folder, kalends.place(), login=login) as running:
+        yield Front(running, curl)
+
+
+@dataclass(frozen=True)
+class Front:
+    """A web server, and curl with the login that it asks for."""
+
+    server: Deployed
+    curl: type[AbstractAsk]
+
+    def as_user(self, name: str, password: str) -> AbstractContextManager[AbstractAsk]:
+        """curl with a login."""
+        return opened(self.curl, self.server.base, name, password)
+
+
+def test_the_web_server_says_who_it_is(front: Front) -> None:
+    with front.as_user("ann", "secret") as ask:
         assert a_day(ask, "/ann") == A_GOOD_DAY
         assert ask("PROPFIND", "/bob/", headers=XML) == 403
-    with opened(CurlBasic, front.url, "ann", "wrong") as ask:
+    with front.as_user("ann", "wrong") as ask:
         assert ask("PROPFIND", "/ann/", headers=XML) == 401
 
 
-def test_a_client_cannot_say_it_in_its_place(front: WebServer) -> None:
-    with opened(CurlBasic, front.url, "ann", "secret") as ask:
+def test_a_client_cannot_say_it_in_its_place(front: Front) -> None:
+    with front.as_user("ann", "secret") as ask:
         assert a_day(ask, "/ann") == A_GOOD_DAY
         claim = {**XML, "X-Remote-User": "bob"}
         assert ask("PROPFIND", "/bob/", headers=claim) == 403
+    with opened(CurlBasic, front.server.base, "nobody", "") as ask:
+        assert ask("PROPFIND", "/bob/", headers=claim) == 401
 
 
-def test_who_came_that_way_counts_as_an_account(front: WebServer, server: KalendsServer) -> None:
-    with opened(CurlBasic, front.url, "ann", "secret") as ask:
-        a_day(ask, "/ann")
-        assert ask("PUT", "/ann/calendar/e.ics", event("counts").encode()) == 201
-    assert b"counts" in server.request("GET", "/feeds/all.ics").body
+def test_a_secret_feed_asks_for_no_login(front: Front, kalends: Behind) -> None:
+    if not kalends.secret:
+        with front.as_user("ann", "secret") as ask:
+            assert ask("PUT", "/ann/calendar/p.ics", event("p").encode()) in (201, 204)
+        kalends.publish("ann")
+    bare = opened(CurlBasic, front.server.base, "", "")
+    with bare as ask:
+        assert ask("GET", f"/feeds/s/{kalends.secret}/family.ics") == 200
+        assert ask("GET", f"/published/s/{kalends.secret}/family.ics") == 200
+        assert ask("GET", "/feeds/open.ics") == 401
+        assert ask("GET", "/published/public/open.ics") == 200
 
 
-def test_nobody_logs_in_past_the_web_server(server: KalendsServer) -> None:
-    answer = server.request("PROPFIND", "/ann/", headers={"X-Remote-User": ""})
+def test_a_published_feed_is_for_its_owner(front: Front, kalends: Behind) -> None:
+    test_a_secret_feed_asks_for_no_login(front, kalends)
+    with front.as_user("ann", "secret") as ask:
+        assert ask("GET", "/published/owner/ann/mine.ics") == 200
+    with front.as_user("bob", "builder") as ask:
+        assert ask("GET", "/published/login/house.ics") == 200
+        assert ask("GET", "/published/owner/ann/mine.ics") in (401, 403)
+    with front.as_user("ann", "wrong") as ask:
+        assert ask("GET", "/published/owner/ann/mine.ics") == 401
+
+
+def test_nobody_logs_in_past_the_web_server(kalends: Behind) -> None:
+    answer = kalends.request("PROPFIND", "/ann/", headers={"X-Remote-User": ""})
     assert answer.status == 403
     assert answer.headers["WWW-Authenticate"] is None
+
+
+def test_who_came_that_way_counts_as_an_account(tmp_path: Path) -> None:
+    with (
+        Behind(tmp_path / "server", {}, schemes="none") as kalends,
+        DeployedNginx(tmp_path / "front", web_place(kalends, tmp_path), login="Basic") as nginx,
+        opened(CurlBasic, nginx.base, "ann", "secret") as ask,
+    ):
+        a_day(ask, "/ann")
+        assert ask("PUT", "/ann/calendar/e.ics", event("counts").encode()) == 201
+        assert b"counts" in kalends.request("GET", "/feeds/open.ics").body
+
+
+def web_place(kalends: Behind, folder: Path) -> Place:
+    """A place whose user file is the web server's alone."""
+    file = folder / "web.htpasswd"
+    file.write_text(htpasswd_line("ann", "secret"))
+    return replace(kalends.place(), passwords=file)
 
 
 def test_a_stranger_is_not_believed(tmp_path: Path) -> None:
@@ -121,43 +170,3 @@ def test_an_account_from_elsewhere_counts_while_it_has_a_home(tmp_path: Path) ->
         assert client("DELETE", "/visitor/", user="", headers=visit).status == 200
         # The next request of any user but that one does not make the home again.
         assert client("GET", "/feeds/visitor.ics").status in (403, 404)
-
-
-@pytest.mark.parametrize("prefix", ["/", "/dav/"])
-def test_within_mod_wsgi_kalends_authenticates(tmp_path: Path, prefix: str) -> None:
-    installation = Installation(tmp_path, options=both_schemes(tmp_path))
-    config = apache.in_wsgi(installation.config, tmp_path / "wsgi", prefix=prefix)
-    with RealApache(tmp_path / "apache", config) as front:
-        base = front.url.rstrip("/") + prefix.rstrip("/")
-        for kind in CLIENTS:
-            with opened(kind, base, "alice", "wonderland") as ask:
-                assert a_day(ask, "/alice") == A_GOOD_DAY, kind
-            with opened(kind, base, "alice", "wrong") as ask:
-                assert ask("PROPFIND", "/alice/", headers=XML) == 401
-
-
-def test_within_mod_wsgi_apache_authenticates(tmp_path: Path, users: Path) -> None:
-    installation = Installation(tmp_path, {}, options={"auth__schemes": "none"})
-    config = apache.in_wsgi(
-        installation.config,
-        tmp_path / "wsgi",
-        pass_authorization=False,
-        login=apache.login(users, "web"),
-    )
-    with (
-        RealApache(tmp_path / "apache", config) as front,
-        opened(CurlBasic, front.url, "ann", "secret") as ask,
-    ):
-        assert a_day(ask, "/ann") == A_GOOD_DAY
-        assert ask("PROPFIND", "/bob/", headers={**XML, "X-Remote-User": "bob"}) == 403
-        assert ask("GET", "/feeds/ann.ics") == 200
-
-
-def both_schemes(folder: Path) -> dict[str, str]:
-    file = folder / "users.htdigest"
-    file.write_text(htdigest_line("alice", REALM, "wonderland"))
-    return {
-        "auth__htdigest_filename": str(file),
-        "auth__schemes": "digest, basic",
-        "auth__realm": REALM,
-    }

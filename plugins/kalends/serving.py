@@ -31,7 +31,7 @@ KEEP_ALIVE_SECONDS = 75
 """How long a connection without a request is kept: longer than proxies keep theirs."""
 
 _BACKLOG = 1024
-_SECRET_PATH = re.compile(r"(/feeds/s/)[^/ ?]+")
+_SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
 class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed

@@ -1,0 +1,10 @@
+"""What mod_wsgi loads; service.conf names the configuration (SetEnv KALENDS_CONFIG)."""
+
+import os
+
+from kalends import wsgi
+
+
+def application(environ, start_response):
+    os.environ["KALENDS_CONFIG"] = environ["KALENDS_CONFIG"]
+    return wsgi.application(environ, start_response)

@@ -1,0 +1,121 @@
+"""Kalends as it stands behind a web server: on a port, on a Unix socket, and with every feed."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from support.deployment import Place
+from support.samples import event
+from support.server import BIN, REALM, KalendsServer, Sections, htdigest_line
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+publish = ["mine.ics"]
+[feed.open]
+calendars = ["*/*"]
+access = "public"
+publish = ["open.ics"]
+[feed.house]
+calendars = ["*/*"]
+access = "login"
+publish = ["house.ics"]
+[feed.family]
+calendars = ["*/*"]
+access = "secret"
+publish = ["family.ics"]
+"""
+_PUBLISHED_SECONDS = 30.0
+
+
+class Behind(KalendsServer):
+    """`kalends serve` that believes web servers on this machine.
+
+    Args:
+        folder: where its files lie.
+        users: who has an account, for Basic and for Digest.
+        schemes: what it offers; ``none`` where the web server asks for the login.
+    """
+
+    def __init__(self, folder: Path, users: dict[str, str], schemes: str = "digest, basic") -> None:
+        # A socket's name may have about a hundred bytes, too few for a test's folder.
+        self._sockets = tempfile.TemporaryDirectory(prefix="kalends-")
+        self.socket = Path(self._sockets.name) / "socket"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.digests = folder / "users.htdigest"
+        lines = [htdigest_line(name, REALM, word) for name, word in users.items()]
+        self.digests.write_text("".join(lines))
+        self.schemes = schemes
+        self.secret = ""
+        super().__init__(folder, users=users, feeds=FEEDS, workers=2)
+
+    def sections(self) -> Sections:
+        """Return the configuration by section and option."""
+        found = super().sections()
+        found["server"]["hosts"] += f", unix:{self.socket}"
+        found["auth"] |= {"schemes": self.schemes, "realm": REALM}
+        if self.schemes != "none":
+            found["auth"]["htdigest_filename"] = str(self.digests)
+        found["kalends"]["trusted_proxies"] = "127.0.0.1, unix"
+        return found
+
+    def place(self, backend: str = "unix") -> Place:
+        """What a web server is told of it; ``backend`` is ``unix`` or ``port``."""
+        return Place(
+            str(self.socket) if backend == "unix" else f"{self.host}:{self.port}",
+            self.config_file,
+            self.users_file,
+            self.digests,
+            self.feeds_folder,
+        )
+
+    def publish(self, user: str) -> None:
+        """See to it that there is a secret, and that all feeds stand as files with an event.
+
+        Args:
+            user: who has an event with the UID ``p``, or may put one.
+        """
+        if self.secret:
+            return
+        if self.schemes != "none":
+            put = self.request("PUT", f"/{user}/calendar/p.ics", user=user, body=event("p"))
+            assert put.status in (201, 204), put
+        command = [str(BIN / "kalends"), "feed", "--config", str(self.config_file)]
+        done = subprocess.run(
+            [*command, "url", "family", "--user", user], capture_output=True, text=True, check=True
+        )
+        self.secret = done.stdout.split("/")[3]
+        wanted = [
+            *("public/open.ics", "login/house.ics", f"owner/{user}/mine.ics"),
+            f"s/{self.secret}/family.ics",
+        ]
+        until = time.monotonic() + _PUBLISHED_SECONDS
+        while not all("UID:p" in _text(self.feeds_folder / name) for name in wanted):
+            assert time.monotonic() < until, "the feeds are not published"
+            time.sleep(0.05)  # another process publishes; nobody tells us
+
+    def close(self) -> None:
+        """Stop it for good."""
+        super().close()
+        self._sockets.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""

@@ -1,0 +1,284 @@
+"""The files of ``deploy/`` in real web servers, with ports, folders and names of a test's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.apache import _AS_WEB_USER, _MODULES, _PLUGINS
+from support.process import ReservedPort, ServerProcess
+from support.webserver import Certificate, WebServer
+
+DEPLOY = Path(__file__).parent.parent.parent / "deploy"
+
+# What Debian's apache2 loads from the start, and what deploy/README.md says to enable.
+_MODULES_LOADED = (
+    *("mpm_event", "alias", "authn_core", "authn_file", "authz_core", "authz_host", "authz_user"),
+    *("auth_basic", "authz_groupfile", "autoindex", "dir", "env", "mime", "negotiation"),
+    *("reqtimeout", "setenvif", "status", "headers", "ssl", "proxy", "proxy_http", "auth_digest"),
+)
+
+_APACHE = """
+{modules}
+ServerRoot {folder}
+ServerName 127.0.0.1
+PidFile httpd.pid
+Mutex file:{folder}
+Listen 127.0.0.1:{http}
+Listen 127.0.0.1:{https}
+StartServers 1
+LogLevel warn
+ErrorLog /dev/stderr
+LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{{Referer}}i\\" \\"%{{User-Agent}}i\\"" combined
+TypesConfig /dev/null
+DocumentRoot {folder}/htdocs
+Define APACHE_LOG_DIR {folder}
+WSGISocketPrefix /tmp/kalends-wsgi
+<Directory />
+    AllowOverride None
+    Require all denied
+</Directory>
+<Directory {folder}/htdocs>
+    Require all granted
+</Directory>
+Include {site}
+"""
+
+_NGINX = """
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log stderr notice;
+worker_processes 1;
+events {{ }}
+http {{
+    {temporary}
+    include kalends/http.conf;
+    include site.conf;
+}}
+"""
+_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the configuration of a web server is told of Kalends.
+
+    Attributes:
+        backend: the path of its Unix socket, or ``host:port``.
+        config: its configuration file.
+        passwords: the user file.
+        digests: the user file for Digest.
+        feeds: the folder of published feeds.
+    """
+
+    backend: str
+    config: Path
+    passwords: Path
+    digests: Path
+    feeds: Path
+
+
+class Deployed(WebServer):
+    """A web server that shows Kalends over TLS, and redirects plain http; both are its own ports.
+
+    Args:
+        folder: where its files lie.
+        place: what it stands in front of.
+        prefix: below which path it shows it; empty for the root.
+        login: who asks for the login: empty for Kalends, or ``Basic`` or ``Digest``.
+    """
+
+    certificate: Certificate
+    way: str
+    _environment: Path | None = None
+
+    def __init__(self, folder: Path, place: Place, *, prefix: str = "", login: str = "") -> None:
+        self.place, self.prefix, self.login = place, prefix, login
+        self._plain = ReservedPort()
+        self.http_port = self._plain.number
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder, Certificate.made_in(folder))
+
+    @property
+    def base(self) -> str:
+        """The address of Kalends, without a slash at its end."""
+        return self.url.rstrip("/") + self.prefix
+
+    def access(self) -> str:
+        """Its access log."""
+        return (self.folder / "kalends.log").read_text()
+
+    def close(self) -> None:
+        """Stop it and give its ports back."""
+        super().close()
+        self._plain.release()
+        if self._environment:
+            shutil.rmtree(self._environment)
+
+
+class DeployedApache(Deployed):
+    """Apache with ``deploy/apache``: only the lines of settings.conf are others."""
+
+    way = "PROXY"
+
+    def _made(self) -> ServerProcess:
+        (self.folder / "htdocs").mkdir(exist_ok=True)
+        self._environment = _environment()
+        files = self.folder / "kalends"
+        shutil.copytree(DEPLOY / "apache" / "kalends", files, dirs_exist_ok=True)
+        settings = files / "settings.conf"
+        settings.write_text(self.settings(settings.read_text()))
+        config = self.folder / "apache2.conf"
+        loaded = (*_MODULES_LOADED, "wsgi")
+        config.write_text(
+            _APACHE.format(
+                modules="\n".join(f"LoadModule {n}_module {_MODULES}/mod_{n}.so" for n in loaded),
+                folder=self.folder,
+                http=self.http_port,
+                https=self.port,
+                site=DEPLOY / "apache" / "site.conf",
+            )
+        )
+        program = shutil.which("apache2") or "/usr/sbin/apache2"
+        self.check_command = [program, "-f", str(config), "-t"]
+        command = [program, "-f", str(config), "-DFOREGROUND"]
+        if os.geteuid() == 0:
+            command = [*_AS_WEB_USER, *command]
+        return ServerProcess(
+            command,
+            ready="resuming normal operations",
+            folder=self.folder,
+            environment={"PYTHONDONTWRITEBYTECODE": "1"},
+        )
+
+    def settings(self, shipped: str) -> str:
+        """The shipped settings with values of this test, and the switches that it sets."""
+        place = self.place
+        backend = (
+            f"unix:{place.backend}|http://kalends"
+            if place.backend.startswith("/")
+            else f"http://{place.backend}"
+        )
+        values = {
+            "NAME": "localhost",
+            "HTTP": str(self.http_port),
+            "HTTPS": str(self.port),
+            "CERTIFICATE": str(self.certificate.chain),
+            "KEY": str(self.certificate.key),
+            "AT": f"{self.prefix}/",
+            "BACKEND": backend,
+            "HOME": str(self._environment),
+            "SCRIPT": str(self.folder / "kalends" / "kalends.wsgi"),
+            "INI": str(place.config),
+            "USER": "www-data",
+            "PASSWORDS": str(place.passwords),
+            "DIGESTS": str(place.digests),
+            "FEEDS": str(place.feeds),
+        }
+        text = shipped
+        for name, value in values.items():
+            text = _replaced(text, rf"(?m)^(Define KALENDS_{name}) .*$", rf"\1 {value}")
+        if self.way != "PROXY":
+            text = _replaced(text, r"(?m)^Define KALENDS_BY_PROXY$", "#Define KALENDS_BY_PROXY")
+            text = _replaced(text, rf"(?m)^#(Define KALENDS_BY_{self.way})$", r"\1")
+        if self.login:
+            text = _replaced(text, r"(?m)^#(Define KALENDS_LOGIN)$", r"\1")
+        if self.login == "Digest":
+            text = _replaced(text, r"(?m)^#(Define KALENDS_DIGEST)$", r"\1")
+        return text
+
+
+class DeployedWsgi(DeployedApache):
+    """The same with Kalends within Apache (mod_wsgi)."""
+
+    way = "WSGI"
+
+
+class DeployedNginx(Deployed):
+    """nginx with ``deploy/nginx``: names, ports and folders are others, nothing else."""
+
+    way = "nginx"
+
+    def _made(self) -> ServerProcess:
+        files = self.folder / "kalends"
+        shutil.copytree(DEPLOY / "nginx" / "kalends", files, dirs_exist_ok=True)
+        name = "prefix-site.conf" if self.prefix else "site.conf"
+        shutil.copy(DEPLOY / "nginx" / name, self.folder / "site.conf")
+        used = [*files.iterdir(), self.folder / "site.conf"]
+        together = "".join(file.read_text() for file in used)
+        for old, new in self.replaced().items():
+            assert old in together, f"deploy/nginx does not say {old!r}"
+            for file in used:
+                file.write_text(file.read_text().replace(old, new))
+        if self.login:
+            for file in (files / "root.conf", files / "prefix.conf"):
+                text = _replaced(file.read_text(), r"#(include kalends/login.conf;)", r"\1")
+                file.write_text(text)
+        config = self.folder / "nginx.conf"
+        config.write_text(
+            _NGINX.format(
+                user="user root;" if os.geteuid() == 0 else "",
+                folder=self.folder,
+                temporary="".join(f"{n}_temp_path {self.folder}/{n};\n" for n in _TEMPORARY),
+            )
+        )
+        program = shutil.which("nginx") or "/usr/sbin/nginx"
+        command = [program, "-c", str(config), "-p", str(self.folder)]
+        self.check_command = [*command, "-t"]
+        return ServerProcess(
+            command, ready="start worker processes", folder=self.folder, environment={}
+        )
+
+    def replaced(self) -> Mapping[str, str]:
+        """What of the shipped files is of this test's own."""
+        place, host = self.place, "www.example.org" if self.prefix else "dav.example.org"
+        backend = f"unix:{place.backend}" if place.backend.startswith("/") else place.backend
+        letsencrypt = f"/etc/letsencrypt/live/{host}"
+        found = {
+            f"{letsencrypt}/fullchain.pem": str(self.certificate.chain),
+            f"{letsencrypt}/privkey.pem": str(self.certificate.key),
+            host: "localhost",
+            "listen 443 ssl": f"listen 127.0.0.1:{self.port} ssl",
+            "unix:/run/kalends/kalends.sock": backend,
+            "/etc/kalends/users.htpasswd": str(place.passwords),
+            "/var/lib/kalends/feeds": str(place.feeds),
+            "/var/log/nginx/": f"{self.folder}/",
+        }
+        if self.prefix:
+            found |= {"root /var/www/html": f"root {self.folder}", "/access.log": "/kalends.log"}
+        else:
+            found |= {"listen 80": f"listen 127.0.0.1:{self.http_port}"}
+        return found
+
+
+def _environment() -> Path:
+    """An environment of Debian's Python, which is mod_wsgi's, with what these tests run with.
+
+    mod_wsgi asks with access(2) whether it can be read, which knows no capabilities: a test's
+    folder is for its user alone.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="kalends-environment-"))
+    folder.chmod(0o755)
+    packages = folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    (packages / "tests.pth").write_text(f"{sysconfig.get_path('purelib')}\n{_PLUGINS}\n")
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "bin" / "python").unlink(missing_ok=True)
+    (folder / "bin" / "python").symlink_to("/usr/bin/python3")
+    (folder / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    return folder
+
+
+def _replaced(text: str, pattern: str, replacement: str) -> str:
+    """The text with each match replaced; there has to be one."""
+    changed, count = re.subn(pattern, replacement, text)
+    assert count, f"no line matches {pattern!r}"
+    return changed
