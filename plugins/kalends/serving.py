@@ -21,6 +21,8 @@ from gunicorn.glogging import Logger
 
 from kalends import wsgi
 from kalends.errors import ConfigurationError
+from kalends.httpserver.crew import Limits
+from kalends.httpserver.shares import Shares
 from kalends.settings import Settings
 from kalends.worker import BoundedWorker
 
@@ -31,6 +33,7 @@ KEEP_ALIVE_SECONDS = 75
 """How long a connection without a request is kept: longer than proxies keep theirs."""
 
 _BACKLOG = 1024
+_CONNECTIONS = 1000
 _SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
@@ -77,6 +80,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
+        BoundedWorker.limits = Limits(
+            header_seconds=settings.timeout,
+            idle_seconds=KEEP_ALIVE_SECONDS,
+            body=settings.max_content_length,
+            links=_CONNECTIONS,
+        )
+        BoundedWorker.shares = Shares()
         super().__init__()
 
     def load_config(self) -> None:
@@ -90,20 +100,16 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             # A worker whose main loop stands still for so long is replaced.
             "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
-            "keepalive": KEEP_ALIVE_SECONDS,
             "backlog": _BACKLOG,
             "accesslog": "-",
             "errorlog": "-",
             "loglevel": "warning",
             "logger_class": AccessLogger,
             "post_worker_init": self._worker_ready,
+            "child_exit": _worker_gone,
             "proc_name": "kalends",
             # No socket beside ours that takes commands.
             "control_socket_disable": True,
-            # What the outside looks like is told by `proxies`, the same under any WSGI server.
-            "secure_scheme_headers": {},
-            "forwarder_headers": "",
-            "header_map": "drop",
         }
         if settings.certificate:
             options["certfile"] = str(settings.certificate)
@@ -129,6 +135,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         url = _answers(address, tls)
         sys.stdout.write(f"Kalends serves {url}\n{self._announce(url)}")
         sys.stdout.flush()
+
+
+def _worker_gone(_server: Any, worker: Any) -> None:
+    BoundedWorker.shares.leave(worker.age)
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:
@@ -228,5 +238,4 @@ def serve(
         listeners: from ``open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
-    BoundedWorker.header_seconds = settings.timeout
     Server(settings, listeners, announce).run()

@@ -1,75 +1,71 @@
-"""A gunicorn thread worker that bounds how long a client may hold a thread, and stays with it.
-
-gunicorn's own reads requests from, and writes answers to, a blocking socket without any limit, so
-that as many stalled clients as there are threads stop a worker for ever. Here the worker's main
-loop, which turns at least once a second, shuts down the socket of a connection that has been at one
-request for too long: the blocked thread wakes up and is free again. That covers the TLS handshake,
-the header, the body and the answer, each also when it comes in single octets.
-
-Programs ask several things one after the other. Handing each request of a connection from the main
-loop to a thread takes longer than many an answer, so a thread waits a moment for the next request
-before it gives the connection back, while there are threads enough.
-"""
+"""A gunicorn worker that serves by our own threads: gunicorn starts, watches and stops it."""
 
 from __future__ import annotations
 
-import contextlib
+import os
 import select
-import socket
 import time
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from gunicorn.workers import gthread
+from gunicorn.workers.base import Worker
 
-_WHOLE = 10
-"""How many times as long as the header may take the whole request may, its answer included."""
+from kalends.httpserver.crew import Crew, Limits
+from kalends.httpserver.shares import Shares
+from kalends.httpserver.tls import Certificate
+
+LINGER_SECONDS = 0.5
+"""How long a stopping worker keeps idle connections: a request may be on its way already."""
 
 
-_LINGER_MILLISECONDS = 2
+class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
+    """A worker process; what a client may take of it is bounded."""
 
+    limits: ClassVar[Limits]
+    """Set before the workers start."""
 
-class BoundedWorker(gthread.ThreadWorker):  # type: ignore[misc] # gunicorn is not typed
-    """gunicorn's thread worker in which each request has an end."""
+    shares: ClassVar[Shares]
+    """Made before the workers start."""
 
-    header_seconds: ClassVar[float] = 30.0
-    """How long a request's header may take; set before the workers start."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._deadlines: dict[Any, float] = {}
-
-    def handle(self, conn: Any) -> Any:
-        """Serve one request; a connection that has sent nothing yet waits without a thread."""
-        if not conn.initialized and not conn.wait_for_data(0):
-            return gthread._DEFER
-        try:
-            while True:
-                self._deadlines[conn] = time.monotonic() + self.header_seconds
-                keep = super().handle(conn)
-                if keep is not True or not self._has_more(conn):
-                    return keep
-        finally:
-            self._deadlines.pop(conn, None)
-
-    def _has_more(self, conn: Any) -> bool:
-        """Wait a moment for the next request, unless threads are getting scarce."""
-        if not self.alive or 2 * len(self._deadlines) > self.cfg.threads:
-            return False
+    def run(self) -> None:
+        """Serve until told to stop."""
+        certificate = None
+        if self.cfg.is_ssl:
+            certificate = Certificate(self.cfg.certfile, self.cfg.keyfile)
+        crew = Crew(
+            self.wsgi,
+            self.log,
+            self.sockets,
+            self.limits,
+            threads=self.cfg.threads,
+            certificate=certificate,
+            shares=self.shares,
+            number=self.age,
+        )
+        crew.start()
         waiting = select.poll()
-        waiting.register(conn.sock, select.POLLIN)
-        return bool(waiting.poll(_LINGER_MILLISECONDS))
+        waiting.register(self.PIPE[0], select.POLLIN)  # a signal has come
+        waiting.register(crew.bell, select.POLLIN)
+        self._tend(crew, waiting)
+        crew.stop()
+        self._see_out(crew, waiting)
 
-    def handle_request(self, req: Any, conn: Any) -> Any:
-        """Run the application: from here on body and answer have their own time."""
-        self._deadlines[conn] = time.monotonic() + self.header_seconds * _WHOLE
-        return super().handle_request(req, conn)
+    def _tend(self, crew: Crew, waiting: select.poll) -> None:
+        tidied = 0.0
+        while self.alive and self.ppid == os.getppid():
+            now = time.monotonic()
+            if now - tidied >= 1:
+                tidied = now
+                self.notify()
+                crew.tidy()
+            waiting.poll(crew.watch() * 1000)
 
-    def murder_pending(self) -> None:
-        """Shut down what is over time; called at each turn of the worker's main loop."""
-        super().murder_pending()
+    def _see_out(self, crew: Crew, waiting: select.poll) -> None:
+        """Let connections end, for as long as a graceful stop may take."""
         now = time.monotonic()
-        for conn, deadline in list(self._deadlines.items()):
-            if deadline < now:
-                # socket.socket's own method: SSLSocket's would drop TLS under the reading thread.
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(conn.sock, socket.SHUT_RDWR)
+        until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
+        while not crew.is_idle and time.monotonic() < until:
+            self.notify()
+            crew.tidy()
+            if time.monotonic() > linger:
+                crew.end_idle()
+            waiting.poll(min(crew.watch(), 0.05) * 1000)

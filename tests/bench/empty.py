@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from kalends import configuration, serving
-from kalends.worker import BoundedWorker
 
 
 class Nothing:
@@ -37,7 +36,6 @@ class EmptyServer(serving.Server):
 def main() -> None:
     """Serve until told to stop."""
     settings = configuration.load(Path(sys.argv[1]))[1]
-    BoundedWorker.header_seconds = settings.timeout
     EmptyServer(settings, serving.open_listeners(settings), lambda url: "").run()
 
 

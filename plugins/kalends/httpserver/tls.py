@@ -1,0 +1,54 @@
+"""The certificate of the server, read anew when it was renewed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import threading
+from pathlib import Path
+
+_log = logging.getLogger("kalends.server")
+
+_Stamp = tuple[tuple[int, int, int], ...]
+
+
+class Certificate:
+    """A certificate chain and its key, as they are at the next connection.
+
+    Args:
+        chain: PEM, the server's own certificate first.
+        key: PEM.
+
+    Raises:
+        OSError: they cannot be read, or do not fit each other.
+    """
+
+    def __init__(self, chain: Path, key: Path) -> None:
+        self._chain = chain
+        self._key = key
+        self._lock = threading.Lock()
+        self._seen = self._stamp()
+        self._context = self._made()
+
+    def context(self) -> ssl.SSLContext:
+        """What to shake hands with; a renewal that cannot be used yet leaves the old one."""
+        with self._lock:
+            try:
+                seen = self._stamp()
+                if seen != self._seen:
+                    self._seen = seen
+                    self._context = self._made()
+            except OSError as error:
+                _log.error("certificate %s: %s; the one before stays", self._chain, error)
+            return self._context
+
+    def _stamp(self) -> _Stamp:
+        found = (os.stat(self._chain), os.stat(self._key))  # noqa: PTH116 - at each connection
+        return tuple((status.st_ino, status.st_mtime_ns, status.st_size) for status in found)
+
+    def _made(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["http/1.1"])
+        context.load_cert_chain(self._chain, self._key)
+        return context
