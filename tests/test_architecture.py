@@ -26,8 +26,9 @@ ROWS = [
     {"importing", "transfer", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},
+    {"worker"},
     {
-        "worker",
+        "httpserver",
         "feedslistener",
         "errors",
         "atomicfile",

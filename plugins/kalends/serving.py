@@ -21,8 +21,9 @@ from gunicorn.glogging import Logger
 
 from kalends import wsgi
 from kalends.errors import ConfigurationError
-from kalends.httpserver.crew import Limits
+from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
+from kalends.httpserver.tls import Certificate
 from kalends.settings import Settings
 from kalends.worker import BoundedWorker
 
@@ -147,9 +148,15 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
     Nothing is opened if systemd has opened sockets for us.
 
     Raises:
-        ConfigurationError: an address is taken or is not ours.
+        ConfigurationError: an address is taken or is not ours, or the certificate cannot be used.
     """
     opened: list[socket.socket] = []
+    if settings.certificate and settings.key:
+        try:
+            Certificate(settings.certificate, settings.key)
+        except OSError as error:
+            why = f"cannot be used with its key: {error.strerror or error}"
+            raise ConfigurationError(str(settings.certificate), why) from None
     if os.environ.get("LISTEN_FDS"):
         return opened
     for host in (*settings.hosts, *settings.feeds_hosts):

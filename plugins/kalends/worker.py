@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import select
 import time
+from pathlib import Path
 from typing import ClassVar
 
 from gunicorn.workers.base import Worker
 
-from kalends.httpserver.crew import Crew, Limits
+from kalends.httpserver.service import Limits, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 
@@ -30,8 +31,8 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         """Serve until told to stop."""
         certificate = None
         if self.cfg.is_ssl:
-            certificate = Certificate(self.cfg.certfile, self.cfg.keyfile)
-        crew = Crew(
+            certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
+        service = Service(
             self.wsgi,
             self.log,
             self.sockets,
@@ -41,31 +42,31 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             shares=self.shares,
             number=self.age,
         )
-        crew.start()
+        service.start()
         waiting = select.poll()
         waiting.register(self.PIPE[0], select.POLLIN)  # a signal has come
-        waiting.register(crew.bell, select.POLLIN)
-        self._tend(crew, waiting)
-        crew.stop()
-        self._see_out(crew, waiting)
+        waiting.register(service.ear, select.POLLIN)
+        self._tend(service, waiting)
+        service.stop()
+        self._see_out(service, waiting)
 
-    def _tend(self, crew: Crew, waiting: select.poll) -> None:
+    def _tend(self, service: Service, waiting: select.poll) -> None:
         tidied = 0.0
         while self.alive and self.ppid == os.getppid():
             now = time.monotonic()
             if now - tidied >= 1:
                 tidied = now
                 self.notify()
-                crew.tidy()
-            waiting.poll(crew.watch() * 1000)
+                service.tidy()
+            waiting.poll(service.watch() * 1000)
 
-    def _see_out(self, crew: Crew, waiting: select.poll) -> None:
+    def _see_out(self, service: Service, waiting: select.poll) -> None:
         """Let connections end, for as long as a graceful stop may take."""
         now = time.monotonic()
         until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
-        while not crew.is_idle and time.monotonic() < until:
+        while not service.is_idle and time.monotonic() < until:
             self.notify()
-            crew.tidy()
+            service.tidy()
             if time.monotonic() > linger:
-                crew.end_idle()
-            waiting.poll(min(crew.watch(), 0.05) * 1000)
+                service.end_idle()
+            waiting.poll(min(service.watch(), 0.05) * 1000)

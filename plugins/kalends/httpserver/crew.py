@@ -10,99 +10,31 @@ from __future__ import annotations
 import logging
 import os
 import select
-import socket
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from http import HTTPStatus
-from typing import Any, Protocol
-
-from kalends.httpserver import answers
-from kalends.httpserver.answers import Answer
-from kalends.httpserver.environ import connection_environ, request_environ
-from kalends.httpserver.links import Link, Phase
-from kalends.httpserver.messages import Message, MessageReader, RefusedError
-from kalends.httpserver.shares import Shares
-from kalends.httpserver.tls import Certificate
 
 _log = logging.getLogger("kalends.server")
 
 WATCH_SECONDS = 0.004
-"""How long a request may keep the one who looks before somebody else does."""
+"""How long what was found may keep the one who looks before somebody else does."""
 
-_WHOLE = 10
-"""How many times as long as the header the whole request may take, and the whole answer."""
-
-_GOODBYE_SECONDS = 2
 _DOZE_SECONDS = 1.0
 _DOZE_AFTER = 25
-_ONCE = select.EPOLLONESHOT
-
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class AccessLog(Protocol):
-    """Where each answered request is told."""
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        """Tell of one."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What clients may take.
-
-    Attributes:
-        header_seconds: for a header; for the whole request, and for its answer, ten times that.
-        idle_seconds: between two requests.
-        body: octets of one.
-        links: connections at a time.
-    """
-
-    header_seconds: float
-    idle_seconds: float
-    body: int
-    links: int
 
 
 class Crew:
-    """Serves connections with a number of threads.
+    """Threads that take turns at looking.
 
     Args:
-        app: the WSGI application.
-        listeners: sockets that listen.
-        threads: how many requests are worked at, at a time.
-        number: the worker's, among those that share ``shares``.
+        epoll: where they look; each file descriptor in it is armed for one event.
+        deal_with: what to do with a descriptor that is ready.
+        threads: how many there are.
     """
 
-    def __init__(
-        self,
-        app: App,
-        log: AccessLog,
-        listeners: Sequence[socket.socket],
-        limits: Limits,
-        *,
-        threads: int,
-        certificate: Certificate | None,
-        shares: Shares,
-        number: int,
-    ) -> None:
-        self._app = app
-        self._access_log = log
-        self._limits = limits
-        self._certificate = certificate
-        self._shares = shares
-        self._number = number
-        self._links: dict[int, Link] = {}
-        self._listeners = {listener.fileno(): listener for listener in listeners}
-        self._shy: list[int] = []
-        self._patient = True
-        self._alive = True
-        self._errors = _Errors()
-        self._epoll = select.epoll()
+    def __init__(self, epoll: select.epoll, deal_with: Callable[[int], None], threads: int) -> None:
+        self._epoll = epoll
+        self._deal_with = deal_with
         self._lead = threading.Lock()
         self._leader: object = None
         self._guard = threading.Lock()
@@ -117,30 +49,29 @@ class Crew:
             for n in range(threads)
         ]
 
-    # What the process's main thread does:
-
     def start(self) -> None:
-        """Begin to accept connections."""
-        self._shares.tell(self._number, 0)
-        for fd, listener in self._listeners.items():
-            listener.setblocking(False)
-            self._epoll.register(fd, select.EPOLLIN | _ONCE)
+        """Begin to look."""
         for thread in self._threads:
             thread.start()
 
     @property
-    def bell(self) -> int:
-        """A file descriptor that is readable when `watch` should be called again soon."""
+    def ear(self) -> int:
+        """A file descriptor that is readable when `watch` should be called."""
         return self._ear
 
+    def ring(self) -> None:
+        """Have `watch` called soon."""
+        with suppress(BlockingIOError):
+            os.write(self._bell, b"!")
+
     def watch(self) -> float:
-        """See to it that somebody looks; returns in how many seconds to call again."""
+        """See to it that somebody looks; for the process's main thread.
+
+        Returns:
+            in how many seconds to call it again, if nobody rings before.
+        """
         with suppress(BlockingIOError):
             os.read(self._ear, 1 << 10)
-        for fd in self._shy:
-            self._patient = False
-            self._epoll.modify(fd, select.EPOLLIN | _ONCE)
-        self._shy = []
         turn, leader = self._turn, self._leader
         if turn != self._seen_turn:
             self._seen_turn, self._quiet_ticks = turn, 0
@@ -153,52 +84,27 @@ class Crew:
         self._dozing = True
         return _DOZE_SECONDS if turn == self._turn else WATCH_SECONDS
 
-    def tidy(self) -> None:
-        """Cut the connections whose time is over; to be called every second or so."""
-        now = time.monotonic()
-        for link in list(self._links.values()):
-            if link.deadline < now:
-                link.cut()
-
-    def stop(self) -> None:
-        """Accept nothing more; each connection ends with the answer it is at."""
-        self._alive = False
-        self._shares.leave(self._number)
-        for fd in self._listeners:
-            self._epoll.unregister(fd)
-        self._shy = []
-
-    def end_idle(self) -> None:
-        """Cut the connections that wait for a request."""
-        for link in list(self._links.values()):
-            if link.phase is Phase.IDLE:
-                link.cut()
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether no connection is left."""
-        return not self._links
-
-    # What a thread does:
-
     def _work(self) -> None:
         while True:
             self._lead.acquire()
             me = self._leader = object()
             while self._leader is me:
                 try:
-                    ready = self._epoll.poll(-1, 1)
-                    self._turn += 1
-                    self._at_work = self._turn
-                    if self._dozing:
-                        self._dozing = False
-                        self._ring()
-                    for fd, _ in ready:
-                        self._deal_with(fd)
+                    self._look()
                 except Exception:  # noqa: BLE001 - a bug of ours must not end the thread
                     _log.exception("an error of ours between two requests")
                 if self._leader is me:
                     self._at_work = 0
+
+    def _look(self) -> None:
+        ready = self._epoll.poll(-1, 1)
+        self._turn += 1
+        self._at_work = self._turn
+        if self._dozing:
+            self._dozing = False
+            self.ring()
+        for fd, _ in ready:
+            self._deal_with(fd)
 
     def _relieve(self, leader: object) -> None:
         """Let another thread look, if ``leader`` still does."""
@@ -207,171 +113,3 @@ class Crew:
                 self._leader = None
                 self._at_work = 0
                 self._lead.release()
-
-    def _ring(self) -> None:
-        with suppress(BlockingIOError):
-            os.write(self._bell, b"!")
-
-    def _deal_with(self, fd: int) -> None:
-        listener = self._listeners.get(fd)
-        if listener is not None:
-            self._accept(fd, listener)
-            return
-        link = self._links.get(fd)
-        if link is None:
-            return
-        try:
-            goes_on = self._advance(link)
-        except OSError:  # the client is gone
-            goes_on = False
-        except Exception:  # noqa: BLE001 - a bug of ours ends the connection, and is logged
-            _log.exception("an error of ours in the middle of an answer")
-            goes_on = False
-        if goes_on:
-            self._epoll.modify(fd, link.waits_for | _ONCE)
-        else:
-            self._part_from(fd, link)
-
-    def _accept(self, fd: int, listener: socket.socket) -> None:
-        if not self._alive:
-            return
-        if self._patient and self._shares.has_most(len(self._links)):
-            self._shy.append(fd)  # a worker with fewer connections may take it meanwhile
-            self._ring()
-            return
-        self._patient = True
-        try:
-            sock, client = listener.accept()
-        except BlockingIOError:
-            pass
-        except OSError as error:
-            _log.error("cannot accept a connection: %s", error.strerror)
-            self._shy.append(fd)
-            self._ring()
-            return
-        else:
-            self._welcome(sock, client, listener)
-        if self._alive:
-            self._epoll.modify(fd, select.EPOLLIN | _ONCE)
-
-    def _welcome(self, sock: socket.socket, client: Any, listener: socket.socket) -> None:
-        if len(self._links) >= self._limits.links:
-            self._make_room()
-        sock.setblocking(False)
-        if sock.family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        scheme = "http"
-        if self._certificate:
-            scheme = "https"
-            sock = self._certificate.context().wrap_socket(
-                sock, server_side=True, do_handshake_on_connect=False
-            )
-        environ = connection_environ(client, listener.getsockname(), scheme, self._errors)
-        link = Link(sock, environ, MessageReader(self._limits.body))
-        link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
-        self._links[sock.fileno()] = link
-        self._shares.tell(self._number, len(self._links))
-        self._epoll.register(sock.fileno(), select.EPOLLIN | _ONCE)
-
-    def _make_room(self) -> None:
-        """Cut the connection that has waited longest for its client's next word."""
-        waiting = [x for x in self._links.values() if x.phase in (Phase.IDLE, Phase.HEAD)]
-        if waiting:
-            min(waiting, key=lambda link: link.deadline).cut()
-
-    def _part_from(self, fd: int, link: Link) -> None:
-        del self._links[fd]
-        link.close()
-        if self._alive:
-            self._shares.tell(self._number, len(self._links))
-
-    def _advance(self, link: Link) -> bool:
-        """Go on with a connection until it has to wait; false if it is at its end."""
-        while True:
-            if link.has_answer:
-                if not link.push():
-                    return True
-                if not link.keep or not self._alive:
-                    self._say_goodbye(link)
-                else:
-                    link.enter(Phase.IDLE, time.monotonic() + self._limits.idle_seconds)
-            elif link.reader.whole and link.phase is not Phase.GOODBYE:
-                self._answer(link, link.reader.whole.popleft())
-            elif link.refused:
-                refusal = answers.refusal(link.refused)
-                link.keep, link.refused = False, None
-                link.answer(refusal, iter(()), lambda: None)
-            else:
-                data = link.receive()
-                if data is None:
-                    return True
-                if not data:
-                    return False
-                if link.phase is not Phase.GOODBYE:
-                    self._take(link, data)
-
-    def _say_goodbye(self, link: Link) -> None:
-        link.say_goodbye()
-        link.enter(Phase.GOODBYE, time.monotonic() + _GOODBYE_SECONDS)
-
-    def _take(self, link: Link, data: bytes) -> None:
-        reader = link.reader
-        try:
-            reader.feed(data)
-        except RefusedError as error:
-            link.refused = error.status
-            return
-        if reader.is_in_body:
-            if link.phase is not Phase.BODY:
-                seconds = self._limits.header_seconds * _WHOLE
-                link.enter(Phase.BODY, time.monotonic() + seconds)
-            if reader.wants_continue():
-                link.sock.send(answers.CONTINUE)
-        elif reader.is_within and link.phase is Phase.IDLE:
-            link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
-
-    def _answer(self, link: Link, message: Message) -> None:
-        """Let the application answer a request."""
-        link.enter(Phase.WORK)
-        began = time.perf_counter()
-        answer = Answer(message, keep_alive=message.keep_alive and self._alive)
-        environ = request_environ(link.environ, message)
-        body: Iterable[bytes] = ()
-        try:
-            body = self._app(environ, answer.start)
-            pieces = answer.octets(body)
-            first = next(pieces)
-        except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
-            _log.exception("an error of ours in a %s", message.method)
-            answer = Answer(message, keep_alive=False)
-            answer.status = "500 Internal Server Error"
-            first, pieces = answers.refusal(HTTPStatus.INTERNAL_SERVER_ERROR), iter(())
-
-        def done() -> None:
-            seconds = time.perf_counter() - began
-            try:
-                self._access_log.access(answer, message, environ, timedelta(seconds=seconds))
-            finally:
-                if message.body:
-                    message.body.close()
-                if hasattr(body, "close"):
-                    body.close()
-
-        link.keep = answer.keep_alive
-        link.enter(Phase.ANSWER, time.monotonic() + self._limits.header_seconds * _WHOLE)
-        link.answer(first, pieces, done)
-
-
-class _Errors:
-    """``wsgi.errors``: what the application writes there is in the log."""
-
-    def write(self, text: str) -> None:
-        if text.strip():
-            _log.error("%s", text.rstrip())
-
-    def writelines(self, lines: Iterator[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
