@@ -19,11 +19,11 @@ PACKAGE = ROOT / "plugins" / "kalends"
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving"},
-    {"checking", "demo", "feedcommand", "transfercommand", "usercommand"},
+    {"checking", "demo", "backupcommand", "feedcommand", "transfercommand", "usercommand"},
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
     {"accountpage"},
-    {"importing", "transfer", "login", "accounts", "removal"},
+    {"importing", "transfer", "backups", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},
     {"worker"},

@@ -34,6 +34,7 @@ from kalends.store.engine import Database, open_database
 from kalends.store.feeds import FeedSource, PublicationLog, SecretBook
 from kalends.store.migrate import migrate
 from kalends.store.outsiders import Outsiders
+from kalends.store.presence import Presence
 
 _log = logging.getLogger("kalends")
 
@@ -212,10 +213,24 @@ def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterat
         built = Assembly(settings, database)
         if first:
             first(built)
-        migrate(database)
+        migrate(database, settings.own_folder)
         yield built
     finally:
         database.close()
+
+
+def _present(url: str) -> Presence | None:
+    """The mark that this process serves from a store in a file; on a server the sessions tell.
+
+    Raises:
+        KalendsError: the store is being restored, or cannot be used.
+    """
+    database = open_database(url)
+    if database.folder is None:
+        return None
+    presence = Presence(database.name)
+    presence.serve()
+    return presence
 
 
 class Served:
@@ -230,6 +245,7 @@ class Served:
 
     def __init__(self, path: Path) -> None:
         radicale_configuration, settings = configuration.load(path)
+        self._presence = _present(settings.database)
         self._application = Application(radicale_configuration)
         storage = self._application.storage
         self._assembly = Assembly(settings, storage.database)
@@ -265,6 +281,8 @@ class Served:
             self._feeds.stop()
         self._login.close()
         self._assembly.database.close()
+        if self._presence:
+            self._presence.leave()
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""

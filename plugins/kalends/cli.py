@@ -13,6 +13,7 @@ from pathlib import Path
 from kalends import (
     __version__,
     assembly,
+    backupcommand,
     configuration,
     demo,
     feedcommand,
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     transfercommand.register(command)
     feedcommand.register(command)
     usercommand.register(command)
+    backupcommand.register(command)
     return parser
 
 

@@ -92,6 +92,11 @@ class Settings:
         """The ports of ``feeds_hosts``."""
         return frozenset(int(_port(host)) for host in self.feeds_hosts)
 
+    @property
+    def own_folder(self) -> Path | None:
+        """A folder of this host that Kalends may write to, whatever the store is in; or None."""
+        return self.nonce_folder or (self.feeds_folder if self.feeds else None)
+
 
 def listeners(value: object) -> tuple[str, ...]:
     """``[server] hosts``: addresses to listen on, separated by commas.

@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from email.utils import formatdate
+from pathlib import Path
 from typing import Any, overload
 
 from radicale import config, pathutils, types
@@ -205,7 +206,10 @@ class Storage(BaseStorage):
     def __init__(self, configuration: config.Configuration) -> None:
         super().__init__(configuration)
         self.database = open_database(configuration.get("storage", "database"))
-        migrate(self.database)
+        own = configuration.get("auth", "nonce_folder") or (
+            configuration.get("kalends", "feeds") and configuration.get("kalends", "feeds_folder")
+        )
+        migrate(self.database, Path(own).expanduser() if own else None)
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_group_collections = configuration.get("storage", "group_collections")
         self._current = threading.local()

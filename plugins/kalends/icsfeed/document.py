@@ -102,7 +102,9 @@ class _Composition:
         parts.note(
             version=self._target.name,
             day=self._today.isoformat(),
-            calendars=json.dumps({c.id: [c.path, c.modseq] for c in self._calendars.values()}),
+            calendars=json.dumps(
+                {c.id: [c.path, c.life, c.modseq] for c in self._calendars.values()}
+            ),
             rules=repr(self._feed.rules),
         )
 
@@ -130,19 +132,20 @@ class _Composition:
     def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
         """Make the version from the one before; False if that cannot be done."""
         old = self._target.parent / before.get("version", "")
-        known = {int(i): (path, m) for i, (path, m) in json.loads(before["calendars"]).items()}
+        stood = {int(i): state for i, state in json.loads(before["calendars"]).items()}
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
             return False
-        if {i: path for i, (path, _) in known.items()} != {
-            c.id: c.path for c in self._calendars.values()
+        if {i: state[:-1] for i, state in stood.items()} != {
+            c.id: [c.path, c.life] for c in self._calendars.values()
         }:
             return False
-        if any(m < self._snapshot.oldest_change(i) for i, (_, m) in known.items()):
+        known = {number: state[-1] for number, state in stood.items()}
+        if any(m < self._snapshot.oldest_change(i) for i, m in known.items()):
             return False
         if self._today.isoformat() < before.get("day", ""):  # the clock was put back
             return False
         uids = set(parts.leaving(self._today))
-        for number, (_, modseq) in known.items():
+        for number, modseq in known.items():
             if self._calendars[number].modseq != modseq:
                 uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
                 uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))

@@ -22,6 +22,10 @@ class CalendarState(Protocol):
         """Its path without a slash at either end: ``alice/work``."""
 
     @property
+    def life(self) -> str:
+        """Names the life in which its change numbers count: a restored backup begins another."""
+
+    @property
     def modseq(self) -> int:
         """Its change number: it grows with every change of its objects or properties."""
 

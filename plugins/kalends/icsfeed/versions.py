@@ -164,7 +164,7 @@ class Versions:
                 COMPOSER,
                 feed.name,
                 feed.rules,
-                [(c.id, c.path, c.modseq, c.changed) for c in calendars],
+                [(c.id, c.path, c.life, c.modseq, c.changed) for c in calendars],
                 # The date is part of what a feed with a window is, and of nothing else.
                 *([day.isoformat()] if has_window else []),
             )

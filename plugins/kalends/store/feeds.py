@@ -30,11 +30,13 @@ class CalendarState:
     """A calendar: its path without slashes at the ends, its change number and properties.
 
     Attributes:
+        life: names the life in which its change numbers count.
         changed: the time of its last change, microseconds since 1970.
     """
 
     id: int
     path: str
+    life: str
     modseq: int
     changed: int
     props: Mapping[str, str]
@@ -94,7 +96,7 @@ class Snapshot:
     def calendars(self) -> list[CalendarState]:
         """All calendars, by path."""
         return [
-            CalendarState(row.id, row.path, row.modseq, row.changed, row.props)
+            CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
             for row in collections.with_tag(self._connection, "VCALENDAR")
         ]
 

@@ -1,39 +1,64 @@
-"""Bringing a database to the schema that this code needs (Alembic)."""
+"""Bringing a database to the schema that this code needs, with a copy of it taken first."""
 
 from __future__ import annotations
 
+import logging
+from contextlib import suppress
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
-
-from kalends.errors import SchemaVersionError
+from kalends.atomicfile import sync_folder
+from kalends.errors import ConfigurationError, SchemaVersionError, StoreFullError
+from kalends.store import copies, versions
 from kalends.store.engine import Database
 from kalends.store.schema import HEAD
 
+_log = logging.getLogger("kalends.store")
 
-def migrate(database: Database) -> None:
+
+def migrate(database: Database, copies_folder: Path | None = None) -> None:
     """Create or upgrade the tables, in one transaction; a database that is up to date is only read.
+
+    Before an upgrade the database as it is is copied to a file that ``kalends backup --restore``
+    takes, of this version or the one before.
+
+    Args:
+        copies_folder: where that copy goes, if the database lies on no disk of this host.
 
     Raises:
         SchemaVersionError: a newer Kalends wrote this database; nothing was changed.
+        ConfigurationError: no copy could be taken; nothing was changed.
     """
     with database.read() as connection:
-        if _version(connection) == HEAD:
+        if versions.of(connection) == HEAD:
             return
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with database.write() as connection:
-        found = _version(connection)  # another process may have been here meanwhile
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if found is not None and found not in known:
+        found = versions.of(connection)  # another process may have been here meanwhile
+        if found is not None and found not in versions.known():
             raise SchemaVersionError(database.name, found, HEAD)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        if found is not None and found != HEAD:
+            # Nobody else writes now, so that the copy is what is upgraded.
+            _copy_first(database, found, copies_folder)
+        versions.upgrade(connection, "head")
 
 
-def _version(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def _copy_first(database: Database, found: str, folder: Path | None) -> None:
+    if database.folder is not None:
+        copy = Path(f"{database.name}-before-{HEAD}")
+    elif folder is not None and folder.is_dir():
+        copy = folder / f"kalends.db-before-{HEAD}"
+    else:
+        why = "its schema must be upgraded, and no folder is known for the copy that is taken first"
+        raise ConfigurationError(database.name, f"{why}: name [auth] nonce_folder")
+    made = copy.with_name(f".{copy.name}.tmp")
+    try:
+        made.unlink(missing_ok=True)
+        copies.copy_out(database, made)
+        made.replace(copy)
+        sync_folder(copy.parent)
+    except (OSError, StoreFullError) as error:
+        with suppress(OSError):
+            made.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else error
+        why = f"no copy could be taken before the upgrade of the schema: {reason}"
+        raise ConfigurationError(str(copy), why) from None
+    _log.warning("the database has schema %s, and gets %s; its copy is %s", found, HEAD, copy)

@@ -1,0 +1,191 @@
+"""A copy back into the place of a store; what was there before is kept.
+
+Clients hold sync-tokens, and disks hold feeds, of a time that the copy does not know: every
+collection begins a new life, so that none of those is taken for a state of now.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import sqlite3
+from collections.abc import Collection
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, create_engine, delete, func, insert, select, text, update
+from sqlalchemy.engine import URL
+
+from kalends.atomicfile import sync_folder
+from kalends.errors import SchemaVersionError
+from kalends.store import versions
+from kalends.store.copies import CopyError, require_whole
+from kalends.store.engine import Database
+from kalends.store.presence import Presence, StoreInUseError
+from kalends.store.schema import HEAD, calendar_object, collection, delivery, metadata, publication
+
+_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What stands in the store now.
+
+    Attributes:
+        kept: what it was before, if that lay in a file.
+    """
+
+    collections: int
+    objects: int
+    kept: Path | None
+
+
+def restore(database: Database, copy: Path) -> Restored:
+    """Let the store hold what a copy holds.
+
+    Args:
+        copy: of this or an older schema; it is changed, and used up.
+
+    Raises:
+        CopyError: the copy is damaged.
+        SchemaVersionError: a newer Kalends wrote it.
+        StoreInUseError: a server runs on the store.
+        OSError: a file cannot be written.
+    """
+    require_whole(copy)
+    if database.folder is None:
+        return _to_server(database, copy)
+    presence = Presence(database.name)
+    presence.be_alone()
+    try:
+        return _to_file(Path(database.name), copy)
+    finally:
+        presence.leave()
+
+
+def _to_file(place: Path, copy: Path) -> Restored:
+    kept = _kept(place) if place.exists() else None
+    collections, objects = _prepared(copy, _published(kept) if kept else ())
+    like = place if kept else place.parent
+    status = like.stat()
+    with suppress(PermissionError):
+        os.chown(copy, status.st_uid, status.st_gid)
+    if kept:
+        copy.chmod(status.st_mode & 0o777)
+    copy.replace(place)
+    sync_folder(place.parent)
+    return Restored(collections, objects, kept)
+
+
+def _kept(place: Path) -> Path:
+    """The database of now under another name, whole in one file, and in use by nobody."""
+    kept = place.with_name(f"{place.name}-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    beside = [Path(f"{place}{suffix}") for suffix in ("-wal", "-shm")]
+    try:
+        with closing(sqlite3.connect(place, timeout=1)) as old:
+            # Only who is alone with the file may take it out of this mode.
+            (mode,) = old.execute("PRAGMA journal_mode = DELETE").fetchone()
+            if mode != "delete":
+                raise StoreInUseError(f"{place}: another program has it open; end that first")
+    except sqlite3.OperationalError as error:
+        why = f"another program has it open, or it cannot be written: {error}"
+        raise StoreInUseError(f"{place}: {why}") from None
+    except sqlite3.DatabaseError:  # it is damaged: that is why it is being restored
+        for path in beside:
+            with suppress(FileNotFoundError):
+                path.rename(path.with_name(path.name.replace(place.name, kept.name, 1)))
+    try:
+        kept.hardlink_to(place)
+    except OSError:  # a file system without links
+        shutil.copy2(place, kept)
+    return kept
+
+
+def _published(kept: Path) -> list[str]:
+    """The published files that are known of, so that those that should not stand are removed."""
+    try:
+        with closing(sqlite3.connect(f"file:{kept}?mode=ro", uri=True)) as old:
+            return [target for (target,) in old.execute("SELECT target FROM publication")]
+    except sqlite3.DatabaseError:
+        return []
+
+
+def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
+    """Bring a copy to the newest schema and let it begin anew; returns what it holds."""
+    engine = create_engine(URL.create("sqlite", database=str(copy)))
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
+        with engine.begin() as connection:
+            found = versions.of(connection)
+            if found is None:
+                raise CopyError(f"{copy}: is no database of Kalends")
+            if found not in versions.known():
+                raise SchemaVersionError(str(copy), found, HEAD)
+            versions.upgrade(connection, "head")
+        with engine.begin() as connection:
+            _begin_anew(connection, published)
+            counted = [
+                connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in (collection, calendar_object)
+            ]
+    finally:
+        engine.dispose()
+    descriptor = os.open(copy, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return counted[0], counted[1]
+
+
+def _begin_anew(connection: Connection, published: Collection[str]) -> None:
+    for number in connection.execute(select(collection.c.id)).scalars().all():
+        life = update(collection).where(collection.c.id == number)
+        connection.execute(life.values(incarnation=secrets.token_hex(6)))
+    # Nothing is known of what stands there, so that all of it is published again or withdrawn.
+    known = {*connection.execute(select(publication.c.target)).scalars(), *published}
+    connection.execute(delete(publication))
+    if known:
+        rows = [{"target": target, "key": ""} for target in sorted(known)]
+        connection.execute(insert(publication), rows)
+    begun = {"key": "", "etag": "", "failures": 0, "why": "", "due": 0}
+    connection.execute(update(delivery).values(begun | {"claimant": "", "claimed_until": 0}))
+
+
+def _to_server(database: Database, copy: Path) -> Restored:
+    """Replace all rows on a server, in one transaction."""
+    with database.read() as connection:
+        others = connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND application_name = 'kalends' AND pid <> pg_backend_pid()"
+        ).scalar_one()
+        published = connection.execute(select(publication.c.target)).scalars().all()
+    if others:
+        raise StoreInUseError(f"{database.name}: a server runs on it; stop that first")
+    collections, objects = _prepared(copy, published)
+    engine = create_engine(URL.create("sqlite", database=str(copy)))
+    try:
+        with database.write() as connection, engine.connect() as source:
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(delete(table))
+            for table in metadata.sorted_tables:
+                rows = source.execution_options(yield_per=_ROWS).execute(select(table))
+                for some in rows.mappings().partitions():
+                    connection.execute(insert(table), [dict(row) for row in some])
+                _continue_numbers(connection, table.name, "id" in table.c)
+    finally:
+        engine.dispose()
+    copy.unlink()
+    return Restored(collections, objects, None)
+
+
+def _continue_numbers(connection: Connection, table: str, numbered: bool) -> None:
+    """Let the next row have a number that none had."""
+    if numbered:
+        newest = f'SELECT coalesce(max(id), 0) + 1 FROM "{table}"'  # noqa: S608 - our own tables
+        where = f"pg_get_serial_sequence('{table}', 'id')"
+        connection.execute(text(f"SELECT setval({where}, ({newest}), false)"))
