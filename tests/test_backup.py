@@ -299,6 +299,7 @@ def test_a_damaged_store_is_put_aside(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_backup_goes_from_one_database_to_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], postgres: PostgresServer, way: str
 ) -> None:
+    (tmp_path / "feeds").mkdir()
     urls = [f"sqlite:///{tmp_path}/kalends.db", postgres.store()]
     source, target = urls if way == "to PostgreSQL" else urls[::-1]
     options = {"storage__database": source, "kalends__feeds_folder": str(tmp_path / "feeds")}
