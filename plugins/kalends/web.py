@@ -20,7 +20,7 @@ _OR_ASKED = b' || location.search === "?browser"'
 _BEFORE = b"<main>"
 _WAY = (
     b'<nav id="kalends" aria-label="Kalends"><a class="blue" href="account/">'
-    b"Your account: addresses, phones, feeds, files in and out</a></nav>"
+    b"Your account<span>: addresses, phones, feeds, files in and out</span></a></nav>"
 )
 _STYLE = f'<link href="account/.static/{_ASSETS.name("manager.css")}" rel="stylesheet">'.encode()
 _POLICY = {

@@ -38,6 +38,15 @@ for (const button of document.querySelectorAll("button.copy")) {
   });
 }
 
+// The guide for this device stands open.
+const agent = navigator.userAgent;
+const device = /iPhone|iPad/.test(agent) ? "iphone"
+  : /Android/.test(agent) ? "davx5"
+  : /Macintosh/.test(agent) ? "mac"
+  : "";
+const fitting = device && document.getElementById(`with-${device}`);
+if (fitting) fitting.open = true;
+
 const form = document.querySelector("form.import");
 const input = form.querySelector("input[type=file]");
 const drop = form.querySelector(".drop");

@@ -1,0 +1,329 @@
+"""The account page in a real browser: by mouse, by keyboard alone, and without scripts."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from support.browser import barriers, chromium, complaints
+from support.installation import event
+from support.server import KalendsServer
+
+FEEDS = """
+[feed."{user}"]
+title = "All of {user}"
+calendars = ["{user}/*"]
+access = "owner"
+
+[feed.family]
+title = "Family <script>alert(1)</script>"
+calendars = ["alice/*", "bob/*"]
+access = "secret"
+"""
+USERS = {"alice": "wonderland", "bob": "builder"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # A name that is no machine of its own: plain http to it is no secure context.
+    with chromium("--host-resolver-rules=MAP plain.example 127.0.0.1") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
+    running = KalendsServer(tmp_path_factory.mktemp("page") / "server", users=USERS, feeds=FEEDS)
+    yield running
+    running.close()
+
+
+@contextmanager
+def visited(
+    browser: Browser,
+    server: KalendsServer,
+    user: str = "alice",
+    host: str = "",
+    status: str = "none",
+    **more: object,
+) -> Iterator[Page]:
+    """The page of somebody who answers the browser's own dialog.
+
+    It may complain of nothing but, where the test wants one, an answer of this status.
+    """
+    context: BrowserContext = browser.new_context(
+        http_credentials={"username": user, "password": USERS[user]},
+        **more,  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    said = complaints(page)
+    url = server.url.replace("127.0.0.1", host) if host else server.url
+    page.goto(f"{url}.web/account/")
+    yield page
+    context.close()
+    assert [one for one in said if f"status of {status}" not in one] == []
+
+
+def secret_of(page: Page, title: str) -> str:
+    feed = page.locator("article.feed", has_text=title)
+    address = feed.locator(".field", has_text="Your secret address").locator("code").inner_text()
+    return "/" + address.split("/", 3)[3]
+
+
+def ics(name: str, *uids: str) -> dict[str, object]:
+    data = b"".join(event(uid) for uid in uids)
+    return {"name": name, "mimeType": "text/calendar", "buffer": data}
+
+
+def test_the_page_has_no_barriers(browser: Browser, server: KalendsServer) -> None:
+    with visited(browser, server) as page:
+        page.evaluate("""() => {
+            for (const one of document.querySelectorAll("details")) {
+                one.removeAttribute("name");  // which lets one of them be open at a time
+                one.open = true;
+            }
+        }""")
+        assert barriers(page) == []
+    for more in ({"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}):
+        with visited(browser, server, **more) as page:
+            assert barriers(page) == []
+            wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+            assert not wide, "the page is wider than the screen"
+
+
+def test_an_address_is_copied(browser: Browser, server: KalendsServer) -> None:
+    grant = {"permissions": ["clipboard-read", "clipboard-write"]}
+    with visited(browser, server, **grant) as page:
+        page.locator("summary", has_text="DAVx").click()
+        page.get_by_role("button", name="Copy Base URL").click()
+        expect(page.get_by_role("button", name="Copied Base URL")).to_be_visible()
+        expect(page.locator("#told")).to_have_text("Base URL copied")
+        assert page.evaluate("navigator.clipboard.readText()") == f"{server.url}alice/"
+
+
+def test_an_address_is_copied_where_the_browser_has_no_clipboard_for_pages(
+    browser: Browser, server: KalendsServer
+) -> None:
+    with visited(browser, server, host="plain.example") as page:
+        assert not page.evaluate("isSecureContext")
+        page.get_by_role("button", name="Copy Address of Calendar").click()
+        expect(page.locator("#told")).to_have_text("Address of Calendar copied")
+        page.evaluate("""() => {
+            const field = document.createElement("input");
+            field.id = "probe";
+            document.body.append(field);
+            field.focus();
+        }""")
+        page.keyboard.press("Control+V")
+        value = page.locator("#probe").input_value()
+        assert value == f"http://plain.example:{server.port}/alice/calendar/"
+
+
+def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
+    browser: Browser, server: KalendsServer
+) -> None:
+    bad = event("broken").replace(b"DTSTART:2026", b"DTSTART:never")
+    with visited(browser, server) as page:
+        page.evaluate(
+            """([good, bad]) => {
+                const carried = new DataTransfer();
+                carried.items.add(new File([good, bad], "export.ics", {type: "text/calendar"}));
+                const field = document.querySelector(".drop");
+                for (const kind of ["dragenter", "dragover", "drop"]) {
+                    field.dispatchEvent(new DragEvent(
+                        kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+                }
+            }""",
+            [event("dropped").decode(), bad.decode()],
+        )
+        result = page.locator(".results .result")
+        expect(result).to_contain_text("1 new, 0 changed in Calendar.")
+        expect(result).to_be_focused()
+        line = 1 + event("dropped").count(b"\n") + bad[: bad.index(b"DTSTART")].count(b"\n")
+        expect(result.locator(".refused li")).to_contain_text(f"line {line}")
+        expect(page.locator(".going")).to_be_hidden()
+        assert barriers(page) == []
+    assert server.request("GET", "/alice/calendar/dropped.ics", user="alice").status == 200
+
+
+def test_several_files_go_in_one_after_the_other(browser: Browser, server: KalendsServer) -> None:
+    with visited(browser, server) as page:
+        page.locator("#into").select_option(label="Calendar")
+        page.locator("#file").set_input_files([ics("a.ics", "one"), ics("b.ics", "two")])  # type: ignore[list-item]
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator(".results .result")).to_have_count(2)
+        page.locator("#file").set_input_files(
+            {"name": "c.ics", "mimeType": "text/calendar", "buffer": b"nonsense"}
+        )
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator(".results .result").first).to_contain_text("Nothing was taken")
+    for uid in ("one", "two"):
+        assert server.request("GET", f"/alice/calendar/{uid}.ics", user="alice").status == 200
+
+
+def test_a_large_file_goes_in_and_its_progress_is_shown(
+    browser: Browser, server: KalendsServer, tmp_path: Path
+) -> None:
+    large = tmp_path / "large.ics"
+    # Few events with much text: this is about octets on their way.
+    large.write_bytes(
+        b"".join(
+            event(f"large-{number}", "20260105T090000Z", "DESCRIPTION:" + "x" * 500_000)
+            for number in range(20)
+        )
+    )
+    assert large.stat().st_size > 10_000_000
+    with visited(browser, server) as page:
+        page.evaluate("""() => {
+            window.seen = [];
+            const progress = document.getElementById("progress");
+            new MutationObserver(() => window.seen.push(progress.value)).observe(
+                progress, {attributes: true});
+        }""")
+        # Slow enough for something to be seen on the way.
+        slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 8e6}
+        page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+        page.locator("#file").set_input_files(large)
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator(".results .result")).to_contain_text("20 new", timeout=60_000)
+        assert any(0 < value < 1 for value in page.evaluate("window.seen"))
+
+
+def test_a_secret_is_renewed_by_keyboard_alone(browser: Browser, server: KalendsServer) -> None:
+    with visited(browser, server) as page:
+
+        def tab_to(name: str) -> None:
+            for _ in range(120):
+                page.keyboard.press("Tab")
+                if page.evaluate("document.activeElement.textContent").startswith(name):
+                    return
+            raise AssertionError(f"no way to {name} by Tab")
+
+        feed = page.locator("article.feed", has_text="Family")
+        tab_to("Thunderbird")
+        page.keyboard.press("Enter")
+        expect(page.locator("#with-thunderbird .fields").first).to_be_visible()
+        page.locator("article.feed", has_text="All of alice").locator("h3").click()
+        tab_to("Make a secret address of Family")
+        page.keyboard.press("Enter")
+        expect(page.locator(".note.good")).to_contain_text("has this secret address now")
+        old = secret_of(page, "Family")
+        assert server.request("GET", old).status == 200
+        tab_to("Renew the secret address")
+        page.keyboard.press("Enter")
+        tab_to("Renew it now")
+        page.keyboard.press("Enter")
+        expect(feed.locator("code").first).not_to_contain_text(old.split("/")[3])
+        new = secret_of(page, "Family")
+        assert server.request("GET", old).status == 404
+        assert server.request("GET", new).status == 200
+        assert page.locator("script:not([src])").count() == 0
+        assert barriers(page) == []
+
+
+def test_everything_works_without_scripts(browser: Browser, server: KalendsServer) -> None:
+    with visited(browser, server, user="bob", java_script_enabled=False) as page:
+        expect(page.locator("button.copy").first).to_be_hidden()
+        page.locator("#file").set_input_files(ics("plain.ics", "unscripted"))  # type: ignore[arg-type]
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator("h1")).to_have_text("plain.ics")
+        expect(page.locator(".note")).to_contain_text("1 new, 0 changed in Calendar.")
+        page.get_by_role("link", name="To your account page").click()
+        page.locator("article.feed", has_text="All of bob").get_by_role(
+            "button", name=re.compile("Make a secret")
+        ).click()
+        first = secret_of(page, "All of bob")
+        feed = page.locator("article.feed", has_text="All of bob")
+        feed.locator("summary").click()
+        feed.get_by_role("button", name=re.compile("Renew it now")).click()
+        assert secret_of(page, "All of bob") != first
+
+
+def test_without_scripts_and_tls_a_form_still_tells_where_it_is_from(
+    browser: Browser, server: KalendsServer
+) -> None:
+    no_scripts = {"java_script_enabled": False}
+    with visited(browser, server, user="bob", host="plain.example", **no_scripts) as page:
+        page.locator("#file").set_input_files(ics("far.ics", "far"))  # type: ignore[arg-type]
+        page.get_by_role("button", name="Import").click()
+        expect(page.locator(".note")).to_contain_text("1 new")
+
+
+def test_everything_is_downloaded(browser: Browser, server: KalendsServer) -> None:
+    with visited(browser, server) as page:
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Download all").click()
+        assert re.fullmatch(
+            r"alice-calendars-\d{4}-\d\d-\d\d\.zip", download.value.suggested_filename
+        )
+        data = Path(download.value.path()).read_bytes()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert {"Calendar.ics", "Contacts.vcf"} <= set(archive.namelist())
+        assert archive.testzip() is None
+
+
+def test_the_manager_knows_who_comes_from_the_page(browser: Browser, server: KalendsServer) -> None:
+    # Radicale asks whether there is sharing, and learns by a 404 that there is none.
+    with visited(browser, server, status="404") as page:
+        page.get_by_role("link", name="Make, rename or delete calendars").click()
+        shown = page.locator("#collectionsscene article h3", has_text="Tasks")
+        expect(shown).to_be_visible()
+        expect(page.locator("#loginscene")).to_be_hidden()
+        page.get_by_role("link", name=re.compile("Your account")).click()
+        expect(page.get_by_role("heading", name="Connect your programs")).to_be_visible()
+
+
+def test_the_page_of_another_site_cannot_change_anything(
+    browser: Browser, server: KalendsServer
+) -> None:
+    with visited(browser, server, status="403") as page:
+        # Even one that had got hold of a token.
+        token = page.locator("input[name=token]").first.get_attribute("value")
+        before = page.locator("#feeds").inner_html()
+        with another_site(
+            f"""<form method="post" action="{server.url}.web/account/secret">
+            <input name="token" value="{token}"><input name="feed" value="alice">
+            <input name="action" value="make"><button>Win a prize</button></form>"""
+        ) as elsewhere:
+            page.goto(elsewhere)
+            with page.expect_navigation() as arrived:
+                page.get_by_role("button").click()
+            assert arrived.value.status == 403
+        expect(page.locator(".note.bad")).to_contain_text("Nothing was changed")
+        page.goto(f"{server.url}.web/account/")
+        assert page.locator("#feeds").inner_html().count("secret address</dt>") == before.count(
+            "secret address</dt>"
+        )
+
+
+@contextmanager
+def another_site(text: str) -> Iterator[str]:
+    """A page at another origin."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=site.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{site.server_port}/"
+    finally:
+        site.shutdown()
+        thread.join()
+        site.server_close()
