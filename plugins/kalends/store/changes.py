@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from kalends.calobject import Interval
-from kalends.store import objects, occurrences
+from kalends.store import occurrences
 from kalends.store.collections import touch
 from kalends.store.objects import ObjectRow
 from kalends.store.prepared import Prepared
@@ -72,6 +72,9 @@ _STANDING = Prepared(
         or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid")),
     )
 )
+_NAMED = Prepared(
+    select(calendar_object.c.id).where(_IN, calendar_object.c.href == bindparam("href"))
+)
 _PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
 _WRITTEN = (
     *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
@@ -119,11 +122,10 @@ def standing(
 def free_href(connection: Connection, collection_id: int, content: Content) -> str:
     """A name for an object that comes without one: from its UID, plain in every client's eyes."""
     suffix = ".vcf" if content.kind == "VCARD" else ".ics"
-    if (
-        _PLAIN.fullmatch(content.uid)
-        and objects.get(connection, collection_id, content.uid + suffix) is None
-    ):
-        return content.uid + suffix
+    if _PLAIN.fullmatch(content.uid):
+        where = {"where": collection_id, "href": content.uid + suffix}
+        if _NAMED.run(connection, where).fetchone() is None:
+            return content.uid + suffix
     return sha256(content.uid.encode()).hexdigest()[:40] + suffix
 
 
