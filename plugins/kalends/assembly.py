@@ -13,8 +13,9 @@ from kalends.accountpage.application import AccountApplication
 from kalends.accountpage.homes import Homes
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
+from kalends.caldav.answers import as_answer, failed
 from kalends.caldav.application import Application
-from kalends.errors import ConfigurationError, KalendsError
+from kalends.errors import ConfigurationError, KalendsError, StoreFullError, StoreUnavailableError
 from kalends.feedslistener import FeedsListener, came_for_feeds
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
 from kalends.icsfeed.admission import PREFIX, Admission
@@ -262,7 +263,7 @@ class Served:
         self._behind_plain_login = self._login.in_front_of(
             self._dispatch, self._needs_login, without_tls=True
         )
-        believing = TrustedProxies(self._enter, settings.trusted_proxies, settings.prefix)
+        believing = TrustedProxies(self._or_later, settings.trusted_proxies, settings.prefix)
         self._outermost: App = FeedsListener(believing, settings.feeds_ports)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -283,6 +284,16 @@ class Served:
         self._assembly.database.close()
         if self._presence:
             self._presence.leave()
+
+    def _or_later(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request; wherever the store is gone, that it is to come again."""
+        try:
+            return self._enter(environ, start_response)
+        except (StoreFullError, StoreUnavailableError) as error:
+            refusal = as_answer(failed(error))
+            status = f"{refusal.status.value} {refusal.status.phrase}"
+            start_response(status, [*refusal.headers.items()])
+            return refusal.body
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""

@@ -16,7 +16,7 @@ from kalends.store.migrate import migrate
 from support.process import ReservedPort, ServerProcess
 
 ACCOUNT = "postgres"
-"""Whom it runs as where the tests are root, which PostgreSQL refuses; Debian's package makes it."""
+"""Its administrator, and whom it runs as where the tests are root, which PostgreSQL refuses."""
 
 PASSWORD = "correct-horse-battery"
 _CONFIGURATION = """
@@ -62,7 +62,7 @@ class PostgresServer:
         subprocess.run(
             [
                 *(*self._as, program("initdb"), "--pgdata", str(data), "--no-sync", "--no-locale"),
-                *("--encoding=UTF8", "--username=kalends", "--auth=scram-sha-256"),
+                *("--encoding=UTF8", f"--username={ACCOUNT}", "--auth=scram-sha-256"),
                 f"--pwfile={secret}",
             ],
             cwd=self._folder,
@@ -78,6 +78,7 @@ class PostgresServer:
             environment={"LC_ALL": "C"},
         )
         self.process.start()
+        self.execute(f"CREATE ROLE kalends LOGIN PASSWORD '{PASSWORD}'")
         self._template = self.database()
         store = open_database(self._template)
         migrate(store)
@@ -94,7 +95,7 @@ class PostgresServer:
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement as an administrator, and return its rows."""
         with psycopg.connect(
-            host="127.0.0.1", port=self.port, user="kalends", password=PASSWORD, dbname=database
+            host="127.0.0.1", port=self.port, user=ACCOUNT, password=PASSWORD, dbname=database
         ) as connection:
             connection.autocommit = True
             cursor = connection.execute(statement)
@@ -115,5 +116,5 @@ class PostgresServer:
 
     def _created(self, template: str) -> str:
         name = f"store{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER kalends")
         return f"postgresql+psycopg://kalends:{PASSWORD}@127.0.0.1:{self.port}/{name}"

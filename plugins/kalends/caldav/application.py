@@ -54,6 +54,7 @@ _ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
 _RADICALES_PROFILE = "/.mobileconfig"
 
 _Handler = Callable[..., types.WSGIResponse]
+_Answered = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
 class Application(RadicaleApplication):
@@ -133,6 +134,15 @@ class Application(RadicaleApplication):
                 start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
                 return () if request.method == "HEAD" else answer.body
         return super().__call__(environ, start_response)
+
+    def _handle_request(self, environ: types.WSGIEnviron) -> _Answered:
+        """All that is not frequent; what fails before a handler has it is answered here."""
+        try:
+            return super()._handle_request(environ)
+        except answers.FAILURES as error:
+            answer = answers.as_answer(answers.failed(error))
+            status = f"{answer.status.value} {answer.status.phrase}"
+            return status, [*answer.headers.items()], answer.body
 
     def do_PUT(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 
-from kalends.errors import StoreFullError, StoreUnavailableError
+from kalends.errors import StoreBusyError, StoreFullError
 from kalends.names import GROUPS, folded_group, refusal_of_group
 from kalends.storage import Storage
 
@@ -51,6 +51,6 @@ class GroupPlaces:
         if place is None and refusal_of_group(group) is None:
             try:
                 place = self._places[folded] = self._storage.ensure_group(group)
-            except (StoreFullError, StoreUnavailableError) as error:
+            except (StoreFullError, StoreBusyError) as error:
                 _log.error("%s for the calendars of the group %r", error, group)
         return place
