@@ -12,9 +12,10 @@ from support.server import Answer, KalendsServer
 RACES = 500
 
 
-def test_of_two_clients_with_the_same_etag_exactly_one_wins(tmp_path: Path) -> None:
+def test_of_two_clients_with_the_same_etag_exactly_one_wins(tmp_path: Path, store_url: str) -> None:
     users = {"alice": "wonderland"}
-    server = KalendsServer(tmp_path / "server", users=users, workers=3)
+    options = {"storage": {"database": store_url}}
+    server = KalendsServer(tmp_path / "server", users=users, workers=3, options=options)
     try:
         path = "/alice/calendar/contested.ics"
         first = server.request("PUT", path, user="alice", body=event("contested", "0"))

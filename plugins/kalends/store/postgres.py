@@ -80,6 +80,8 @@ class PostgresDatabase:
             # As many connections as there are threads; those above this number are closed again.
             pool_size=16,
             max_overflow=-1,
+            # Whoever gives one back has ended its transaction.
+            pool_reset_on_return=None,
             use_native_hstore=False,
             # Values are calendars, secrets and keys: they are in no error.
             hide_parameters=True,
@@ -122,11 +124,11 @@ class PostgresDatabase:
             connection.connection.cursor().execute(begin)
         except psycopg.OperationalError:
             lost = connection.connection.dbapi_connection.closed  # type: ignore[union-attr]
-            connection.close()
+            _drop(connection)
             if not lost:
                 raise
         except BaseException:
-            connection.close()
+            _drop(connection)
             raise
         else:
             return connection
@@ -135,7 +137,7 @@ class PostgresDatabase:
         try:
             connection.connection.cursor().execute(begin)
         except BaseException:
-            connection.close()
+            _drop(connection)
             raise
         return connection
 
@@ -174,6 +176,12 @@ def damage(connection: Connection) -> Iterator[str]:
     for name in ("fsync", "full_page_writes"):
         if connection.exec_driver_sql(f"SHOW {name}").scalar() != "on":
             yield f"database: {name} is off on the server; a crash of it can lose what was stored"
+
+
+def _drop(connection: Connection) -> None:
+    """Close a connection of which nobody knows what state it is in."""
+    connection.invalidate()
+    connection.close()
 
 
 def _locking(paths: Iterable[str]) -> str:

@@ -1,0 +1,179 @@
+"""`kalends serve` on PostgreSQL: what clients see when its server goes, is full, or comes back."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kalends.cli import main
+from kalends.store.engine import open_database
+from support.postgres import PASSWORD, PostgresServer
+from support.samples import event
+from support.server import BIN, Answer, KalendsServer, basic
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+"""
+USERS = {"alice": "wonderland"}
+
+
+def serve(folder: Path, url: str, *, start: bool = True, workers: int = 2) -> KalendsServer:
+    """Return a server on the database at a URL."""
+    options = {"storage": {"database": url}}
+    return KalendsServer(
+        folder, users=USERS, feeds=FEEDS, workers=workers, options=options, start=start
+    )
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that only this test uses, for what others would not survive."""
+    running = PostgresServer()
+    yield running
+    running.close()
+
+
+def ask_all(server: KalendsServer, number: int) -> list[Answer]:
+    """Send one of each kind of request: a write, a read, a first visit's, a feed's."""
+    path = f"/alice/calendar/{number}.ics"
+    text = event(f"event{number}", "Lunch", "20260601T090000Z")
+    return [
+        server.request("PUT", path, user="alice", body=text),
+        server.request("GET", "/alice/calendar/1.ics", user="alice"),
+        server.request("PROPFIND", "/alice/", user="alice", headers={"Depth": "1"}),
+        server.request("PROPFIND", "/", user="alice", headers={"Depth": "infinity"}),
+        server.request("GET", "/feeds/alice.ics", user="alice"),
+        server.request("GET", "/feeds/s/no-such-secret/alice.ics"),
+    ]
+
+
+def test_a_server_that_goes_and_comes_back(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    server = serve(tmp_path / "server", own_postgres.store())
+    try:
+        usual = [201, 200, 207, 207, 200, 404]
+        assert [answer.status for answer in ask_all(server, 1)] == usual
+        own_postgres.stop()
+        for _ in range(2):
+            answers = ask_all(server, 2)
+            assert [answer.status for answer in answers] == [503] * 6
+            assert [answer.headers["Retry-After"] for answer in answers] == ["5"] * 6
+        own_postgres.process.start()
+        for number in (3, 4, 5):
+            assert [answer.status for answer in ask_all(server, number)] == usual
+        assert "Traceback" not in server.log
+        assert PASSWORD not in server.log
+    finally:
+        server.close()
+
+
+def test_a_restart_in_between_is_not_seen(own_postgres: PostgresServer, tmp_path: Path) -> None:
+    server = serve(tmp_path / "server", own_postgres.store())
+    try:
+        ask_all(server, 1)
+        own_postgres.stop()
+        own_postgres.process.start()
+        assert [answer.status for answer in ask_all(server, 2)] == [201, 200, 207, 207, 200, 404]
+    finally:
+        server.close()
+
+
+def test_too_many_connections_are_a_busy_server(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    url = own_postgres.store()
+    server = serve(tmp_path / "server", url, workers=1)
+    name = url.rpartition("/")[2]
+    try:
+        ask_all(server, 1)
+        own_postgres.execute(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+        ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        own_postgres.execute(ended)
+        answers = ask_all(server, 2)
+        assert [answer.status for answer in answers] == [503] * 6
+        assert "too many connections" in server.log
+        own_postgres.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+        assert [answer.status for answer in ask_all(server, 3)] == [201, 200, 207, 207, 200, 404]
+        assert "Traceback" not in server.log
+    finally:
+        server.close()
+
+
+def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
+    postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = postgres.database()
+    name = good.rpartition("/")[2]
+    postgres.execute("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' OWNER kalends")
+    wrong = {
+        good.replace(PASSWORD, PASSWORD + "!"): "password authentication failed",
+        good.replace(name, "nowhere"): 'database "nowhere" does not exist',
+        good.replace(f":{postgres.port}/", ":1/"): "refused",
+        good.replace(name, "latin"): "its encoding is LATIN1; it must be UTF8",
+        good.replace("+psycopg", "+nothing"): "no driver of that name",
+        good.replace("+psycopg", "+psycopg2"): "that driver is not supported",
+        good.replace("postgresql+psycopg", "mysql"): "is not supported",
+        good.replace("//", "/"): "is not a database URL",
+    }
+    for number, (url, told) in enumerate(wrong.items()):
+        server = serve(tmp_path / f"{number}", url, start=False)
+        server.reserved.release()
+        with pytest.raises(SystemExit) as ended:
+            main(["serve", "--config", str(server.config_file)])
+        printed = capsys.readouterr()
+        assert (ended.value.code, printed.out) == (1, "")
+        (line,) = printed.err.splitlines()
+        assert told in line
+        assert PASSWORD not in line
+
+
+def test_check_is_content_and_no_process_shows_the_password(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    server = serve(tmp_path / "server", postgres.store())
+    try:
+        ask_all(server, 1)
+        command = [str(BIN / "kalends"), "check", "--config", str(server.config_file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+        listed = subprocess.run(["ps", "axeww"], capture_output=True, text=True, check=True).stdout
+        shown = [line for line in listed.splitlines() if str(server.config_file) in line]
+        assert shown
+        assert PASSWORD not in "".join(shown)
+    finally:
+        server.close()
+
+
+def test_a_connection_that_is_lost_within_a_write_leaves_nothing(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """The server ends it while the write waits for a table that another has locked."""
+    url = postgres.store()
+    server = serve(tmp_path / "server", url, workers=1)
+    try:
+        assert ask_all(server, 1)[0].status == 201
+        connection = server.connection()
+        other = open_database(url)
+        with contextlib.closing(connection), other.write("bob") as locking:
+            locking.exec_driver_sql("LOCK TABLE object IN EXCLUSIVE MODE")
+            text = event("event2", "Lunch", "20260601T090000Z")
+            headers = {"Authorization": basic("alice", USERS["alice"])}
+            connection.request("PUT", "/alice/calendar/2.ics", body=text, headers=headers)
+            waiting = "wait_event = 'relation' AND datname = current_database()"
+            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {waiting}"
+            while not postgres.execute(ended, url.rpartition("/")[2]):
+                pass  # it has not come so far yet
+            answer = connection.getresponse()
+            assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+            answer.read()
+        other.close()
+        assert server.request("GET", "/alice/calendar/2.ics", user="alice").status == 404
+        assert ask_all(server, 2)[0].status == 201
+        assert "Traceback" not in server.log
+    finally:
+        server.close()

@@ -1,0 +1,166 @@
+"""Writers side by side: who waits for whom, and that nobody waits in a circle."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from kalends.calobject import read_calendar_object
+from kalends.store import changes, collections, objects
+from kalends.store.engine import Database, open_database
+from kalends.store.migrate import migrate
+from support.installation import event
+from support.postgres import PostgresServer
+
+CALENDAR = {"tag": "VCALENDAR"}
+PLENTY = 30.0
+"""Seconds within which whatever does not wait is done."""
+
+SHORT = 0.3
+"""Seconds after which whatever is not done yet counts as waiting."""
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    """An empty store on each database."""
+    opened = open_database(store_url)
+    migrate(opened)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def several(postgres: PostgresServer) -> Iterator[Database]:
+    """An empty store on PostgreSQL."""
+    opened = open_database(postgres.store())
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def another(database: Database, *paths: str) -> Iterator[threading.Event]:
+    """A write in another thread, which ends at once; the event tells when it has begun."""
+    begun = threading.Event()
+
+    def write() -> None:
+        with database.write(*paths):
+            begun.set()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    yield begun
+    thread.join(PLENTY)
+    assert not thread.is_alive()
+
+
+def assert_waits(database: Database, first: list[str], second: list[str]) -> None:
+    """See the second write begin when the first has ended, and not before."""
+    with ExitStack() as one:
+        one.enter_context(database.write(*first))
+        with another(database, *second) as begun:
+            assert not begun.wait(SHORT)
+            one.close()
+            assert begun.wait(PLENTY)
+
+
+def test_a_writer_waits_for_the_one_before_it_in_the_same_home(database: Database) -> None:
+    assert_waits(database, ["alice/work"], ["/alice/"])
+
+
+def test_writers_to_different_homes_do_not_wait_for_each_other(several: Database) -> None:
+    with (
+        several.write("alice/work"),
+        several.write("bob/work"),
+        several.write("GROUPS/a/b"),
+        another(several, "carol") as begun,
+    ):
+        assert begun.wait(PLENTY)
+    assert_waits(several, ["GROUPS/a/b"], ["GROUPS/A/c", "dave"])  # groups know no case
+
+
+def test_a_write_to_anything_is_alone(several: Database) -> None:
+    assert_waits(several, [], ["alice"])
+    assert_waits(several, ["alice"], [])
+
+
+def in_threads(*tasks: Callable[[], None]) -> None:
+    """Run them at the same time; the first failure is raised."""
+    together = threading.Barrier(len(tasks))
+
+    def run(task: Callable[[], None]) -> None:
+        together.wait(PLENTY)
+        task()
+
+    with ThreadPoolExecutor(len(tasks)) as pool:
+        for done in [pool.submit(run, task) for task in tasks]:
+            done.result(2 * PLENTY)
+
+
+def test_first_homes_that_come_at_the_same_moment_are_all_made(database: Database) -> None:
+    def make(home: str) -> None:
+        with database.write(f"{home}/calendar") as connection:
+            collections.ensure_home(connection, home, {"calendar": CALENDAR})
+
+    homes = [f"person{number}" for number in range(4)] + [f"GROUPS/g{n}" for n in range(3)]
+    in_threads(*(lambda home=home: make(home) for home in homes))  # type: ignore[misc]
+    with database.read() as connection:
+        paths = [row.path for row in collections.every(connection)]
+    assert paths == sorted(["", "GROUPS", *homes, *(f"{home}/calendar" for home in homes)])
+
+
+def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
+    """Each thread moves its own object between homes, in another order than the others."""
+    names = ("alice/a", "bob/b", "GROUPS/family/c")
+    with database.write() as connection:
+        places = {name: collections.create(connection, name, CALENDAR).id for name in names}
+        for number in range(4):
+            content = read_calendar_object(event(f"{number}"))
+            changes.put(connection, places["alice/a"], f"{number}.ics", content)
+
+    def wander(number: int) -> None:
+        order = itertools.cycle(list(itertools.permutations(names))[number])
+        here = "alice/a"
+        for there in itertools.islice(order, 60):
+            if there == here:
+                continue
+            with database.write(here, there) as connection:
+                row = objects.get(connection, places[here], f"{number}.ics")
+                assert row is not None
+                changes.move(connection, row, places[there], f"{number}.ics")
+            here = there
+
+    in_threads(*(lambda number=number: wander(number) for number in range(4)))  # type: ignore[misc]
+    with database.read() as connection:
+        assert sum(objects.count(connection, place) for place in places.values()) == 4
+
+
+def test_hosts_that_start_at_the_same_moment_make_the_tables_once(
+    postgres: PostgresServer,
+) -> None:
+    url = postgres.database()
+
+    def start() -> None:
+        opened = open_database(url)
+        try:
+            migrate(opened)
+            with opened.read() as connection:
+                assert collections.every(connection) == []
+        finally:
+            opened.close()
+
+    in_threads(*[start] * 4)
+
+
+def test_text_is_sorted_by_code_points(several: Database) -> None:
+    with several.read() as connection:
+        other = connection.exec_driver_sql(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND table_name <> 'alembic_version' "
+            "AND data_type IN ('text', 'character varying') AND collation_name IS DISTINCT FROM 'C'"
+        ).all()
+    assert other == []
