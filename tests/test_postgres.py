@@ -124,7 +124,7 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         server = serve(tmp_path / f"{number}", url, start=False)
         server.reserved.release()
         with pytest.raises(SystemExit) as ended:
-            main(["serve", "--config", str(server.config_file)])
+            main(["check", "--config", str(server.config_file)])
         printed = capsys.readouterr()
         assert (ended.value.code, printed.out) == (1, "")
         (line,) = printed.err.splitlines()

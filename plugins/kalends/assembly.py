@@ -26,7 +26,7 @@ from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
 from kalends.importing import Imported, import_data
-from kalends.login import Accounts, Login, shared_key, user_directory
+from kalends.login import Accounts, Agreed, AgreedInFolder, AgreedOnServer, Login, user_directory
 from kalends.names import refusal_of_name
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
 from kalends.settings import Settings
@@ -103,12 +103,13 @@ class Assembly:
         Raises:
             ConfigurationError: the key or the counts of nonces cannot be made or read.
         """
-        return Login(self.settings, self.directory, self._folder)
+        return Login(self.settings, self.directory, self._agreed())
 
-    @property
-    def _folder(self) -> Path:
-        """Where the workers of this host share files of their own."""
-        return self.database.folder or self.settings.feeds_folder
+    def _agreed(self) -> Agreed:
+        if self.database.statements:
+            return AgreedOnServer(self.database.statements)
+        assert self.database.folder
+        return AgreedInFolder(self.settings.nonce_folder or self.database.folder)
 
     def account_page(
         self, places_of: Callable[[str], Collection[str]], written: Callable[[], None]
@@ -139,7 +140,7 @@ class Assembly:
             Homes(self.database, settings.first_collections, places_of),
             SeenFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
             bring_in,
-            Tokens(shared_key(settings, self._folder)),
+            Tokens(self._agreed().key()),
             refusal_of=lambda user: refusal_of_name(user, self.named_feeds()),
             schemes=settings.schemes,
             largest=settings.max_content_length,
@@ -169,7 +170,8 @@ class Assembly:
         """
         self.directory.names()
         self.directory.members()
-        self.login().close()
+        if self.database.folder:  # a server's is looked at when there are tables
+            self.login().close()
         folder = self.settings.feeds_folder
         if self.feeds:
             try:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from kalends.errors import UserFileUnavailableError
 from kalends.htauth.digestscheme import DigestScheme
 from kalends.htauth.middleware import HttpAuthentication
-from kalends.htauth.nonces import SharedNonceCounts, load_key
+from kalends.htauth.nonces import NonceCounts, SharedNonceCounts, Use, load_key
+from kalends.htauth.noncesigning import Nonce
 from kalends.htauth.schemes import BasicScheme, Scheme
-from kalends.htauth.throttle import Throttle
+from kalends.htauth.throttle import SECONDS_PER_TRY, Known, Throttle, Tries
 from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
 from kalends.names import folded_group
 from kalends.proxies import PREFIX_KEY, App, Environ, web_server_login
 from kalends.settings import Settings
+from kalends.store import hosts
+from kalends.store.hosts import Statements
 from kalends.store.outsiders import Outsiders
 
 
@@ -30,16 +34,105 @@ def user_directory(settings: Settings) -> UserDirectory:
     )
 
 
-def shared_key(settings: Settings, folder: Path) -> bytes:
-    """The key that the workers and hosts of an installation share; made where there is none.
+class Agreed(Protocol):
+    """What those agree on who answer for one installation, be they workers or hosts."""
+
+    def key(self) -> bytes:
+        """The key that nonces and tokens are signed with; made where there is none.
+
+        Raises:
+            ConfigurationError: it cannot be made or read.
+        """
+
+    def counts(self) -> NonceCounts:
+        """The counts of nonces.
+
+        Raises:
+            ConfigurationError: they cannot be made or read.
+        """
+
+    def tries(self) -> Tries | None:
+        """Failed and right tries; None where each worker remembers its own."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class AgreedInFolder:
+    """What the workers of one host agree on: files in a folder.
 
     Args:
-        folder: where the database lies.
-
-    Raises:
-        ConfigurationError: it cannot be made or read.
+        folder: where they lie.
     """
-    return load_key((settings.nonce_folder or folder) / "nonce.key")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._counts: SharedNonceCounts | None = None
+
+    def key(self) -> bytes:
+        """See `Agreed`."""
+        return load_key(self._folder / "nonce.key")
+
+    def counts(self) -> NonceCounts:
+        """See `Agreed`."""
+        self._counts = SharedNonceCounts(self._folder / "nonce.counts", time.time())
+        return self._counts
+
+    def tries(self) -> None:
+        """See `Agreed`."""
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._counts:
+            self._counts.close()
+
+
+class AgreedOnServer:
+    """What several hosts agree on: tables of the server that holds the store.
+
+    Args:
+        statements: that server.
+    """
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+
+    def key(self) -> bytes:
+        """See `Agreed`."""
+        return hosts.shared_key(self._statements)
+
+    def counts(self) -> NonceCounts:
+        """See `Agreed`."""
+        return _CountsOnServer(hosts.NonceUses(self._statements))
+
+    def tries(self) -> Tries:
+        """See `Agreed`."""
+        return _TriesOnServer(hosts.LoginTries(self._statements, SECONDS_PER_TRY))
+
+    def close(self) -> None:
+        """The store closes its connections."""
+
+
+class _CountsOnServer:
+    """See `NonceCounts`."""
+
+    def __init__(self, uses: hosts.NonceUses) -> None:
+        self._uses = uses
+
+    def use(self, nonce: Nonce, count: int) -> Use:
+        return Use[self._uses.use(nonce.mac, round(nonce.issued * 1000), count)]
+
+
+class _TriesOnServer:
+    """See `Tries`."""
+
+    def __init__(self, tries: hosts.LoginTries) -> None:
+        self.failed = tries.failed
+        self.succeeded = tries.succeeded
+        self._tries = tries
+
+    def known(self, account: str, network: str) -> Known:
+        return Known(*self._tries.known(account, network))
 
 
 class Accounts:
@@ -85,28 +178,28 @@ class Accounts:
 
 
 class Login:
-    """What authenticates requests, with what the workers of this host share for it.
+    """What authenticates requests, with what those agree on who do.
 
     Args:
         settings: which schemes are offered, and how.
         directory: who may log in.
-        folder: where the database lies, for what is shared unless the settings say where.
+        agreed: what all workers and hosts of the installation agree on.
 
     Raises:
         ConfigurationError: the key or the counts of nonces cannot be made or read.
     """
 
-    def __init__(self, settings: Settings, directory: UserDirectory, folder: Path) -> None:
+    def __init__(self, settings: Settings, directory: UserDirectory, agreed: Agreed) -> None:
         self._settings = settings
         self._directory = directory
-        self._counts: SharedNonceCounts | None = None
-        make: dict[str, Callable[[Path], Scheme]] = {"digest": self._digest, "basic": self._basic}
+        self._agreed = agreed
+        make: dict[str, Callable[[], Scheme]] = {"digest": self._digest, "basic": self._basic}
         # Where nothing encrypts, Digest keeps the password off the wire wherever it can be had.
         plain = ("digest",) if settings.feeds_hosts and settings.htdigest else settings.schemes
-        made = {name: make[name](folder) for name in {*settings.schemes, *plain}}
+        made = {name: make[name]() for name in {*settings.schemes, *plain}}
         self._schemes = [made[name] for name in settings.schemes]
         self._plain_schemes = [made[name] for name in plain]
-        self._throttle = Throttle()
+        self._throttle = Throttle(tries=agreed.tries())
 
     def in_front_of(
         self, app: App, needs_login: Callable[[Environ], bool], *, without_tls: bool = False
@@ -129,23 +222,19 @@ class Login:
 
     def close(self) -> None:
         """Let go of what is shared."""
-        if self._counts:
-            self._counts.close()
+        self._agreed.close()
 
-    def _digest(self, folder: Path) -> Scheme:
-        shared = self._settings.nonce_folder or folder
-        key = shared_key(self._settings, folder)
-        self._counts = SharedNonceCounts(shared / "nonce.counts", time.time())
+    def _digest(self) -> Scheme:
         return DigestScheme(
             self._directory,
             self._settings.realm,
-            key,
-            self._counts,
+            self._agreed.key(),
+            self._agreed.counts(),
             without_qop=self._settings.digest_without_qop,
             prefix=lambda environ: environ.get(PREFIX_KEY, ""),
         )
 
-    def _basic(self, _folder: Path) -> Scheme:
+    def _basic(self) -> Scheme:
         settings = self._settings
         return BasicScheme(
             self._directory, settings.realm, over_tls_only=not settings.basic_over_http

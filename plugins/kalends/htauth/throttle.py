@@ -4,8 +4,8 @@ Five wrong tries in a row are what an honest mail program makes; each further on
 wait twice as long. A minute takes one try back. Who has logged in to an account from an address
 lately is not slowed down by what others try on it, or from there.
 
-Counts live in one worker process. They are kept for what failed, never for requests without
-credentials.
+Counts live in one worker process, unless all hosts keep them together (`Tries`). They are kept for
+what failed, never for requests without credentials.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 FREE_TRIES = 5
 LONGEST_SECONDS = 4.0
@@ -67,13 +68,88 @@ class FailureCounts:
         self._counts.pop(key, None)
 
 
+class Known(NamedTuple):
+    """Failures that are not taken back yet.
+
+    Attributes:
+        account: of an account, wherever they came from.
+        network: of a network, whatever it tried.
+        both: of this account from this network.
+        is_welcome: whether that network has logged in to that account lately.
+    """
+
+    account: float
+    network: float
+    both: float
+    is_welcome: bool
+
+
+class Tries(Protocol):
+    """Remembers failed and right tries of accounts from networks. Safe to share between threads."""
+
+    def known(self, account: str, network: str) -> Known:
+        """What is known of an account and a network."""
+
+    def failed(self, account: str, network: str) -> None:
+        """A try was wrong."""
+
+    def succeeded(self, account: str, network: str) -> None:
+        """A try was right."""
+
+
+class TriesOfProcess:
+    """The tries that one process has seen.
+
+    Args:
+        capacity: accounts, networks and pairs of them that are remembered, each.
+        now: seconds, of a clock that only goes forward.
+    """
+
+    def __init__(self, capacity: int, now: Callable[[], float]) -> None:
+        self._accounts = FailureCounts(capacity, now)
+        self._networks = FailureCounts(capacity, now)
+        self._pairs = FailureCounts(capacity, now)
+        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._capacity = capacity
+        self._lock = threading.Lock()
+
+    def known(self, account: str, network: str) -> Known:
+        """See `Tries`."""
+        with self._lock:
+            return Known(
+                self._accounts.count(account),
+                self._networks.count(network),
+                self._pairs.count((account, network)),
+                (account, network) in self._welcome,
+            )
+
+    def failed(self, account: str, network: str) -> None:
+        """See `Tries`."""
+        with self._lock:
+            self._networks.add(network)
+            self._accounts.add(account)
+            self._pairs.add((account, network))
+
+    def succeeded(self, account: str, network: str) -> None:
+        """See `Tries`."""
+        pair = (account, network)
+        with self._lock:
+            self._pairs.clear(pair)
+            self._welcome[pair] = None
+            self._welcome.move_to_end(pair)
+            if len(self._welcome) > self._capacity:
+                self._welcome.popitem(last=False)
+
+
 class Throttle:
     """Slows down who tries passwords. Safe to share between threads.
 
     Args:
-        capacity: accounts, addresses and pairs of them that are remembered, each.
+        capacity: accounts, addresses and pairs of them that are remembered, each, where this
+            process remembers them by itself.
         now: seconds, of a clock that only goes forward.
         sleep: waits.
+        tries: what is remembered; this process's own tries if not given.
     """
 
     def __init__(
@@ -82,14 +158,10 @@ class Throttle:
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        tries: Tries | None = None,
     ) -> None:
-        self._accounts = FailureCounts(capacity, now)
-        self._networks = FailureCounts(capacity, now)
-        self._pairs = FailureCounts(capacity, now)
-        self._welcome: OrderedDict[tuple[str, str], None] = OrderedDict()
-        self._capacity = capacity
+        self._tries = tries or TriesOfProcess(capacity, now)
         self._sleep = sleep
-        self._lock = threading.Lock()
         self._places = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
 
     def admit(self, account: str, address: str) -> None:
@@ -114,13 +186,8 @@ class Throttle:
 
     def delay(self, account: str, address: str) -> float:
         """Seconds that a try has to wait."""
-        network = network_of(address)
-        with self._lock:
-            failures = self._pairs.count((account, network))
-            if (account, network) not in self._welcome:
-                failures = max(
-                    failures, self._accounts.count(account), self._networks.count(network)
-                )
+        known = self._tries.known(account, network_of(address))
+        failures = known.both if known.is_welcome else max(known[:3])
         if failures < FREE_TRIES:
             return 0.0
         doublings = min(failures - FREE_TRIES, 64)
@@ -128,11 +195,7 @@ class Throttle:
 
     def failed(self, account: str, address: str) -> None:
         """A try was wrong."""
-        network = network_of(address)
-        with self._lock:
-            self._networks.add(network)
-            self._accounts.add(account)
-            self._pairs.add((account, network))
+        self._tries.failed(account, network_of(address))
 
     def succeeded(self, account: str, address: str) -> None:
         """A try was right: this pair is welcome.
@@ -140,13 +203,7 @@ class Throttle:
         The counts of the account and of the address stay: whoever has an account could else clear
         them after every few tries on another's.
         """
-        pair = (account, network_of(address))
-        with self._lock:
-            self._pairs.clear(pair)
-            self._welcome[pair] = None
-            self._welcome.move_to_end(pair)
-            if len(self._welcome) > self._capacity:
-                self._welcome.popitem(last=False)
+        self._tries.succeeded(account, network_of(address))
 
 
 @lru_cache(maxsize=1024)

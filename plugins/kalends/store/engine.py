@@ -16,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kalends.errors import ConfigurationError
 from kalends.store import sqlite
+from kalends.store.hosts import Statements
 
 _POSTGRESQL = "postgresql"
 _EXAMPLES = "sqlite:////path/to/kalends.db or postgresql+psycopg://USER@HOST/DATABASE"
@@ -29,12 +30,14 @@ class Database(Protocol):
         engine: SQLAlchemy's way to it.
         name: what the administrator knows it by, without its password.
         folder: the folder on this host that holds it; None where a server does.
+        statements: runs statements on a server by themselves; None where all is on this host.
     """
 
     url: URL
     engine: Engine
     name: str
     folder: Path | None
+    statements: Statements | None
 
     def read(self) -> AbstractContextManager[Connection]:
         """One snapshot: whatever is read through the connection is of one moment."""

@@ -12,7 +12,8 @@ can fail for the sake of another transaction, and nothing is ever tried again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import select
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -21,10 +22,11 @@ from typing import Any
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
 from kalends.names import GROUPS, folded_group, owner_of
+from kalends.store.hosts import Statements
 
 BUSY_SECONDS = 60
 """How long a write waits for the ones before it."""
@@ -74,6 +76,7 @@ class PostgresDatabase:
         self.url = url
         self.name: str = url.render_as_string(hide_password=True)
         self.folder: Path | None = None
+        self.statements: Statements | None = self
         self.engine: Engine = create_engine(
             url,
             connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
@@ -87,6 +90,7 @@ class PostgresDatabase:
             hide_parameters=True,
         )
         event.listen(self.engine, "connect", self._prepare)
+        event.listen(self.engine, "checkout", _look)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,6 +103,17 @@ class PostgresDatabase:
         """A write to the homes of some paths, or to anything."""
         with self._translated(), self._begun(_WRITE + _locking(paths)) as connection:
             yield connection
+
+    def alone(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """See ``hosts.Statements``."""
+        with self._translated(), self.engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            try:
+                cursor.execute(text, values)
+                return [*cursor.fetchall()] if cursor.description else []
+            except BaseException:
+                connection.invalidate()
+                raise
 
     def exists(self) -> bool:
         """Whether there is a database: a server has made it before anybody names it."""
@@ -115,24 +130,7 @@ class PostgresDatabase:
             yield connection
 
     def _connected(self, begin: str) -> Connection:
-        """A connection on which a transaction has begun.
-
-        Connections that have waited in the pool may be those of a server that was restarted.
-        """
-        connection = self.engine.connect()
-        try:
-            connection.connection.cursor().execute(begin)
-        except psycopg.OperationalError:
-            lost = connection.connection.dbapi_connection.closed  # type: ignore[union-attr]
-            _drop(connection)
-            if not lost:
-                raise
-        except BaseException:
-            _drop(connection)
-            raise
-        else:
-            return connection
-        self.engine.dispose()  # the others will be no better
+        """A connection on which a transaction has begun."""
         connection = self.engine.connect()
         try:
             connection.connection.cursor().execute(begin)
@@ -176,6 +174,17 @@ def damage(connection: Connection) -> Iterator[str]:
     for name in ("fsync", "full_page_writes"):
         if connection.exec_driver_sql(f"SHOW {name}").scalar() != "on":
             yield f"database: {name} is off on the server; a crash of it can lose what was stored"
+
+
+def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+    """Let go of a connection that the server has ended while it waited in the pool.
+
+    Of one that nobody uses the server has nothing to say but that, or that it has new settings.
+    """
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    if waiting.poll(0):
+        raise DisconnectionError
 
 
 def _drop(connection: Connection) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError
+from kalends.store.hosts import Statements
 from kalends.store.turns import Turns
 
 BUSY_SECONDS = 60
@@ -47,6 +48,7 @@ class SqliteDatabase:
             raise ConfigurationError(
                 str(self.folder), "no such folder; make it and let Kalends write there"
             )
+        self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
