@@ -59,12 +59,12 @@ ON CONFLICT (mac) DO UPDATE SET
     used = CASE
         WHEN excluded.highest >= known.highest + 64 THEN 1
         WHEN excluded.highest > known.highest
-            THEN known.used << (excluded.highest - known.highest)::int | 1
-        ELSE known.used | 1::bigint << (known.highest - excluded.highest)::int
+            THEN (known.used << (excluded.highest - known.highest)::int) | 1
+        ELSE known.used | (1::bigint << (known.highest - excluded.highest)::int)
     END
     WHERE excluded.highest > known.highest
         OR known.highest - excluded.highest < 64
-            AND known.used & 1::bigint << (known.highest - excluded.highest)::int = 0
+            AND known.used & (1::bigint << (known.highest - excluded.highest)::int) = 0
 RETURNING 1
 """
 _WAS_USED = """
