@@ -115,7 +115,7 @@ class NonceUses:
             ``FIRST``, ``AGAIN``, or ``UNKNOWN`` if nobody knows whether it was used.
         """
         if self._pruning.is_due():
-            self._prune()
+            self.prune()
         values = {"mac": mac, "issued": issued, "count": count}
         if self._statements.alone(_USE, values):
             return "FIRST"
@@ -125,7 +125,8 @@ class NonceUses:
     def _begin(self) -> None:
         self._statements.alone(_BEGIN, {"now": self._milliseconds()})
 
-    def _prune(self) -> None:
+    def prune(self) -> None:
+        """Forget nonces that are good for nothing any more."""
         self._statements.alone(_FORGET, {})
         old = self._milliseconds() - _KEEP_MILLISECONDS
         self._statements.alone(_RAISE, {"old": old, "most": _NONCES})
@@ -204,7 +205,11 @@ class LoginTries:
         values = {"keys": list(keys), "each": self._seconds_per_try}
         self._statements.alone(_FAILED, values)
         if self._pruning.is_due():
-            self._statements.alone(_FORGET_TRIES, {"each": self._seconds_per_try})
+            self.prune()
+
+    def prune(self) -> None:
+        """Forget failures that were taken back, and who has not come for a month."""
+        self._statements.alone(_FORGET_TRIES, {"each": self._seconds_per_try})
 
     def succeeded(self, account: str, network: str) -> None:
         """Let both together be welcome."""
