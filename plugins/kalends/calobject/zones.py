@@ -20,6 +20,10 @@ from kalends import icaltext
 from kalends.errors import IcalendarSyntaxError
 from kalends.icaltext import Component
 
+_OF_RULES = (
+    "BEGIN:", "END:", "TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "EXDATE",
+)  # fmt: skip
+
 
 def zones_of(calendar: Component) -> Mapping[str, str]:
     """The text of each VTIMEZONE of a calendar, by TZID; the first of a name counts."""
@@ -55,12 +59,18 @@ def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
 def _defined(text: str) -> tzinfo | None:
     # The key is the whole text, so that two definitions of one TZID are two entries.
     try:
-        read = tzical(io.StringIO(text))
+        read = tzical(io.StringIO(_rules_of(text)))
         (name,) = read.keys()
         zone: tzinfo | None = read.get(name)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # a definition that cannot be read defines nothing
     return zone
+
+
+def _rules_of(text: str) -> str:
+    """A definition without what says nothing of its rules, at which dateutil gives up."""
+    lines = (line for _, line in icaltext.unfold(text))
+    return "\r\n".join(line for line in lines if line.upper().startswith(_OF_RULES))
 
 
 @lru_cache(maxsize=1024)
