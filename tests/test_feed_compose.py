@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalends import icaltext
+from kalends.icaltext import Component
 from kalends.icsfeed.definitions import Rules
 from support import goldenfeeds
 from support.feedstore import Store, composed, feed_with
@@ -34,10 +36,34 @@ def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
     assert b"\r\nMETHOD:PUBLISH\r\n" in expected
     calendar = icaltext.parse(expected.decode())[0]
     defined = [child.value("TZID") for child in calendar.children if child.name == "VTIMEZONE"]
-    used = set(re.findall(r'TZID="?([^":;]+)"?:', "\n".join(calendar.lines())))
-    assert sorted(defined) == sorted(used)
+    assert sorted(defined) == sorted(used_zones(calendar))
+    for child in calendar.children:
+        if child.name == "VTIMEZONE":
+            assert child.children
+        else:
+            assert child.value("UID")
+            assert re.fullmatch(r"\d{8}T\d{6}Z", child.value("DTSTAMP"))
+            assert re.fullmatch(r"\d{8}T\d{6}Z", child.value("LAST-MODIFIED"))
     if not folder.name.endswith("-show"):
-        assert b"SECRET" not in expected.upper()
+        assert b"SECRET" not in expected.replace(b"\r\n ", b"").upper()
+
+
+def used_zones(component: Component) -> set[str]:
+    """The TZIDs that times refer to."""
+    used = {tzid for prop in component.properties if (tzid := prop.param("TZID"))}
+    return used.union(*map(used_zones, component.children))
+
+
+def test_nothing_is_folded_within_a_character() -> None:
+    expected = (goldenfeeds.FOLDER / "folding" / "expected.ics").read_bytes()
+    lines = expected.split(b"\r\n")
+    for line in lines:
+        line.decode("utf-8")
+    assert max(map(len, lines)) == 75
+    # Only where the next character did not fit is a line that goes on shorter.
+    for line, following in pairwise(lines):
+        if following.startswith(b" "):
+            assert len(line) + len(following[1:].decode()[0].encode()) > 75
 
 
 WORD = "Zq7Hidden"

@@ -47,7 +47,8 @@ def _like(begin: Property, start: Moment, hidden: Property, moment: Moment) -> t
     tzid = begin.param("TZID")
     if _is_placed(moment) and _is_placed(start) and (not tzid or hidden.param("TZID") != tzid):
         return "", _utc(moment)
-    return (f';TZID="{tzid}"' if tzid else ""), f"{moment.local:%Y%m%dT%H%M%S}"
+    mark = "Z" if begin.value.strip().upper().endswith("Z") else ""
+    return (f';TZID="{tzid}"' if tzid else ""), f"{moment.local:%Y%m%dT%H%M%S}{mark}"
 
 
 def _ended(
