@@ -1,0 +1,80 @@
+"""Everything that happens in a calendar's text, as two independent libraries see it.
+
+A happening is (start, end, summary); instants are text: a date, a floating time, or UTC with a Z.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import subprocess
+import warnings
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import icalendar
+import recurring_ical_events  # type: ignore[import-untyped]  # has no annotations
+
+FROM, UNTIL = dt.date(2026, 1, 1), dt.date(2028, 1, 1)
+"""The two years that are looked at."""
+
+SCRIPT = Path(__file__).resolve().parents[1] / "js" / "occurrences.mjs"
+
+Happenings = Counter[tuple[str, str, str]]
+
+
+def by_icalendar(text: str) -> Happenings:
+    """What icalendar and recurring_ical_events see."""
+    icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # forgets the zones of other texts
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
+        calendar = icalendar.Calendar.from_ical(text)
+    found: Happenings = Counter()
+    for part in recurring_ical_events.of(calendar).between(FROM, UNTIL):
+        start, end = part["DTSTART"].dt, part["DTEND"].dt
+        if FROM.isoformat() <= _instant(start) < UNTIL.isoformat():
+            found[_instant(start), _instant(end), str(part.get("SUMMARY", ""))] += 1
+    return found
+
+
+def _instant(value: dt.date | dt.datetime) -> str:
+    if not isinstance(value, dt.datetime):
+        return value.isoformat()
+    if value.tzinfo is None:
+        return value.isoformat(timespec="seconds")
+    utc = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="seconds") + "Z"
+
+
+class IcalJs:
+    """ical.js, in a process that answers one text after another."""
+
+    def __enter__(self) -> Self:
+        self._process = subprocess.Popen(
+            ["node", str(SCRIPT), FROM.isoformat(), UNTIL.isoformat()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=SCRIPT.parent,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.communicate()
+
+    def __call__(self, text: str) -> Happenings:
+        """What ical.js sees."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(text) + "\n")
+        self._process.stdin.flush()
+        answer = json.loads(self._process.stdout.readline())
+        assert isinstance(answer, list), answer
+        return Counter((start, end, summary) for start, end, summary in answer)
