@@ -26,6 +26,7 @@ class State:
     path: str
     modseq: int
     changed: int
+    life: str = "life"
     props: dict[str, str] = field(default_factory=dict)
 
 
@@ -81,7 +82,7 @@ class Store:
 
     def calendars(self) -> list[State]:
         return [
-            State(number, path, self.modseqs[number], CHANGED, self.props[number])
+            State(number, path, self.modseqs[number], CHANGED, props=self.props[number])
             for number, path in self.paths.items()
         ]
 
