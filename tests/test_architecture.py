@@ -23,6 +23,7 @@ ROWS = [
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
     {"accountpage"},
+    {"feedpage"},
     {"importing", "transfer", "backups", "login", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},

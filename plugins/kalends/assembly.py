@@ -16,9 +16,10 @@ from kalends.accountpage.tokens import Tokens
 from kalends.caldav.answers import as_answer, failed
 from kalends.caldav.application import Application
 from kalends.errors import ConfigurationError, KalendsError, StoreFullError, StoreUnavailableError
+from kalends.feedpage.application import FeedPageApplication
 from kalends.feedslistener import FeedsListener, came_for_feeds
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
-from kalends.icsfeed.admission import PREFIX, Admission
+from kalends.icsfeed.admission import PREFIX, Admission, address_of
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.files import PublishedFiles, make_folder
 from kalends.icsfeed.http import ROBOTS, FeedApplication, nothing_here, robots
@@ -50,10 +51,12 @@ class Feeds:
         folder = settings.feeds_folder
         self.catalog = Catalog(path, accounts)
         self.secrets = SecretBook(database)
-        self.versions = Versions(folder / ".versions", FeedSource(database), accounts)
+        source = FeedSource(database)
+        self.versions = Versions(folder / ".versions", source, accounts)
         self.admission = Admission(self.catalog, self.secrets, USER_KEY)
-        self.application = FeedApplication(self.admission, self.versions)
         log = PublicationLog(database)
+        self._file = FeedApplication(self.admission, self.versions)
+        self._page = FeedPageApplication(self.admission, self.versions, source)
         self.publisher = Publisher(
             PublishedFiles(folder), self.catalog, self.versions, self.secrets, log
         )
@@ -74,6 +77,13 @@ class Feeds:
         """End what ``start`` has begun."""
         self.publisher.stop()
         self.pusher.stop()
+
+    def application(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request below ``/feeds/``: for the file of a feed, or for its page."""
+        for_page = environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
+            address_of(environ).rest != ".ics"
+        )
+        return (self._page if for_page else self._file)(environ, start_response)
 
 
 class Assembly:

@@ -102,7 +102,8 @@ def announcement(folder: Path, url: str) -> str:
   login               {USER}, password {password}
   merged feed         {url}feeds/{USER}.ics
   everyone's feed     {url}feeds/everyone.ics
-  web page            {url}.web/
+  the same as a page  {url}feeds/{USER}/
+  your account        {url}.web/
 Stop with Ctrl-C.
 """
 

@@ -23,6 +23,7 @@ __all__ = [
     "last_end",
     "local_range",
     "occurrences_of",
+    "parts_between",
 ]
 
 KEPT = 400
@@ -144,6 +145,42 @@ def last_end(components: Sequence[Component], own: Mapping[str, str]) -> int | N
 
 def _latest_end(occurrence: Occurrence) -> int:
     return occurrence.end + (DAY // 2 if occurrence.floating else 0)
+
+
+def parts_between(
+    components: Sequence[Component],
+    own: Mapping[str, str],
+    start: int,
+    end: int,
+    zone: tzinfo,
+    budget: Budget,
+) -> list[tuple[Occurrence, Component]]:
+    """When an object happens in a time range, and which of its components tells what happens then.
+
+    Args:
+        components: as ``occurrences_of`` has them.
+        own: as ``occurrences_of`` has them.
+        start: seconds since 1970, UTC.
+        end: seconds since 1970, UTC, exclusive.
+        zone: what floating times and days are read in.
+        budget: what this and others may cost together; once it is spent, something may be missing.
+    """
+    plan = read_plan(components, own)
+    local = readings(start, zone)[0], readings(end, zone)[1]
+    found = list(zip(plan.fixed, plan.parts, strict=True))
+    for series in plan.series:
+        since, until = start - MARGIN - series.late, end + MARGIN + series.early
+        clock = series.anchor.clock
+        found.extend(
+            (occurrence, series.part_at(clock.seconds(place)))
+            for place, occurrence in Expansion(series, since, until, budget)
+        )
+
+    def matches(occurrence: Occurrence) -> bool:
+        begin, finish = local if occurrence.floating else (start, end)
+        return occurrence.start < finish and occurrence.end > begin
+
+    return [(occurrence, part) for occurrence, part in found if matches(occurrence)]
 
 
 def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int | None, int | None]:

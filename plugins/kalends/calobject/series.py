@@ -87,6 +87,7 @@ class _Move(NamedTuple):
     shift: int
     clock: Clock
     shape: Shape
+    part: Component
 
 
 @dataclass(slots=True)
@@ -94,11 +95,13 @@ class Series:
     """A master, without what its overrides replace.
 
     Attributes:
+        part: the master's component.
         excluded: occurrences that are none, as ``Clock.seconds`` has their beginnings.
         excluded_days: days of the master's clock without any, counted from 1970.
         moves: ascending by key.
     """
 
+    part: Component
     anchor: Anchor
     rules: list[Rule | None] = field(default_factory=list)
     excluded: set[int] = field(default_factory=set)
@@ -124,6 +127,11 @@ class Series:
                 moved = local + move.shift
                 return move.shape.around(move.clock, moved, move.clock.seconds(moved))
         return self.anchor.shape.around(self.anchor.clock, local, key)
+
+    def part_at(self, key: int) -> Component:
+        """The component that tells what happens at a place of the series."""
+        moved = [move.part for move in self.moves if key >= move.key]
+        return moved[-1] if moved else self.part
 
     def excludes(self, local: int, key: int) -> bool:
         """Whether nothing happens at ``local``, or not what the series says."""
@@ -178,10 +186,20 @@ def _in_time(rule: Rule, walk: Walk, clock: Clock) -> Iterator[int]:
 
 
 class Plan(NamedTuple):
-    """When an object happens: at some times, and as its series tell (of an object: at most one)."""
+    """When an object happens: at some times, and as its series tell (of an object: at most one).
+
+    Attributes:
+        parts: the component that tells what happens, for each of the fixed times.
+    """
 
     fixed: list[Occurrence]
+    parts: list[Component]
     series: list[Series]
+
+    def add(self, component: Component, occurrence: Occurrence) -> None:
+        """Note a time at which a component happens."""
+        self.fixed.append(occurrence)
+        self.parts.append(component)
 
 
 def read_plan(components: Sequence[Component], own: Mapping[str, str]) -> Plan:
@@ -193,20 +211,22 @@ def read_plan(components: Sequence[Component], own: Mapping[str, str]) -> Plan:
     Raises:
         ObjectRefusedError: what ``spans.span_of`` refuses.
     """
-    plan = Plan([], [])
+    plan = Plan([], [], [])
     anchored = [(component, _anchor(component, own)) for component in components]
     overrides = [pair for pair in anchored if pair[0].first("RECURRENCE-ID")]
     for component, anchor in anchored:
         if anchor is None:
-            plan.fixed.extend(_undated(component, own))
+            for occurrence in _undated(component, own):
+                plan.add(component, occurrence)
         elif component.first("RECURRENCE-ID"):
-            plan.fixed.append(anchor.occurrence())
+            plan.add(component, anchor.occurrence())
         else:
             series = _series(component, anchor, own)
             for override, place in overrides:
                 _replace(series, override, place, own)
             series.moves.sort(key=lambda move: move.key)
-            plan.fixed.extend(_added(component, series, own))
+            for key, occurrence in _added(component, series, own):
+                plan.add(series.part_at(key), occurrence)
             plan.series.append(series)
     return plan
 
@@ -304,7 +324,7 @@ def _undated(component: Component, own: Mapping[str, str]) -> list[Occurrence]:
 def _series(component: Component, anchor: Anchor, own: Mapping[str, str]) -> Series:
     """A master's own rules and EXDATEs."""
     clock = anchor.clock
-    series = Series(anchor)
+    series = Series(component, anchor)
     for rule in component.all("RRULE"):
         zoned = clock.zone is not None
         series.rules.append(read_rule(rule.value, anchor.local, clock.is_day, zoned))
@@ -353,11 +373,13 @@ def _replace(
     if clock.zone is UTC and series.anchor.clock.zone is not None:
         # An instant says nothing of the clock to go by: that remains the master's.
         clock, moved = series.anchor.clock, series.anchor.clock.local(moved)
-    series.moves.append(_Move(key, moved - local, clock, place.shape))
+    series.moves.append(_Move(key, moved - local, clock, place.shape, override))
 
 
-def _added(component: Component, series: Series, own: Mapping[str, str]) -> Iterator[Occurrence]:
-    """The RDATEs of a master."""
+def _added(
+    component: Component, series: Series, own: Mapping[str, str]
+) -> Iterator[tuple[int, Occurrence]]:
+    """The RDATEs of a master, each with its key."""
     for prop in component.all("RDATE"):
         moments = read_moments(prop, own)
         for text, moment in zip(prop.value.split(","), moments, strict=True):
@@ -365,17 +387,17 @@ def _added(component: Component, series: Series, own: Mapping[str, str]) -> Iter
             if series.excludes(local, key):
                 continue
             if series.moves and key >= series.moves[0].key:
-                yield series.at(local, key)
+                yield key, series.at(local, key)
                 continue
             clock = _clock(text, prop, moment, own)
             shape = _period(component, text, prop, moment, own) or series.anchor.shape
             if clock.is_day and not series.anchor.clock.is_day:
                 shape = Shape(days=1 + max(0, shape.length) // DAY)
             elif clock.zone is None:
-                yield shape.around(series.anchor.clock, local, key)
+                yield key, shape.around(series.anchor.clock, local, key)
                 continue
             local = local_second(moment.local)
-            yield shape.around(clock, local, clock.seconds(local))
+            yield key, shape.around(clock, local, clock.seconds(local))
 
 
 def _period(

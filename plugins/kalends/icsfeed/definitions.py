@@ -110,6 +110,22 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class PageRules:
+    """What a definition says of the feed's web page alone.
+
+    Attributes:
+        embed: the sources that may show it in a frame, as in a Content-Security-Policy
+            (``https://example.org``, ``*``); none: nobody may.
+        timezone: the IANA time zone that it shows times in; empty: that of its calendars.
+        week_begins: 0 for Monday to 6 for Sunday.
+    """
+
+    embed: tuple[str, ...] = ()
+    timezone: str = ""
+    week_begins: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """One feed: a definition by name, or one for each account as it is for one of them.
 
@@ -121,6 +137,7 @@ class Feed:
         rules: how they are merged.
         publish: names of the files that it is published as.
         remotes: addresses on other servers that it is brought to.
+        page: what its web page is like.
     """
 
     name: str
@@ -130,6 +147,7 @@ class Feed:
     rules: Rules
     publish: tuple[str, ...] = ()
     remotes: tuple[str, ...] = ()
+    page: PageRules = PageRules()
 
     def for_account(self, user: str) -> Feed:
         """The feed of one account, from a definition that each account has."""
@@ -143,6 +161,7 @@ class Feed:
             rules=replace(self.rules, title=self.rules.title.replace(USER, user)),
             publish=tuple(name.replace(USER, user) for name in self.publish),
             remotes=tuple(url.replace(USER, quote(user, safe="")) for url in self.remotes),
+            page=self.page,
         )
 
     def admits(self, user: str, members: Members) -> bool:

@@ -18,6 +18,7 @@ from kalends.icsfeed.definitions import (
     Pattern,
     Rules,
 )
+from kalends.icsfeed.pagespec import PAGE_KEYS, read_page_rules
 from kalends.icsfeed.places import is_address, refusal_of_place, shared_place
 from kalends.names import GROUPS, refusal_of_name
 
@@ -124,6 +125,7 @@ class _Table:
             rules=rules,
             publish=tuple(place for place in places if not is_address(place)),
             remotes=tuple(place for place in places if is_address(place)),
+            page=read_page_rules(self._table, self._refuse),
         )
 
     def _check_name(self) -> None:
@@ -276,6 +278,7 @@ _KEYS = (
     "refresh",
     "color",
     "past",
+    *PAGE_KEYS,
 )
 _KINDS: Mapping[type, str] = {str: "a text", bool: "true or false"}
 

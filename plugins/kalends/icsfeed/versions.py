@@ -155,6 +155,14 @@ class Versions:
                 if path.name != _LOCK:
                     path.unlink()
 
+    def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> State:
+        """What ``feed`` is at the moment of a snapshot.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        return self._state(feed, _Moment(snapshot.calendars(), self._accounts))
+
     def _state(self, feed: Feed, moment: _Moment) -> State:
         calendars = moment.of(feed)
         day = self._now().astimezone(UTC).date()
@@ -178,7 +186,7 @@ class Versions:
     def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
-            state = self._state(feed, _Moment(snapshot.calendars(), self._accounts))
+            state = self.state_in(feed, snapshot)
             path = self._path(feed, state)
             if not path.exists():
                 self._compose(feed, snapshot, state, path)
@@ -204,7 +212,7 @@ class Versions:
 
     def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
-            state = self._state(feed, _Moment(snapshot.calendars(), self._accounts))
+            state = self.state_in(feed, snapshot)
             path = Path(folder) / "feed.ics"
             self._compose_into(path, feed, snapshot, state)
             if coding:

@@ -40,6 +40,11 @@ class Assets:
         self._names[name] = known
         self._content[known] = content
 
+    @property
+    def version(self) -> str:
+        """Changes with any of the files."""
+        return " ".join(sorted(self._content))
+
     def name(self, file: str) -> str:
         """Under which name a file is served.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from kalends.pages.assets import Assets
@@ -17,11 +19,12 @@ class Pages:
 
     Attributes:
         assets: serves the files in ``static/``.
+        version: changes with any template or asset, for entity tags.
     """
 
     def __init__(self, package: str) -> None:
         self.assets = Assets((package, _SHARED))
-        self._environment = Environment(
+        self._environment = environment = Environment(
             loader=ChoiceLoader([PackageLoader(package), PackageLoader(_SHARED)]),
             autoescape=True,
             undefined=StrictUndefined,
@@ -29,6 +32,11 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
+        told = sha256(self.assets.version.encode())
+        for name in environment.list_templates():
+            assert environment.loader is not None
+            told.update(environment.loader.get_source(environment, name)[0].encode())
+        self.version = told.hexdigest()[:12]
 
     def render(self, template: str, *, assets: str, **values: object) -> bytes:
         """A page as UTF-8.

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
-from kalends.store import collections
+from kalends.calobject import Interval
+from kalends.store import collections, occurrences
 from kalends.store.batches import batched
 from kalends.store.engine import Database
+from kalends.store.occurrences import Range
 from kalends.store.schema import (
     calendar_object,
     collection,
@@ -76,6 +78,7 @@ _OF_CALENDAR = _OBJECT.where(calendar_object.c.collection_id == bindparam("where
     calendar_object.c.uid
 )
 _SINCE = _OF_CALENDAR.where(calendar_object.c.modseq > bindparam("since"))
+_BY_ID = _OBJECT.where(calendar_object.c.id.in_(bindparam("ids", expanding=True)))
 _COPIES = _OBJECT.where(
     calendar_object.c.uid.in_(bindparam("uids", expanding=True)),
     calendar_object.c.collection_id.in_(bindparam("calendars", expanding=True)),
@@ -135,6 +138,17 @@ class Snapshot:
         for some in batched(uids):
             for others in batched(calendars):
                 yield from self._objects(_COPIES, uids=some, calendars=others)
+
+    def meeting(
+        self, calendar: int, within: tuple[int, int, int, int]
+    ) -> Iterator[tuple[int, Interval]]:
+        """When objects of a calendar happen, or may happen, in a ``Range``, by their ids."""
+        return occurrences.meeting(self._connection, calendar, Range(*within))
+
+    def objects_at(self, ids: Collection[int]) -> Iterator[StoredObject]:
+        """The objects with these ids, in no particular order."""
+        for some in batched(ids):
+            yield from self._objects(_BY_ID, ids=some)
 
     def _objects(self, query: object, **values: object) -> Iterator[StoredObject]:
         for row in self._connection.execute(query, values):  # type: ignore[call-overload]

@@ -5,7 +5,7 @@ Every function works on a connection that ``engine.Database`` opened, inside its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -70,17 +70,8 @@ _INSERT = Prepared(
 
 def of(connection: Connection, object_id: int) -> list[Interval]:
     """The intervals of an object."""
-    return [
-        Interval(
-            start,
-            start + length,
-            floating=span != _UNSURE and span % 2 == 1,
-            sure=span != _UNSURE,
-            step=step,
-            again=(end - start - length) // step if step else 0,
-        )
-        for start, end, span, length, step in connection.execute(_OF, {"object": object_id})
-    ]
+    rows = connection.execute(_OF, {"object": object_id})
+    return [_interval(start, end, span, length, step) for start, end, span, length, step in rows]
 
 
 def replace(
@@ -119,18 +110,20 @@ def find(
         component: only objects of this type, if given.
         data: whether their octets are wanted; those of unsure ones are read in any case.
     """
-    start, end = _bounds(within.start, within.end)
-    local_start, local_end = _bounds(within.local_start, within.local_end)
-    values = {
-        "where": collection_id,
-        "component": component,
-        "start": start,
-        "end": end,
-        "local_start": local_start,
-        "local_end": local_end,
-    }
+    values = {"where": collection_id, "component": component, **_values(within)}
     for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
         yield Listed(*row), bool(sure)
+
+
+def meeting(
+    connection: Connection, collection_id: int, within: Range
+) -> Iterator[tuple[int, Interval]]:
+    """The intervals of a collection that meet a time range, each with the id of its object."""
+    values = {"where": collection_id, **_values(within)}
+    for object_id, start, end, span, length, step in iter(
+        _MEETING.run(connection, values).fetchone, None
+    ):
+        yield object_id, _interval(start, end, span, length, step)
 
 
 def _statement(*, data: bool) -> Select[Any]:
@@ -152,25 +145,33 @@ def _statement(*, data: bool) -> Select[Any]:
     )
 
 
-def _hits() -> CompoundSelect[tuple[int, int]]:
+def _hits() -> CompoundSelect[Any]:
     """The objects with an interval in the range, once for each."""
+    return _of_all_spans(
+        lambda span: (occurrence.c.object_id, literal(int(span != _UNSURE)).label("sure"))
+    )
+
+
+def _of_all_spans(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]:
+    """What is wanted of the intervals of each span that meet the range."""
     meeting = [
-        _meeting(2 * number + floating, length, "local_" if floating else "")
+        _meeting(wanted(span), span, length, "local_" if floating else "")
         for number, length in enumerate(_LENGTHS)
         for floating in (False, True)
+        for span in (2 * number + floating,)
     ]
-    return union_all(*meeting, _meeting(_UNSURE, 2 * FOREVER, ""))
+    return union_all(*meeting, _meeting(wanted(_UNSURE), _UNSURE, 2 * FOREVER, ""))
 
 
-def _meeting(span: int, longest: int, prefix: str) -> Select[tuple[int, int]]:
-    """The objects with an interval of one span in the range."""
+def _meeting(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Select[Any]:
+    """What is wanted of the intervals of one span that meet the range."""
     table = occurrence.c
     start = bindparam(f"{prefix}start", type_=BigInteger)
     end = bindparam(f"{prefix}end", type_=BigInteger)
     # The first time that ends after the range has begun; it matters whether it begins within.
     late = start - table.start - table.length
     first = table.start + case((late < 0, 0), else_=(late // table.step + 1) * table.step)
-    return select(table.object_id, literal(int(span != _UNSURE)).label("sure")).where(
+    return select(*wanted).where(
         table.collection_id == bindparam("where"),
         table.span == span,
         table.start < end,
@@ -181,6 +182,32 @@ def _meeting(span: int, longest: int, prefix: str) -> Select[tuple[int, int]]:
 
 
 _FIND = {data: Prepared(_statement(data=data)) for data in (False, True)}
+_ROW = (
+    occurrence.c.object_id,
+    occurrence.c.start,
+    occurrence.c.end,
+    occurrence.c.span,
+    occurrence.c.length,
+    occurrence.c.step,
+)
+_MEETING = Prepared(_of_all_spans(lambda _: _ROW))
+
+
+def _values(within: Range) -> dict[str, int]:
+    start, end = _bounds(within.start, within.end)
+    local_start, local_end = _bounds(within.local_start, within.local_end)
+    return {"start": start, "end": end, "local_start": local_start, "local_end": local_end}
+
+
+def _interval(start: int, end: int, span: int, length: int, step: int) -> Interval:
+    return Interval(
+        start,
+        start + length,
+        floating=span != _UNSURE and span % 2 == 1,
+        sure=span != _UNSURE,
+        step=step,
+        again=(end - start - length) // step if step else 0,
+    )
 
 
 def _bounds(start: int | None, end: int | None) -> tuple[int, int]:

@@ -1,0 +1,188 @@
+"""What a happening is: read from its component only when it is shown, as text and safe links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+from kalends import icaltext
+from kalends.feedpage.happening import DAY, Happening, local_time
+from kalends.icaltext import Component, Property
+from kalends.icsfeed.shown import Copy
+
+_LINK = re.compile(r"(?:https?://[^\s/]|mailto:[^\s]).*", re.IGNORECASE | re.DOTALL)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What turns the direction of all that follows: a title must not reach beyond itself.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_EPOCH = datetime(1970, 1, 1)
+_MOST_LINKS = 10
+_MOST_PEOPLE = 100
+_LONGEST = 20_000
+
+
+class Person(NamedTuple):
+    """Somebody who takes part: a name, and what they answered, for a person."""
+
+    name: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is shown of a happening; everything is text, unescaped.
+
+    Attributes:
+        key: names the object in addresses.
+        at: names the time.
+        color: the number of its colour.
+        begin: by the reader's clock.
+        finish: the same; equal to ``begin`` for an instant.
+        all_day: whether it is of days alone.
+        links: addresses of http, https or mailto.
+        kind: the component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``.
+        is_off: whether it is cancelled, or a task is done.
+    """
+
+    key: str
+    at: str
+    color: int
+    title: str
+    begin: datetime
+    finish: datetime
+    all_day: bool
+    location: str
+    description: str
+    links: tuple[str, ...]
+    categories: tuple[str, ...]
+    organizer: str
+    people: tuple[Person, ...]
+    repeats: bool
+    kind: str
+    is_off: bool
+    is_tentative: bool
+    calendar: str
+
+    @property
+    def last_day(self) -> datetime:
+        """A time on its last day."""
+        return max(self.begin, self.finish - timedelta(seconds=1))
+
+
+def entry_of(happening: Happening, copy: Copy, part: Component, color: int, calendar: str) -> Entry:
+    """Read a happening.
+
+    Args:
+        copy: what the feed shows of its object.
+        part: the component that tells what happens then.
+        color: the number of its colour.
+        calendar: the name of its calendar, or empty where the feed does not tell it.
+    """
+    length = happening.finish - happening.begin
+    begin = local_time(happening.begin)
+    # An instant is kept as a second, so that it is in time ranges.
+    finish = begin if length == 1 else local_time(happening.finish)
+    status = part.value("STATUS").strip().upper()
+    return Entry(
+        key=key_of(copy.uid),
+        at=stamp(happening),
+        color=color,
+        title=_line(part, "SUMMARY") or "(no title)",
+        begin=begin,
+        finish=finish,
+        all_day=happening.floating and happening.begin % DAY == 0 and length % DAY == 0,
+        location=_line(part, "LOCATION"),
+        description=_text(part, "DESCRIPTION"),
+        links=_links(part),
+        categories=_categories(part),
+        organizer=_person(part.first("ORGANIZER")),
+        people=_people(part),
+        repeats=any(
+            component.first(name) for component in copy.components for name in ("RRULE", "RDATE")
+        ),
+        kind=part.name,
+        is_off=status in ("CANCELLED", "COMPLETED") or part.first("COMPLETED") is not None,
+        is_tentative=status == "TENTATIVE",
+        calendar=calendar,
+    )
+
+
+def key_of(uid: str) -> str:
+    """The name of an object in addresses, from its UID in the feed."""
+    return sha256(uid.encode()).hexdigest()[:16]
+
+
+def stamp(happening: Happening) -> str:
+    """When a happening begins, for an address: a UTC time, or a time or day of any clock."""
+    moment = _EPOCH + timedelta(seconds=happening.start)
+    if not happening.floating:
+        return f"{moment:%Y%m%dT%H%M%S}Z"
+    return f"{moment:%Y%m%d}" if happening.start % DAY == 0 else f"{moment:%Y%m%dT%H%M%S}"
+
+
+def read_stamp(text: str) -> tuple[int, bool] | None:
+    """The seconds that ``stamp`` wrote, and whether they are floating; None if it is none."""
+    form = "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d"
+    try:
+        moment = datetime.strptime(text.removesuffix("Z"), form)
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(seconds=1), not text.endswith("Z")
+
+
+def is_safe(link: str) -> bool:
+    """Whether a link may be followed from a page: http, https or mailto."""
+    return _LINK.fullmatch(link) is not None
+
+
+def _clean(value: str) -> str:
+    return _TURNS.sub("", _CONTROL.sub(" ", icaltext.unescape(value)))[:_LONGEST]
+
+
+def _text(part: Component, name: str) -> str:
+    return _clean(part.value(name)).strip()
+
+
+def _line(part: Component, name: str) -> str:
+    return " ".join(_text(part, name).split())
+
+
+def _links(part: Component) -> tuple[str, ...]:
+    given = [p.value for p in part.properties if p.name in ("URL", "CONFERENCE")]
+    links = (_CONTROL.sub("", value).strip() for value in given)
+    return tuple(dict.fromkeys(link for link in links if is_safe(link)))[:_MOST_LINKS]
+
+
+def _categories(part: Component) -> tuple[str, ...]:
+    found = (
+        " ".join(_clean(name).split())
+        for prop in part.all("CATEGORIES")
+        for name in re.split(r"(?<!\\),", prop.value)
+    )
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def _person(prop: Property | None) -> str:
+    if prop is None:
+        return ""
+    named = prop.param("CN") or re.sub("^mailto:", "", prop.value.strip(), flags=re.IGNORECASE)
+    return " ".join(_clean(named).split())
+
+
+_ANSWERS: Mapping[str, str] = {
+    "ACCEPTED": "accepted",
+    "DECLINED": "declined",
+    "TENTATIVE": "maybe",
+    "DELEGATED": "delegated",
+}
+
+
+def _people(part: Component) -> tuple[Person, ...]:
+    found = []
+    for prop in part.all("ATTENDEE")[:_MOST_PEOPLE]:
+        answer = (prop.param("PARTSTAT") or "").upper()
+        found.append(Person(_person(prop), _ANSWERS.get(answer, "")))
+    return tuple(person for person in found if person.name)

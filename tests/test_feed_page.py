@@ -1,0 +1,523 @@
+"""A feed as a page, over WSGI: who sees it, what it shows, and what it never does."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import recurring_ical_events
+from icalendar import Calendar
+
+from bench.events import BERLIN, events
+from kalends.cli import main
+from support.installation import Answer, Client, Installation, event
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+
+[feed.everyone]
+calendars = ["*/*"]
+access = "login"
+private = "busy"
+
+[feed.family]
+calendars = ["alice/*", "bob/calendar"]
+access = "secret"
+embed = ["https://www.example.org"]
+
+[feed.open]
+title = "Open & free"
+calendars = ["*/*"]
+access = "public"
+embed = "*"
+components = ["VEVENT", "VTODO"]
+
+[feed.named]
+calendars = ["*/*"]
+access = "public"
+categories = true
+private = "busy"
+week_begins = "sunday"
+timezone = "Asia/Tokyo"
+
+[feed.recent]
+calendars = ["alice/*"]
+access = "public"
+past = "30d"
+"""
+
+DRAWN = re.compile(r"<svg.*?</svg>", re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """An installation that nobody writes to."""
+    installation = Installation(tmp_path_factory.mktemp("site"), feeds=FEEDS)
+    with installation.client() as client:
+        yield client
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path, feeds=FEEDS)
+
+
+@pytest.fixture
+def client(installation: Installation) -> Iterator[Client]:
+    with installation.client() as client:
+        yield client
+
+
+def put(client: Client, name: str, body: bytes, calendar: str = "alice/calendar") -> None:
+    user = calendar.partition("/")[0]
+    answer = client("PUT", f"/{calendar}/{name}.ics", body, user=user)
+    assert answer.status in (201, 204), answer
+
+
+def page(client: Client, query: str = "", feed: str = "open") -> str:
+    answer = client("GET", f"/feeds/{feed}/{query}", user="")
+    assert answer.status == 200, answer
+    return answer.body.decode()
+
+
+def titles(text: str) -> list[str]:
+    """The titles that a page shows, in its order."""
+    return [html.unescape(t) for t in re.findall(r'<span class="what">(.*?)</span>', text)]
+
+
+def links(text: str) -> list[str]:
+    """Where the links to events lead."""
+    return [html.unescape(q) for q in re.findall(r'href="(\?[^"]*event=[^"]*)"', text)]
+
+
+def secret_of(installation: Installation, capsys: pytest.CaptureFixture[str], feed: str) -> str:
+    with pytest.raises(SystemExit):
+        main(["feed", "url", feed, "--user", "alice", "--config", str(installation.config)])
+    return capsys.readouterr().out.strip().split("/feeds/s/")[1].split("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "user", "status"),
+    [
+        ("alice/", "alice", 200),
+        ("alice/", "bob", 403),
+        ("alice/", "", 401),
+        ("everyone/", "bob", 200),
+        ("everyone/", "", 401),
+        ("family/", "alice", 404),
+        ("open/", "", 200),
+        ("open", "", 308),
+        ("open/more", "", 404),
+        ("open/more/", "", 404),
+        ("nothing/", "bob", 404),
+        ("nothing/", "", 401),
+        ("s/guess/family/", "", 404),
+        ("s/guess/.static/", "", 404),
+    ],
+)
+def test_who_sees_the_file_sees_the_page(site: Client, path: str, user: str, status: int) -> None:
+    assert site("GET", f"/feeds/{path}", user=user).status == status
+
+
+def test_an_address_without_its_slash_leads_to_the_page(site: Client) -> None:
+    answer = site("GET", "/feeds/open", user="", environ={"SCRIPT_NAME": "/dav"})
+    assert answer.headers["Location"] == "http://127.0.0.1/dav/feeds/open/"
+
+
+def test_a_secret_shows_the_page_until_it_is_renewed(
+    installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(client, "a", event("a", summary="Of Alice"))
+    secret = secret_of(installation, capsys, "family")
+    answer = client("GET", f"/feeds/s/{secret}/family/?date=2026-01-05", user="")
+    assert titles(answer.body.decode()) == ["Of Alice"]
+    assert answer.headers["Cache-Control"].startswith("private")
+    assert 'content="noindex"' in answer.body.decode()
+    assert f"/feeds/s/{secret}/family.ics" in answer.body.decode()
+    with pytest.raises(SystemExit):
+        main(["feed", "rotate", "family", "--user", "alice", "--config", str(installation.config)])
+    assert client("GET", f"/feeds/s/{secret}/family/", user="").status == 404
+
+
+@pytest.mark.parametrize("view", ["month", "week", "day", "agenda"])
+def test_each_view_shows_what_happens_in_it(client: Client, view: str) -> None:
+    put(client, "a", event("a", "20260105T090000Z", summary="In January"))
+    put(client, "b", event("b", "20260405T090000Z", summary="In April"))
+    text = page(client, f"?view={view}&date=2026-01-05")
+    assert titles(text) == ["In January"]
+    assert "January" in text
+    (link,) = links(text)
+    assert "Monday, 5 January 2026, 09:00" in page(client, link)
+
+
+def test_everything_is_text_and_only_safe_links_are_links(client: Client) -> None:
+    put(
+        client,
+        "x",
+        event(
+            "x",
+            "20260105T090000Z",
+            "LOCATION:<b>here</b>",
+            "URL:javascript:alert(1)",
+            "CONFERENCE:https://meet.example.org/?a=1&b=\"'",
+            "DESCRIPTION:<img src=x onerror=alert(1)> see https://example.org/a?b=1&c=2 or"
+            " javascript:alert(2)",
+            "CATEGORIES:<i>one</i>",
+            'ORGANIZER;CN="<u>O</u>":mailto:o@example.org',
+            summary='<script>alert(1)</script> " onclick=x',
+        ),
+    )
+    for query in ("?date=2026-01-05", "?view=week&date=2026-01-05", "?view=agenda&date=2026-01-05"):
+        text = page(client, query)
+        assert "<script>alert" not in text
+        assert titles(text) == ['<script>alert(1)</script> " onclick=x']
+    (link,) = links(text)
+    shown = page(client, link)
+    assert not re.search(r"<(b|i|u|img|script>)\b", DRAWN.sub("", shown))
+    assert set(re.findall(r'href="((?:https?|javascript|mailto)[^"]*)"', shown)) == {
+        "https://meet.example.org/?a=1&amp;b=&#34;&#39;",
+        "https://example.org/a?b=1&amp;c=2",
+        "http://127.0.0.1/feeds/open.ics",
+    }
+    assert " style=" not in shown
+    tags = re.sub(r'"[^"]*"', "", " ".join(re.findall(r"<[^>]*>", shown)))
+    assert not re.search(r"\son[a-z]+=", tags)
+
+
+def test_nothing_of_what_a_feed_hides_is_on_its_page(client: Client) -> None:
+    secretive = ("LOCATION:sesame place", "DESCRIPTION:sesame words", "URL:https://sesame.example")
+    put(client, "p", event("uid-p", "20260105T090000Z", "CLASS:PRIVATE", *secretive, summary="P"))
+    put(
+        client,
+        "c",
+        event("uid-c", "20260106T090000Z", "CLASS:CONFIDENTIAL", *secretive, summary="C"),
+    )
+    folded = event("uid-f", "20260107T090000Z", summary="F").replace(
+        b"END:VEVENT", b"CLA\r\n SS:PRIVATE\r\nEND:VEVENT"
+    )
+    put(client, "f", folded)
+    for view in ("month", "week", "day", "agenda"):
+        for day in ("05", "06", "07"):
+            text = page(client, f"?view={view}&date=2026-01-{day}")
+            assert "sesame" not in text
+            assert "uid-" not in text
+            assert set(titles(text)) <= {"Busy"}
+    assert titles(page(client, "?date=2026-01-05")) == ["Busy"]
+    (link,) = links(page(client, "?date=2026-01-05"))
+    assert "sesame" not in page(client, link)
+    assert titles(page(client, "?date=2026-01-05", "named")) == ["Busy", "Busy", "Busy"]
+    owner = client("GET", "/feeds/alice/?date=2026-01-05").body.decode()
+    assert titles(owner) == ["P", "C", "F"]
+
+
+def test_a_hidden_override_leaves_a_gap(client: Client) -> None:
+    body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=3", summary="Daily")
+    override = [
+        "BEGIN:VEVENT",
+        "UID:s",
+        "DTSTAMP:20260101T000000Z",
+        "RECURRENCE-ID:20260106T090000Z",
+        "DTSTART:20260106T150000Z",
+        "SUMMARY:Hidden",
+        "CLASS:PRIVATE",
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+    put(client, "s", body.replace(b"END:VCALENDAR\r\n", "\r\n".join(override).encode()))
+    assert titles(page(client, "?date=2026-01-05")) == ["Daily", "Daily"]
+
+
+def test_an_override_shows_in_place_of_its_occurrence(client: Client) -> None:
+    body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=5", summary="Daily")
+    parts = []
+    for recurrence, start, name in (
+        ("RECURRENCE-ID:20260106T090000Z", "20260106T150000Z", "Moved"),
+        ("RECURRENCE-ID;RANGE=THISANDFUTURE:20260108T090000Z", "20260108T100000Z", "From now on"),
+    ):
+        parts += [
+            "BEGIN:VEVENT",
+            "UID:s",
+            "DTSTAMP:20260101T000000Z",
+            recurrence,
+            f"DTSTART:{start}",
+            "DURATION:PT1H",
+            f"SUMMARY:{name}",
+            "END:VEVENT",
+        ]
+    parts += ["END:VCALENDAR", ""]
+    put(client, "s", body.replace(b"END:VCALENDAR\r\n", "\r\n".join(parts).encode()))
+    expected = ["Daily", "Moved", "Daily", "From now on", "From now on"]
+    assert titles(page(client, "?date=2026-01-05")) == expected
+    assert titles(page(client, "?view=agenda&date=2026-01-05")) == expected
+    shown = [page(client, link) for link in links(page(client, "?date=2026-01-05"))]
+    assert "6 January 2026, 15:00" in shown[1]
+    assert "9 January 2026, 10:00" in shown[4]
+
+
+def test_a_meeting_that_two_people_hold_is_shown_once(client: Client) -> None:
+    organizer = "ORGANIZER:mailto:o@example.org"
+    put(client, "m", event("m", "20260105T090000Z", organizer, summary="Old"))
+    put(
+        client,
+        "m",
+        event("m", "20260112T090000Z", organizer, "SEQUENCE:2", summary="New"),
+        "bob/calendar",
+    )
+    # The newer copy is in another week, and the older one must not show there in its place.
+    assert titles(page(client, "?date=2026-01-05")) == ["New"]
+    assert titles(page(client, "?view=week&date=2026-01-05")) == []
+
+
+def test_others_events_with_the_same_uid_all_show(client: Client) -> None:
+    put(client, "m", event("m", "20260105T090000Z", summary="One"))
+    put(client, "m", event("m", "20260105T100000Z", summary="Other"), "bob/calendar")
+    text = page(client, "?date=2026-01-05")
+    assert titles(text) == ["One", "Other"]
+    shown = [page(client, link) for link in links(text)]
+    assert ["One</h1>" in shown[0], "Other</h1>" in shown[1]] == [True, True]
+
+
+def test_what_is_outside_of_the_window_is_not_on_the_page(client: Client) -> None:
+    now = datetime.now(UTC)
+    old, new = now - timedelta(days=50), now - timedelta(days=3)
+    put(client, "o", event("o", f"{old:%Y%m%dT%H%M%SZ}", summary="Old"))
+    put(client, "n", event("n", f"{new:%Y%m%dT%H%M%SZ}", summary="New"))
+    put(client, "r", event("r", f"{old:%Y%m%dT%H%M%SZ}", "RRULE:FREQ=WEEKLY", summary="Weekly"))
+    then = titles(page(client, f"?view=day&date={old:%Y-%m-%d}", "recent"))
+    assert then == ["Weekly"]
+    assert "New" in titles(page(client, f"?view=day&date={new:%Y-%m-%d}", "recent"))
+    assert titles(page(client, f"?view=day&date={old:%Y-%m-%d}")) == ["Old", "Weekly"]
+
+
+def test_times_are_in_the_zone_that_is_asked_for(client: Client) -> None:
+    put(client, "a", event("a", "20260105T233000Z", summary="Late"))
+    put(client, "f", event("f", "20260105T080000", summary="Floating"))
+    put(
+        client,
+        "d",
+        event("d", "20260105T000000Z", summary="Day")
+        .replace(b"DTSTART:20260105T000000Z", b"DTSTART;VALUE=DATE:20260105")
+        .replace(b"DURATION:PT1H", b"DURATION:P1D"),
+    )
+    assert titles(page(client, "?view=day&date=2026-01-05")) == ["Day", "Floating", "Late"]
+    tokyo = page(client, "?view=day&date=2026-01-06&tz=Asia/Tokyo")
+    assert titles(tokyo) == ["Late"]
+    assert "08:30 " in tokyo
+    assert "Times in Asia/Tokyo (UTC+9)" in tokyo
+    assert "tz=Asia%2FTokyo" in links(tokyo)[0]
+    assert titles(page(client, "?view=day&date=2026-01-05", "named")) == ["Day", "Floating"]
+    assert "Times in Asia/Tokyo" in page(client, "?view=day&date=2026-01-05", "named")
+
+
+def test_the_zone_of_the_calendar_is_the_default(client: Client) -> None:
+    zone = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n" + BERLIN + "END:VCALENDAR\r\n"
+    patch = (
+        '<propertyupdate xmlns="DAV:"><set><prop><calendar-timezone'
+        f' xmlns="urn:ietf:params:xml:ns:caldav">{zone}</calendar-timezone></prop></set>'
+        "</propertyupdate>"
+    )
+    put(client, "a", event("a", "20260105T233000Z", summary="Late"))
+    assert client("PROPPATCH", "/alice/calendar/", patch).status == 207
+    text = page(client, "?view=day&date=2026-01-06", "recent")
+    assert "Times in Europe/Berlin (UTC+1)" in text
+
+
+def test_the_week_begins_where_the_definition_says(site: Client) -> None:
+    assert "28 December 2025 – 3 January 2026" not in page(site, "?view=week&date=2026-01-01")
+    assert "28 December 2025 – 3 January 2026" in page(site, "?view=week&date=2026-01-01", "named")
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("date=2026-13-01", "There is no day 2026-13-01"),
+        ("date=2026-02-30", "There is no day"),
+        ("date=tomorrow", "is no date"),
+        ("date=0001-01-01", "Years from 1900"),
+        ("date=9999-12-31", "Years from 1900"),
+        ("date=%3Cscript%3E", "is no date"),
+        ("tz=Mars/Olympus", "is no time zone"),
+        ("tz=../../etc/passwd", "is no time zone"),
+        ("tz=" + "x" * 500, "is no time zone"),
+        ("view=year", "There is no view"),
+        ("skip=-1", "is no number"),
+        ("event=1&at=x", "not complete"),
+        ("&".join(f"a{n}=1" for n in range(99)), "too many fields"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_said_clearly(site: Client, query: str, why: str) -> None:
+    answer = site("GET", f"/feeds/open/?{query}", user="")
+    assert answer.status == 400
+    text = answer.body.decode()
+    assert why in html.unescape(text)
+    assert "<script>" not in text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    "query", ["fbclid=x", "date=", "date=2026-02", "embed=0", "date=1900-01-01", "date=2199-12-31"]
+)
+@pytest.mark.parametrize("view", ["month", "week", "day", "agenda"])
+def test_what_is_no_mistake_is_none(site: Client, view: str, query: str) -> None:
+    assert site("GET", f"/feeds/open/?view={view}&{query}", user="").status == 200
+
+
+def test_an_event_that_is_gone_is_404(client: Client) -> None:
+    put(client, "a", event("a", "20260105T090000Z"))
+    (link,) = links(page(client, "?date=2026-01-05"))
+    client("DELETE", "/alice/calendar/a.ics")
+    answer = client("GET", f"/feeds/open/{link}", user="")
+    assert answer.status == 404
+    assert "no such event" in answer.body.decode()
+    wrong = link.replace("20260105T090000Z", "99999999T999999Z")
+    assert client("GET", f"/feeds/open/{wrong}", user="").status == 404
+
+
+def test_an_unchanged_page_is_not_sent_again(client: Client) -> None:
+    put(client, "a", event("a", "20260105T090000Z"))
+    first = client("GET", "/feeds/open/?date=2026-01-05", user="")
+    known = {"If-None-Match": first.headers["ETag"]}
+    again = client("GET", "/feeds/open/?date=2026-01-05", user="", headers=known)
+    assert (again.status, again.body) == (304, b"")
+    other = client("GET", "/feeds/open/?date=2026-02-05", user="", headers=known)
+    assert other.status == 200
+    put(client, "a", event("a", "20260105T090000Z", summary="Changed"))
+    fresh = client("GET", "/feeds/open/?date=2026-01-05", user="", headers=known)
+    assert fresh.status == 200
+    assert titles(fresh.body.decode()) == ["Changed"]
+
+
+def test_head_has_the_same_headers_and_other_methods_are_refused(site: Client) -> None:
+    full, head = (site(method, "/feeds/open/", user="") for method in ("GET", "HEAD"))
+    assert (head.status, head.body, head.headers) == (200, b"", full.headers)
+    for method in ("POST", "PUT", "DELETE"):
+        answer = site(method, "/feeds/open/", b"x", user="")
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_its_assets_need_no_login(site: Client) -> None:
+    found = set(re.findall(r'(?:href|src)="(/feeds/s/\.static/[^"]+)"', page(site)))
+    assert len(found) == 4
+    for path in found:
+        assert site("GET", path, user="").status == 200
+
+
+def frame_ancestors(answer: Answer) -> str:
+    return answer.headers["Content-Security-Policy"].partition("frame-ancestors ")[2]
+
+
+def test_who_may_embed_it_is_in_the_definition(
+    installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert frame_ancestors(client("GET", "/feeds/open/", user="")) == "'none'"
+    assert frame_ancestors(client("GET", "/feeds/open/?embed=1", user="")) == "*"
+    assert frame_ancestors(client("GET", "/feeds/named/?embed=1", user="")) == "'none'"
+    assert frame_ancestors(client("GET", "/feeds/alice/?embed=1")) == "'none'"
+    secret = secret_of(installation, capsys, "family")
+    answer = client("GET", f"/feeds/s/{secret}/family/?embed=1", user="")
+    assert frame_ancestors(answer) == "https://www.example.org"
+    assert "X-Frame-Options" not in answer.headers
+    assert all("embed=1" in link for link in re.findall(r'href="(\?[^"]*)"', answer.body.decode()))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('embed = "example.org"', "'embed' must be"),
+        ('embed = ["example.org"]', "is no site"),
+        ('embed = ["https://example.org/page"]', "is no site"),
+        ('embed = ["https://a.example; script-src *"]', "is no site"),
+        ('timezone = "Mars/Olympus"', "'timezone'"),
+        ('week_begins = "today"', "'week_begins'"),
+    ],
+)
+def test_a_definition_of_a_page_that_cannot_be_is_refused(
+    installation: Installation, capsys: pytest.CaptureFixture[str], line: str, why: str
+) -> None:
+    installation.feeds_file.write_text(
+        f'[feed.open]\ncalendars = ["*/*"]\naccess = "public"\n{line}\n'
+    )
+    with pytest.raises(SystemExit):
+        main(["check", "--config", str(installation.config)])
+    said = capsys.readouterr().err
+    assert why in said
+    assert "feeds.toml:4:" in said
+
+
+def test_calendars_are_named_only_where_the_feed_names_them(client: Client) -> None:
+    client("MKCALENDAR", "/alice/therapy/")
+    put(client, "a", event("a", "20260105T090000Z"))
+    put(client, "b", event("b", "20260105T090000Z"), "alice/therapy")
+    assert "therapy" not in page(client, "?date=2026-01-05")
+    assert "therapy" in page(client, "?date=2026-01-05", "named")
+    assert "therapy" in client("GET", "/feeds/alice/?date=2026-01-05").body.decode()
+
+
+def test_a_dense_rule_is_counted_and_the_rest_is_a_link_away(client: Client) -> None:
+    put(client, "h", event("h", "20200101T000000Z", "RRULE:FREQ=HOURLY", summary="Hourly"))
+    text = page(client, "?date=2026-01-05")
+    assert text.count("+20<") == len(re.findall(r'<li class="day ', text))
+    assert titles(page(client, "?view=day&date=2026-01-05")) == ["Hourly"] * 24
+    listed = page(client, "?view=agenda&date=2026-01-05")
+    assert len(titles(listed)) == 200
+    (rest,) = re.findall(r'href="([^"]*skip=[^"]*)"', listed)
+    assert "date=2026-01-13" in rest
+    assert "skip=8" in rest
+    assert len(titles(page(client, html.unescape(rest)))) == 200
+
+
+def test_tasks_stand_on_the_day_that_they_are_due(client: Client) -> None:
+    for name, lines in {
+        "due": ("DUE;VALUE=DATE:20260107", "SUMMARY:Due"),
+        "done": ("DUE:20260107T090000Z", "STATUS:COMPLETED", "SUMMARY:Done"),
+        "whenever": ("SUMMARY:Whenever",),
+    }.items():
+        text = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", "BEGIN:VTODO", f"UID:{name}"]
+        text += ["DTSTAMP:20260101T000000Z", *lines, "END:VTODO", "END:VCALENDAR", ""]
+        put(client, name, "\r\n".join(text).encode(), "alice/tasks")
+    assert titles(page(client, "?date=2026-01-05")) == ["Due", "Done"]
+    assert titles(page(client, "?view=day&date=2026-01-07")) == ["Due", "Done"]
+    assert titles(page(client, "?view=day&date=2026-01-06")) == []
+
+
+def test_the_page_shows_what_the_file_holds(client: Client) -> None:
+    for item in events(150):
+        put(client, item.name.removesuffix(".ics"), item.text.encode())
+    moved = [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", *BERLIN.splitlines(),
+        *("BEGIN:VEVENT", "UID:series", "DTSTAMP:20240101T000000Z", "SUMMARY:Series"),
+        *("DTSTART;TZID=Europe/Berlin:20250303T233000", "DURATION:PT2H"),
+        *("RRULE:FREQ=WEEKLY;BYDAY=MO,SU", "EXDATE;TZID=Europe/Berlin:20250330T233000"),
+        *("RDATE;TZID=Europe/Berlin:20250305T010000", "END:VEVENT"),
+        *("BEGIN:VEVENT", "UID:series", "DTSTAMP:20240101T000000Z", "SUMMARY:Moved"),
+        *("RECURRENCE-ID;TZID=Europe/Berlin:20250310T233000", "DURATION:PT1H"),
+        *("DTSTART;TZID=Europe/Berlin:20250311T120000", "END:VEVENT", "END:VCALENDAR", ""),
+    ]  # fmt: skip
+    put(client, "series", "\r\n".join(moved).encode())
+    calendar = Calendar.from_ical(client("GET", "/feeds/open.ics", user="").body)
+    query = recurring_ical_events.of(calendar)
+    for first in (date(2025, 3, 1), date(2025, 10, 15), date(2027, 1, 1), date(2031, 6, 1)):
+        expected = []
+        for one in query.between(first, first + timedelta(days=30)):
+            start = one["DTSTART"].dt
+            day = start.astimezone(UTC).date() if isinstance(start, datetime) else start
+            if first <= day < first + timedelta(days=30):
+                expected.append((day.isoformat(), str(one["SUMMARY"])))
+        text = page(client, f"?view=agenda&date={first}")
+        shown = [
+            (day, title)
+            for day, listed in re.findall(
+                r'<section class="listed.*?datetime="([^"]*)"(.*?)</section>', text, re.DOTALL
+            )
+            for title in titles(listed)
+        ]
+        assert sorted(shown) == sorted(expected)
+        assert shown or first.year == 2031
