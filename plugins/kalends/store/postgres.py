@@ -52,10 +52,9 @@ SELECT set_config('synchronous_commit', 'on', false)
     WHERE current_setting('synchronous_commit') = 'off'
 """
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-_WRITE = (
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-    f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'; "
-)
+_WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
+# A host that stands still keeps no home locked for ever. A write to everything may take its time.
+_NO_LONGER = f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'; "
 
 _FULL = "53100"
 _BUSY = frozenset({"55P03", "40001", "40P01"})
@@ -198,7 +197,7 @@ def _locking(paths: Iterable[str]) -> str:
     if not keys:
         return f"SELECT pg_advisory_xact_lock({_ALL})"
     each = ", ".join(f"pg_advisory_xact_lock({key})" for key in keys)
-    return f"SELECT pg_advisory_xact_lock_shared({_ALL}), {each}"
+    return f"{_NO_LONGER}SELECT pg_advisory_xact_lock_shared({_ALL}), {each}"
 
 
 def _home(path: str) -> str:

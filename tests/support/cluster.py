@@ -1,0 +1,123 @@
+"""Two hosts of Kalends on one PostgreSQL, behind one nginx that asks them in turns."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+from pathlib import Path
+from typing import Any
+
+from support.nginx import RealNginx, behind_proxy
+from support.server import Answer, KalendsServer, Sections, basic, with_digest
+
+
+class Cluster:
+    """Hosts with files of their own, as an administrator copies them, and one address for all.
+
+    What a client sends to the address of all goes to one host after the other; `connection` gives
+    a client that knows them itself one that runs.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        database: str,
+        *,
+        users: dict[str, str],
+        feeds: str = "",
+        options: Sections | None = None,
+    ) -> None:
+        self.users = users
+        given: Sections = {
+            "storage": {"database": database},
+            "kalends": {"trusted_proxies": "127.0.0.1"},
+        }
+        for section, more in (options or {}).items():
+            given.setdefault(section, {}).update(more)
+        self.hosts = [
+            with_digest(folder / name, users, workers=2, feeds=feeds, options=given, start=False)
+            for name in ("one", "two")
+        ]
+        for host in self.hosts:
+            host.start()
+        upstream = "".join(f"server 127.0.0.1:{host.port};" for host in self.hosts)
+        self.front = RealNginx(
+            folder / "nginx",
+            behind_proxy("http://hosts/"),
+            beside=f"upstream hosts {{ {upstream} }}",
+        )
+        self._turns = itertools.cycle(self.hosts)
+        self._killed: list[KalendsServer] = []
+
+    @property
+    def url(self) -> str:
+        """The address of all, with a slash at its end."""
+        return self.front.url
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        user: str | None = None,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one request to the address of all."""
+        connection = http.client.HTTPConnection(self.front.host, self.front.port, timeout=60)
+        try:
+            fields = dict(headers or {})
+            return self.request_on(connection, method, path, user=user, body=body, headers=fields)
+        finally:
+            connection.close()
+
+    def request_on(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        path: str,
+        *,
+        user: str | None = None,
+        body: bytes | str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send one request on a connection and read its answer whole."""
+        fields = dict(headers or {})
+        if user is not None:
+            fields.setdefault("Authorization", basic(user, self.users[user]))
+        if "Destination" in fields:  # it names the address that this very client uses
+            target = "/" + fields["Destination"].split("/", 3)[3]
+            fields["Destination"] = f"http://{connection.host}:{connection.port}{target}"
+        payload = body.encode() if isinstance(body, str) else body
+        connection.request(method, path, body=payload, headers=fields)
+        response = connection.getresponse()
+        return Answer(response.status, response.reason, response.headers, response.read())
+
+    def connection(self) -> http.client.HTTPConnection:
+        """A new connection to a host that runs: each in its turn."""
+        host = next(host for host in self._turns if host not in self._killed)
+        return host.connection()
+
+    def kill9(self) -> None:
+        """Kill all processes of the host whose turn it is."""
+        host = next(self._turns)
+        self._killed.append(host)
+        host.kill9()
+
+    def start(self) -> None:
+        """Start the host that was killed."""
+        while self._killed:
+            host = self._killed[0]
+            host.start()
+            self._killed.remove(host)
+
+    def close(self) -> None:
+        """Stop everything."""
+        self.front.close()
+        for host in self.hosts:
+            host.close()
+
+
+def kept(log: str) -> list[Any]:
+    """The lines of a log that tell of an error of ours."""
+    return [line for line in log.splitlines() if "Traceback" in line or " ERROR " in line]
