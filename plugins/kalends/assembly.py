@@ -11,6 +11,7 @@ from pathlib import Path
 from kalends import configuration
 from kalends.accountpage.application import AccountApplication
 from kalends.accountpage.homes import Homes
+from kalends.accountpage.imports import Imports
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
 from kalends.caldav.answers import as_answer, failed
@@ -146,10 +147,11 @@ class Assembly:
                 done=set(),
             )
 
+        homes = Homes(self.database, settings.first_collections, places_of)
         return AccountApplication(
-            Homes(self.database, settings.first_collections, places_of),
+            homes,
             SeenFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
-            bring_in,
+            Imports(homes, bring_in),
             Tokens(self._agreed().key()),
             refusal_of=lambda user: refusal_of_name(user, self.named_feeds()),
             schemes=settings.schemes,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import secrets
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -17,21 +15,16 @@ from urllib.parse import parse_qs, quote
 from kalends.accountpage.archive import zipped
 from kalends.accountpage.clients import guides
 from kalends.accountpage.feedlist import chosen
-from kalends.accountpage.homes import Held, Homes
+from kalends.accountpage.homes import Homes
+from kalends.accountpage.imports import Imports
 from kalends.accountpage.origin import is_own
 from kalends.accountpage.outside import Outside
 from kalends.accountpage.profile import CONTENT_TYPE, profile
+from kalends.accountpage.refusals import FAILURES, RefusedError, refusal_of
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
-from kalends.accountpage.upload import LARGEST_FILE, Form, FormRefusedError, form_of, in_words
-from kalends.errors import (
-    StoreBusyError,
-    StoreFullError,
-    StoreUnavailableError,
-    UserFileUnavailableError,
-)
+from kalends.accountpage.upload import LARGEST_FILE, Form, form_of, in_words
 from kalends.htauth.noncesigning import SALT_BITS
-from kalends.importing import Imported, ImportTargetError
 from kalends.pages import Pages, html, plain, security_headers
 
 _log = logging.getLogger("kalends.account")
@@ -46,23 +39,8 @@ _LOGGED_IN = "?browser"  # see `web`
 _MOST_REFUSED = 200
 """How many lines that were refused a page lists."""
 
-_WAIT_SECONDS = 60
-"""How long an upload waits for the one before it."""
-
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-Import = Callable[[bytes, str, str], Imported]
-"""Imports octets of a file of that name into the collection at that path."""
-
-
-class RefusedError(Exception):
-    """A request that is refused; what its sender is told, and how."""
-
-    def __init__(self, status: HTTPStatus, title: str, why: str) -> None:
-        self.status = status
-        self.title = title
-        self.why = why
-        super().__init__(why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +65,7 @@ class AccountApplication:
     Args:
         homes: their calendars and address books.
         feeds: the feeds that they may see; None where there are none at all.
-        import_data: brings a file in.
+        imports: brings files in.
         tokens: what only our own pages know.
         refusal_of: why an account has no home; None if it has.
         schemes: the ways to log in that the server offers.
@@ -100,7 +78,7 @@ class AccountApplication:
         self,
         homes: Homes,
         feeds: SeenFeeds | None,
-        import_data: Import,
+        imports: Imports,
         tokens: Tokens,
         *,
         refusal_of: Callable[[str], str | None],
@@ -111,7 +89,7 @@ class AccountApplication:
     ) -> None:
         self._homes = homes
         self._feeds = feeds
-        self._import_data = import_data
+        self._imports = imports
         self._tokens = tokens
         self._refusal_of = refusal_of
         self._schemes = schemes
@@ -119,8 +97,6 @@ class AccountApplication:
         self._user_key = user_key
         self._written = written
         self._pages = Pages("kalends.accountpage")
-        # Each takes many times its size of memory.
-        self._one_import = threading.Lock()
 
     def handles(self, path: str) -> bool:
         """Whether a path is one of ours."""
@@ -144,21 +120,8 @@ class AccountApplication:
         asked = Asked(environ, start_response, environ[self._user_key], outside)
         try:
             return self._route(asked, path)
-        except RefusedError as error:
-            return self._told(asked, error)
-        except FormRefusedError as error:
-            return self._told(
-                asked, RefusedError(error.status, "That could not be read", error.why)
-            )
-        except StoreFullError:
-            full = "The server has no room left. Tell whoever runs it; nothing was changed."
-            refused = RefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "No room left", full)
-            return self._told(asked, refused)
-        except (StoreUnavailableError, UserFileUnavailableError) as error:
-            _log.error("%s", error)
-            busy = "The server is busy just now. Try again in a moment; nothing was changed."
-            refused = RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Busy", busy)
-            return self._told(asked, refused, [("Retry-After", "5")])
+        except FAILURES as error:
+            return self._refused(asked, refusal_of(error))
 
     def _route(self, asked: Asked, path: str) -> Iterable[bytes]:
         gets = {
@@ -270,20 +233,7 @@ class AccountApplication:
         return self._see_other(asked, f"?renewed={quote(name, safe='')}#feeds")
 
     def _import(self, asked: Asked, form: Form) -> Iterable[bytes]:
-        target = self._target(asked.user, form.fields.get("into", ""))
-        if form.file is None:
-            why = "Choose a file first: an .ics with events or tasks, or a .vcf with contacts."
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
-        if not self._one_import.acquire(timeout=_WAIT_SECONDS):
-            raise StoreBusyError
-        try:
-            outcome = self._import_data(form.file.raw, form.file_name, target.path)
-        except ImportTargetError:
-            holds = "events or tasks" if target.kind == "VADDRESSBOOK" else "contacts"
-            why = f"{form.file_name} seems to hold {holds}, which {target.title} cannot take."
-            raise RefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
-        finally:
-            self._one_import.release()
+        target, outcome = self._imports.bring(asked.user, form)
         self._written()
         return self._html(
             asked,
@@ -296,18 +246,11 @@ class AccountApplication:
             more=max(0, len(outcome.refused) - _MOST_REFUSED),
         )
 
-    def _target(self, user: str, path: str) -> Held:
-        found = next((held for held in self._homes.of(user) if held.path == path), None)
-        if found is None:
-            why = "That calendar is not there any more. Nothing was changed."
-            raise RefusedError(HTTPStatus.NOT_FOUND, "No such calendar", why)
-        return found
-
-    def _told(
-        self, asked: Asked, refused: RefusedError, more: Iterable[tuple[str, str]] = ()
-    ) -> Iterable[bytes]:
-        told = partial(self._html, asked, refused.status, "refused.html", more)
-        return told(heading=refused.title, why=refused.why)
+    def _refused(self, asked: Asked, refused: RefusedError) -> Iterable[bytes]:
+        again = refused.retry_after
+        headers = [("Retry-After", str(again))] if again is not None else []
+        told = {"heading": refused.title, "why": refused.why}
+        return self._html(asked, refused.status, "refused.html", headers, **told)
 
     def _see_other(self, asked: Asked, where: str) -> Iterable[bytes]:
         location = [("Location", asked.outside.path(PAGE) + where), ("Cache-Control", "no-store")]
