@@ -23,6 +23,8 @@ DEBIAN = {
     "apache2": "apache2-bin",
     "/usr/lib/apache2/modules/mod_wsgi.so": "libapache2-mod-wsgi-py3",
     "nginx": "nginx-light",
+    "slapd": "slapd",
+    "dovecot": "dovecot-imapd",
     "fail2ban-regex": "fail2ban",
     "/usr/lib/postgresql/*/bin/initdb": "postgresql",
     "litmus": "litmus",

@@ -21,7 +21,7 @@ ROWS = [
     {"wsgi", "cli", "serving"},
     {"checking", "demo", "backupcommand", "feedcommand", "transfercommand", "usercommand"},
     {"assembly"},
-    {"auth", "rights", "storage", "items", "web", "configuration", "caldav"},
+    {"auth", "rights", "storage", "items", "web", "configuration", "directories", "caldav"},
     {"accountpage"},
     {"feedpage"},
     {"importing", "transfer", "backups", "login", "accounts", "removal"},
@@ -50,6 +50,7 @@ RADICALE_SHELLS = {
     "items",
     "web",
     "configuration",
+    "directories",
     "caldav",
     "assembly",
 }

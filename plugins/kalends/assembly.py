@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from kalends import configuration
@@ -16,10 +17,13 @@ from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
 from kalends.caldav.answers import as_answer, failed
 from kalends.caldav.application import Application
+from kalends.directories import other_directories
 from kalends.errors import ConfigurationError, KalendsError, StoreFullError, StoreUnavailableError
 from kalends.feedpage.application import FeedPageApplication
 from kalends.feedslistener import FeedsListener, came_for_feeds
+from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
+from kalends.htauth.schemes import ELSEWHERE
 from kalends.icsfeed.admission import PREFIX, Admission, address_of
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.files import PublishedFiles, make_folder
@@ -93,12 +97,19 @@ class Assembly:
     Args:
         settings: what its configuration says.
         database: its store, migrated.
+        elsewhere: makes what asks other directories than the user files.
 
     Raises:
         ConfigurationError: the feed definitions cannot be used.
     """
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        elsewhere: Callable[[], OtherDirectories | None] = lambda: None,
+    ) -> None:
+        self._elsewhere = elsewhere
         self.settings = settings
         self.database = database
         self.directory = user_directory(settings)
@@ -112,9 +123,10 @@ class Assembly:
         """What authenticates requests.
 
         Raises:
-            ConfigurationError: the key or the counts of nonces cannot be made or read.
+            ConfigurationError: the key or the counts of nonces cannot be made or read, or another
+                directory cannot be used as it is configured.
         """
-        return Login(self.settings, self.directory, self._agreed())
+        return Login(self.settings, self.directory, self._agreed(), self._elsewhere())
 
     def _agreed(self) -> Agreed:
         if self.database.statements:
@@ -196,7 +208,7 @@ class Assembly:
                 )
 
     def note_outsider(self, name: str) -> None:
-        """Let a user count as an account whom the web server has logged in and no file names."""
+        """Let a user count as an account whom somebody else has logged in and no file names."""
         try:
             if name not in self.directory.names():
                 self.outsiders.note(name)
@@ -222,10 +234,11 @@ def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterat
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    _, settings = configuration.load(path)
+    radicale_configuration, settings = configuration.load(path)
     database = open_database(settings.database)
     try:
-        built = Assembly(settings, database)
+        elsewhere = partial(other_directories, radicale_configuration, settings)
+        built = Assembly(settings, database, elsewhere)
         if first:
             first(built)
         migrate(database, settings.own_folder)
@@ -263,7 +276,11 @@ class Served:
         self._presence = _present(settings.database)
         self._application = Application(radicale_configuration)
         storage = self._application.storage
-        self._assembly = Assembly(settings, storage.database)
+        self._assembly = Assembly(
+            settings,
+            storage.database,
+            partial(other_directories, radicale_configuration, settings),
+        )
         self._feeds = self._assembly.feeds
         self._application.rights.named_feeds = self._assembly.named_feeds
         self._application.tell_groups(self._assembly.accounts.groups_of)
@@ -334,7 +351,7 @@ class Served:
         return not (method in ("GET", "HEAD") and path in ("", "/", "/.web"))
 
     def _dispatch(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("AUTH_TYPE") == WEB_SERVER:
+        if environ.get("AUTH_TYPE") in (WEB_SERVER, ELSEWHERE):
             self._assembly.note_outsider(environ[USER_KEY])
         if self._feeds and environ.get("PATH_INFO", "").startswith(PREFIX):
             return self._feeds.application(environ, start_response)

@@ -20,6 +20,9 @@ class Auth(BaseAuth):
 
     def __init__(self, configuration: config.Configuration) -> None:
         super().__init__(configuration)
+        # A verified name is not made another one: what those options say is done before that.
+        self._lc_username = self._uc_username = False
+        self._urldecode_username = self._strip_domain = False
         # Radicale hands (login, password) from one method to the other; only what came through
         # get_external_login of this very object carries this in the password's place.
         self._verified = secrets.token_hex(16)

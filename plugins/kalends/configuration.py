@@ -16,7 +16,7 @@ from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
 from radicale.log import REMOVE_TRACEBACK_FILTER
 
 from kalends.errors import ConfigurationError
-from kalends.settings import OPTIONS, Settings
+from kalends.settings import FILES, OPTIONS, Settings
 
 # What Radicale calls the source of an option that no file names.
 _DEFAULTS = "default config"
@@ -52,6 +52,8 @@ _FIRST_GROUP_COLLECTIONS = {
 _OUR_DEFAULTS = {
     ("auth", "delay"): "0",
     ("server", "delay_on_error"): "0",
+    # Programs ask ten things in a row; a directory is asked once for them.
+    ("auth", "cache_logins"): "True",
     # Every name that HTTP allows is stored; which accounts have a home is our own rule.
     ("server", "validate_path_value"): "none",
     ("server", "validate_user_value"): "none",
@@ -93,6 +95,8 @@ def load(path: Path) -> tuple[Configuration, Settings]:
     for (section, option), only in _ONLY.items():
         if configuration.get(section, option) != only:
             why = f"[{section}] {option} must be {only!r} in this version of Kalends"
+            if (section, option) == ("auth", "type"):
+                why += "; who has accounts besides the files is said by directories = files, ldap"
             raise ConfigurationError(str(path), why, _line(text, section, option))
     settings = _settings(path, text, configuration)
     if "basic" not in settings.schemes or not settings.basic_over_http:
@@ -213,7 +217,23 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         path
     ):
         htpasswd = None  # nobody asked for the file of our default
+    directories = get("auth", "directories")
+    if FILES not in directories:
+        htpasswd = htdigest = None
+    if directories != (FILES,) and "basic" not in schemes:
+        raise ConfigurationError(
+            str(path),
+            "[auth] directories other than files need schemes = basic, or 'digest, basic'",
+            _line(text, "auth", "directories"),
+        )
     if "digest" in schemes:
+        if FILES not in directories:
+            raise ConfigurationError(
+                str(path),
+                "[auth] schemes: HTTP Digest is for the accounts of the files; say "
+                "directories = files, …, or schemes = basic",
+                _line(text, "auth", "schemes"),
+            )
         needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
     database = needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
     feeds = get("kalends", "feeds")
@@ -230,6 +250,7 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         htpasswd=htpasswd,
         htdigest=htdigest,
         htgroup=file("auth", "htgroup_filename"),
+        directories=directories,
         realm=get("auth", "realm"),
         schemes=schemes,
         basic_over_http=get("auth", "basic_over_http"),

@@ -36,6 +36,18 @@ class UserFileUnavailableError(KalendsError):
         super().__init__(f"{path}: {why}")
 
 
+class DirectoryUnavailableError(KalendsError):
+    """A directory of accounts cannot tell now whether a login is right: it is refused with 503.
+
+    Args:
+        why: what the matter is; never a secret.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"a directory of accounts cannot be asked: {why}")
+
+
 class StoreFullError(KalendsError):
     """There is no room for the write; nothing of it was stored (507)."""
 

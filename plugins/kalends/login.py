@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kalends.errors import UserFileUnavailableError
 from kalends.htauth.digestscheme import DigestScheme
+from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.middleware import HttpAuthentication
 from kalends.htauth.nonces import NonceCounts, SharedNonceCounts, Use, load_key
 from kalends.htauth.noncesigning import Nonce
@@ -184,12 +185,20 @@ class Login:
         settings: which schemes are offered, and how.
         directory: who may log in.
         agreed: what all workers and hosts of the installation agree on.
+        elsewhere: directories beside the files, or None.
 
     Raises:
         ConfigurationError: the key or the counts of nonces cannot be made or read.
     """
 
-    def __init__(self, settings: Settings, directory: UserDirectory, agreed: Agreed) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        directory: UserDirectory,
+        agreed: Agreed,
+        elsewhere: OtherDirectories | None = None,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._settings = settings
         self._directory = directory
         self._agreed = agreed
@@ -237,5 +246,8 @@ class Login:
     def _basic(self) -> Scheme:
         settings = self._settings
         return BasicScheme(
-            self._directory, settings.realm, over_tls_only=not settings.basic_over_http
+            self._directory,
+            settings.realm,
+            over_tls_only=not settings.basic_over_http,
+            elsewhere=self._elsewhere,
         )

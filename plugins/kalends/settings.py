@@ -12,6 +12,11 @@ from typing import Any, Literal, NamedTuple
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
 """Who stands in front: a network (of one address, mostly), or whoever has the Unix socket."""
 
+FILES = "files"
+"""The user files, among the directories that are asked."""
+
+_DIRECTORIES = (FILES, "ldap", "pam", "imap", "dovecot", "oauth2")
+
 _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False,
     "no": False,
@@ -31,6 +36,8 @@ class Settings:
         htpasswd: the user file, or None for no such accounts.
         htdigest: the user file for HTTP Digest, or None.
         htgroup: the group file, or None.
+        directories: who is asked whether a login is right: `FILES` for the files above, and the
+            names of Radicale's logins.
         realm: what a login dialog shows, and the realm of HTTP Digest.
         schemes: what a 401 offers, the preferred first: ``digest``, ``basic``; empty where only
             the web server in front logs people in.
@@ -64,6 +71,7 @@ class Settings:
     htpasswd: Path | None
     htdigest: Path | None
     htgroup: Path | None
+    directories: tuple[str, ...]
     realm: str
     schemes: tuple[str, ...]
     basic_over_http: bool
@@ -183,6 +191,20 @@ def schemes(value: object) -> tuple[str, ...]:
     return tuple(sorted(given, reverse=True))
 
 
+def directories(value: object) -> tuple[str, ...]:
+    """``[auth] directories``: who is asked whether a login is right, separated by commas.
+
+    Raises:
+        ValueError: one of them is unknown, or there is none.
+    """
+    if isinstance(value, tuple):
+        return value
+    found = tuple(_words(str(value).lower()))
+    if not found or len(set(found)) < len(found) or not set(found) <= set(_DIRECTORIES):
+        raise ValueError(f"takes one or more of {', '.join(_DIRECTORIES)}")
+    return found
+
+
 def switch(value: object) -> bool:
     """Yes or no.
 
@@ -233,6 +255,7 @@ OPTIONS = (
     ),
     Option("auth", "htdigest_filename", "", str, "Apache's AuthUserFile for Digest; empty: none"),
     Option("auth", "htgroup_filename", "", str, "Apache's AuthGroupFile; empty: none"),
+    Option("auth", "directories", FILES, directories, "who has accounts: files, ldap, pam, imap …"),
     Option("auth", "schemes", "basic", schemes, "basic, digest, 'digest, basic', or none"),
     Option("auth", "basic_over_http", "True", switch, "whether Basic is taken over plain http"),
     Option(

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from kalends.errors import UserFileUnavailableError
+from kalends.errors import DirectoryUnavailableError, UserFileUnavailableError
 from kalends.htauth.htfiles import decode_name
 from kalends.htauth.schemes import BasicScheme, Refused, Scheme, Verified, over_tls
 from kalends.htauth.throttle import Throttle, TooManyTriesError
@@ -90,7 +90,11 @@ class HttpAuthentication:
         answer = partial(_answer, environ, start_response)
         try:
             outcome = None if credentials is None else self._authenticate(environ, credentials)
-        except (UserFileUnavailableError, TooManyTriesError) as error:
+        except (
+            UserFileUnavailableError,
+            DirectoryUnavailableError,
+            TooManyTriesError,
+        ) as error:
             if needed:
                 seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
                 retry = ("Retry-After", str(seconds))

@@ -8,8 +8,12 @@ from typing import Protocol
 from wsgiref.types import WSGIEnvironment
 
 from kalends.htauth.basic import basic_challenge, parse_basic
+from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.htfiles import decode_name
 from kalends.htauth.users import UserDirectory
+
+ELSEWHERE = "directory"
+"""The scheme of a user whom another directory than the user files has verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class Verified:
 
     Attributes:
         user: the name, as the application knows it.
-        scheme: ``Basic`` or ``Digest``.
+        scheme: ``Basic`` or ``Digest``, or `ELSEWHERE`.
         headers: what the answer has to carry besides (Authentication-Info).
     """
 
@@ -70,6 +74,7 @@ class Scheme(Protocol):
         Raises:
             TooManyTriesError: not admitted.
             UserFileUnavailableError: there is nothing to judge it by.
+            DirectoryUnavailableError: likewise.
         """
 
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
@@ -87,13 +92,21 @@ class BasicScheme:
         directory: who may log in.
         realm: what the login dialog shows.
         over_tls_only: whether Basic is neither offered nor accepted over plain http.
+        elsewhere: other directories, asked for the names that the files do not have. A name that
+            the files have is theirs alone.
     """
 
     name = "basic"
 
     def __init__(
-        self, directory: UserDirectory, realm: str, *, over_tls_only: bool = False
+        self,
+        directory: UserDirectory,
+        realm: str,
+        *,
+        over_tls_only: bool = False,
+        elsewhere: OtherDirectories | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._directory = directory
         self._realm = realm
         self._over_tls_only = over_tls_only
@@ -109,6 +122,9 @@ class BasicScheme:
             return Refused(self.name, None, "malformed Basic credentials")
         name = decode_name(given.user)
         admit(name)
+        account = self._account_elsewhere(name, given.password, environ)
+        if account:
+            return Verified(account, ELSEWHERE)
         if self._directory.check_password(given.user, given.password):
             return Verified(name, "Basic")
         return Refused(self.name, name, "wrong name or password")
@@ -116,6 +132,13 @@ class BasicScheme:
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
         """One challenge, or none over plain http."""
         return [basic_challenge(self._realm)] if self._offered(environ) else []
+
+    def _account_elsewhere(self, name: str, password: bytes, environ: WSGIEnvironment) -> str:
+        """The account in another directory; never one that the files have."""
+        if self._elsewhere is None or name in self._directory.names():
+            return ""
+        account = self._elsewhere.login(name, password, environ.get("REMOTE_ADDR") or "")
+        return "" if account in self._directory.names() else account
 
     def _offered(self, environ: WSGIEnvironment) -> bool:
         return over_tls(environ) or not self._over_tls_only
