@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from kalends.cli import main
 from kalends.store.engine import open_database
+from support.installation import Installation
+from support.installation import event as installed_event
 from support.postgres import PASSWORD, PostgresServer
 from support.samples import event
 from support.server import BIN, Answer, KalendsServer, basic
@@ -20,6 +23,10 @@ FEEDS = """
 calendars = ["{user}/*"]
 access = "owner"
 """
+MULTIGET_OF_NOTHING = (
+    '<C:calendar-multiget xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:prop>'
+    "<D:getetag/></D:prop><D:href>/alice/calendar/a%00.ics</D:href></C:calendar-multiget>"
+)
 USERS = {"alice": "wonderland"}
 
 
@@ -130,6 +137,26 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         (line,) = printed.err.splitlines()
         assert told in line
         assert PASSWORD not in line
+
+
+def test_names_that_the_database_cannot_hold_are_refused(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    dice = random.Random(1)
+    long = "".join(dice.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(5000))
+    options = {"storage__database": postgres.store()}
+    with Installation(tmp_path, options=options).client() as client:
+        assert client("PUT", "/alice/calendar/1.ics", installed_event("1")).status == 201
+        for method, path, body in (
+            ("PUT", f"/alice/calendar/{long}.ics", installed_event("2")),
+            ("PUT", "/alice/calendar/2.ics", installed_event(long)),
+            ("MKCALENDAR", f"/alice/{long}/", b""),
+            ("REPORT", "/alice/calendar/", MULTIGET_OF_NOTHING),
+        ):
+            answer = client(method, path, body)
+            assert answer.status == 403, (method, path[:30])
+            assert b"the database cannot hold it" in answer.body
+        assert client("PUT", "/alice/calendar/2.ics", installed_event("2")).status == 201
 
 
 def test_check_is_content_and_no_process_shows_the_password(

@@ -83,6 +83,18 @@ class StoreBusyError(StoreUnavailableError):
         super().__init__("other writes to the database took too long")
 
 
+class StoreRefusedError(KalendsError):
+    """A name or UID that the database cannot hold: nothing was stored (403).
+
+    Args:
+        why: what is wrong with it.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the database cannot hold it: {why}")
+
+
 class SchemaVersionError(KalendsError):
     """The database was written by another version of Kalends than this one."""
 

@@ -10,14 +10,19 @@ from radicale import types, xmlutils
 
 from kalends.caldav.body import BodyRefusedError
 from kalends.caldav.request import Answer
-from kalends.errors import ObjectRefusedError, StoreFullError, StoreUnavailableError
+from kalends.errors import (
+    ObjectRefusedError,
+    StoreFullError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
 
 _log = logging.getLogger("kalends.caldav")
 
-FAILURES = (BodyRefusedError, StoreFullError, StoreUnavailableError)
+FAILURES = (BodyRefusedError, StoreFullError, StoreRefusedError, StoreUnavailableError)
 """What `failed` answers."""
 
-Failure = BodyRefusedError | StoreFullError | StoreUnavailableError
+Failure = BodyRefusedError | StoreFullError | StoreRefusedError | StoreUnavailableError
 
 _WHY = "{urn:x-kalends}why"
 _TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
@@ -54,6 +59,8 @@ def failed(error: Failure) -> types.WSGIResponse:
     """The answer to a request that could not be carried out, and a line in the log if it is us."""
     if isinstance(error, BodyRefusedError):
         return plain(error.status)
+    if isinstance(error, StoreRefusedError):
+        return precondition(HTTPStatus.FORBIDDEN, None, str(error))
     _log.error("%s", error)
     if isinstance(error, StoreUnavailableError):
         status, headers, body, xml = plain(HTTPStatus.SERVICE_UNAVAILABLE)

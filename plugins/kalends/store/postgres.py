@@ -24,7 +24,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
-from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
+from kalends.errors import (
+    ConfigurationError,
+    StoreBusyError,
+    StoreFullError,
+    StoreGoneError,
+    StoreRefusedError,
+)
 from kalends.names import GROUPS, folded_group, owner_of
 from kalends.store.hosts import Statements
 
@@ -57,6 +63,8 @@ _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
 _NO_LONGER = f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'; "
 
 _FULL = "53100"
+# What stands in an index has to fit into a third of a page.
+_TOO_LONG = "54000"
 _BUSY = frozenset({"55P03", "40001", "40P01"})
 # By class: connection, authorisation, no such database, insufficient resources, operator's
 # intervention; and a standby, an idle transaction that was ended, a missing privilege.
@@ -156,6 +164,10 @@ class PostgresDatabase:
                 raise StoreFullError from error
             if state in _BUSY:
                 raise StoreBusyError from error
+            if state == _TOO_LONG:
+                raise StoreRefusedError("a name or UID of more than 2,600 octets") from error
+            if isinstance(origin, psycopg.DataError) and not state:  # it did not leave this host
+                raise StoreRefusedError("a name with an octet 0") from error
             lost = isinstance(origin, psycopg.OperationalError) and not state
             if lost or state in _GONE or state.startswith(_GONE_CLASSES):
                 why = "; ".join(line.strip() for line in str(origin).splitlines() if line.strip())
