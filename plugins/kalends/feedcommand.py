@@ -1,4 +1,4 @@
-"""``kalends feed list | url | refresh | rotate``."""
+"""``kalends feed list | url | refresh | rotate | hide | show``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from kalends import assembly
 from kalends.errors import KalendsError
 from kalends.icsfeed.admission import PREFIX
 from kalends.icsfeed.definitions import Feed
-from kalends.icsfeed.source import Delivery
+from kalends.icsfeed.source import OWNER_ONLY, Delivery, is_owner_only
+from kalends.store import collections
 
 _WHO = {
     "owner": "its owner",
@@ -23,11 +24,14 @@ _WHO = {
     "secret": "holders of a secret address",
     "public": "everybody",
 }
+_MARKED = "in its owner's feed alone"
 _EPILOG = """\
 list      which feeds there are, where each is published, and what is behind and why
 url       the address of FEED; with --user that person's secret one, for programs that cannot log in
 refresh   compose FEED (or all of them) anew, and publish it at once, whatever failed before
 rotate    make a new secret address; the old one ends
+hide      keep CALENDAR, such as alice/diary, out of all feeds but its owner's
+show      let CALENDAR into the feeds again that name it
 """
 
 
@@ -41,7 +45,7 @@ def register(command: Callable[..., argparse.ArgumentParser]) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = _EPILOG
     parser.add_argument("action", choices=[*_ACTIONS])
-    parser.add_argument("name", nargs="?", metavar="FEED")
+    parser.add_argument("name", nargs="?", metavar="FEED|CALENDAR")
     parser.add_argument("--user", metavar="USER", help="whose secret address (url, rotate)")
 
 
@@ -65,11 +69,18 @@ def _list(built: assembly.Assembly, given: argparse.Namespace) -> int:
         _say(f"{feed.name}: {feed.rules.title}, {shown}, for {who}")
         for line in reports.pop(feed.name, []):
             _say(f"    {line}")
-        for one in feeds.versions.unreadable(feed):
-            _say(f"    left out, cannot be read: {one}")
+        unreadable = feeds.versions.unreadable(feed)
+        if unreadable:
+            _say(f"    {len(unreadable)} left out, which cannot be read:")
+        for one in unreadable:
+            _say(f"        {one}")
     if not given.name:
         for line in reports.pop("", []):
             _say(line)
+        with built.database.read() as connection:
+            for row in collections.with_tag(connection, "VCALENDAR"):
+                if is_owner_only(row.props):
+                    _say(f"/{row.path}/: {_MARKED}")
     return 0
 
 
@@ -119,11 +130,37 @@ def _refresh(built: assembly.Assembly, given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _hide(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    return _mark(built, given.name, "owner")
+
+
+def _show(built: assembly.Assembly, given: argparse.Namespace) -> int:
+    return _mark(built, given.name, None)
+
+
+def _mark(built: assembly.Assembly, name: str | None, value: str | None) -> int:
+    """Set the property that keeps a calendar out of feeds, or take it away."""
+    path = (name or "").strip("/")
+    with built.database.write() as connection:
+        row = collections.find(connection, path)
+        if row is None or row.tag != "VCALENDAR":
+            raise FeedError(f"there is no calendar {name or ''!r}; name one such as alice/work")
+        props = {key: known for key, known in row.props.items() if key != OWNER_ONLY}
+        props.update({OWNER_ONLY: value} if value else {})
+        if props != row.props:
+            collections.set_props(connection, row.id, props)
+    _say(f"/{path}/: {_MARKED if value else 'in each feed that names it'}")
+    built.catch_up()
+    return 0
+
+
 _ACTIONS: dict[str, Callable[[assembly.Assembly, argparse.Namespace], int]] = {
     "list": _list,
     "url": _url,
     "refresh": _refresh,
     "rotate": _rotate,
+    "hide": _hide,
+    "show": _show,
 }
 
 

@@ -10,6 +10,11 @@ OWNER_ONLY = "{urn:x-kalends}feeds"
 """The property of a calendar that, set to ``owner``, keeps it out of all feeds but its owner's."""
 
 
+def is_owner_only(props: Mapping[str, str]) -> bool:
+    """Whether a calendar with these properties is in no feed but its owner's."""
+    return props.get(OWNER_ONLY, "").strip().lower() == "owner"
+
+
 class CalendarState(Protocol):
     """A calendar as it stands in a snapshot."""
 

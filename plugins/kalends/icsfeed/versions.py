@@ -23,7 +23,7 @@ from kalends.icsfeed.definitions import Feed, Pattern
 from kalends.icsfeed.document import PARTS, compose_feed
 from kalends.icsfeed.parts import COMPOSER, unreadable_in
 from kalends.icsfeed.shown import Unreadable
-from kalends.icsfeed.source import OWNER_ONLY, Accounts, CalendarState, FeedSnapshot, FeedSource
+from kalends.icsfeed.source import Accounts, CalendarState, FeedSnapshot, FeedSource, is_owner_only
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -267,7 +267,7 @@ class _Moment:
 
 def _shown(calendar: CalendarState, feed: Feed) -> bool:
     owner = calendar.path.partition("/")[0]
-    return calendar.props.get(OWNER_ONLY) != "owner" or owner == feed.owner
+    return not is_owner_only(calendar.props) or owner == feed.owner
 
 
 def _definition(feed: Feed) -> str:
