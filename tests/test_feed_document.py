@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.icsfeed.definitions import Rules
-from support.feedstore import Store, composed, feed_with
+from support.feedstore import TODAY, Store, composed, feed_with, versions_in
 
 ZONE = (
     "BEGIN:VTIMEZONE\r\nTZID:Here\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
@@ -17,8 +18,12 @@ ZONE = (
 )
 
 
-def text(uid: str, summary: str, access: str, zone: str, organizer: str, override: bool) -> bytes:
-    start = "DTSTART;TZID=Here:20260105T090000" if zone else "DTSTART:20260105T090000Z"
+def text(
+    uid: str, summary: str, access: str, zone: str, organizer: str, override: bool, day: int
+) -> bytes:
+    start = (
+        f"DTSTART;TZID=Here:202601{day:02}T090000" if zone else f"DTSTART:202601{day:02}T090000Z"
+    )
     lines = [f"UID:{uid}", start, f"SUMMARY:{summary}", "RRULE:FREQ=DAILY;COUNT=3"]
     if access:
         lines.append(f"CLASS:{access}")
@@ -40,6 +45,7 @@ objects = st.builds(
     zone=st.sampled_from(["", "", "+0100", "-0500"]),
     organizer=st.sampled_from(["", "a@example.org", "b@example.org"]),
     override=st.booleans(),
+    day=st.integers(1, 9),
 )
 writes = st.tuples(
     st.sampled_from([1, 2, 3]),
@@ -51,7 +57,9 @@ rules = st.builds(
     title=st.just("All"),
     private=st.sampled_from(["hide", "busy", "show"]),
     busy=st.booleans(),
+    past=st.sampled_from([None, None, 3]),
 )
+days = st.sampled_from([0, 0, 1, 2, 5, -1])
 
 
 def carry_out(store: Store, write: tuple[int, str, bytes | None]) -> None:
@@ -63,20 +71,25 @@ def carry_out(store: Store, write: tuple[int, str, bytes | None]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(history=st.lists(st.lists(writes, max_size=4), min_size=1, max_size=6), rules=rules)
+@given(
+    history=st.lists(st.tuples(days, st.lists(writes, max_size=4)), min_size=1, max_size=6),
+    rules=rules,
+)
 def test_from_before_equals_from_scratch(
-    history: list[list[tuple[int, str, bytes | None]]], rules: Rules
+    history: list[tuple[int, list[tuple[int, str, bytes | None]]]], rules: Rules
 ) -> None:
     feed = feed_with(rules)
     store = Store()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, batch in enumerate(history):
+        today = TODAY
+        for number, (passed, batch) in enumerate(history):
+            today += timedelta(days=passed)
             for write in batch:
                 carry_out(store, write)
-            grown = composed(folder / "grown", store, feed)
-            assert grown == composed(folder / f"fresh-{number}", store, feed)
-            shown = [s for s in store.stored.values() if rules.private == "show"]
+            grown = composed(folder / "grown", store, feed, today)
+            assert grown == composed(folder / f"fresh-{number}", store, feed, today)
+            shown = [s for s in store.stored.values() if rules.private == "show" and not rules.past]
             assert grown.count(b"UID:") >= len({s.uid for s in shown})
             assert grown.startswith(b"BEGIN:VCALENDAR\r\n")
             assert grown.endswith(b"END:VCALENDAR\r\n")
@@ -116,7 +129,7 @@ def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
         for leaves in (0, 1):
             store = Store()
             for calendar, definition in enumerate(definitions, 1):
-                event = text(f"u{calendar}", "one", "", "+0100", "", False).decode()
+                event = text(f"u{calendar}", "one", "", "+0100", "", False, 5).decode()
                 data = event.replace(ZONE.format("+0100"), definition).encode()
                 store.put(calendar, f"u{calendar}", data)
             with tempfile.TemporaryDirectory() as name:
@@ -124,3 +137,45 @@ def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
                 store.remove(leaves + 1, f"u{leaves + 1}")
                 grown = composed(Path(name) / "grown", store, feed)
                 assert grown == composed(Path(name) / "fresh", store, feed)
+
+
+def ends(uid: str, when: str) -> bytes:
+    """An event that ends at a time."""
+    lines = [f"UID:{uid}", "DTSTART:20260101T000000Z", f"DTEND:{when}"]
+    return "\r\n".join(
+        ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"]
+    ).encode()
+
+
+def test_a_window_moves_with_the_utc_date_and_with_nothing_else(tmp_path: Path) -> None:
+    store = Store()
+    store.put(1, "early", ends("early", "20260110T000000Z"))
+    store.put(1, "late", ends("late", "20260110T000001Z"))
+    window = feed_with(Rules("All", "show", past=30))
+    whole = feed_with(Rules("All", "show"))
+    seen = []
+    for moment in (
+        datetime(2026, 2, 8, 23, 59, 59, tzinfo=UTC),
+        datetime(2026, 2, 9, 0, 0, 0, tzinfo=UTC),
+        datetime(2026, 2, 9, 23, 59, 59, tzinfo=UTC),
+        datetime(2026, 2, 10, 0, 0, 0, tzinfo=UTC),
+    ):
+        versions = versions_in(tmp_path, store, moment)
+        state, file = versions.open(window)
+        with file:
+            body = file.read()
+        seen.append((b"UID:early" in body, b"UID:late" in body, state.key, state.changed))
+        if moment.second == 0:
+            # Who asks by time must see that it is another.
+            assert state.changed == int(moment.timestamp())
+    assert [(early, late) for early, late, _, _ in seen] == [
+        (True, True),
+        (False, True),
+        (False, True),
+        (False, False),
+    ]
+    keys = [key for _, _, key, _ in seen]
+    assert keys[0] != keys[1] == keys[2] != keys[3]
+    days = [datetime(2026, 2, day, tzinfo=UTC) for day in (8, 9)]
+    states = [versions_in(tmp_path, store, day).state(whole) for day in days]
+    assert (states[0].key, states[0].changed) == (states[1].key, states[1].changed)
