@@ -145,7 +145,7 @@ def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
             [event("dropped").decode(), bad.decode()],
         )
         result = page.locator(".results .result")
-        expect(result).to_contain_text("1 new, 0 changed in Calendar.")
+        expect(result).to_contain_text("1 new in Calendar.")
         expect(result).to_be_focused()
         line = 1 + event("dropped").count(b"\n") + bad[: bad.index(b"DTSTART")].count(b"\n")
         expect(result.locator(".refused li")).to_contain_text(f"line {line}")
@@ -235,7 +235,7 @@ def test_everything_works_without_scripts(browser: Browser, server: KalendsServe
         page.locator("#file").set_input_files(ics("plain.ics", "unscripted"))  # type: ignore[arg-type]
         page.get_by_role("button", name="Import").click()
         expect(page.locator("h1")).to_have_text("plain.ics")
-        expect(page.locator(".note")).to_contain_text("1 new, 0 changed in Calendar.")
+        expect(page.locator(".note")).to_contain_text("1 new in Calendar.")
         page.get_by_role("link", name="To your account page").click()
         page.locator("article.feed", has_text="All of bob").get_by_role(
             "button", name=re.compile("Make a secret")

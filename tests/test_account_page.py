@@ -187,6 +187,14 @@ def test_the_feeds_are_those_that_the_person_may_see(alice: Client, bob: Client)
     assert {"/feeds/bob.ics", "/feeds/staff.ics"} <= addresses(bob)
 
 
+def test_a_feed_can_be_looked_at_as_a_page(alice: Client) -> None:
+    links = [link for link in page_of(alice).links if re.fullmatch(r"/feeds/[^.]*/", link)]
+    assert "/feeds/alice/" in links
+    for link in links:
+        answer = alice("GET", link)
+        assert (answer.status, answer.headers["Content-Type"][:9]) == (200, "text/html")
+
+
 def test_a_secret_address_is_made_renewed_and_its_old_one_ends(alice: Client) -> None:
     token = page_of(alice).hidden["token"]
 
@@ -274,13 +282,13 @@ def test_a_file_goes_in_and_what_is_refused_is_named_with_its_line(alice: Client
     answer = upload(alice, bad)
     assert answer.status == 200, answer
     text = answer.body.decode()
-    assert "2 new, 0 changed in Calendar." in text
+    assert "2 new in Calendar." in text
     line = 1 + bad.split(b"\r\n").index(b"UID:bad")
     assert re.search(rf'<span class="line">line ({line - 1}|{line}|{line + 1})</span>', text), text
     assert "holidays &lt;i&gt;.ics" in text
     assert alice("GET", "/alice/calendar/in-1.ics").status == 200
     again = upload(alice, good).body.decode()
-    assert "Nothing to do: all 2 are in Calendar already." in again
+    assert "2 were there already." in again
 
 
 def test_a_file_reaches_the_feed_at_once(alice: Client) -> None:

@@ -103,7 +103,7 @@ def announcement(folder: Path, url: str) -> str:
   merged feed         {url}feeds/{USER}.ics
   everyone's feed     {url}feeds/everyone.ics
   the same as a page  {url}feeds/{USER}/
-  your account        {url}.web/
+  your account        {url}.web/account/
 Stop with Ctrl-C.
 """
 

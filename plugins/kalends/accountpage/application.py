@@ -25,7 +25,7 @@ from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
 from kalends.accountpage.upload import LARGEST_FILE, Form, form_of, in_words
 from kalends.htauth.noncesigning import SALT_BITS
-from kalends.pages import Pages, html, plain, security_headers
+from kalends.pages import Pages, html, plain, qr_code, security_headers
 
 _log = logging.getLogger("kalends.account")
 
@@ -191,6 +191,7 @@ class AccountApplication:
             held=held,
             feeds=feeds,
             renewed=next((feed for feed in feeds if feed.name == renewed and feed.secret), None),
+            code=qr_code(asked.outside.url(PAGE)),
             token=self._tokens.make(asked.user, time.time(), secrets.randbits(SALT_BITS)),
             largest=self._largest,
             largest_in_words=in_words(self._largest),
@@ -242,7 +243,7 @@ class AccountApplication:
             file_name=form.file_name,
             target=target,
             merged=outcome.merged,
-            refused=outcome.refused[:_MOST_REFUSED],
+            refused=sorted(outcome.refused, key=lambda one: one.line)[:_MOST_REFUSED],
             more=max(0, len(outcome.refused) - _MOST_REFUSED),
         )
 

@@ -60,6 +60,11 @@ class SeenFeed:
         """The address to subscribe to by hand, where one is known."""
         return self.secret if self.path is None else self.path
 
+    @property
+    def page(self) -> str | None:
+        """Where it is shown as a web page, where an address is known."""
+        return self.best.removesuffix(".ics") + "/" if self.best else None
+
     def subscription(self, secret: str | None) -> Subscription:
         """It as a part of a profile.
 

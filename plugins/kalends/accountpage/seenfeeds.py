@@ -31,8 +31,9 @@ class SeenFeeds:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
+        secrets = self._secrets.of_person(person)
         found = [
-            seen(feed, person, self._secrets.held(feed.name).get(person), groups)
+            seen(feed, person, secrets.get(feed.name), groups)
             for feed in self._catalog.seen_by(person)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))

@@ -27,11 +27,11 @@ from kalends.feedpage.periods import (
 from kalends.feedpage.query import VIEWS, BadQueryError, Query, read_query
 from kalends.feedpage.reading import read_stamp
 from kalends.feedpage.source import PageSnapshot, PageSource
-from kalends.feedpage.subscribing import Addresses, addresses_of, qr_code
+from kalends.feedpage.subscribing import Addresses, addresses_of
 from kalends.icsfeed.admission import PREFIX, Admission, FeedAddress, address_of
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.versions import State, Versions
-from kalends.pages import Pages, html, plain, security_headers
+from kalends.pages import Pages, html, plain, qr_code, security_headers
 
 _log = logging.getLogger("kalends.feeds")
 

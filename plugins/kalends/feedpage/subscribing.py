@@ -1,12 +1,9 @@
-"""How to subscribe to what a page shows: addresses, and one of them for a phone's camera."""
+"""How to subscribe to what a page shows."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote
-
-import segno
 
 from kalends.icsfeed.admission import PREFIX, FeedAddress
 
@@ -36,10 +33,3 @@ def addresses_of(environ: dict[str, Any], address: FeedAddress) -> Addresses:
         f"{scheme}://{host}{below}.ics",
         f"webcal://{host}{below}.ics",
     )
-
-
-@lru_cache(maxsize=128)
-def qr_code(text: str) -> str:
-    """A QR code as SVG markup, without a size of its own."""
-    code = segno.make(text, error="m", micro=False)
-    return code.svg_inline(border=3, omitsize=True, svgclass="qr", lineclass=None, dark="#000")

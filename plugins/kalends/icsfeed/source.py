@@ -122,6 +122,9 @@ class SecretBook(Protocol):
     def held(self, feed: str) -> Mapping[str, str]:
         """The secrets that were made for a feed, by person."""
 
+    def of_person(self, person: str) -> Mapping[str, str]:
+        """The secrets that were made for a person, by feed."""
+
 
 class PublicationLog(Protocol):
     """Which version stands at which target; what is still to do is what differs from it."""

@@ -21,6 +21,7 @@ allowed by its hash. Pages work without scripts, and scripts make them nicer.
 
 from kalends.pages.answers import html, plain, security_headers
 from kalends.pages.assets import Assets
+from kalends.pages.codes import qr_code
 from kalends.pages.templates import Pages
 
-__all__ = ["Assets", "Pages", "html", "plain", "security_headers"]
+__all__ = ["Assets", "Pages", "html", "plain", "qr_code", "security_headers"]

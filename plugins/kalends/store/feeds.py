@@ -206,6 +206,12 @@ class SecretBook:
         with self._database.read() as connection:
             return {row.person: row.secret for row in connection.execute(query)}
 
+    def of_person(self, person: str) -> dict[str, str]:
+        """The secrets that were made for a person, by feed."""
+        query = select(feed_secret).where(feed_secret.c.person == person)
+        with self._database.read() as connection:
+            return {row.feed: row.secret for row in connection.execute(query)}
+
     def holder(self, secret: str) -> tuple[str, str] | None:
         """The feed and the person that a secret belongs to, or None; takes constant time.
 
