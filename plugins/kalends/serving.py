@@ -6,6 +6,7 @@ Why gunicorn: see the measurements in ``plugins/README.md``.
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import re
 import socket
@@ -17,15 +18,18 @@ from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from kalends import wsgi
-from kalends.errors import ConfigurationError
+from kalends import assembly, configuration, wsgi
+from kalends.errors import ConfigurationError, KalendsError
 from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 from kalends.settings import Settings
 from kalends.worker import BoundedWorker
+
+_log = logging.getLogger("kalends.server")
 
 GRACEFUL_SECONDS = 20
 """How long a stop waits for the requests that are being answered."""
@@ -66,6 +70,19 @@ def _in_one_line(text: str) -> str:
     return escaped.replace('"', '\\"')
 
 
+class Master(Arbiter):  # type: ignore[misc] # gunicorn is not typed
+    """gunicorn's master: on SIGHUP new workers take over, and the old ones finish what they do."""
+
+    def reload(self) -> None:
+        """Read the configuration again; what cannot be used changes nothing."""
+        try:
+            self.app.read_again()
+        except KalendsError as error:
+            _log.error("not reloaded: %s; what was read before is still served", error)
+            return
+        super().reload()
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     """Gunicorn, told everything by our settings."""
 
@@ -76,25 +93,25 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         announce: Callable[[str], str],
     ) -> None:
         self._settings = settings
-        self._listeners = listeners
+        self._bind = [f"fd://{listener.detach()}" for listener in listeners]
         self._announce = announce
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
-        BoundedWorker.limits = Limits(
-            header_seconds=settings.timeout,
-            idle_seconds=KEEP_ALIVE_SECONDS,
-            body=settings.max_content_length,
-            links=_CONNECTIONS,
-        )
         BoundedWorker.shares = Shares()
         super().__init__()
 
     def load_config(self) -> None:
         """Set gunicorn's options; none is read from its own files or variables."""
         settings = self._settings
+        BoundedWorker.limits = Limits(
+            header_seconds=settings.timeout,
+            idle_seconds=KEEP_ALIVE_SECONDS,
+            body=settings.max_content_length,
+            links=_CONNECTIONS,
+        )
         options: dict[str, Any] = {
-            "bind": [f"fd://{listener.detach()}" for listener in self._listeners],
+            "bind": self._bind,
             "workers": settings.workers,
             "worker_class": "kalends.worker.BoundedWorker",
             "threads": settings.threads,
@@ -121,6 +138,27 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     def load(self) -> Any:
         """The WSGI application, made in each worker."""
         return wsgi.create_app(self._settings.path)
+
+    def read_again(self) -> None:
+        """Take the configuration as it is now, for the workers to come.
+
+        Raises:
+            KalendsError: it cannot be used; nothing has changed.
+        """
+        path = self._settings.path
+        with assembly.build(path, assembly.Assembly.require_readable) as built:
+            settings = built.settings
+        require_certificate(settings)
+        configuration.configure_logging(configuration.load(path)[0])
+        self._settings = settings
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        try:
+            Master(self).run()
+        except RuntimeError as error:
+            sys.stderr.write(f"kalends: {error}\n")
+            sys.exit(1)
 
     def _worker_ready(self, worker: Any) -> None:
         worker.wsgi.start()
@@ -151,12 +189,7 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
         ConfigurationError: an address is taken or is not ours, or the certificate cannot be used.
     """
     opened: list[socket.socket] = []
-    if settings.certificate and settings.key:
-        try:
-            Certificate(settings.certificate, settings.key)
-        except OSError as error:
-            why = f"cannot be used with its key: {error.strerror or error}"
-            raise ConfigurationError(str(settings.certificate), why) from None
+    require_certificate(settings)
     if os.environ.get("LISTEN_FDS"):
         return opened
     for host in (*settings.hosts, *settings.feeds_hosts):
@@ -168,6 +201,20 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
             why = f"cannot listen on {host}: {error.strerror or error}"
             raise ConfigurationError(str(settings.path), why) from None
     return opened
+
+
+def require_certificate(settings: Settings) -> None:
+    """See to it that the certificate, if there is to be one, can be used.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    if settings.certificate and settings.key:
+        try:
+            Certificate(settings.certificate, settings.key)
+        except OSError as error:
+            why = f"cannot be used with its key: {error.strerror or error}"
+            raise ConfigurationError(str(settings.certificate), why) from None
 
 
 def _listen(host: str) -> socket.socket:
