@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from kalends.cli import main
+from kalends.store import collections
 from kalends.store.engine import open_database
 from support.installation import Installation
 from support.installation import event as installed_event
@@ -126,6 +127,7 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         good.replace("+psycopg", "+psycopg2"): "that driver is not supported",
         good.replace("postgresql+psycopg", "mysql"): "is not supported",
         good.replace("//", "/"): "is not a database URL",
+        f"postgresql+psycopg://kalends@127.0.0.1:1/x?password={PASSWORD}": "refused",
     }
     for number, (url, told) in enumerate(wrong.items()):
         server = serve(tmp_path / f"{number}", url, start=False)
@@ -137,6 +139,20 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         (line,) = printed.err.splitlines()
         assert told in line
         assert PASSWORD not in line
+
+
+def test_of_several_servers_the_one_that_can_be_written_is_taken(postgres: PostgresServer) -> None:
+    address, _, name = postgres.store().rpartition("/")
+    login = address.rpartition("@")[0]
+    hosts = f"host=127.0.0.1:1&host=127.0.0.1:{postgres.port}&target_session_attrs=read-write"
+    opened = open_database(f"{login}@/{name}?{hosts}")
+    try:
+        with opened.write("alice") as connection:
+            assert collections.create(connection, "alice", {}).path == "alice"
+    finally:
+        opened.close()
+    assert str(postgres.port) in opened.name
+    assert PASSWORD not in opened.name
 
 
 def test_names_that_the_database_cannot_hold_are_refused(

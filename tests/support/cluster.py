@@ -1,13 +1,12 @@
-"""Two hosts of Kalends on one PostgreSQL, behind one nginx that asks them in turns."""
+"""Two hosts on one PostgreSQL, behind one nginx of ``deploy/``, which asks both in turns."""
 
 from __future__ import annotations
 
 import http.client
 import itertools
 from pathlib import Path
-from typing import Any
 
-from support.nginx import RealNginx, behind_proxy
+from support.deployment import DeployedNginx, Place
 from support.server import Answer, KalendsServer, Sections, basic, with_digest
 
 
@@ -40,11 +39,17 @@ class Cluster:
         ]
         for host in self.hosts:
             host.start()
-        upstream = "".join(f"server 127.0.0.1:{host.port};" for host in self.hosts)
-        self.front = RealNginx(
+        # The web server is on a machine of its own, as it were, and shows the files of the first.
+        first = self.hosts[0]
+        self.front = DeployedNginx(
             folder / "nginx",
-            behind_proxy("http://hosts/"),
-            beside=f"upstream hosts {{ {upstream} }}",
+            Place(
+                backend="; server ".join(f"127.0.0.1:{host.port}" for host in self.hosts),
+                config=first.config_file,
+                passwords=first.users_file,
+                digests=first.folder / "users.htdigest",
+                feeds=first.feeds_folder,
+            ),
         )
         self._turns = itertools.cycle(self.hosts)
         self._killed: list[KalendsServer] = []
@@ -64,10 +69,11 @@ class Cluster:
         headers: dict[str, str] | None = None,
     ) -> Answer:
         """Send one request to the address of all."""
-        connection = http.client.HTTPConnection(self.front.host, self.front.port, timeout=60)
+        connection = http.client.HTTPSConnection(
+            self.front.host, self.front.port, timeout=60, context=self.front.certificate.trusted()
+        )
         try:
-            fields = dict(headers or {})
-            return self.request_on(connection, method, path, user=user, body=body, headers=fields)
+            return self.request_on(connection, method, path, user=user, body=body, headers=headers)
         finally:
             connection.close()
 
@@ -116,8 +122,3 @@ class Cluster:
         self.front.close()
         for host in self.hosts:
             host.close()
-
-
-def kept(log: str) -> list[Any]:
-    """The lines of a log that tell of an error of ours."""
-    return [line for line in log.splitlines() if "Traceback" in line or " ERROR " in line]

@@ -19,7 +19,6 @@ events {{ }}
 http {{
     access_log {folder}/access.log;
     {temporary}
-    {beside}
     server {{
         listen 127.0.0.1:{port}{ssl};
         server_name localhost;
@@ -45,19 +44,12 @@ class RealNginx(WebServer):
         folder: where its files lie; what is in ``html`` below it is served.
         server_block: directives of its one server, of `behind_proxy` or the test's own.
         certificate: for TLS; plain http without one.
-        beside: what stands beside that server.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        server_block: str,
-        *,
-        certificate: Certificate | None = None,
-        beside: str = "",
+        self, folder: Path, server_block: str, *, certificate: Certificate | None = None
     ) -> None:
         self._server_block = server_block
-        self._beside = beside
         super().__init__(folder, certificate)
 
     def _made(self) -> ServerProcess:
@@ -69,7 +61,6 @@ class RealNginx(WebServer):
                 user="user root;" if os.geteuid() == 0 else "",
                 folder=self.folder,
                 temporary="".join(f"{n}_temp_path {self.folder}/{n};\n" for n in _TEMPORARY),
-                beside=self._beside,
                 port=self.port,
                 ssl=" ssl" if self.certificate else "",
                 tls=_TLS.format(certificate=self.certificate) if self.certificate else "",

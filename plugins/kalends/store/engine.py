@@ -78,7 +78,9 @@ def open_database(raw: str) -> Database:
         raise ConfigurationError(
             "[storage] database", f"is not a database URL; use {_EXAMPLES}"
         ) from None
-    shown = url.render_as_string(hide_password=True)
+    # Passwords can stand in two places of a URL; of its options the hosts alone are shown.
+    hosts = {"host": url.query["host"]} if "host" in url.query else {}
+    shown = url.set(query=hosts).render_as_string(hide_password=True)
     backend = url.get_backend_name()
     if backend not in ("sqlite", _POSTGRESQL):
         raise ConfigurationError(shown, f"is not supported; use {_EXAMPLES}")
@@ -93,7 +95,7 @@ def open_database(raw: str) -> Database:
     # Not loaded where nobody needs it: it takes a tenth of a second and some megabytes.
     from kalends.store import postgres
 
-    return postgres.PostgresDatabase(url)
+    return postgres.PostgresDatabase(url, shown)
 
 
 def lock_places(connection: Connection) -> None:

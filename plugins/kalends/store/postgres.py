@@ -77,11 +77,12 @@ class PostgresDatabase:
 
     Args:
         url: ``postgresql+psycopg://USER@HOST/DATABASE``.
+        name: the same as it may be shown.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, name: str) -> None:
         self.url = url
-        self.name: str = url.render_as_string(hide_password=True)
+        self.name = name
         self.folder: Path | None = None
         self.statements: Statements | None = self
         self.engine: Engine = create_engine(
