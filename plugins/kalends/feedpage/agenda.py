@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from kalends.feedpage.happening import Happening
+from kalends.feedpage.happening import Happening, day_number
 
 MOST = 200
 """Lines of one page."""
@@ -60,12 +60,12 @@ def _by_day(
     first: date, until: date, found: Sequence[Happening]
 ) -> Iterator[tuple[date, list[Happening]]]:
     """What happens on each day that has something: what is of days on each of them."""
-    days: dict[date, list[Happening]] = {}
+    days: dict[int, list[Happening]] = {}
     for happening in found:
-        day = max(happening.first_day, first)
-        last = happening.last_day if happening.is_bar else day
-        while day <= last and day < until:
+        begin = max(happening.first, day_number(first))
+        end = happening.last if happening.is_bar else begin
+        for day in range(begin, min(end + 1, day_number(until))):
             days.setdefault(day, []).append(happening)
-            day += timedelta(days=1)
     for day in sorted(days):
-        yield day, sorted(days[day], key=lambda happening: not happening.is_bar)
+        number = timedelta(days=day - day_number(first))
+        yield first + number, sorted(days[day], key=lambda happening: not happening.is_bar)

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from kalends.errors import KalendsError
 from kalends.feedpage import views
 from kalends.feedpage.clock import Clock, clock_of, hour_text, offset_text
-from kalends.feedpage.happening import Gathering, Happenings, range_of
+from kalends.feedpage.gathering import Gathering
+from kalends.feedpage.happening import Happenings, range_of
 from kalends.feedpage.periods import (
     MONTHS,
     WEEKDAYS,

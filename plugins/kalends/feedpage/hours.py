@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.feedpage.happening import DAY, Happening
+from kalends.feedpage.happening import DAY, Happening, day_number
 
 LEAST = 30
 """Minutes that the shortest happening takes, so that there is room for a line."""
 
-_FIRST_DAY = date(1970, 1, 1).toordinal()
 _WHOLE = DAY // 60
 # Hours that are shown in any case.
 _MORNING, _EVENING = 8, 18
@@ -56,7 +55,7 @@ def hours_of(day: date, found: Iterable[Happening], places: int) -> Hours:
         places: how many may stand side by side.
     """
     result = Hours(day)
-    midnight = (day.toordinal() - _FIRST_DAY) * DAY
+    midnight = day_number(day) * DAY
     blocks = [
         _block(h, midnight)
         for h in found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
-from kalends.feedpage.happening import Happening
+from kalends.feedpage.happening import Happening, day_number
 
 LANES = 5
 """Lines of a day in a month; where there is more, the last line says how much."""
@@ -55,65 +55,58 @@ def weeks_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> li
         found: what happens, in order.
         lanes: lines of a day.
     """
-    return [row_of(days[n : n + 7], found, lanes) for n in range(0, len(days), 7)]
+    first = day_number(days[0])
+    rows: list[list[Happening]] = [[] for _ in range(len(days) // 7)]
+    for happening in found:
+        begin, end = _days_of(happening)
+        for row in range(max(0, begin - first) // 7, min(end - first, len(days) - 1) // 7 + 1):
+            rows[row].append(happening)
+    return [row_of(days[7 * n : 7 * n + 7], row, lanes) for n, row in enumerate(rows)]
 
 
 def row_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> list[Cell]:
-    """A row of days: what lasts longest gets its line first, and keeps it for the row."""
+    """A row of days: what lasts longest gets its line first, and keeps it for the row.
+
+    Args:
+        found: what happens on one of the days at least, in order.
+    """
     cells = [Cell(day) for day in days]
-    first, last = days[0], days[-1]
-    present = [h for h in found if _begins(h) <= last and _ends(h) >= first]
-    present.sort(key=lambda h: (max(_begins(h), first), not h.is_bar))
-    counts = [0] * len(days)
-    for happening in present:
-        for column in _columns(happening, first, len(days)):
-            counts[column] += 1
+    first, last = day_number(days[0]), len(days) - 1
+    left = [0] * len(days)
+    for happening in found:
+        begin, end = _days_of(happening)
+        for column in range(max(0, begin - first), min(last, end - first) + 1):
+            left[column] += 1
+    # The last line is kept for the number of what has none, where there is such.
+    room = [lanes if count <= lanes else lanes - 1 for count in left]
     taken: list[set[int]] = [set() for _ in days]
-    left = list(counts)
-    for happening in present:
-        columns = _columns(happening, first, len(days))
-        # Whoever is alone with the last line has it; otherwise that line is kept for the number.
-        lane = next(
-            (
-                lane
-                for lane in range(1, lanes + 1)
-                if all(
-                    lane not in taken[c] and (lane < lanes or counts[c] <= lanes) for c in columns
-                )
-            ),
-            None,
-        )
-        if lane is None:
-            continue
-        for column in columns:
-            taken[column].add(lane)
-            left[column] -= 1
-        cells[columns[0]].segments.append(
-            Segment(
-                happening,
-                columns[0] + 1,
-                len(columns),
-                lane,
-                goes_on=_begins(happening) < first,
-                goes_further=_ends(happening) > last,
-            )
-        )
+    for happening in found:
+        begin, end = happening.first - first, _days_of(happening)[1] - first
+        columns = range(max(0, begin), min(last, end) + 1)
+        lane = _free_lane(columns, room, taken)
+        if lane:
+            for column in columns:
+                taken[column].add(lane)
+                left[column] -= 1
+            place = (columns[0] + 1, len(columns), lane, begin < 0, end > last)
+            cells[columns[0]].segments.append(Segment(happening, *place))
     for cell, more, lines in zip(cells, left, taken, strict=True):
         cell.more = more
         cell.lane = max(lines, default=0) + 1
     return cells
 
 
-def _begins(happening: Happening) -> date:
-    return happening.first_day
+def _free_lane(columns: range, room: Sequence[int], taken: Sequence[set[int]]) -> int | None:
+    """The first line that is free on all these days."""
+    for column in columns:
+        if len(taken[column]) >= room[column]:
+            return None
+    for lane in range(1, min(room[column] for column in columns) + 1):
+        if not any(lane in taken[column] for column in columns):
+            return lane
+    return None
 
 
-def _ends(happening: Happening) -> date:
-    """The last day in a grid: what goes beyond midnight by some hours stays on its day."""
-    return happening.last_day if happening.is_bar else happening.first_day
-
-
-def _columns(happening: Happening, first: date, count: int) -> range:
-    start = max(0, (_begins(happening) - first) // timedelta(days=1))
-    end = min(count - 1, (_ends(happening) - first) // timedelta(days=1))
-    return range(start, end + 1)
+def _days_of(happening: Happening) -> tuple[int, int]:
+    """Its first and last day in a grid: what goes on for hours after midnight stays on its day."""
+    return happening.first, happening.last if happening.is_bar else happening.first

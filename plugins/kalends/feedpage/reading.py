@@ -10,7 +10,9 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from kalends import icaltext
+from kalends.feedpage.clock import hour_text
 from kalends.feedpage.happening import DAY, Happening, local_time
+from kalends.feedpage.periods import long_day, span_title
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.shown import Copy
 
@@ -70,6 +72,22 @@ class Entry:
     def last_day(self) -> datetime:
         """A time on its last day."""
         return max(self.begin, self.finish - timedelta(seconds=1))
+
+    @property
+    def when(self) -> str:
+        """When it happens, in words."""
+        if self.all_day:
+            return span_title(self.begin.date(), self.last_day.date())
+        begin = f"{long_day(self.begin)}, {hour_text(self.begin)}"
+        if self.begin == self.finish:
+            return begin
+        until = "" if self.begin.date() == self.last_day.date() else f"{long_day(self.finish)}, "
+        return f"{begin} – {until}{hour_text(self.finish)}"
+
+    @property
+    def tip(self) -> str:
+        """What is told of it beside its title, a line for each."""
+        return "\n".join(filter(None, (self.title, self.when, self.location)))
 
 
 def entry_of(happening: Happening, copy: Copy, part: Component, color: int, calendar: str) -> Entry:

@@ -27,6 +27,12 @@ class PageSnapshot(FeedSnapshot, Protocol):
     ) -> Iterator[tuple[int, Interval]]:
         """When objects of a calendar happen, or may happen, in a time range, by their ids."""
 
+    def object_at(self, number: int) -> StoredObject | None:
+        """The object with this id."""
+
+    def repeated(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
+        """Those of the objects whose UID another calendar has too, whichever, and the UID."""
+
     def objects_at(self, ids: Collection[int]) -> Iterator[StoredObject]:
         """The objects with these ids, in no particular order."""
 

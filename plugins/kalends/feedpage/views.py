@@ -13,7 +13,6 @@ from kalends.feedpage.agenda import agenda_of
 from kalends.feedpage.happening import (
     Happening,
     Happenings,
-    Item,
     Place,
     parts_of,
     place_of,
@@ -26,6 +25,7 @@ from kalends.feedpage.reading import Entry, entry_of
 from kalends.feedpage.source import Range
 from kalends.icaltext import Component
 from kalends.icsfeed.definitions import Feed
+from kalends.icsfeed.shown import Copy
 from kalends.icsfeed.source import CalendarState
 
 # How many stand side by side in the hours of a day, and above them.
@@ -57,23 +57,26 @@ class Reader:
     within: Range
     zone: tzinfo
     _budget: Budget = field(default_factory=Budget)
+    _copies: dict[int, Copy | None] = field(default_factory=dict)
     _parts: dict[int, dict[Place, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)
 
     def entry(self, happening: Happening) -> Entry | None:
         """What a happening is; None if the feed shows nothing of it after all."""
-        copy = happening.of.read()
+        item = happening.of
+        if item.id not in self._copies:
+            self._copies[item.id] = item.read()
+        copy = self._copies[item.id]
         if copy is None:
             return None
-        calendar = happening.of.calendar
-        own = colors.NEUTRAL if copy.is_private else self.color_of(calendar)
+        own = colors.NEUTRAL if copy.is_private else self.color_of(item.calendar)
         named = self.tells_calendars and not copy.is_private
         return entry_of(
             happening,
             copy,
-            happening.part or self._part(happening),
+            happening.part or self._part(happening, copy),
             self._number(own),
-            name_of(calendar) if named else "",
+            name_of(item.calendar) if named else "",
         )
 
     @property
@@ -99,23 +102,20 @@ class Reader:
     def _number(self, color: str) -> int:
         return self._colors.setdefault(color, len(self._colors))
 
-    def _part(self, happening: Happening) -> Component:
-        item = happening.of
-        assert item.copy is not None
-        components = item.copy.components
+    def _part(self, happening: Happening, copy: Copy) -> Component:
+        components = copy.components
         if len(components) == 1:
             return components[0]
-        known = self._parts.get(item.stored.id)
-        if known is None:
-            known = self._parts[item.stored.id] = self._places(item)
-        return known.get((happening.floating, happening.start), components[0])
+        number = happening.of.id
+        if number not in self._parts:
+            self._parts[number] = self._places(copy)
+        return self._parts[number].get((happening.floating, happening.start), components[0])
 
-    def _places(self, item: Item) -> dict[Place, Component]:
+    def _places(self, copy: Copy) -> dict[Place, Component]:
         """Which component tells what happens, by when it happens."""
         if self._budget.spent:
             return {}
-        assert item.copy is not None
-        found = parts_of(item.copy, self.within, self.zone, self._budget)
+        found = parts_of(copy, self.within, self.zone, self._budget)
         return {place_of(occurrence, part): part for occurrence, part in found}
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-_AT_ONCE = 400
+AT_ONCE = 400
+"""Names in one query."""
 
 _Name = TypeVar("_Name")
 
@@ -14,5 +15,5 @@ _Name = TypeVar("_Name")
 def batched(names: Iterable[_Name]) -> Iterator[list[_Name]]:
     """The names in order, a few hundred at a time."""
     rest = iter(names)
-    while batch := list(islice(rest, _AT_ONCE)):
+    while batch := list(islice(rest, AT_ONCE)):
         yield batch

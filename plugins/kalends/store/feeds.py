@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from kalends.calobject import Interval
 from kalends.store import collections, occurrences
-from kalends.store.batches import batched
+from kalends.store.batches import AT_ONCE, batched
 from kalends.store.engine import Database
 from kalends.store.occurrences import Range
+from kalends.store.prepared import Prepared
 from kalends.store.schema import (
     calendar_object,
     collection,
@@ -78,7 +80,17 @@ _OF_CALENDAR = _OBJECT.where(calendar_object.c.collection_id == bindparam("where
     calendar_object.c.uid
 )
 _SINCE = _OF_CALENDAR.where(calendar_object.c.modseq > bindparam("since"))
-_BY_ID = _OBJECT.where(calendar_object.c.id.in_(bindparam("ids", expanding=True)))
+_IDS = [f"id{number}" for number in range(AT_ONCE)]
+_AMONG_IDS = calendar_object.c.id.in_([bindparam(name) for name in _IDS])
+_ONE = Prepared(_OBJECT.where(calendar_object.c.id == bindparam("id")))
+_BY_ID = Prepared(_OBJECT.where(_AMONG_IDS))
+_other = calendar_object.alias("other")
+_REPEATED = Prepared(
+    select(calendar_object.c.id, calendar_object.c.uid).where(
+        _AMONG_IDS,
+        exists().where(_other.c.uid == calendar_object.c.uid, _other.c.id != calendar_object.c.id),
+    )
+)
 _COPIES = _OBJECT.where(
     calendar_object.c.uid.in_(bindparam("uids", expanding=True)),
     calendar_object.c.collection_id.in_(bindparam("calendars", expanding=True)),
@@ -147,8 +159,22 @@ class Snapshot:
 
     def objects_at(self, ids: Collection[int]) -> Iterator[StoredObject]:
         """The objects with these ids, in no particular order."""
+        return (StoredObject(*row) for row in self._of_ids(_BY_ID, ids))
+
+    def object_at(self, number: int) -> StoredObject | None:
+        """The object with this id."""
+        row = _ONE.run(self._connection, {"id": number}).fetchone()
+        return StoredObject(*row) if row else None
+
+    def repeated(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
+        """Those of the objects whose UID another calendar has too, whichever, and the UID."""
+        return ((number, uid) for number, uid in self._of_ids(_REPEATED, ids))
+
+    def _of_ids(self, query: Prepared, ids: Iterable[int]) -> Iterator[Any]:
         for some in batched(ids):
-            yield from self._objects(_BY_ID, ids=some)
+            # Parameters without an id have one that is asked for already.
+            values = dict(zip(_IDS, some + some[-1:] * (AT_ONCE - len(some)), strict=True))
+            yield from iter(query.run(self._connection, values).fetchone, None)
 
     def _objects(self, query: object, **values: object) -> Iterator[StoredObject]:
         for row in self._connection.execute(query, values):  # type: ignore[call-overload]
