@@ -488,7 +488,13 @@ def test_tasks_stand_on_the_day_that_they_are_due(client: Client) -> None:
     assert titles(page(client, "?view=day&date=2026-01-06")) == []
 
 
-def test_the_page_shows_what_the_file_holds(client: Client) -> None:
+def test_the_page_shows_what_the_file_holds(tmp_path: Path, store_url: str) -> None:
+    options = {"storage__database": store_url}
+    with Installation(tmp_path, feeds=FEEDS, options=options).client() as client:
+        compare_page_and_file(client)
+
+
+def compare_page_and_file(client: Client) -> None:
     for item in events(150):
         put(client, item.name.removesuffix(".ics"), item.text.encode())
     moved = [
@@ -507,10 +513,14 @@ def test_the_page_shows_what_the_file_holds(client: Client) -> None:
     for first in (date(2025, 3, 1), date(2025, 10, 15), date(2027, 1, 1), date(2031, 6, 1)):
         expected = []
         for one in query.between(first, first + timedelta(days=30)):
-            start = one["DTSTART"].dt
-            day = start.astimezone(UTC).date() if isinstance(start, datetime) else start
-            if first <= day < first + timedelta(days=30):
-                expected.append((day.isoformat(), str(one["SUMMARY"])))
+            start, end = one["DTSTART"].dt, one["DTEND"].dt
+            if isinstance(start, datetime):
+                start, end = start.astimezone(UTC), end.astimezone(UTC)
+                start, end = start.date(), (end - timedelta(seconds=1)).date() + timedelta(days=1)
+            while start < end:
+                if first <= start < first + timedelta(days=30):
+                    expected.append((start.isoformat(), str(one["SUMMARY"])))
+                start += timedelta(days=1)
         text = page(client, f"?view=agenda&date={first}")
         shown = [
             (day, title)

@@ -59,12 +59,11 @@ def agenda_of(
 def _by_day(
     first: date, until: date, found: Sequence[Happening]
 ) -> Iterator[tuple[date, list[Happening]]]:
-    """What happens on each day that has something: what is of days on each of them."""
+    """What happens on each day that has something; what lasts into another on both."""
     days: dict[int, list[Happening]] = {}
     for happening in found:
         begin = max(happening.first, day_number(first))
-        end = happening.last if happening.is_bar else begin
-        for day in range(begin, min(end + 1, day_number(until))):
+        for day in range(begin, min(happening.last + 1, day_number(until))):
             days.setdefault(day, []).append(happening)
     for day in sorted(days):
         number = timedelta(days=day - day_number(first))
