@@ -105,7 +105,7 @@ def test_where_no_lock_can_be_had_writes_go_on(tmp_path: Path) -> None:
 def test_a_put_that_waits_too_long_is_told_to_come_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kalends.store.engine.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("kalends.store.sqlite.BUSY_SECONDS", 0.05)
     with Installation(tmp_path).client() as client:
         client("PROPFIND", "/alice/")
         other = Client(client.app, "alice", client.passwords)

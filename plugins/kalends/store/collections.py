@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -214,7 +215,12 @@ def touch(connection: Connection, collection_id: int) -> tuple[int, int]:
 
 
 def _row(row: Any) -> CollectionRow:
-    where, path, tag, props, *rest = row
+    return _made(*row)
+
+
+@lru_cache(maxsize=4096)
+def _made(where: int, path: str, tag: str, props: str, *rest: Any) -> CollectionRow:
+    """A row as what it means; the same row is asked for again and again."""
     return CollectionRow(where, path, tag, MappingProxyType(json.loads(props)), *rest)
 
 

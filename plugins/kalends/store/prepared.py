@@ -31,9 +31,9 @@ class Prepared:
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> DBAPICursor:
         """A cursor on the rows, for as long as the transaction is open."""
-        cursor = connection.connection.cursor()
         text, arguments = self._text(connection)
-        cursor.execute(text, arguments(values))
+        driver: Any = connection.connection.dbapi_connection
+        cursor: DBAPICursor = driver.execute(text, arguments(values))
         return cursor
 
     def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:

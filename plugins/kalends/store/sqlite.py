@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
@@ -17,8 +20,6 @@ from kalends.store.turns import Turns
 
 BUSY_SECONDS = 60
 """How long a write waits for the one before it."""
-
-_WRITE = "kalends_write"
 
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "is no SQLite database",
@@ -51,38 +52,89 @@ class SqliteDatabase:
         self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "connect", _prepare)
-        event.listen(self.engine, "begin", _begin)
         self._turns = Turns(Path(f"{self.name}-turns"), BUSY_SECONDS)
-        self._writing_engine = self.engine.execution_options(**{_WRITE: True})
+        self._kept: deque[Connection] = deque()
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """One snapshot."""
-        with (
-            _translated(self.name),
-            self.engine.connect() as connection,
-            connection.begin(),
-        ):
-            yield connection
+        return _Transaction(self, "BEGIN")
 
     @contextmanager
     def write(self, *_paths: str) -> Iterator[Connection]:
         """The one write transaction of this moment, whatever it is about."""
-        with (
-            self._turns.taken(),
-            _translated(self.name),
-            self._writing_engine.connect() as connection,
-            connection.begin(),
-        ):
+        # A write that began as a read could meet another's commit and fail: it locks first.
+        with self._turns.taken(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
             yield connection
 
     def exists(self) -> bool:
         """Whether the file is there."""
         return Path(self.name).exists()
 
+    def take(self) -> Connection:
+        """A connection that nobody uses."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return self.engine.connect()
+
+    def keep(self, connection: Connection) -> None:
+        """Let the next transaction have a connection: to check one out takes long."""
+        self._kept.append(connection)
+
     def close(self) -> None:
         """Close the connections that are not in use."""
+        while self._kept:
+            self._kept.pop().close()
         self.engine.dispose()
+
+
+class _Transaction:
+    """A transaction that the driver begins and ends; SQLAlchemy works within it."""
+
+    __slots__ = ("_begin", "_connection", "_database")
+
+    def __init__(self, database: SqliteDatabase, begin: str) -> None:
+        self._database = database
+        self._begin = begin
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._database.take()
+            _driver(self._connection).execute(self._begin)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise _translated(error, self._database.name) from error
+        return self._connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        connection = self._connection
+        try:
+            self._end(connection, failed=error is not None)
+        except (DBAPIError, sqlite3.Error) as failure:
+            connection.invalidate()
+            connection.close()
+            raise _translated(failure, self._database.name) from failure
+        self._database.keep(connection)
+        if isinstance(error, DBAPIError | sqlite3.Error):
+            raise _translated(error, self._database.name) from error
+
+    def _end(self, connection: Connection, *, failed: bool) -> None:
+        # Where SQLAlchemy was asked, it thinks of the transaction as its own, and must be told.
+        whole = connection if connection.in_transaction() else _driver(connection)
+        if failed:
+            whole.rollback()
+        else:
+            whole.commit()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.dbapi_connection
+    found: sqlite3.Connection = driver
+    return found
 
 
 def damage(connection: Connection) -> Iterator[str]:
@@ -106,26 +158,14 @@ def _prepare(connection: sqlite3.Connection, _record: object) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get(_WRITE, False):
-        # A write that began as a read could meet another's commit and fail: it locks first.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        # This waits for nobody and cannot fail; without SQLAlchemy it costs a tenth.
-        connection.connection.cursor().execute("BEGIN")
-
-
-@contextmanager
-def _translated(path: str) -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error) as error:
-        origin = error.orig if isinstance(error, DBAPIError) else error
-        code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise StoreFullError from error
-        if code == sqlite3.SQLITE_BUSY:
-            raise StoreBusyError from error
-        if code in _UNUSABLE:
-            raise ConfigurationError(path, _UNUSABLE[code]) from error
-        raise
+def _translated(error: DBAPIError | sqlite3.Error, path: str) -> Exception:
+    """What to raise instead of an error of the driver's: the error itself if it is our bug."""
+    origin = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFullError()
+    if code == sqlite3.SQLITE_BUSY:
+        return StoreBusyError()
+    if code in _UNUSABLE:
+        return ConfigurationError(path, _UNUSABLE[code])
+    return error

@@ -49,11 +49,11 @@ class Turns:
             self._next()
 
     def _stand_in_line(self) -> None:
-        mine = threading.Event()
         with self._guard:
             if not self._taken:
                 self._taken = True
                 return
+            mine = threading.Event()
             self._waiting.append(mine)
         if mine.wait(self._seconds):
             return
