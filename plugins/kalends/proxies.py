@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
@@ -62,6 +63,8 @@ class TrustedProxies:
     def _trusts(self, peer: str) -> bool:
         if not peer:
             return self._unix
+        if not self._networks:
+            return False
         address = _address(peer)
         return address is not None and any(address in network for network in self._networks)
 
@@ -113,6 +116,7 @@ def web_server_login(environ: Environ) -> str:
     return login
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """An address as proxies write it: bare, in brackets, or with a port."""
     bare = text

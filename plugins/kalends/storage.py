@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from email.utils import formatdate
 from pathlib import Path
+from types import TracebackType
 from typing import Any, overload
 
 from radicale import config, pathutils, types
@@ -22,7 +23,7 @@ from kalends.names import GROUPS, owner_of
 from kalends.store import changes, collections, objects, verify
 from kalends.store.changes import Content
 from kalends.store.collections import CollectionRow
-from kalends.store.engine import open_database
+from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
 from kalends.store.objects import ObjectRow
 from kalends.store.synctokens import ctag_of, modseq_of, token_of
@@ -195,6 +196,36 @@ class Collection(BaseCollection):
         self.row = row
 
 
+class Snapshot:
+    """One moment of the store, for as long as the block: a context manager without a generator."""
+
+    __slots__ = ("_current", "_database", "_opened")
+
+    def __init__(self, database: Database, current: threading.local) -> None:
+        self._database = database
+        self._current = current
+        self._opened: AbstractContextManager[Connection] | None = None
+
+    def __enter__(self) -> Connection:
+        connection: Connection | None = getattr(self._current, "connection", None)
+        if connection is None:
+            opened = self._database.read()
+            connection = opened.__enter__()
+            self._opened = opened
+            self._current.connection = connection
+        return connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            self._current.connection = None
+            self._opened.__exit__(kind, error, trace)
+
+
 class Storage(BaseStorage):
     """The whole store; ``acquire_lock`` opens the transaction that everything else works in."""
 
@@ -223,6 +254,10 @@ class Storage(BaseStorage):
         if connection is None:
             raise RuntimeError("the storage is used outside of acquire_lock")
         return connection
+
+    def snapshot(self) -> Snapshot:
+        """A read snapshot as a context, or the transaction that this thread is in."""
+        return Snapshot(self.database, self._current)
 
     @contextmanager
     def acquire_lock(

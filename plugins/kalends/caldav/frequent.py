@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-import time
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from radicale.app.base import _check_path_format, _check_user_format
-from radicale.log import logger as radicale_log
 from radicale.pathutils import is_safe_path_component
 
 from kalends.caldav import answers
@@ -21,11 +18,12 @@ from kalends.caldav.put import Put
 from kalends.caldav.reads import Reads
 from kalends.caldav.request import Answer, Request
 from kalends.caldav.shapes import read_propfind, read_report
-from kalends.caldav.xmlbody import parse
 from kalends.rights import Rights
 from kalends.storage import Storage
 
 _log = logging.getLogger("kalends.caldav")
+
+_NAMES_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,7 @@ class Frequent:
         self._rights = rights
         self._reads = reads
         self._limits = limits
+        self._admitted: dict[str, bool] = {}
         self._handlers: dict[str, Callable[[Request], Answer | None]] = {
             "PROPFIND": self._propfind,
             "REPORT": self._report,
@@ -69,48 +68,53 @@ class Frequent:
         handler = self._handlers.get(request.method)
         if handler is None or request.environ.get("QUERY_STRING") or not self._admits(request):
             return None
-        began = time.perf_counter()
         try:
-            answer = handler(request)
+            return handler(request)
         except answers.FAILURES as error:
-            answer = answers.as_answer(answers.failed(error))
+            return answers.as_answer(answers.failed(error))
         except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
             _log.exception("an error of ours in a %s of %r", request.method, request.path)
-            answer = answers.as_answer(answers.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
-        if answer is not None:
-            radicale_log.info(
-                "%s response status for %r in %.3f seconds: %d %s",
-                request.method,
-                request.path,
-                time.perf_counter() - began,
-                answer.status.value,
-                answer.status.phrase,
-            )
-        return answer
+            return answers.as_answer(answers.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
 
     def _admits(self, request: Request) -> bool:
         limits, storage = self._limits, self._storage
         return (
             request.is_sane
-            and is_safe_path_component(request.user)
             and (
                 (request.path.isprintable() and limits.validate_path_value == "none")
                 or _check_path_format(storage, request.path, limits.validate_path_value)
             )
-            and _check_user_format(
-                storage, request.user, limits.validate_user_value, limits.urldecode_username
-            )
+            and self._admits_user(request.user)
         )
 
+    def _admits_user(self, user: str) -> bool:
+        """Whether Radicale takes the name; it is asked once for each."""
+        admitted = self._admitted.get(user)
+        if admitted is None:
+            limits = self._limits
+            admitted = is_safe_path_component(user) and _check_user_format(
+                self._storage, user, limits.validate_user_value, limits.urldecode_username
+            )
+            if len(self._admitted) >= _NAMES_KEPT:
+                self._admitted.clear()
+            self._admitted[user] = admitted
+        return admitted
+
     def _propfind(self, request: Request) -> Answer | None:
-        root = self._xml(request)
-        asked = read_propfind(root) if root is not None else None
-        return self._reads.propfind(request, asked) if asked else None
+        body = read_body(request.environ, self._limits.max_content_length)
+        asked = read_propfind(body)
+        answer = self._reads.propfind(request, asked) if asked else None
+        if answer is None:
+            put_back(request.environ, body)
+        return answer
 
     def _report(self, request: Request) -> Answer | None:
-        root = self._xml(request)
-        asked = read_report(root) if root is not None else None
-        return self._reads.report(request, asked) if asked else None
+        body = read_body(request.environ, self._limits.max_content_length)
+        asked = read_report(body)
+        answer = self._reads.report(request, asked) if asked else None
+        if answer is None:
+            put_back(request.environ, body)
+        return answer
 
     def _put(self, request: Request) -> Answer | None:
         grant = Grant.of(self._rights, request.user, request.path)
@@ -133,9 +137,3 @@ class Frequent:
     def _delete(self, request: Request) -> Answer | None:
         grant = Grant.of(self._rights, request.user, request.path)
         return delete_object(self._storage, request) if "w" in grant.above else None
-
-    def _xml(self, request: Request) -> ET.Element | None:
-        """The XML of a request, which may be read again after this."""
-        body = read_body(request.environ, self._limits.max_content_length)
-        put_back(request.environ, body)
-        return parse(body)

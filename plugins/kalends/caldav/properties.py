@@ -42,6 +42,8 @@ _TYPES = {
     "VSUBSCRIBED": "CS:subscribed",
 }
 _COMPONENTS = "VTODO,VEVENT,VJOURNAL"
+_SAID_KEPT = 4096
+_said: dict[tuple[object, ...], str] = {}
 _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
 
@@ -90,14 +92,26 @@ class CollectionView:
         """An address of this server in an answer."""
         return href(self.asked.prefix + path)
 
-    def response(self, tags: Iterable[str]) -> str:
-        """What is said of it: those of the named properties that it has, and the others' names."""
-        found, missing = self.values(tags)
-        return response(
-            self.href(self.path),
-            "".join(element(tag, value) for tag, value in found.items()),
-            "".join(map(element, missing)),
-        )
+    def response(self, tags: tuple[str, ...]) -> str:
+        """What is said of it: those of the named properties that it has, and the others' names.
+
+        As long as the collection does not change it is the same.
+        """
+        row = self.row
+        version = (row.id, row.incarnation, row.modseq, row.changed)
+        key = (version, self.asked, self.writable, tags)
+        said = _said.get(key)
+        if said is None:
+            found, missing = self.values(tags)
+            said = response(
+                self.href(self.path),
+                "".join(element(tag, value) for tag, value in found.items()),
+                "".join(map(element, missing)),
+            )
+            if len(_said) >= _SAID_KEPT:
+                _said.clear()
+            _said[key] = said
+        return said
 
     def values(self, tags: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         """The content of those of the named properties that it has, and the others' names."""

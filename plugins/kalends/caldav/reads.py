@@ -6,9 +6,8 @@ What cannot be answered here, every refusal among it, is None, and goes on to Ra
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from collections.abc import Collection as Places
-from contextlib import contextmanager
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from urllib.parse import unquote, urlsplit
@@ -66,7 +65,7 @@ class Reads:
         depth = request.header("HTTP_DEPTH") or "0"
         if depth not in ("0", "1"):
             return None
-        with self._spool(request) as spool, self._snapshot() as connection:
+        with self._spool(request) as spool, self._storage.snapshot() as connection:
             target = collections.find(connection, request.sane)
             if target is None and not request.sane:
                 target = collections.UNWRITTEN_ROOT
@@ -124,7 +123,7 @@ class Reads:
 
     def report(self, request: Request, asked: Report) -> Answer | None:
         """What changed in a calendar or address book, or some of its objects."""
-        with self._spool(request) as spool, self._snapshot() as connection:
+        with self._spool(request) as spool, self._storage.snapshot() as connection:
             view = self._view_at(connection, request, request.sane)
             if view is None:
                 return None
@@ -218,7 +217,7 @@ class Reads:
         letters = self._rights.authorization(request.user, set(), f"/{parent}/")
         if "r" not in letters and "w" not in letters:
             return None
-        with self._snapshot() as connection:
+        with self._storage.snapshot() as connection:
             row = listing.at(connection, parent, name)
         if row is None:
             return None
@@ -259,11 +258,6 @@ class Reads:
         """Whether the user's home is there; if not, Radicale makes it first."""
         home, _, _ = row.path.partition("/")
         return home == request.user or collections.find(connection, request.user) is not None
-
-    @contextmanager
-    def _snapshot(self) -> Iterator[Connection]:
-        with self._storage.acquire_lock("r"):
-            yield self._storage.connection
 
     def _spool(self, request: Request) -> Spool:
         return Spool(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))

@@ -7,10 +7,14 @@ Pure: from XML to what it asks for. RFC 4918 section 9.1, RFC 6578 section 3.2, 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from radicale.xmlutils import make_clark
+
+from kalends.caldav.xmlbody import parse
 
 CALENDAR_DATA = make_clark("C:calendar-data")
 ADDRESS_DATA = make_clark("CR:address-data")
@@ -25,6 +29,7 @@ _COMP_FILTER = make_clark("C:comp-filter")
 _TIME_RANGE = make_clark("C:time-range")
 _TIMEZONE = make_clark("C:timezone")
 _COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL"})
+_SHORT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +82,33 @@ class Query:
 Report = Sync | Multiget | Query
 
 
-def read_propfind(root: ET.Element) -> Propfind | None:
-    """The properties that a PROPFIND names; None where it asks otherwise."""
-    props = _props(root) if root.tag == _PROPFIND and len(root) == 1 else None
+def read_propfind(body: bytes) -> Propfind | None:
+    """The properties that a PROPFIND names; None where it asks otherwise, or is no XML."""
+    return (_short_propfind if len(body) <= _SHORT else _propfind)(body)
+
+
+def read_report(body: bytes) -> Report | None:
+    """What a REPORT asks for; None where it is another report, has more in it, or is no XML."""
+    return (_short_report if len(body) <= _SHORT else _report)(body)
+
+
+def _propfind(body: bytes) -> Propfind | None:
+    root = parse(body)
+    props = _props(root) if root is not None and root.tag == _PROPFIND and len(root) == 1 else None
     return None if props is None else Propfind(props)
 
 
-def read_report(root: ET.Element) -> Report | None:
-    """What a REPORT asks for; None where it is another report, or has more in it."""
-    reader = _REPORTS.get(root.tag)
-    return reader(root) if reader else None
+def _report(body: bytes) -> Report | None:
+    root = parse(body)
+    reader: Callable[[ET.Element], Report | None] | None = (
+        None if root is None else _REPORTS.get(root.tag)
+    )
+    return reader(root) if reader and root is not None else None
+
+
+# Programs send the same few octets again and again.
+_short_propfind = lru_cache(maxsize=512)(_propfind)
+_short_report = lru_cache(maxsize=512)(_report)
 
 
 def _props(root: ET.Element) -> tuple[str, ...] | None:

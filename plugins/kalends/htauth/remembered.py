@@ -7,6 +7,7 @@ import hmac
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 
 class RememberedPasswords:
@@ -49,3 +50,38 @@ class RememberedPasswords:
         for part in parts:
             mac.update(len(part).to_bytes(8, "big") + part)
         return mac.digest()
+
+
+class RightHeaders:
+    """Basic headers that were found right, by a keyed digest: the same one comes with each request.
+
+    Safe to share between threads.
+
+    Args:
+        capacity: headers at most; all are forgotten together when there are more.
+    """
+
+    def __init__(self, capacity: int = 10_000) -> None:
+        self._key = secrets.token_bytes(32)
+        self._capacity = capacity
+        self._names: dict[bytes, tuple[tuple[object, ...], str]] = {}
+
+    def name(self, header: str, version: Callable[[], tuple[object, ...]]) -> str | None:
+        """Whose header it is, if it was right by what judges it now.
+
+        Args:
+            version: tells what that is; equal in each of its parts means the same judgement.
+        """
+        found = self._names.get(self._digest(header))
+        if found is None or any(a is not b for a, b in zip(found[0], version(), strict=True)):
+            return None
+        return found[1]
+
+    def add(self, header: str, version: tuple[object, ...], name: str) -> None:
+        """Remember a header that was verified by a version of what judges it."""
+        if len(self._names) >= self._capacity:
+            self._names = {}
+        self._names[self._digest(header)] = (version, name)
+
+    def _digest(self, header: str) -> bytes:
+        return hashlib.blake2b(header.encode("utf-8", "replace"), key=self._key).digest()

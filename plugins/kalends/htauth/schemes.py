@@ -10,6 +10,7 @@ from wsgiref.types import WSGIEnvironment
 from kalends.htauth.basic import basic_challenge, parse_basic
 from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.htfiles import decode_name
+from kalends.htauth.remembered import RightHeaders
 from kalends.htauth.users import UserDirectory
 
 ELSEWHERE = "directory"
@@ -110,6 +111,7 @@ class BasicScheme:
         self._directory = directory
         self._realm = realm
         self._over_tls_only = over_tls_only
+        self._right = RightHeaders()
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
@@ -117,6 +119,10 @@ class BasicScheme:
         """Judge a Basic header."""
         if not self._offered(environ):
             return Refused(self.name, None, "Basic over plain http is switched off")
+        known = self._right.name(credentials, self._directory.basic_version)
+        if known is not None:
+            admit(known)
+            return Verified(known, "Basic")
         given = parse_basic(credentials)
         if given is None:
             return Refused(self.name, None, "malformed Basic credentials")
@@ -125,7 +131,9 @@ class BasicScheme:
         account = self._account_elsewhere(name, given.password, environ)
         if account:
             return Verified(account, ELSEWHERE)
+        version = self._directory.basic_version()
         if self._directory.check_password(given.user, given.password):
+            self._right.add(credentials, version, name)
             return Verified(name, "Basic")
         return Refused(self.name, name, "wrong name or password")
 

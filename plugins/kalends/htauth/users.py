@@ -210,6 +210,16 @@ class UserDirectory:
         except UserFileUnavailableError:
             return False
 
+    def basic_version(self) -> tuple[object, ...]:
+        """What Basic is judged by now: as long as each of it is the same, so is the judgement.
+
+        Raises:
+            UserFileUnavailableError: a user file cannot be read.
+        """
+        htpasswd = self._htpasswd.current() if self._htpasswd else None
+        by_digest = self._basic_by_htdigest and self._htdigest is not None
+        return (htpasswd, self._htdigest.current() if by_digest and self._htdigest else None)
+
     def check_password(self, user: bytes, password: bytes) -> bool:
         """Whether this password is this user's. A name that nobody has costs what others cost.
 
