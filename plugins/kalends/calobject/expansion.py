@@ -270,6 +270,38 @@ class Walk:
         self._in_week = sorted((day - rule.week_start) % 7 for day in weekdays)
 
     def __iter__(self) -> Iterator[int]:
+        step = self._even_step()
+        return self._evenly(step) if step else self._one_by_one()
+
+    def _even_step(self) -> int | None:
+        """The seconds between any two occurrences, of a rule that has nothing but DTSTART and that.
+
+        Most rules are so: every day, every second week, on the weekday of DTSTART.
+        """
+        rule, day = self._rule, self._rule.first // DAY
+        if rule.tests or rule.positions or rule.offsets != [rule.first % DAY]:
+            return None
+        if rule.frequency == "DAILY":
+            return rule.interval * DAY
+        on_its_day = self._in_week == [(day + 3 - rule.week_start) % 7]
+        return rule.interval * 7 * DAY if rule.frequency == "WEEKLY" and on_its_day else None
+
+    def _evenly(self, step: int) -> Iterator[int]:
+        rule, budget = self._rule, self._budget
+        ends = LAST_SECOND if rule.until is None else min(rule.until, LAST_SECOND)
+        if rule.count is not None:
+            ends = min(ends, rule.first + (rule.count - 1) * step)
+        local = rule.first + -((rule.first - self._since) // step) * step
+        while local <= ends:
+            if local > self._horizon or budget.spent:
+                self.reached = local
+                return
+            budget.looks -= 1
+            budget.steps -= 1
+            yield local
+            local += step
+
+    def _one_by_one(self) -> Iterator[int]:
         rule, budget, since = self._rule, self._budget, self._since
         ends = LAST_SECOND if rule.until is None else rule.until
         left = rule.count

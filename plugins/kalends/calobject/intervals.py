@@ -82,17 +82,20 @@ def _runs(occurrences: Sequence[Occurrence]) -> list[Interval]:
 
 def _equal_steps(occurrences: Sequence[Occurrence]) -> list[Interval]:
     found: list[Interval] = []
-    run: Interval | None = None
-    for start, end, floating in occurrences:
-        if run is not None:
-            step = start - run.start - run.step * run.again
-            same = end - start == run.end - run.start and floating == run.floating
-            if same and step == (run.step or step) and step > 0:
-                run = run._replace(step=step, again=run.again + 1)
-                continue
-            found.append(run)
-        run = Interval(start, end, floating, sure=True)
-    return found if run is None else [*found, run]
+    if not occurrences:
+        return found
+    begin, finish, kind = previous, _, _ = occurrences[0]
+    step = again = 0
+    for start, end, floating in occurrences[1:]:
+        gap = start - previous
+        previous = start
+        if end - start == finish - begin and floating == kind and gap == (step or gap) and gap > 0:
+            step, again = gap, again + 1
+            continue
+        found.append(Interval(begin, finish, kind, sure=True, step=step, again=again))
+        begin, finish, kind, step, again = start, end, floating, 0, 0
+    found.append(Interval(begin, finish, kind, sure=True, step=step, again=again))
+    return found
 
 
 def happens(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:

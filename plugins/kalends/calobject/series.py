@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from heapq import merge
+from itertools import chain
 from typing import NamedTuple
 
 from kalends.calobject.clocks import Clock, local_second
@@ -135,7 +136,9 @@ class Series:
 
     def excludes(self, local: int, key: int) -> bool:
         """Whether nothing happens at ``local``, or not what the series says."""
-        return key in self.excluded or local // DAY in self.excluded_days
+        return key in self.excluded or (
+            bool(self.excluded_days) and local // DAY in self.excluded_days
+        )
 
 
 class Expansion:
@@ -167,7 +170,9 @@ class Expansion:
         previous = None
         first = series.anchor.local
         begin = [first] if self._since is None or first >= self._since else []
-        for local in merge(begin, *(_in_time(rule, walk, clock) for rule, walk in self._walks)):
+        walks = [_in_time(rule, walk, clock) for rule, walk in self._walks]
+        # To merge costs something for each, and there is mostly one rule.
+        for local in merge(begin, *walks) if len(walks) != 1 else chain(begin, walks[0]):
             place = local - local % DAY if clock.is_day else local
             if place == previous:
                 continue
