@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import cProfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
 from itertools import islice, takewhile
 from pathlib import Path
-from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import icalendar
@@ -480,14 +480,15 @@ def test_a_rule_that_cannot_be_walked_is_not_covered_and_may_always_happen() -> 
         "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=TU;BYSETPOS=1;COUNT=20000",
     ],
 )
-def test_the_hardest_rules_are_answered_soon(rule: str) -> None:
+def test_the_hardest_rules_are_answered_in_bounded_work(rule: str) -> None:
     parts, own = made(("DTSTART;TZID=Europe/Paris:20000229T090000", f"RRULE:{rule}"))
     span_of(parts, own)
-    began = perf_counter()
-    for start in (at("20010101T003000"), NOW + 1800, at("24000101T003000"), at("99980101T003000")):
-        happens_between(parts, own, start, start + 1, BERLIN)
-    occurrences_of(parts, own, NOW)
-    assert perf_counter() - began < 3  # some 0.3 s; machines that run tests are busy
+    with cProfile.Profile() as profile:  # counts what is called: a clock would tell of the machine
+        for start in ("20010101T003000", "20261101T003000", "24000101T003000", "99980101T003000"):
+            happens_between(parts, own, at(start), at(start) + 1, BERLIN)
+        occurrences_of(parts, own, NOW)
+    calls = sum(entry.callcount for entry in profile.getstats())
+    assert calls < 12_000_000
 
 
 def test_beyond_what_is_walked_it_may_happen() -> None:

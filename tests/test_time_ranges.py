@@ -193,6 +193,15 @@ def months_of(client: Client, start: str, end: str) -> str:
     return answer.body.decode()
 
 
+OF_VERSION_2 = {
+    "alembic_version",
+    "collection",
+    "feed_secret",
+    "object",
+    "outsider",
+    "publication",
+    "tombstone",
+}
 DAILY = calendar(
     component("VEVENT", "daily", "DTSTART:20100101T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY")
 )
@@ -205,7 +214,12 @@ def test_an_older_database_learns_when_its_objects_happen(tmp_path: Path) -> Non
         for name, text in {"once": event("once"), "daily": DAILY}.items():
             assert client("PUT", f"/alice/calendar/{name}.ics", text).status == 201
     store = sqlite3.connect(tmp_path / "kalends.db")
-    store.executescript("DROP TABLE occurrence; UPDATE alembic_version SET version_num = '0002'")
+    # What later versions have made is not there, as in a store of that version.
+    for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+        if name not in OF_VERSION_2 and not name.startswith("sqlite_"):
+            store.execute(f"DROP TABLE {name}")
+    store.execute("UPDATE alembic_version SET version_num = '0002'")
+    store.commit()
     store.close()
     with installation.client() as client:
         june = months_of(client, "20260601T000000Z", "20260701T000000Z")
