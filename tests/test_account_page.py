@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import plistlib
 import re
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -344,6 +345,41 @@ def test_everything_comes_in_one_zip(alice: Client) -> None:
     assert inside == alice("GET", "/alice/calendar/").body
     assert b"UID:zipped-too" in inside
     assert alice("HEAD", "/.web/account/download").body == b""
+
+
+def test_a_download_needs_no_more_memory_than_one_piece_of_it(tmp_path: Path) -> None:
+    with fresh(tmp_path) as client:
+        many = [
+            event(f"long-{number}", "20260105T090000Z", "DESCRIPTION:" + "word " * 20_000)
+            for number in range(60)
+        ]
+        assert upload(client, b"".join(many)).status == 200
+        taken = client.start("GET", "/.web/account/download")
+        tracemalloc.start()
+        try:
+            length = sum(len(piece) for piece in taken)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        taken.close()  # type: ignore[attr-defined]
+    assert length > 20_000
+    assert sum(map(len, many)) > 6_000_000
+    assert peak < 3_000_000
+
+
+def test_it_is_the_same_on_each_database(store_url: str, tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with fresh(folder, storage__database=store_url) as client:
+        token = page_of(client).hidden["token"]
+        assert upload(client, calendar("one", "two"), token=token).status == 200
+        made = post(client, SECRET, {"token": token, "feed": "alice", "action": "make"})
+        assert made.status == 303
+        (secret,) = page_of(client).copies["Your secret address"]
+        assert b"UID:two" in client("GET", urlsplit(secret).path, user="").body
+        answer = client("GET", "/.web/account/download")
+    with zipfile.ZipFile(io.BytesIO(answer.body)) as archive:
+        assert b"UID:one" in archive.read("Calendar.ics")
 
 
 def payloads(client: Client, query: str = "") -> dict[str, list[dict[str, object]]]:

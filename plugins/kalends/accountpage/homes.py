@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from sqlalchemy import Connection, func, select
 
@@ -19,7 +19,6 @@ from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.schema import calendar_object
 
-_IN_MEMORY = 1 << 20
 _WORDS = {
     "VEVENT": ("event", "events"),
     "VTODO": ("task", "tasks"),
@@ -113,8 +112,8 @@ class Homes:
         """
         wanted = ((one.group, one.title, _SUFFIXES[one.kind]) for one in held)
         for one, name in zip(held, file_names(wanted), strict=True):
-            with tempfile.SpooledTemporaryFile(_IN_MEMORY) as spooled:
-                file = cast("BinaryIO", spooled)
+            # Not a spooled one: its writelines keeps all in memory before it looks how much it is.
+            with tempfile.TemporaryFile() as file:
                 changed = self._write(one, file)
                 if changed is not None:
                     length = file.tell()

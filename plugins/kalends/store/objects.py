@@ -59,7 +59,7 @@ _ONE = select(*_COLUMNS).where(_IN, calendar_object.c.href == bindparam("href"))
 _MANY = select(*_COLUMNS).where(_IN, calendar_object.c.href.in_(bindparam("hrefs", expanding=True)))
 _EVERY = select(*_COLUMNS).where(_IN).order_by(calendar_object.c.href)
 _OCTETS = select(calendar_object.c.data).where(_IN).order_by(calendar_object.c.href)
-_AT_ONCE = 100
+_AT_ONCE = 10  # objects may be large
 _BY_UID = select(calendar_object.c.id, calendar_object.c.href).where(
     _IN, calendar_object.c.uid == bindparam("uid")
 )
