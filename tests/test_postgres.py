@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import random
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kalends.cli import main
-from kalends.store import collections
+from kalends.store import collections, engine
 from kalends.store.engine import open_database
 from support.installation import Installation
 from support.installation import event as installed_event
@@ -112,6 +113,29 @@ def test_too_many_connections_are_a_busy_server(
         server.close()
 
 
+def test_a_full_disk_refuses_writes_and_reads_go_on(
+    postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server says what it says on a full disk (SQLSTATE 53100): a trigger makes it say so."""
+    url = postgres.store()
+    name = url.rpartition("/")[2]
+    with Installation(tmp_path, options={"storage__database": url}).client() as client:
+        assert client("PUT", "/alice/calendar/1.ics", installed_event("1")).status == 201
+        postgres.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$",
+            name,
+        )
+        trigger = "CREATE TRIGGER full_disk BEFORE INSERT ON object EXECUTE FUNCTION full_disk()"
+        postgres.execute(trigger, name)
+        assert client("PUT", "/alice/calendar/2.ics", installed_event("2")).status == 507
+        assert client("GET", "/alice/calendar/1.ics").status == 200
+        assert b"UID:2" not in client("GET", "/feeds/alice.ics").body
+        postgres.execute("DROP TRIGGER full_disk ON object", name)
+        assert client("PUT", "/alice/calendar/2.ics", installed_event("2")).status == 201
+    assert "Traceback" not in caplog.text
+
+
 def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
     postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +177,27 @@ def test_of_several_servers_the_one_that_can_be_written_is_taken(postgres: Postg
         opened.close()
     assert str(postgres.port) in opened.name
     assert PASSWORD not in opened.name
+
+
+def test_check_tells_what_is_wrong_with_the_server(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_postgres.execute("ALTER SYSTEM SET fsync = off")
+    own_postgres.stop()
+    own_postgres.process.start()
+    moment = time.time() - 60
+    monkeypatch.setattr("kalends.store.postgres.time.time", lambda: moment)
+    opened = open_database(own_postgres.store())
+    try:
+        with opened.read() as connection:
+            lines = list(engine.damage(connection))
+    finally:
+        opened.close()
+    assert [line.split(":")[1].split(" is ")[0] for line in lines] == [
+        " fsync",
+        " this host's clock",
+    ]
+    assert "behind the server's" in lines[1]
 
 
 def test_names_that_the_database_cannot_hold_are_refused(

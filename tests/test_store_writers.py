@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from kalends.calobject import read_calendar_object
 from kalends.store import changes, collections, objects
 from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
-from support.installation import event
+from support.installation import Installation, event
 from support.postgres import PostgresServer
 
 CALENDAR = {"tag": "VCALENDAR"}
@@ -137,6 +138,64 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
     in_threads(*(lambda number=number: wander(number) for number in range(4)))  # type: ignore[misc]
     with database.read() as connection:
         assert sum(objects.count(connection, place) for place in places.values()) == 4
+
+
+def test_requests_lock_the_homes_that_they_write_to(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """A MOVE both its source's and its target's, every other write its own."""
+    (tmp_path / "groups").write_text("family: alice\n")
+    url = postgres.store()
+    options = {"storage__database": url, "auth__htgroup_filename": str(tmp_path / "groups")}
+    to_group = {"Destination": "http://127.0.0.1/GROUPS/family/calendar/1.ics"}
+    to_home = {"Destination": "http://127.0.0.1/alice/calendar/1.ics"}
+    requests: list[tuple[str, str, bytes, dict[str, str], list[str]]] = [
+        ("PUT", "/alice/calendar/1.ics", event("1"), {}, ["alice"]),
+        ("MOVE", "/alice/calendar/1.ics", b"", to_group, ["alice", "GROUPS/family"]),
+        ("MOVE", "/GROUPS/family/calendar/1.ics", b"", to_home, ["alice", "GROUPS/family"]),
+        ("MKCALENDAR", "/alice/more/", b"", {}, ["alice"]),
+        ("PROPPATCH", "/alice/more/", RENAME, {}, ["alice"]),
+        ("DELETE", "/alice/calendar/1.ics", b"", {}, ["alice"]),
+        ("DELETE", "/alice/more/", b"", {}, ["alice"]),
+    ]
+    other = open_database(url)
+    with Installation(tmp_path, options=options).client() as client:
+        assert client("PROPFIND", "/alice/").status == 207
+        for method, path, body, headers, homes in requests:
+            for home in homes:
+                done: list[int] = []
+
+                def ask(
+                    method: str = method,
+                    path: str = path,
+                    body: bytes = body,
+                    headers: dict[str, str] = headers,
+                    done: list[int] = done,
+                ) -> None:
+                    done.append(client(method, path, body, headers=headers).status)
+
+                thread = threading.Thread(target=ask)
+                with ExitStack() as one:
+                    one.enter_context(other.write(home))
+                    thread.start()
+                    thread.join(SHORT)
+                    assert thread.is_alive(), (method, home)
+                    one.close()
+                    thread.join(PLENTY)
+                assert done[0] < 300, (method, done)
+                if home != homes[-1]:  # back, for the next
+                    back = {"Destination": f"http://127.0.0.1{path}"}
+                    there = headers["Destination"].removeprefix("http://127.0.0.1")
+                    assert client("MOVE", there, headers=back).status < 300
+        with other.write("bob"), other.write("GROUPS/other"):  # nobody waits for these
+            assert client("PUT", "/alice/calendar/2.ics", event("2")).status == 201
+    other.close()
+
+
+RENAME = (
+    b'<propertyupdate xmlns="DAV:"><set><prop><displayname>More</displayname></prop></set>'
+    b"</propertyupdate>"
+)
 
 
 def test_hosts_that_start_at_the_same_moment_make_the_tables_once(

@@ -13,6 +13,7 @@ can fail for the sake of another transaction, and nothing is ever tried again.
 from __future__ import annotations
 
 import select
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -61,6 +62,9 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
 # A host that stands still keeps no home locked for ever. A write to everything may take its time.
 _NO_LONGER = f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'; "
+
+_CLOCKS_APART = 2.0
+"""Seconds from which on `kalends check` tells that clocks differ."""
 
 _FULL = "53100"
 # What stands in an index has to fit into a third of a page.
@@ -182,10 +186,18 @@ def lock_places(connection: Connection) -> None:
 
 
 def damage(connection: Connection) -> Iterator[str]:
-    """What makes this server one on which an acknowledged write can be lost."""
+    """What makes this server one on which an acknowledged write can be lost, or logins fail."""
     for name in ("fsync", "full_page_writes"):
         if connection.exec_driver_sql(f"SHOW {name}").scalar() != "on":
             yield f"database: {name} is off on the server; a crash of it can lose what was stored"
+    now = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8")
+    apart = time.time() - now.scalar_one()
+    if abs(apart) > _CLOCKS_APART:
+        where = "ahead of" if apart > 0 else "behind"
+        yield (
+            f"database: this host's clock is {abs(apart):.0f} s {where} the server's; "
+            "hosts whose clocks differ refuse each other's nonces"
+        )
 
 
 def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
