@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 KINDS = ("VEVENT", "VTODO", "VJOURNAL")
@@ -87,21 +87,37 @@ def parts(text: str) -> Iterator[list[Part]]:
         yield calendar
 
 
-def objects(text: str) -> list[SourceObject]:
-    """Return the calendar objects of a file that have a UID."""
+def objects(text: str, refused: Collection[int] = ()) -> list[SourceObject]:
+    """Return the calendar objects of a file that have a UID.
+
+    A part that begins at a refused line is left out, if it is not the first of its UID.
+    """
     found = []
     for calendar in parts(text):
         zones = [line for part in calendar if part.kind == "VTIMEZONE" for line in part.lines]
         by_uid: dict[str, list[Part]] = {}
         for part in calendar:
             uid = part.value("UID")
-            if part.kind in KINDS and uid:
+            if part.kind in KINDS and uid and (uid not in by_uid or part.first not in refused):
                 by_uid.setdefault(uid, []).append(part)
-        for uid, own in by_uid.items():
-            lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *zones]
-            lines += [line for part in own for line in part.lines]
-            last = max(part.first + len(part.lines) - 1 for part in own)
-            kinds = frozenset(part.kind for part in own)
-            whole = "\r\n".join([*lines, "END:VCALENDAR", ""])
-            found.append(SourceObject(uid, kinds, whole, own[0].first, last))
+        found += [_object(uid, own, zones) for uid, own in by_uid.items()]
     return found
+
+
+def nameless_objects(text: str) -> list[SourceObject]:
+    """Return the components of a file that have no UID, each as an object."""
+    found = []
+    for calendar in parts(text):
+        zones = [line for part in calendar if part.kind == "VTIMEZONE" for line in part.lines]
+        nameless = [part for part in calendar if part.kind in KINDS and not part.value("UID")]
+        found += [_object("", [part], zones) for part in nameless]
+    return found
+
+
+def _object(uid: str, own: list[Part], zones: list[str]) -> SourceObject:
+    lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//tests//EN", *zones]
+    lines += [line for part in own for line in part.lines]
+    last = max(part.first + len(part.lines) - 1 for part in own)
+    kinds = frozenset(part.kind for part in own)
+    whole = "\r\n".join([*lines, "END:VCALENDAR", ""])
+    return SourceObject(uid, kinds, whole, own[0].first, last)
