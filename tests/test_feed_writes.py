@@ -1,0 +1,152 @@
+"""Random writes by every way there is: a feed that followed them equals one made from scratch.
+
+The store is the real one, and the writes come over the wire.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kalends.store import collections
+from support.installation import Client, Installation
+from support.randomcalendars import HIDDEN, Source, sources
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+
+[feed.hide]
+calendars = ["*/*"]
+access = "login"
+
+[feed.busy]
+calendars = ["*/*"]
+access = "login"
+busy = true
+past = "2y"
+"""
+NAMES = ("alice", "hide", "busy")
+CALENDARS = ("one", "two", "three")
+COLOR = (
+    '<propertyupdate xmlns="DAV:"><set><prop>'
+    '<calendar-color xmlns="http://apple.com/ns/ical/">#00ff00ff</calendar-color>'
+    "</prop></set></propertyupdate>"
+)
+
+places = st.tuples(st.sampled_from(CALENDARS), st.sampled_from("abc"))
+writes = st.one_of(
+    st.tuples(st.just("PUT"), places, sources),
+    st.tuples(st.just("PUT"), places, sources),
+    st.tuples(st.just("DELETE"), places),
+    st.tuples(st.just("MOVE"), places, places),
+    st.tuples(st.just("COLOR"), st.sampled_from(CALENDARS)),
+    st.tuples(st.just("REPLACE"), st.sampled_from(CALENDARS), places, sources),
+)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    return Installation(tmp_path_factory.mktemp("writes"), feeds=FEEDS)
+
+
+@pytest.fixture
+def client(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    # What the store notes of when something changed is part of a feed.
+    monkeypatch.setattr(collections, "now", lambda: 1_767_225_600_000_000)
+    with installation.client() as client:
+        yield client
+
+
+def begin(client: Client) -> None:
+    """Three empty calendars."""
+    for name in CALENDARS:
+        client("DELETE", f"/alice/{name}/")
+        assert client("MKCALENDAR", f"/alice/{name}/").status == 201
+
+
+def address(place: tuple[str, str]) -> str:
+    return f"/alice/{place[0]}/{place[1]}.ics"
+
+
+def put(client: Client, place: tuple[str, str], source: Source) -> None:
+    answer = client("PUT", address(place), source.text(place[1]))
+    assert answer.status in (201, 204, 409), answer.body  # a MOVE may have left the UID elsewhere
+
+
+def carry_out(client: Client, write: tuple[object, ...]) -> None:
+    match write:
+        case ("PUT", (str(), str()) as place, Source() as source):
+            put(client, place, source)
+        case ("DELETE", (str(), str()) as place):
+            assert client("DELETE", address(place)).status in (204, 404)
+        case ("MOVE", (str(), str()) as place, (str(), str()) as target):
+            headers = {"Destination": address(target)}
+            assert client("MOVE", address(place), headers=headers).status < 500
+        case ("COLOR", name):
+            assert client("PROPPATCH", f"/alice/{name}/", COLOR).status == 207
+        case ("REPLACE", name, (str(), str()) as place, Source() as source):
+            client("DELETE", f"/alice/{name}/")
+            assert client("PUT", f"/alice/{name}/", source.text(place[1])).status == 201
+
+
+def feeds(client: Client) -> dict[str, tuple[str, bytes]]:
+    """The entity tag and the octets of each feed."""
+    answers = {name: client("GET", f"/feeds/{name}.ics") for name in NAMES}
+    assert {answer.status for answer in answers.values()} == {200}
+    return {name: (answer.headers["ETag"], answer.body) for name, answer in answers.items()}
+
+
+def forget(folder: Path) -> None:
+    """Forget what is composed."""
+    for path in (folder / "feeds" / ".versions").iterdir():
+        shutil.rmtree(path)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(history=st.lists(st.lists(writes, max_size=4), min_size=1, max_size=4))
+def test_after_any_writes_a_feed_is_as_from_scratch(
+    client: Client, installation: Installation, history: list[list[tuple[object, ...]]]
+) -> None:
+    begin(client)
+    for batch in history:
+        for write in batch:
+            carry_out(client, write)
+        grown = feeds(client)
+        for name in ("hide", "busy"):
+            text = grown[name][1].replace(b"\r\n ", b"")
+            assert HIDDEN.encode() not in text
+    forget(installation.folder)
+    assert feeds(client) == grown
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    final=st.dictionaries(places, sources, min_size=1, max_size=6),
+    seed=st.integers(0, 1000),
+)
+def test_the_order_of_writes_is_in_no_octet(
+    client: Client, final: dict[tuple[str, str], Source], seed: int
+) -> None:
+    written = list(final.items())
+    bodies = []
+    for _ in range(2):
+        begin(client)
+        for place, source in written:
+            put(client, place, source)
+            if seed % 2:
+                feeds(client)
+        bodies.append({name: body for name, (_, body) in feeds(client).items()})
+        random.Random(seed).shuffle(written)
+    assert bodies[0] == bodies[1]
