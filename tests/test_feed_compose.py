@@ -37,6 +37,10 @@ def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
     calendar = icaltext.parse(expected.decode())[0]
     defined = [child.value("TZID") for child in calendar.children if child.name == "VTIMEZONE"]
     assert sorted(defined) == sorted(used_zones(calendar))
+    places = [
+        (c.value("UID"), c.value("RECURRENCE-ID")) for c in calendar.children if c.first("UID")
+    ]
+    assert len(places) == len(set(places))  # else a program shows one of them alone
     for child in calendar.children:
         if child.name == "VTIMEZONE":
             assert child.children
