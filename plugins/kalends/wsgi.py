@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kalends import configuration
 from kalends.assembly import Served
 
 _lock = threading.Lock()
@@ -35,5 +36,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     if _served is None:
         with _lock:
             if _served is None:
-                _served = create_app(os.environ["KALENDS_CONFIG"])
+                path = Path(os.environ["KALENDS_CONFIG"])
+                configuration.configure_logging(configuration.load(path)[0])
+                _served = create_app(path)
     return _served(environ, start_response)

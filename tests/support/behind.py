@@ -41,9 +41,16 @@ class Behind(KalendsServer):
         folder: where its files lie.
         users: who has an account, for Basic and for Digest.
         schemes: what it offers; ``none`` where the web server asks for the login.
+        ready: what it prints when it serves.
     """
 
-    def __init__(self, folder: Path, users: dict[str, str], schemes: str = "digest, basic") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        users: dict[str, str],
+        schemes: str = "digest, basic",
+        ready: str = "Kalends serves http://",
+    ) -> None:
         # A socket's name may have about a hundred bytes, too few for a test's folder.
         self._sockets = tempfile.TemporaryDirectory(prefix="kalends-")
         self.socket = Path(self._sockets.name) / "socket"
@@ -53,7 +60,9 @@ class Behind(KalendsServer):
         self.digests.write_text("".join(lines))
         self.schemes = schemes
         self.secret = ""
-        super().__init__(folder, users=users, feeds=FEEDS, workers=2)
+        super().__init__(folder, users=users, feeds=FEEDS, workers=2, start=False)
+        self.process.ready = ready
+        self.start()
 
     def sections(self) -> Sections:
         """Return the configuration by section and option."""
