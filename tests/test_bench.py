@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import growth, sections
+from bench import growth, page, sections
 from bench.events import KINDS, VIENNA, events, grown, new_event
 from bench.load import Load, percentile
 from bench.load import report as load_report
@@ -126,6 +126,13 @@ def test_load_is_judged_by_its_rate_its_tail_and_its_errors() -> None:
     assert percentile([3, 1, 2], 0.99) == 3
 
 
+def test_a_page_is_judged_by_its_slow_months() -> None:
+    found = {"calendars": 100, "events": 1000, "in the month": 9, "seconds": {"month": [0.2] * 40}}
+    assert "DOES NOT" not in page.report(found)
+    found["seconds"] = {"month": [0.2] * 37 + [0.31] * 3}
+    assert page.report(found).count("DOES NOT HOLD") == 1
+
+
 def test_what_was_not_measured_is_said() -> None:
     assert targets(Medians({})).count("not measured") == len(TARGETS)
 
@@ -136,6 +143,7 @@ def test_every_section_runs_for_kalends_alone(
     file = tmp_path / "found.json"
     sizes = "--events 40 --small 20 --repeat 1 --growth 60 --load-events 20 --load-clients 5"
     times = "--load-seconds 1 --load-warm-up 0.2 --account-events 120 --account-repeat 1"
+    times += " --page-calendars 3 --page-events 60 --page-repeat 2"
     only = ["--only", KALENDS, EMPTY, "put", "ctag", "change", "month"]
     assert sections.main([*sizes.split(), *times.split(), *only, "--json", str(file)]) == 0
     printed = capfd.readouterr().out
@@ -147,3 +155,5 @@ def test_every_section_runs_for_kalends_alone(
     assert found["load"]["servers"][KALENDS]["errors"] == []
     assert found["load"]["servers"][KALENDS]["requests/s"] > 0
     assert len(found["account"]["seconds"][KALENDS]) == 1
+    assert len(found["page"]["seconds"]["month"]) == 2
+    assert found["page"]["in the month"] > 0

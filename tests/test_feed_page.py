@@ -13,6 +13,7 @@ import recurring_ical_events
 from icalendar import Calendar
 
 from bench.events import BERLIN, events
+from kalends import demo
 from kalends.cli import main
 from support.installation import Answer, Client, Installation, event
 
@@ -138,7 +139,7 @@ def test_a_secret_shows_the_page_until_it_is_renewed(
     answer = client("GET", f"/feeds/s/{secret}/family/?date=2026-01-05", user="")
     assert titles(answer.body.decode()) == ["Of Alice"]
     assert answer.headers["Cache-Control"].startswith("private")
-    assert 'content="noindex"' in answer.body.decode()
+    assert 'content="noindex, nofollow"' in answer.body.decode()
     assert f"/feeds/s/{secret}/family.ics" in answer.body.decode()
     with pytest.raises(SystemExit):
         main(["feed", "rotate", "family", "--user", "alice", "--config", str(installation.config)])
@@ -316,8 +317,17 @@ def test_times_are_in_the_zone_that_is_asked_for(client: Client) -> None:
     assert "Times in Asia/Tokyo" in page(client, "?view=day&date=2026-01-05", "named")
 
 
-def test_the_zone_of_the_calendar_is_the_default(client: Client) -> None:
-    zone = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n" + BERLIN + "END:VCALENDAR\r\n"
+@pytest.mark.parametrize(
+    ("tzid", "told"),
+    [
+        ("Europe/Berlin", "Times in Europe/Berlin (UTC+1)"),
+        ("/example.org/Europe/Berlin", "Times in Europe/Berlin (UTC+1)"),
+        ("What Alice calls it", "Times in the calendar’s own zone (UTC+1)"),
+    ],
+)
+def test_the_zone_of_the_calendar_is_the_default(client: Client, tzid: str, told: str) -> None:
+    zone = BERLIN.replace("TZID:Europe/Berlin", f"TZID:{tzid}")
+    zone = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{zone}END:VCALENDAR\r\n"
     patch = (
         '<propertyupdate xmlns="DAV:"><set><prop><calendar-timezone'
         f' xmlns="urn:ietf:params:xml:ns:caldav">{zone}</calendar-timezone></prop></set>'
@@ -326,7 +336,15 @@ def test_the_zone_of_the_calendar_is_the_default(client: Client) -> None:
     put(client, "a", event("a", "20260105T233000Z", summary="Late"))
     assert client("PROPPATCH", "/alice/calendar/", patch).status == 207
     text = page(client, "?view=day&date=2026-01-06", "recent")
-    assert "Times in Europe/Berlin (UTC+1)" in text
+    assert told in text
+    assert "What Alice" not in text
+
+
+def test_a_search_engine_finds_the_first_page_of_a_public_feed_and_no_other(site: Client) -> None:
+    assert 'content="nofollow"' in page(site)
+    assert 'content="noindex, nofollow"' in page(site, "?date=2026-01-05")
+    own = site("GET", "/feeds/alice/").body.decode()
+    assert 'content="noindex, nofollow"' in own
 
 
 def test_the_week_begins_where_the_definition_says(site: Client) -> None:
@@ -412,6 +430,13 @@ def test_its_assets_need_no_login(site: Client) -> None:
 
 def frame_ancestors(answer: Answer) -> str:
     return answer.headers["Content-Security-Policy"].partition("frame-ancestors ")[2]
+
+
+def test_the_demo_tells_its_address(tmp_path: Path) -> None:
+    demo.prepare(tmp_path)
+    told = demo.announcement(tmp_path, "http://127.0.0.1:5232/")
+    for path in ("demo/", "feeds/demo.ics", "feeds/demo/"):
+        assert f"http://127.0.0.1:5232/{path}\n" in told
 
 
 def test_who_may_embed_it_is_in_the_definition(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import account, compare, growth, load
+from bench import account, compare, growth, load, page
 from bench.operations import OPERATIONS
 from bench.servers import SERVERS, say
 
@@ -21,6 +21,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, An
     "growth": growth.run,
     "load": load.run,
     "account": account.run,
+    "page": page.run,
 }
 
 
@@ -45,6 +46,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add("--load-warm-up", type=float, default=5, metavar="S", help="load: before that")
     add("--account-events", type=int, default=10_000, metavar="N", help="account: in the calendar")
     add("--account-repeat", type=int, default=3, metavar="N", help="account: first starts")
+    add("--page-calendars", type=int, default=100, metavar="N", help="page: in the feed")
+    add("--page-events", type=int, default=1000, metavar="N", help="page: in each calendar")
+    add("--page-repeat", type=int, default=40, metavar="N", help="page: rounds of measuring")
     add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     given = parser.parse_args(arguments)
     known = [*SERVERS, *(operation.key for operation in OPERATIONS)]

@@ -231,6 +231,7 @@ class _Page:
             assets=self._assets,
             title=self._feed.rules.title,
             is_public=self._feed.access.kind == "public" and not self._secret,
+            is_front=query == Query(zone=query.zone),
             asks_login=self._feed.access.kind != "public" and not self._secret,
             addresses=self._addresses,
             code=qr_code(self._addresses.webcal),

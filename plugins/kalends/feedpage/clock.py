@@ -47,7 +47,8 @@ def clock_of(calendars: Iterable[CalendarState], named: str) -> Clock:
             return Clock(known, known.key, is_own=True)
         defined = zone_in(text)
         if defined:
-            return Clock(defined, name, is_own=True)
+            # What somebody calls a zone of their own is in no feed.
+            return Clock(defined, "the calendar’s own zone", is_own=True)
     return Clock(UTC, "UTC", is_own=False)
 
 

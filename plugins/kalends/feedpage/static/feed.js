@@ -56,10 +56,10 @@ if (today) {
   const line = document.createElement("li");
   line.className = "now";
   line.setAttribute("aria-hidden", "true");
-  const form = new Intl.DateTimeFormat("en-GB", {
-    timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23",
-  });
   const move = () => {
+    const form = new Intl.DateTimeFormat("en-GB", {
+      timeZone: zone, hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+    });
     const [hours, minutes] = form.format(new Date()).split(":").map(Number);
     line.style.setProperty("--t", hours * 60 + minutes);
   };
