@@ -20,6 +20,9 @@ _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", 
 # What ``names_of`` makes looks like this; a client's own name that does must not be taken for one.
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
+_LONGEST_KEPT = 20_000
+"""Characters of a definition whose reading is remembered: real ones have 4,000 at most."""
+
 
 class Zone(NamedTuple):
     """A definition: the name it goes by, and what its rules are, as a digest."""
@@ -71,12 +74,15 @@ def use_of(tzid: str, own: Component | None, first: str, *, is_private: bool) ->
     """
     text = "\n".join(own.lines()) if own and own.children else ""
     known = iana_definition(tzid)
-    if known is not None and (not text or _agreed_since(text, tzid) <= first):
+    is_kept = len(text) <= _LONGEST_KEPT
+    since = _agreed_since if is_kept else _agreed_since.__wrapped__
+    if known is not None and (not text or since(text, tzid) <= first):
         name = NEUTRAL if is_private and tzid.startswith("/") else tzid
         return Use(Zone(name, _digest_of_iana(tzid)), known)
     if not text:
         return None
-    digest, definition = _read(text, is_private=is_private)
+    read = _read if is_kept else _read.__wrapped__
+    digest, definition = read(text, is_private=is_private)
     name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid
     return Use(Zone(name, digest), definition)
 
