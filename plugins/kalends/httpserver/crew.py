@@ -16,7 +16,7 @@ from contextlib import suppress
 
 _log = logging.getLogger("kalends.server")
 
-WATCH_SECONDS = 0.004
+WATCH_SECONDS = 0.010
 """How long what was found may keep the one who looks before somebody else does."""
 
 _DOZE_SECONDS = 1.0

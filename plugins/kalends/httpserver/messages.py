@@ -65,6 +65,7 @@ class MessageReader:
         self._in_head = False
         self._head_octets = 0
         self._expects = False
+        self._has_host = False
         self._pieces: list[bytes] = []
         self.whole: deque[Message] = deque()
         """Requests that are there whole and were not taken yet."""
@@ -110,6 +111,7 @@ class MessageReader:
         self._pieces = []
         self.is_within = self._in_head = True
         self._expects = False
+        self._has_host = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of the target."""
@@ -121,6 +123,9 @@ class MessageReader:
         """A field of the header, or of a trailer, which counts for nothing."""
         if self._in_head:
             self._message.fields.append((name, value))
+            look = _LOOKED_AT.get(name.lower())
+            if look is not None:
+                look(self, value)
 
     def on_headers_complete(self) -> None:
         """The header is whole."""
@@ -133,19 +138,7 @@ class MessageReader:
             self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)
         message.method = parser.get_method().decode("ascii")
         message.keep_alive = parser.should_keep_alive()
-        hosts = 0
-        for name, value in message.fields:
-            lower = name.lower()
-            if lower == b"host":
-                hosts += 1
-            elif lower == b"content-length" and int(value) > self._body_limit:
-                self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-            elif lower == b"expect":
-                if value.lower() != b"100-continue":
-                    self._refuse(HTTPStatus.EXPECTATION_FAILED)
-                self._expects = message.version == "1.1"
-        if hosts > 1:
-            self._refuse(HTTPStatus.BAD_REQUEST)
+        self._expects = self._expects and message.version == "1.1"
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -180,6 +173,27 @@ class MessageReader:
                 message.body.close()
         self.whole.clear()
 
+    def _look_at_host(self, _value: bytes) -> None:
+        if self._has_host:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+        self._has_host = True
+
+    def _look_at_length(self, value: bytes) -> None:
+        if value.isdigit() and int(value) > self._body_limit:  # what else it is, the parser says
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+
+    def _look_at_expect(self, value: bytes) -> None:
+        if value.lower() != b"100-continue":
+            self._refuse(HTTPStatus.EXPECTATION_FAILED)
+        self._expects = True
+
     def _refuse(self, status: HTTPStatus) -> None:
         self._refused = status
         raise RefusedError(status)
+
+
+_LOOKED_AT = {
+    b"host": MessageReader._look_at_host,
+    b"content-length": MessageReader._look_at_length,
+    b"expect": MessageReader._look_at_expect,
+}
