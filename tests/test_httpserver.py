@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from hypothesis import strategies as st
 from kalends.httpserver.messages import MessageReader, RefusedError
 from kalends.httpserver.service import Limits, Service
 from kalends.httpserver.shares import Shares
+from kalends.httpserver.tls import Certificate
+from support.webserver import Certificate as MadeCertificate
 
 BODY_LIMIT = 4 << 20
 START = Callable[..., Callable[[bytes], object]]
@@ -38,7 +42,14 @@ class Closed(Iterable[bytes]):
 class Running:
     """A service with an application of the test's, on a port of its own."""
 
-    def __init__(self, app: Any, *, threads: int = 1, header_seconds: float = 60) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        threads: int = 1,
+        header_seconds: float = 60,
+        certificate: Certificate | None = None,
+    ) -> None:
         self.lines: list[tuple[str, str, int]] = []
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
@@ -49,7 +60,7 @@ class Running:
             [listener],
             limits,
             threads=threads,
-            certificate=None,
+            certificate=certificate,
             shares=Shares(),
             number=1,
         )
@@ -337,6 +348,46 @@ def test_each_request_is_told_once_when_it_is_through(run: Callable[..., Running
     asked(running, b"GET / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
     asked(running, b"HEAD / HTTP/1.1\r\n\r\n")
     assert running.lines == [("GET", "200 OK", 4), ("PUT", "200 OK", 6), ("HEAD", "200 OK", 0)]
+
+
+def over_tls(running: Running, context: ssl.SSLContext, octets: bytes) -> tuple[bytes, int]:
+    """What is answered to octets in as few records as can be, and the certificate's number."""
+    with context.wrap_socket(running.connect(), server_hostname="127.0.0.1") as sock:
+        sock.sendall(octets)
+        found = sock.getpeercert()
+        assert found
+        return until_closed(sock), int(str(found["serialNumber"]), 16)
+
+
+def test_over_tls_all_that_came_is_answered_by_the_certificate_of_the_day(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    folders = [tmp_path / "old", tmp_path / "new"]
+    made = []
+    for folder in folders:
+        folder.mkdir()
+        made.append(MadeCertificate.made_in(folder))
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def use(certificate: MadeCertificate) -> None:
+        chain.write_bytes(certificate.chain.read_bytes())
+        key.write_bytes(certificate.key.read_bytes())
+
+    use(made[0])
+    running = run(echo, certificate=Certificate(chain, key))
+    body = bytes(range(256)) * 4096
+    octets = b"GET /a HTTP/1.1\r\n\r\n" * 3
+    octets += b"PUT /b HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer, old = over_tls(running, made[0].trusted(), octets)
+    assert answer.count(b"X-Path: /a") == 3
+    assert answer.endswith(b"PUT " + body)
+    use(made[1])
+    last = b"GET / HTTP/1.0\r\n\r\n"
+    answer, new = over_tls(running, made[1].trusted(), last)
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert new != old
+    key.write_text("half a key")  # in the middle of the next renewal
+    assert over_tls(running, made[1].trusted(), last)[1] == new
 
 
 MESSAGES = st.lists(

@@ -88,6 +88,14 @@ class Link:
             self.waits_for = EPOLLOUT
         return None
 
+    def is_drained(self) -> bool:
+        """Whether nothing was read from the network that `receive` has not given yet.
+
+        Then the socket itself tells when there is more, and need not be asked in vain.
+        """
+        self.waits_for = EPOLLIN
+        return not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
+
     def answer(self, first: bytes, pieces: Iterator[bytes], after: Callable[[], None]) -> None:
         """Take an answer; `push` sends it.
 

@@ -236,6 +236,8 @@ class Service:
                     self._say_goodbye(link)
                 else:
                     link.enter(Phase.IDLE, time.monotonic() + self._limits.idle_seconds)
+                if not link.reader.whole and link.is_drained():
+                    return True
             elif link.reader.whole and link.phase is not Phase.GOODBYE:
                 self._answer(link, link.reader.whole.popleft())
             elif link.refused:
