@@ -14,6 +14,7 @@ import pytest
 from kalends.calobject import read_calendar_object
 from kalends.store import changes, collections, objects
 from kalends.store.engine import Database, open_database
+from kalends.store.feeds import Snapshot
 from kalends.store.migrate import migrate
 from support.installation import Installation, event
 from support.postgres import PostgresServer
@@ -215,11 +216,27 @@ def test_hosts_that_start_at_the_same_moment_make_the_tables_once(
     in_threads(*[start] * 4)
 
 
-def test_what_is_listed_is_sorted_by_code_points(several: Database) -> None:
-    with several.read() as connection:
-        other = connection.exec_driver_sql(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE table_name IN ('collection', 'object', 'tombstone') "
-            "AND data_type IN ('text', 'character varying') AND collation_name IS DISTINCT FROM 'C'"
-        ).all()
-    assert other == []
+def test_what_is_listed_is_in_the_order_of_code_points_whatever_the_databases_own_is(
+    postgres: PostgresServer,
+) -> None:
+    german = "LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'"
+    postgres.execute(f"CREATE DATABASE german TEMPLATE template0 {german} OWNER kalends")
+    opened = open_database(postgres.database().rpartition("/")[0] + "/german")
+    try:
+        migrate(opened)
+        names = ["b", "B", "ä", "Z", "a", "\U0001f973", "~"]
+        with opened.write() as connection:
+            for name in names:
+                where = collections.create(connection, name, CALENDAR).id
+            for name in names:
+                content = read_calendar_object(event(name))
+                changes.put(connection, where, f"{name}.ics", content)
+        with opened.read() as connection:
+            assert connection.exec_driver_sql("SELECT 'a' < 'B'").scalar() is True
+            assert [row.path for row in collections.every(connection)] == ["", *sorted(names)]
+            found = [row.href for row in objects.every(connection, where)]
+            assert found == sorted(f"{name}.ics" for name in names)
+            in_feeds = [each.uid for each in Snapshot(connection).objects(where)]
+            assert in_feeds == sorted(names)
+    finally:
+        opened.close()
