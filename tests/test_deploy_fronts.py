@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import ssl
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
@@ -15,6 +19,8 @@ from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.digestclients import A_GOOD_DAY, XML, Curl, CurlBasic, Requests, a_day, opened
 from support.samples import event
+from support.server import basic
+from support.webserver import Certificate
 
 USER, PASSWORD = "ann", "pass word"
 USERS = {USER: PASSWORD, "bob": "builder"}
@@ -176,6 +182,16 @@ def test_large_and_chunked_bodies_arrive(front: Deployed) -> None:
     assert ask(front, "DELETE", path, auth=(USER, PASSWORD)).status_code in (200, 204)
 
 
+def test_slow_clients_hold_nobody_up(front: Deployed) -> None:
+    head = f"PUT {front.prefix}/ann/calendar/s.ics HTTP/1.1\r\nHost: localhost\r\n"
+    login = f"Authorization: {basic(USER, PASSWORD)}\r\nContent-Length: 1000\r\n\r\nBEGIN:VC"
+    with ExitStack() as stack:
+        for number in range(10):
+            slow = stack.enter_context(front.connect())
+            slow.sendall((head + login if number % 2 else head).encode())
+        assert ask(front, "OPTIONS", f"{front.prefix}/").status_code == 200
+
+
 def published(front: Deployed, name: str, user: str = "", password: str = "") -> int:
     """The status of one published feed, asked for with curl."""
     login = ["--user", f"{user}:{password}"] if user else []
@@ -254,3 +270,29 @@ def test_no_log_tells_a_secret_address(front: Deployed, kalends: Behind) -> None
     assert "(a secret feed)" in front.access()
     for log in (front.access(), front.error_log(), kalends.log):
         assert secret not in log
+
+
+def test_a_renewed_certificate_is_shown(front: Deployed, tmp_path: Path) -> None:
+    # The last test of each front: requests remembers the certificate before.
+    renewed = Certificate.made_in(tmp_path)
+    renewed.chain.replace(front.certificate.chain)
+    renewed.key.replace(front.certificate.key)
+    wanted = ssl.PEM_cert_to_DER_cert(front.certificate.chain.read_text())
+    front.reload()
+    until = time.monotonic() + 20
+    while shown(front) != wanted:
+        assert time.monotonic() < until, "the old certificate is still shown"
+        time.sleep(0.1)  # the web server tells nobody when it has taken over
+    with front.connect() as connection:
+        connection.sendall(f"OPTIONS {front.prefix}/ HTTP/1.0\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(1000).split()[1] == b"200"
+
+
+def shown(front: Deployed) -> bytes | None:
+    """The certificate that a new connection is shown; None while it fits no key of ours."""
+    try:
+        with front.connect() as connection:
+            assert isinstance(connection, ssl.SSLSocket)
+            return connection.getpeercert(binary_form=True)
+    except ssl.SSLCertVerificationError:  # the one before
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import sys
 import sysconfig
 import tempfile
@@ -99,6 +100,7 @@ class Deployed(WebServer):
     certificate: Certificate
     way: str
     _environment: Path | None = None
+    _reload_signal = signal.SIGHUP
 
     def __init__(self, folder: Path, place: Place, *, prefix: str = "", login: str = "") -> None:
         self.place, self.prefix, self.login = place, prefix, login
@@ -111,6 +113,10 @@ class Deployed(WebServer):
     def base(self) -> str:
         """The address of Kalends, without a slash at its end."""
         return self.url.rstrip("/") + self.prefix
+
+    def reload(self) -> None:
+        """Let it read its files again, as ``systemctl reload`` does."""
+        os.kill(self._process.pid, self._reload_signal)
 
     def access(self) -> str:
         """Its access log."""
@@ -128,6 +134,7 @@ class DeployedApache(Deployed):
     """Apache with ``deploy/apache``: only the lines of settings.conf are others."""
 
     way = "PROXY"
+    _reload_signal = signal.SIGUSR1
 
     def _made(self) -> ServerProcess:
         (self.folder / "htdocs").mkdir(exist_ok=True)
