@@ -19,7 +19,16 @@ PACKAGE = ROOT / "plugins" / "kalends"
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving"},
-    {"checking", "demo", "backupcommand", "feedcommand", "transfercommand", "usercommand"},
+    {"admin"},
+    {
+        "checking",
+        "condition",
+        "demo",
+        "backupcommand",
+        "feedcommand",
+        "transfercommand",
+        "usercommand",
+    },
     {"assembly"},
     {"auth", "rights", "storage", "items", "web", "configuration", "directories", "caldav"},
     {"accountpage"},
@@ -31,6 +40,10 @@ ROWS = [
     {
         "httpserver",
         "feedslistener",
+        "listeners",
+        "logs",
+        "metrics",
+        "requestids",
         "errors",
         "atomicfile",
         "settings",

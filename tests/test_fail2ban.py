@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,11 @@ from support.server import KalendsServer, with_digest
 ROOT = Path(__file__).parent.parent
 FILTER = ROOT / "deploy" / "fail2ban" / "filter.d" / "kalends.conf"
 LINE = "2026-11-23 23:32:04,494 4868 WARNING kalends.htauth: login failed from {}: {}\n"
+NAMED = LINE.replace("htauth:", "htauth [4f1c.a-b]:")
+JSON = (
+    '{{"time": "2026-11-23T23:32:04.494Z", "level": "WARNING", "logger": "kalends.htauth", '
+    '"process": 4868, "request": "4f1c", "message": {}}}\n'
+)
 GUESS = "wrong name or password, name {!a}"
 
 
@@ -80,7 +86,10 @@ def test_it_counts_wrong_passwords_of_the_running_server(
     ],
 )
 def test_no_name_hides_the_address_or_brings_another(name: str, tmp_path: Path) -> None:
-    assert found_in(LINE.format("192.0.2.1", GUESS.format(name)), tmp_path) == ["192.0.2.1"]
+    for line in (LINE, NAMED):
+        assert found_in(line.format("192.0.2.1", GUESS.format(name)), tmp_path) == ["192.0.2.1"]
+    message = json.dumps(f"login failed from 192.0.2.1: {GUESS.format(name)}")
+    assert found_in(JSON.format(message), tmp_path) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize("prefix", ["Nov 23 23:32:04 host kalends[4868]: ", "host kalends[4868]: "])
@@ -100,6 +109,9 @@ def test_it_reads_the_journal_and_syslog(prefix: str, tmp_path: Path) -> None:
 )
 def test_what_is_no_guess_is_not_counted(why: str, tmp_path: Path) -> None:
     assert found_in(LINE.format("192.0.2.1", why), tmp_path) == []
+    if not why.endswith("and more"):  # where an object ends is where its line does
+        message = json.dumps(f"login failed from 192.0.2.1: {why}")
+        assert found_in(JSON.format(message), tmp_path) == []
 
 
 def test_the_jail_is_one(tmp_path: Path) -> None:

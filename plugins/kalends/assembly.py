@@ -32,9 +32,11 @@ from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
 from kalends.importing import Imported, import_data
+from kalends.listeners import came_by
 from kalends.login import Accounts, Agreed, AgreedInFolder, AgreedOnServer, Login, user_directory
 from kalends.names import refusal_of_name
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
+from kalends.requestids import RequestIds
 from kalends.settings import Settings
 from kalends.store.deliveries import DeliveryLog
 from kalends.store.engine import Database, open_database
@@ -45,6 +47,8 @@ from kalends.store.presence import Presence
 
 _log = logging.getLogger("kalends")
 
+# There on listeners for administrators alone.
+_ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
 # What a client asks before it knows that it needs a login; none of it shows anybody's data.
 _OPEN = ("/.web/", "/.well-known/")
 
@@ -294,13 +298,38 @@ class Served:
         self._behind_plain_login = self._login.in_front_of(
             self._dispatch, self._needs_login, without_tls=True
         )
-        believing = TrustedProxies(self._or_later, settings.trusted_proxies, settings.prefix)
+        believing = TrustedProxies(
+            RequestIds(self._or_later), settings.trusted_proxies, settings.prefix
+        )
         self._outermost: App = FeedsListener(believing, settings.feeds_ports)
+        self._admin: App = nothing_here
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         self.start()
+        if came_by(environ, self._assembly.settings.admin_ports):
+            return self._admin(environ, start_response)
         return self._outermost(environ, start_response)
+
+    @property
+    def assembly(self) -> Assembly:
+        """Its parts."""
+        return self._assembly
+
+    def observe(
+        self, admin: App, login_failed: Callable[[str], None], composed: Callable[[float], None]
+    ) -> None:
+        """Let what happens be counted.
+
+        Args:
+            admin: what answers on the listeners for administrators.
+            login_failed: told the scheme of each login that is refused.
+            composed: told how long each composition of a feed took, seconds.
+        """
+        self._admin = admin
+        self._login.failed = login_failed
+        if self._feeds:
+            self._feeds.versions.composed = composed
 
     def start(self) -> None:
         """Begin the background work of this process, once."""
@@ -328,6 +357,8 @@ class Served:
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""
+        if environ.get("PATH_INFO", "") in _ADMINISTRATORS:
+            return nothing_here(environ, start_response)
         for_feeds = came_for_feeds(environ)
         if self._feeds:
             path = environ.get("PATH_INFO", "")

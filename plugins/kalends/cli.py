@@ -97,7 +97,7 @@ def _serve(given: argparse.Namespace) -> int:
     # Whatever is wrong is said here, once, before the first worker starts.
     with assembly.build(path, first) as built:
         settings = built.settings
-    configuration.configure_logging(configuration.load(path)[0])
+    configuration.configure_logging(*configuration.load(path))
 
     def announce(url: str) -> str:
         return demo.announcement(given.demo, url) if given.demo else ""

@@ -6,7 +6,6 @@ import copy
 import json
 import logging
 import re
-import sys
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
 from radicale.log import REMOVE_TRACEBACK_FILTER
 
+from kalends import logs
 from kalends.errors import ConfigurationError
 from kalends.settings import FILES, OPTIONS, Settings
 
@@ -105,13 +105,14 @@ def load(path: Path) -> tuple[Configuration, Settings]:
     return configuration, settings
 
 
-def configure_logging(configuration: Configuration) -> None:
-    """Log to standard error, as much as ``[logging] level`` says."""
-    logging.basicConfig(
-        level=logging.WARNING,
-        format="%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+def configure_logging(configuration: Configuration, settings: Settings) -> None:
+    """Log as ``[logging]`` says.
+
+    Raises:
+        ConfigurationError: a log file cannot be written.
+    """
+    logs.configure(settings.log_format, settings.log_file)
+    logs.configure_access(settings.log_format, settings.access_file)
     level = configuration.get("logging", "level").upper()
     for name in ("kalends", "radicale"):
         logging.getLogger(name).setLevel(level)
@@ -243,6 +244,7 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
     if why:
         line = _line(text, "kalends", "feeds_hosts")
         raise ConfigurationError(str(path), f"[kalends] feeds_hosts {why}", line)
+    _require_own_ports(path, text, configuration)
     return Settings(
         path=path,
         hosts=get("server", "hosts"),
@@ -263,6 +265,10 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         feeds_folder=Path(folder).expanduser(),
         remotes=file("kalends", "remotes"),
         feeds_hosts=get("kalends", "feeds_hosts"),
+        admin_hosts=get("kalends", "admin_hosts"),
+        log_format=get("logging", "format"),
+        log_file=file("logging", "file"),
+        access_file=file("logging", "access_file"),
         public_url=get("kalends", "public_url"),
         workers=get("kalends", "workers"),
         threads=get("kalends", "threads"),
@@ -274,6 +280,22 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
         certificate=Path(get("server", "certificate")) if tls else None,
         key=Path(get("server", "key")) if tls else None,
     )
+
+
+def _require_own_ports(path: Path, text: str, configuration: Configuration) -> None:
+    """See that what is for the administrator alone has ports that nothing else has."""
+    wanted, hosts, feeds = (
+        {host.rpartition(":")[2]: section for host in configuration.get(section, name)}
+        for section, name in (
+            ("kalends", "admin_hosts"),
+            ("server", "hosts"),
+            ("kalends", "feeds_hosts"),
+        )
+    )
+    both = wanted.keys() & (hosts.keys() | feeds.keys())
+    if both:
+        why = f"[kalends] admin_hosts needs another port than {min(both)}, which others have"
+        raise ConfigurationError(str(path), why, _line(text, "kalends", "admin_hosts"))
 
 
 def _refusal_of_feeds_hosts(

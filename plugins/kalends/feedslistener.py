@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from kalends.listeners import came_by
 from kalends.proxies import App, Environ, StartResponse
 
 _KEY = "kalends.feeds_listener"
@@ -12,9 +13,7 @@ _KEY = "kalends.feeds_listener"
 class FeedsListener:
     """WSGI middleware that notes by which listener a request came.
 
-    The port is that of the socket that took the connection: of TCP no header of a client or proxy
-    can change it, as long as this stands in front of whatever believes such headers. What comes
-    over a Unix socket has no port of its own, and never came by such a listener.
+    It stands in front of whatever believes a client's or a proxy's headers.
 
     Args:
         app: the application behind.
@@ -27,7 +26,7 @@ class FeedsListener:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on with the note."""
-        environ[_KEY] = bool(environ.get("REMOTE_ADDR")) and environ["SERVER_PORT"] in self._ports
+        environ[_KEY] = came_by(environ, self._ports)
         return self._app(environ, start_response)
 
 

@@ -209,6 +209,8 @@ class Login:
         self._schemes = [made[name] for name in settings.schemes]
         self._plain_schemes = [made[name] for name in plain]
         self._throttle = Throttle(tries=agreed.tries())
+        self.failed: Callable[[str], None] = _nobody
+        """Told the scheme of each login that is refused."""
 
     def in_front_of(
         self, app: App, needs_login: Callable[[Environ], bool], *, without_tls: bool = False
@@ -227,6 +229,7 @@ class Login:
             schemes=self._plain_schemes if without_tls else self._schemes,
             web_server_login=web_server_login,
             throttle=self._throttle,
+            failed=lambda scheme: self.failed(scheme),
         )
 
     def close(self) -> None:
@@ -251,3 +254,7 @@ class Login:
             over_tls_only=not settings.basic_over_http,
             elsewhere=self._elsewhere,
         )
+
+
+def _nobody(_scheme: str) -> None:
+    """Nobody wants to know."""

@@ -17,7 +17,14 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 PREFIX_KEY = "kalends.prefix"
 """Where the environ holds what a trusted proxy has cut off the target that the client saw."""
 
-_ONLY_OF_A_PROXY = ("HTTP_X_FORWARDED_", "HTTP_X_REMOTE_", "HTTP_X_SCRIPT_", "HTTP_FORWARDED")
+REQUEST_ID_KEY = "kalends.request_id"
+"""Where the environ holds the name of the request, if a trusted proxy has given it one."""
+
+_ONLY_OF_A_PROXY = (
+    *("HTTP_X_FORWARDED_", "HTTP_X_REMOTE_", "HTTP_X_SCRIPT_", "HTTP_FORWARDED"),
+    "HTTP_X_REQUEST_ID",
+)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._+=/@-]{1,64}")
 _WEB_SERVER_LOGIN = "kalends.web_server_login"
 _PORT = re.compile(r":\d+$")
 # What Apache writes for a user that there is none of.
@@ -47,7 +54,7 @@ class TrustedProxies:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on, as its client made it."""
-        for key in (PREFIX_KEY, _WEB_SERVER_LOGIN):
+        for key in (PREFIX_KEY, REQUEST_ID_KEY, _WEB_SERVER_LOGIN):
             environ.pop(key, None)
         said = {
             name: environ.pop(name) for name in list(environ) if name.startswith(_ONLY_OF_A_PROXY)
@@ -69,6 +76,9 @@ class TrustedProxies:
         return address is not None and any(address in network for network in self._networks)
 
     def _believe(self, environ: Environ, said: dict[str, str]) -> None:
+        request_id = said.get("HTTP_X_REQUEST_ID", "")
+        if _REQUEST_ID.fullmatch(request_id):
+            environ[REQUEST_ID_KEY] = request_id
         client = self._client(said.get("HTTP_X_FORWARDED_FOR", ""))
         if client:
             environ["REMOTE_ADDR"] = client

@@ -9,25 +9,32 @@ import http.client
 import logging
 import os
 import re
+import shutil
 import socket
 import ssl
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from kalends import assembly, configuration, wsgi
+from kalends import assembly, configuration, logs, wsgi
 from kalends.errors import ConfigurationError, KalendsError
 from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
+from kalends.proxies import REQUEST_ID_KEY
 from kalends.settings import Settings
 from kalends.worker import BoundedWorker
+
+if TYPE_CHECKING:
+    from kalends.metrics import Metrics
 
 _log = logging.getLogger("kalends.server")
 
@@ -38,28 +45,45 @@ KEEP_ALIVE_SECONDS = 75
 """How long a connection without a request is kept: longer than proxies keep theirs."""
 
 _BACKLOG = 1024
+_METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _CONNECTIONS = 1000
 _SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
 class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
-    """One line per request: who, what, the status, the octets and the microseconds."""
+    """One line per request: who, what, the status, the octets and the microseconds.
+
+    Attributes:
+        metrics: what counts in this worker, if anything does.
+    """
+
+    metrics: Metrics | None = None
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         """Write the line; the secret of an address and the query are left out."""
         path = _SECRET_PATH.sub(r"\1***", environ.get("PATH_INFO") or "")
-        self.access_log.info(
-            '%s %s "%s %s %s" %s %s %dus "%s"',
+        status = str(resp.status).partition(" ")[0]
+        seconds = request_time.total_seconds()
+        if self.metrics is not None:
+            self.metrics.answered(environ["REQUEST_METHOD"], status, seconds)
+        logs.answered(
             environ.get("REMOTE_ADDR") or "-",
             _in_one_line(environ.get("kalends.user") or "-"),
             environ["REQUEST_METHOD"],
             _in_one_line(path),
             environ["SERVER_PROTOCOL"],
-            str(resp.status).partition(" ")[0],
+            status,
             resp.sent,
-            request_time.total_seconds() * 1_000_000,
+            int(seconds * 1_000_000),
             _in_one_line(environ.get("HTTP_USER_AGENT") or "-"),
+            environ.get(REQUEST_ID_KEY) or "-",
         )
+
+    def setup(self, cfg: Any) -> None:
+        """Leave both logs to our own handlers."""
+        self.cfg = cfg
+        self.error_log.setLevel(logging.WARNING)
+        self.error_log.propagate = True
 
 
 def _in_one_line(text: str) -> str:
@@ -95,6 +119,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         self._settings = settings
         self._bind = [f"fd://{listener.detach()}" for listener in listeners]
         self._announce = announce
+        self._metrics: Metrics | None = None
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
@@ -119,9 +144,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
             "backlog": _BACKLOG,
-            "accesslog": "-",
-            "errorlog": "-",
-            "loglevel": "warning",
             "logger_class": AccessLogger,
             "post_worker_init": self._worker_ready,
             "child_exit": _worker_gone,
@@ -137,7 +159,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
     def load(self) -> Any:
         """The WSGI application, made in each worker."""
-        return wsgi.create_app(self._settings.path)
+        if not self._settings.admin_hosts or _METRICS_FOLDER not in os.environ:
+            # Nobody listens, or nobody did when the listeners were opened.
+            return wsgi.create_app(self._settings.path)
+        served, self._metrics = wsgi.create_counting_app(self._settings.path)
+        return served
 
     def read_again(self) -> None:
         """Take the configuration as it is now, for the workers to come.
@@ -149,7 +175,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         with assembly.build(path, assembly.Assembly.require_readable) as built:
             settings = built.settings
         require_certificate(settings)
-        configuration.configure_logging(configuration.load(path)[0])
+        configuration.configure_logging(*configuration.load(path))
         self._settings = settings
 
     def run(self) -> None:
@@ -161,6 +187,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             sys.exit(1)
 
     def _worker_ready(self, worker: Any) -> None:
+        worker.log.metrics = self._metrics
         worker.wsgi.start()
         try:
             os.read(self._first, 1)
@@ -181,7 +208,7 @@ def _worker_gone(_server: Any, worker: Any) -> None:
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:
-    """Open what ``[server] hosts`` and ``[kalends] feeds_hosts`` name, in this order.
+    """Open what ``[server] hosts``, ``[kalends] feeds_hosts`` and ``admin_hosts`` name.
 
     Nothing is opened if systemd has opened sockets for us.
 
@@ -192,7 +219,7 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
     require_certificate(settings)
     if os.environ.get("LISTEN_FDS"):
         return opened
-    for host in (*settings.hosts, *settings.feeds_hosts):
+    for host in (*settings.hosts, *settings.feeds_hosts, *settings.admin_hosts):
         try:
             opened.append(_listen(host))
         except OSError as error:
@@ -292,4 +319,21 @@ def serve(
         listeners: from ``open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
-    Server(settings, listeners, announce).run()
+    with _folder_of_metrics(settings):
+        Server(settings, listeners, announce).run()
+
+
+@contextmanager
+def _folder_of_metrics(settings: Settings) -> Iterator[None]:
+    """Where workers count for each other, if anybody is to read it; gone with the server."""
+    if not settings.admin_hosts:
+        yield
+        return
+    ours = os.getpid()
+    folder = tempfile.mkdtemp(prefix="kalends-metrics-")
+    os.environ[_METRICS_FOLDER] = folder
+    try:
+        yield
+    finally:
+        if os.getpid() == ours:  # workers leave this block as well
+            shutil.rmtree(folder, ignore_errors=True)

@@ -52,6 +52,7 @@ class Settings:
         feeds_folder: where composed and published feeds lie.
         remotes: how to log in to other servers that feeds are brought to, or None for no logins.
         feeds_hosts: where to listen for requests of feeds alone, as ``0.0.0.0:8008``.
+        admin_hosts: where to listen for ``/.health`` and ``/.metrics``, as ``127.0.0.1:5233``.
         public_url: where Kalends is for its clients, as ``https://dav.example.org``, without a
             slash at its end; empty where nobody has said.
         workers: worker processes.
@@ -61,6 +62,9 @@ class Settings:
         max_resource_size: the largest calendar object, octets.
         trusted_proxies: networks whose X- headers are believed; ``unix`` is a Unix socket.
         prefix: the prefix behind a trusted proxy that announces none, as in ``/dav``.
+        log_format: ``text`` or ``json``.
+        log_file: the log, or None for standard error.
+        access_file: where answered requests are told, or None for standard output.
         certificate: the TLS certificate chain (PEM), or None for plain http.
         key: its private key.
     """
@@ -84,6 +88,7 @@ class Settings:
     feeds_folder: Path
     remotes: Path | None
     feeds_hosts: tuple[str, ...]
+    admin_hosts: tuple[str, ...]
     public_url: str
     workers: int
     threads: int
@@ -92,6 +97,9 @@ class Settings:
     max_resource_size: int
     trusted_proxies: frozenset[Proxy]
     prefix: str
+    log_format: str
+    log_file: Path | None
+    access_file: Path | None
     certificate: Path | None
     key: Path | None
 
@@ -99,6 +107,11 @@ class Settings:
     def feeds_ports(self) -> frozenset[int]:
         """The ports of ``feeds_hosts``."""
         return frozenset(int(_port(host)) for host in self.feeds_hosts)
+
+    @property
+    def admin_ports(self) -> frozenset[str]:
+        """The ports of ``admin_hosts``."""
+        return frozenset(_port(host) for host in self.admin_hosts)
 
     @property
     def own_folder(self) -> Path | None:
@@ -126,8 +139,8 @@ def listeners(value: object) -> tuple[str, ...]:
     return found
 
 
-def feed_listeners(value: object) -> tuple[str, ...]:
-    """``[kalends] feeds_hosts``: TCP addresses to listen on, separated by commas; or none.
+def tcp_listeners(value: object) -> tuple[str, ...]:
+    """``feeds_hosts``, ``admin_hosts``: TCP addresses to listen on, separated by commas; or none.
 
     Raises:
         ValueError: one of them is not ``host:port``.
@@ -136,6 +149,18 @@ def feed_listeners(value: object) -> tuple[str, ...]:
     for part in found:
         if part.startswith("unix:") or _port(part) == "0":
             raise ValueError(f"{part!r} has no port that tells it from others")
+    return found
+
+
+def log_format(value: object) -> str:
+    """``[logging] format``: ``text`` or ``json``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    found = str(value).lower()
+    if found not in ("text", "json"):
+        raise ValueError(f"{value!r} is neither text nor json")
     return found
 
 
@@ -275,9 +300,19 @@ OPTIONS = (
         "kalends",
         "feeds_hosts",
         "",
-        feed_listeners,
+        tcp_listeners,
         "HOST:PORT for feeds alone over plain http, comma-separated",
     ),
+    Option(
+        "kalends",
+        "admin_hosts",
+        "",
+        tcp_listeners,
+        "HOST:PORT for /.health and /.metrics, comma-separated",
+    ),
+    Option("logging", "format", "text", log_format, "text or json"),
+    Option("logging", "file", "", str, "the log; empty: standard error"),
+    Option("logging", "access_file", "", str, "answered requests; empty: standard output"),
     Option(
         "kalends",
         "public_url",

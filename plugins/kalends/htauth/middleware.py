@@ -56,6 +56,7 @@ class HttpAuthentication:
         web_server_login: the user whom the web server in front has authenticated, empty if it has
             not; then nothing else is asked.
         throttle: slows down failed logins; nothing does if not given.
+        failed: told the scheme of each login that is refused.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class HttpAuthentication:
         client_address: Callable[[WSGIEnvironment], str] = peer_address,
         web_server_login: Callable[[WSGIEnvironment], str] = lambda _: "",
         throttle: Throttle | None = None,
+        failed: Callable[[str], None] | None = None,
     ) -> None:
         self._app = app
         self._needs_login = needs_login
@@ -76,6 +78,7 @@ class HttpAuthentication:
         self._client_address = client_address
         self._web_server_login = web_server_login
         self._throttle = throttle
+        self._failed = failed
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Authenticate one request, and pass it on or refuse it."""
@@ -152,6 +155,8 @@ class HttpAuthentication:
             # Some programs send headers that name nobody: those guess no password.
             if self._throttle is not None and outcome.claimed is not None:
                 self._throttle.failed(outcome.claimed, address)
+            if self._failed is not None:
+                self._failed(outcome.scheme)
             # The address comes first: what follows is the client's own text.
             _log.warning(
                 "login failed from %s: %s, name %s",

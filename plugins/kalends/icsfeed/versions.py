@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -73,6 +74,8 @@ class Versions:
         self._source = source
         self._accounts = accounts
         self._now = now
+        self.composed: Callable[[float], None] = _nobody
+        """Told how long each composition took, seconds."""
 
     def state(self, feed: Feed) -> State:
         """What ``feed`` is now.
@@ -206,7 +209,9 @@ class Versions:
             old.with_suffix(".gz").unlink(missing_ok=True)
 
     def _compose_into(self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: State) -> None:
+        began = time.perf_counter()
         outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
+        self.composed(time.perf_counter() - began)
         for one in outcome.left_out:
             _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
 
@@ -304,3 +309,7 @@ def _compress(source: Path, target: Path) -> None:
     ):
         shutil.copyfileobj(text, packed, 1 << 18)
     os.replace(made, target)  # noqa: PTH105 - one atomic step
+
+
+def _nobody(_seconds: float) -> None:
+    """Nobody wants to know."""

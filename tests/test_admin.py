@@ -1,0 +1,214 @@
+"""`/.health` and `/.metrics`: on their own listener alone, true for all workers together."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from kalends import assembly, condition
+from kalends.store.engine import open_database
+from support.installation import Installation, event
+from support.process import ReservedPort
+from support.server import KalendsServer
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+publish = ["mine.ics"]
+"""
+
+
+class Admin:
+    """The listener for the administrator of a server."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(self, method: str, path: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, answer.headers, body
+
+    def numbers(self) -> dict[tuple[str, ...], float]:
+        """Each number by its name and the values of its labels, in the order of their names."""
+        status, headers, body = self.ask("GET", "/.metrics")
+        assert status == 200
+        assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+        }
+
+    def until(
+        self, ready: Callable[[dict[tuple[str, ...], float]], bool]
+    ) -> dict[tuple[str, ...], float]:
+        """The numbers, once they are so: a request is counted a moment after its answer."""
+        for _ in range(200):
+            numbers = self.numbers()
+            if ready(numbers):
+                return numbers
+            time.sleep(0.05)
+        raise AssertionError(numbers)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    reserved = ReservedPort()
+    yield reserved.number
+    reserved.release()
+
+
+@pytest.fixture
+def served(tmp_path: Path, port: int) -> Iterator[KalendsServer]:
+    server = KalendsServer(
+        tmp_path / "server",
+        users={"alice": "wonderland"},
+        feeds=FEEDS,
+        workers=2,
+        options={
+            "kalends": {
+                "admin_hosts": f"127.0.0.1:{port}",
+                "trusted_proxies": "127.0.0.1, unix",
+            }
+        },
+        start=False,
+    )
+    hosts = f"127.0.0.1:{server.port}, unix:{tmp_path}/socket"
+    server.options["server"] = {"hosts": hosts}
+    server.write_config()
+    server.start()
+    yield server
+    server.close()
+
+
+def workers_of(server: KalendsServer) -> list[int]:
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+def test_what_is_for_the_administrator_is_nowhere_else(
+    served: KalendsServer, port: int, tmp_path: Path
+) -> None:
+    admin = Admin(port)
+    forged = {
+        "Host": f"127.0.0.1:{port}",
+        "X-Forwarded-Host": "127.0.0.1",
+        "X-Forwarded-Port": str(port),
+        "X-Forwarded-For": "127.0.0.1",
+    }
+    for path in ("/.health", "/.metrics"):
+        assert admin.ask("GET", path)[0] == 200
+        assert admin.ask("POST", path)[0] == 405
+        for user in (None, "alice"):
+            assert served.request("GET", path, user=user).status == 404
+            assert served.request("GET", path, user=user, headers=forged).status == 404
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "socket"))
+            header = "".join(f"{name}: {value}\r\n" for name, value in forged.items())
+            sock.sendall(f"GET {path} HTTP/1.1\r\n{header}Connection: close\r\n\r\n".encode())
+            assert sock.recv(1000).startswith(b"HTTP/1.1 404")
+    for method, path in (("GET", "/"), ("PROPFIND", "/alice/"), ("GET", "/.web/")):
+        assert admin.ask(method, path)[0] == 404
+    assert json.loads(admin.ask("GET", "/.health")[2]) == {"status": "ok", "failures": {}}
+
+
+def test_numbers_are_of_all_workers_and_outlive_them(served: KalendsServer, port: int) -> None:
+    admin = Admin(port)
+    for number in range(20):
+        path = f"/alice/calendar/{number}.ics"
+        assert served.request("PUT", path, user="alice", body=event(f"u{number}")).status == 201
+    for _ in range(3):
+        served.request("PROPFIND", "/alice/", user="alice", password="wrong")
+    served.request("GET", "/feeds/alice.ics", user="alice")
+    served.request("BREW", "/alice/", user="alice")
+    put = ("kalends_request_duration_seconds_count", "PUT", "201")
+    numbers = admin.until(lambda n: n.get(put) == 20)
+    assert numbers[("kalends_failed_logins_total", "basic")] == 3
+    assert numbers[("kalends_objects",)] == 20
+    assert numbers[("kalends_accounts",)] == 1
+    assert numbers[("kalends_store_bytes",)] > 20 * 300
+    assert numbers[("kalends_disk_free_bytes",)] > 0
+    assert numbers[("kalends_feed_composition_seconds_count",)] >= 1
+    assert not any("BREW" in name for name in numbers)
+    buckets = {n[1]: v for n, v in numbers.items() if n[0].endswith("_bucket") and n[2:] == put[1:]}
+    assert len(buckets) == 13
+    assert buckets["+Inf"] == 20
+    first = workers_of(served)
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(400):
+        if (now := workers_of(served)) and len(now) == 2 and not set(now) & set(first):
+            break
+        time.sleep(0.05)
+    path = "/alice/calendar/last.ics"
+    assert served.request("PUT", path, user="alice", body=event("last")).status == 201
+    admin.until(lambda n: n.get(put) == 21)
+
+
+def test_feeds_that_are_behind_are_told(served: KalendsServer, port: int) -> None:
+    admin = Admin(port)
+    served.request("PUT", "/alice/calendar/a.ics", user="alice", body=event("a"))
+    admin.until(lambda n: n[("kalends_feed_places_behind",)] == 0)
+    published = served.feeds_folder / "owner" / "alice" / "mine.ics"
+    published.unlink()
+    published.mkdir()  # in the way
+    served.request("PUT", "/alice/calendar/b.ics", user="alice", body=event("b"))
+    numbers = admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] > 0.5)
+    assert numbers[("kalends_feed_places",)] == 1
+    assert numbers[("kalends_feed_places_behind",)] == 1
+    published.rmdir()
+    admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] == 0)
+
+
+def test_a_user_file_that_is_gone_fails_the_health(served: KalendsServer, port: int) -> None:
+    served.users_file.unlink()
+    status, _, body = Admin(port).ask("GET", "/.health")
+    assert status == 503
+    said = json.loads(body)
+    assert said["status"] == "failing"
+    assert str(served.users_file) in said["failures"]["user files"]
+    assert Admin(port).ask("HEAD", "/.health")[2] == b""
+
+
+def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"postgresql+psycopg://kalends@127.0.0.1:{port}/kalends"
+    (tmp_path / "feeds").mkdir()
+    installation = Installation(tmp_path)
+    with assembly.build(installation.config) as built:
+        assert list(condition.failures(built)) == []
+        monkeypatch.setattr(condition, "LEAST_ROOM", 1 << 62)
+        assert {part for part, _ in condition.failures(built)} == {"disk"}
+        monkeypatch.undo()
+        without = assembly.Assembly(built.settings, open_database(gone))
+        assert "database" in dict(condition.failures(without))
+
+
+@pytest.mark.parametrize("value", ["127.0.0.1:5232", "unix:/tmp/x", "127.0.0.1:0", "here"])
+def test_it_needs_a_port_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    from kalends.cli import main
+
+    options = {"server__hosts": "127.0.0.1:5232", "kalends__admin_hosts": value}
+    installation = Installation(tmp_path, options=options)
+    with pytest.raises(SystemExit) as left:
+        main(["check", "--config", str(installation.config)])
+    said = capsys.readouterr()
+    assert (left.value.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert "admin_hosts" in said.err
