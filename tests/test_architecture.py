@@ -22,6 +22,7 @@ ROWS = [
     {"admin"},
     {
         "checking",
+        "checkfiles",
         "condition",
         "demo",
         "backupcommand",

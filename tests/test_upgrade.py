@@ -82,7 +82,7 @@ def test_without_room_for_a_copy_nothing_is_upgraded(
     old_store(f"sqlite:///{tmp_path}/kalends.db", event("a"))
     (tmp_path / f".kalends.db-before-{HEAD}.tmp").mkdir()  # in the way
     with pytest.raises(SystemExit) as left:
-        main(["check", "--config", str(Installation(tmp_path).config)])
+        main(["feed", "list", "--config", str(Installation(tmp_path).config)])
     said = capsys.readouterr()
     assert (left.value.code, said.out, said.err.count("\n")) == (1, "", 1)
     assert "no copy could be taken before the upgrade" in said.err

@@ -1,24 +1,107 @@
-"""``kalends check``: what is wrong with an installation, one line each."""
+"""``kalends check``: what is wrong with an installation, one line each.
+
+It looks, and changes nothing: a database that is not there yet would belong to whoever asks, and
+one of an older schema is upgraded by the server that needs it.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+from sqlalchemy import Connection, func, select
+
+from kalends import checkfiles, configuration
 from kalends.assembly import Assembly
-from kalends.errors import KalendsError
+from kalends.errors import KalendsError, SchemaVersionError
 from kalends.icsfeed import remotes
 from kalends.names import refusal_of_group, refusal_of_name
-from kalends.store import verify
+from kalends.store import verify, versions
+from kalends.store.engine import open_database
+from kalends.store.schema import collection
+
+_MOMENT = 60
+"""Seconds that clocks may differ, and that publishing a feed may take."""
 
 
-def problems(built: Assembly) -> Iterator[str]:
-    """Everything that is wrong; nothing if all is well."""
-    yield from _account_problems(built)
-    yield from _group_problems(built)
-    yield from _feed_problems(built)
+def problems(config: Path) -> Iterator[str]:
+    """Everything that is wrong; nothing if all is well.
+
+    Raises:
+        KalendsError: so much is wrong that nothing else can be looked at.
+    """
+    settings = configuration.load(config)[1]
+    database = open_database(settings.database)
+    try:
+        built = Assembly(settings, database)
+        yield from _account_problems(built)
+        yield from _group_problems(built)
+        yield from _feed_problems(built)
+        yield from checkfiles.problems(built)
+        if database.exists():
+            yield from _store_problems(built)
+    finally:
+        database.close()
+
+
+def _store_problems(built: Assembly) -> Iterator[str]:
     with built.database.read() as connection:
+        found = versions.of(connection)
+        if found is None:
+            return  # the first start makes the tables
+        if found not in versions.known():
+            raise SchemaVersionError(built.database.name, found, versions.NEWEST)
+        if found != versions.NEWEST:
+            yield (
+                f"{built.database.name}: its schema is {found}, and this Kalends uses "
+                f"{versions.NEWEST}; the next start copies and upgrades it"
+            )
+            return
         yield from verify.problems(connection)
+        yield from _clock_problems(connection)
+    yield from _published_problems(built)
+
+
+def _clock_problems(connection: Connection) -> Iterator[str]:
+    limit = (time.time() + _MOMENT) * 1_000_000
+    newest = connection.execute(select(func.max(collection.c.changed))).scalar() or 0
+    if newest > limit:
+        moment = datetime.fromtimestamp(newest / 1_000_000, UTC)
+        yield (
+            f"the clock: something was changed at {moment:%Y-%m-%d %H:%M} UTC, which is still to "
+            "come; either the clock was wrong then, or it is now"
+        )
+
+
+def _published_problems(built: Assembly) -> Iterator[str]:
+    """Where feeds are not what they should be, for longer than publishing takes."""
+    feeds = built.feeds
+    if feeds is None:
+        return
+    try:
+        standing = feeds.publisher.standing() if feeds.publisher.has_begun else []
+        late = [file for file in standing if not file.is_current]
+        states = feeds.versions.states([file.feed for file in late])
+        wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
+        all_feeds = list(feeds.catalog.feeds())
+    except KalendsError:  # the files that cannot be read have their line already
+        return
+    for file, state in zip(late, states, strict=True):
+        if state.changed and state.changed < time.time() - _MOMENT:
+            name = file.feed.name
+            yield (
+                f"feed {name}: {file.shown} is behind; where no server runs, or after it was "
+                f"mended, `kalends feed refresh {name}` publishes it"
+            )
+    for url, feed in wanted.items():
+        delivery = known.get(url)
+        if delivery and delivery.failures:
+            yield f"feed {feed.name}: {url} refused it {delivery.failures} times: {delivery.why}"
+    for feed in all_feeds:
+        for one in feeds.versions.unreadable(feed):
+            yield f"feed {feed.name}: left out, cannot be read: {one}"
 
 
 def _account_problems(built: Assembly) -> Iterator[str]:

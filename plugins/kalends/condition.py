@@ -77,6 +77,13 @@ def store_octets(built: Assembly) -> int:
         with built.database.read() as connection:
             size = "SELECT pg_database_size(current_database())"
             return int(connection.exec_driver_sql(size).scalar_one())
+    return file_octets(built)
+
+
+def file_octets(built: Assembly) -> int:
+    """How large the file of the store is, with what is still to be merged into it; 0 without."""
+    if built.database.folder is None:
+        return 0
     files = [Path(f"{built.database.name}{suffix}") for suffix in ("", "-wal")]
     return sum(file.stat().st_size for file in files if file.exists())
 

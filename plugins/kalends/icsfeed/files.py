@@ -20,6 +20,9 @@ _LIST = 0o044
 """What lets others list a folder: the names in it are secrets."""
 
 
+_NAME = ".name"
+
+
 class PublishedFiles:
     """Files below one folder, for a web server to read.
 
@@ -33,13 +36,18 @@ class PublishedFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
+    @property
+    def have_begun(self) -> bool:
+        """Whether anything was ever published here."""
+        return (self._folder / _NAME).exists()
+
     def owner(self) -> str:
         """What the records of this folder go by, on whatever host it is mounted.
 
         Raises:
             OSError: the folder cannot be written.
         """
-        name = self._folder / ".name"
+        name = self._folder / _NAME
         with suppress(FileNotFoundError):
             return name.read_text("ascii")
         atomicfile.replace(name, secrets.token_hex(8).encode(), mode=0o600)

@@ -78,6 +78,11 @@ class Publisher:
         self.wake = self._background.wake
         self.stop = self._background.stop
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has ever published anything."""
+        return self._files.have_begun
+
     def catch_up(self) -> None:
         """Do all that is due; one process of a host at a time.
 

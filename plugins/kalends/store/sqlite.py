@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -51,6 +52,7 @@ class SqliteDatabase:
             )
         self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
+        event.listen(self.engine, "do_connect", self._make)
         event.listen(self.engine, "connect", _prepare)
         self._turns = Turns(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._kept: deque[Connection] = deque()
@@ -65,6 +67,12 @@ class SqliteDatabase:
         # A write that began as a read could meet another's commit and fail: it locks first.
         with self._turns.taken(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
             yield connection
+
+    def _make(self, *_: object) -> None:
+        """Make the file, before SQLite would: calendars are nobody else's business."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+            os.close(os.open(self.name, flags, 0o600))
 
     def exists(self) -> bool:
         """Whether the file is there."""

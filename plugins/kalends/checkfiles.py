@@ -1,0 +1,153 @@
+"""What ``kalends check`` says of files and disks: who can change them, and who can read what."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from kalends import condition
+from kalends.assembly import Assembly
+
+_READ, _WRITE, _ENTER = 4, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file or folder that Kalends uses.
+
+    Attributes:
+        secret: whether reading it is as good as a login.
+        needs: what the server must be allowed: reading, for folders writing as well.
+    """
+
+    path: Path
+    secret: bool
+    needs: int = _READ
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Whom the server runs as: the owner of the database."""
+
+    name: str
+    number: int
+    groups: frozenset[int]
+
+    def may(self, path: Path, what: int) -> bool:
+        """Whether it may do that to a file, and enter the folders above it."""
+        above = path.absolute().parents
+        return _allowed(self, path, what) and all(_allowed(self, one, _ENTER) for one in above)
+
+
+def problems(built: Assembly) -> Iterator[str]:
+    """What is wrong with permissions and disks, one line each."""
+    files = [file for file in _files(built) if file.path.exists()]
+    for file in files:
+        yield from _of_everybody(file)
+    account = _account(built)
+    if account:
+        for file in files:
+            if not account.may(file.path, file.needs):
+                how = "write to" if file.needs & _WRITE else "read"
+                yield (
+                    f"{file.path}: {account.name!r}, to whom the database belongs, cannot {how} "
+                    "it; mind the folders above it"
+                )
+    yield from _full_disks(built)
+
+
+def _files(built: Assembly) -> Iterator[_File]:
+    settings = built.settings
+    yield _File(settings.path, secret=bool(make_url(settings.database).password))
+    for path, secret in (
+        (settings.htpasswd, True),
+        (settings.htdigest, True),
+        (settings.htgroup, False),
+        (settings.feeds, False),
+        (settings.remotes, True),
+        (settings.certificate, False),
+        (settings.key, True),
+    ):
+        if path:
+            yield _File(path, secret)
+    folder = built.database.folder
+    if folder:
+        for suffix in ("", "-wal"):
+            yield _File(Path(f"{built.database.name}{suffix}"), secret=True, needs=_READ | _WRITE)
+        yield _File(folder, secret=False, needs=_READ | _WRITE | _ENTER)
+    keys = settings.nonce_folder or folder
+    if keys:
+        yield _File(keys / "nonce.key", secret=True)
+    if settings.feeds:
+        yield _File(settings.feeds_folder, secret=False, needs=_READ | _WRITE | _ENTER)
+    for log in (settings.log_file, settings.access_file):
+        if log:
+            yield _File(log, secret=False, needs=_WRITE)
+
+
+def _of_everybody(file: _File) -> Iterator[str]:
+    path = file.path
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if not all(_for_others(above, _ENTER) for above in path.absolute().parents):
+        return  # nobody else gets as far as that
+    sticky = path.is_dir() and mode & stat.S_ISVTX
+    if mode & 0o002 and not sticky:
+        yield f"{path}: everybody on this machine can change it (mode {mode:04o}); chmod o-w it"
+    elif _for_others(path.parent, _WRITE) and not path.parent.stat().st_mode & stat.S_ISVTX:
+        yield f"{path}: everybody on this machine can replace it; chmod o-w {path.parent}"
+    if file.secret and mode & 0o004:
+        yield f"{path}: everybody on this machine can read it (mode {mode:04o}); chmod o-r it"
+
+
+def _account(built: Assembly) -> _Account | None:
+    """Whom the server runs as, where root asks and it is somebody else."""
+    if os.geteuid() != 0 or built.database.folder is None or not built.database.exists():
+        return None
+    owner = Path(built.database.name).stat().st_uid
+    if owner == 0:
+        return None
+    try:
+        known = pwd.getpwuid(owner)
+    except KeyError:
+        return _Account(str(owner), owner, frozenset())
+    groups = os.getgrouplist(known.pw_name, known.pw_gid)
+    return _Account(known.pw_name, owner, frozenset(groups))
+
+
+def _allowed(account: _Account, path: Path, what: int) -> bool:
+    status = path.stat()
+    if status.st_uid == account.number:
+        shift = 6
+    elif status.st_gid in account.groups:
+        shift = 3
+    else:
+        shift = 0
+    if path.is_file():
+        what &= ~_ENTER
+    return (status.st_mode >> shift) & what == what
+
+
+def _for_others(path: Path, what: int) -> bool:
+    return path.stat().st_mode & what == what
+
+
+def _full_disks(built: Assembly) -> Iterator[str]:
+    try:
+        room = condition.room(built)
+    except OSError as error:
+        yield f"{error.filename}: {error.strerror}"
+        return
+    store = condition.file_octets(built)
+    for folder, free in room.items():
+        needed = 2 * store if folder == built.database.folder else 0
+        if free < max(condition.LEAST_ROOM, needed):
+            why = f"{free >> 20} MiB free on its disk"
+            if needed > condition.LEAST_ROOM:
+                why += f", and an upgrade copies the database first ({store >> 20} MiB)"
+            yield f"{folder}: {why}; make room"
