@@ -55,6 +55,6 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         with _lock:
             if _served is None:
                 path = Path(os.environ["KALENDS_CONFIG"])
-                configuration.configure_logging(configuration.load(path)[0])
+                configuration.configure_logging(*configuration.load(path))
                 _served = create_app(path)
     return _served(environ, start_response)
