@@ -24,6 +24,7 @@ DEBIAN = {
     "/usr/lib/apache2/modules/mod_wsgi.so": "libapache2-mod-wsgi-py3",
     "nginx": "nginx-light",
     "slapd": "slapd",
+    "systemd-socket-activate": "systemd",
     "dovecot": "dovecot-imapd",
     "fail2ban-regex": "fail2ban",
     "/usr/lib/postgresql/*/bin/initdb": "postgresql",
