@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from kalends import icaltext
 from kalends.calobject.clocks import local_second, offset_at
-from kalends.calobject.expansion import Budget, Walk, read_rule
+from kalends.calobject.expansion import Budget, Walk
 from kalends.calobject.occurrences import (
     HORIZON,
     KEPT,
@@ -31,6 +31,7 @@ from kalends.calobject.occurrences import (
     local_range,
     occurrences_of,
 )
+from kalends.calobject.rules import read_rule
 from kalends.calobject.series import FOREVER
 from kalends.calobject.spans import span_of
 from kalends.calobject.zones import resolve, zones_of

@@ -14,7 +14,7 @@ from heapq import merge
 from threading import Lock
 from typing import Any, NamedTuple
 
-from kalends.calobject.expansion import DAY, FIRST_SECOND, LAST_SECOND
+from kalends.calobject.days import DAY, FIRST_SECOND, LAST_SECOND
 
 _EPOCH = datetime(1970, 1, 1)
 

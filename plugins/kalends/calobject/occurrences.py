@@ -12,7 +12,8 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from kalends.calobject.clocks import readings
-from kalends.calobject.expansion import DAY, FIRST_SECOND, LAST_SECOND, MARGIN, Budget
+from kalends.calobject.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
+from kalends.calobject.expansion import Budget
 from kalends.calobject.series import Expansion, Occurrence, Plan, read_plan
 from kalends.icaltext import Component
 

@@ -15,7 +15,8 @@ from dateutil.rrule import rrulestr
 from icalendar.prop import vRecur
 
 from kalends.calobject.clocks import local_second
-from kalends.calobject.expansion import STEPS, Budget, Walk, read_rule
+from kalends.calobject.expansion import STEPS, Budget, Walk
+from kalends.calobject.rules import read_rule
 from kalends.errors import ObjectRefusedError
 from kalends.icaltext import Property
 

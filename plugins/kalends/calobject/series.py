@@ -11,7 +11,9 @@ from itertools import chain
 from typing import NamedTuple
 
 from kalends.calobject.clocks import Clock, local_second
-from kalends.calobject.expansion import DAY, MARGIN, Budget, Rule, Walk, read_rule
+from kalends.calobject.days import DAY, MARGIN
+from kalends.calobject.expansion import Budget, Walk
+from kalends.calobject.rules import Rule, read_rule
 from kalends.calobject.times import Moment, read_duration, read_moment, read_moments
 from kalends.calobject.zones import resolve
 from kalends.icaltext import Component, Property

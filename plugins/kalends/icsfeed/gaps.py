@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from kalends.calobject.clocks import local_second
-from kalends.calobject.expansion import Budget, Walk, read_rule
+from kalends.calobject.expansion import Budget, Walk
+from kalends.calobject.rules import read_rule
 from kalends.calobject.times import Moment, read_moment, read_moments
 from kalends.icaltext import Component, Property
 

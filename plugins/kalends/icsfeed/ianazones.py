@@ -15,7 +15,9 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kalends.calobject.clocks import local_second
-from kalends.calobject.expansion import DAY, Budget, Walk, read_rule
+from kalends.calobject.days import DAY
+from kalends.calobject.expansion import Budget, Walk
+from kalends.calobject.rules import read_rule
 from kalends.calobject.zones import iana_zone
 from kalends.icaltext import Component, Property
 
