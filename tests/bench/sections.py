@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import account, compare, growth, load, page
+from bench import account, compare, feeds, growth, load, page
 from bench.operations import OPERATIONS
 from bench.servers import SERVERS, say
 
@@ -22,6 +22,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, An
     "load": load.run,
     "account": account.run,
     "page": page.run,
+    "feeds": feeds.run,
 }
 
 
@@ -49,6 +50,14 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add("--page-calendars", type=int, default=100, metavar="N", help="page: in the feed")
     add("--page-events", type=int, default=1000, metavar="N", help="page: in each calendar")
     add("--page-repeat", type=int, default=40, metavar="N", help="page: rounds of measuring")
+    add("--feed-calendars", type=int, default=100, metavar="N", help="feeds: of the large feed")
+    add("--feed-events", type=int, default=1000, metavar="N", help="feeds: in each calendar")
+    add(
+        "--feed-ten-events", type=int, default=500, metavar="N", help="feeds: in the ten small ones"
+    )
+    add("--feed-repeat", type=int, default=20, metavar="N", help="feeds: writes that are followed")
+    add("--feed-burst", type=int, default=2000, metavar="N", help="feeds: PUTs in the burst")
+    add("--feed-asked", type=int, default=200, metavar="N", help="feeds: 304s, PUTs in turns")
     add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     given = parser.parse_args(arguments)
     known = [*SERVERS, *(operation.key for operation in OPERATIONS)]
