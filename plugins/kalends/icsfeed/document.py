@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from kalends.icsfeed.compose import TAIL, definition_text, head, render
 from kalends.icsfeed.definitions import Feed
@@ -24,6 +24,9 @@ PARTS = "parts.db"
 """Beside the versions: what the newest one consists of."""
 
 _BLOCK = 1 << 18
+_AT_A_TIME = 200
+_ALWAYS_FEW = 1000
+"""So many changed objects are always worth splicing."""
 
 
 @dataclass(slots=True)
@@ -71,6 +74,15 @@ def compose_feed(
     return composition.outcome
 
 
+class _Text(NamedTuple):
+    """The text of one object in a feed, and what is noted of it."""
+
+    place: Place
+    octets: bytes
+    zones: Mapping[Zone, bytes]
+    leaves: date | None
+
+
 class _Composition:
     """One making of one version."""
 
@@ -114,8 +126,10 @@ class _Composition:
         while True:
             parts.clear()
             with self.body.open("wb") as out:
-                for place, copy in self._copies(parts, shared):
-                    out.write(self._render(parts, place, copy, names))
+                for copy in self._copies(parts, shared):
+                    text = _rendered(copy, names)
+                    parts.add(text.place, len(text.octets), text.zones, text.leaves)
+                    out.write(text.octets)
             found = names_of(parts.zones())
             if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
                 break
@@ -149,8 +163,8 @@ class _Composition:
             if self._calendars[number].modseq != modseq:
                 uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
                 uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))
-        if len(uids) > 1000:  # as quick from scratch, and in less memory
-            return False
+        if len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4:
+            return False  # as quick from scratch
         names = names_of(parts.zones())
         edits = self._edits(parts, sorted(uids), names)
         now = names_of(parts.zones())
@@ -169,21 +183,23 @@ class _Composition:
         """The changes of the old body, in order: an offset, octets that go, octets that come."""
         gone = parts.places(uids)
         parts.forget_unreadable(uids)
-        copies = self._shown(parts, self._snapshot.copies(list(self._calendars), uids))
-        fresh = [(self._place(copy), copy) for copy in copies]
+        fresh: list[_Text] = []
+        for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
+            some = uids[first : first + _AT_A_TIME]
+            stored = self._snapshot.copies(list(self._calendars), some)
+            fresh += [_rendered(copy, names) for copy in self._shown(parts, stored)]
         # All offsets are those of the old body, so they are taken before anything changes.
-        edits = [(parts.offset(place), place, length, b"") for place, length in gone]
-        texts = [(parts.offset(place), place, copy) for place, copy in fresh]
+        offsets = parts.offsets({place for place, _ in gone} | {text.place for text in fresh})
         for place, _ in gone:
             parts.remove(place)
-        edits += [
-            (offset, place, 0, self._render(parts, place, copy, names))
-            for offset, place, copy in texts
-        ]
+        for text in fresh:
+            parts.add(text.place, len(text.octets), text.zones, text.leaves)
+        edits = [(offsets[place], place, length, b"") for place, length in gone]
+        edits += [(offsets[text.place], text.place, 0, text.octets) for text in fresh]
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
-        return [(offset, length, text) for offset, _, length, text in edits]
+        return [(offset, length, octets) for offset, _, length, octets in edits]
 
-    def _copies(self, parts: Parts, shared: frozenset[str]) -> Iterator[tuple[Place, Copy]]:
+    def _copies(self, parts: Parts, shared: frozenset[str]) -> Iterator[Copy]:
         """Everything that the feed shows, in its order."""
         settled: dict[str, dict[int, Copy]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
@@ -197,7 +213,7 @@ class _Composition:
                 else:
                     copy = next(iter(self._shown(parts, [stored])), None)
                 if copy:
-                    yield self._place(copy), copy
+                    yield copy
 
     def _shown(self, parts: Parts, stored: Iterable[StoredObject]) -> list[Copy]:
         found = shown(stored, self._paths, self._feed.rules, self._today)
@@ -205,22 +221,19 @@ class _Composition:
             parts.note_unreadable(one)
         return found.copies
 
-    def _place(self, copy: Copy) -> Place:
-        return Place(copy.path, copy.stored.uid, copy.stored.id)
-
-    def _render(self, parts: Parts, place: Place, copy: Copy, names: Mapping[Zone, str]) -> bytes:
-        uses = {use.zone: use.definition for use in copy.zones.values()}
-        text = render(copy, {zone: names.get(zone, zone.tzid) for zone in uses})
-        texts = {zone: definition_text(definition) for zone, definition in uses.items()}
-        parts.add(place, len(text), texts, copy.leaves)
-        return text
-
     def _head(self, parts: Parts) -> bytes:
         zones = parts.zones()
         colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
         shared = colors.pop() if len(colors) == 1 else ""
         color = self._feed.rules.color or (shared if _is_color(shared) else "")
         return head(self._feed.rules, color.upper(), zones, names_of(zones))
+
+
+def _rendered(copy: Copy, names: Mapping[Zone, str]) -> _Text:
+    uses = {use.zone: use.definition for use in copy.zones.values()}
+    octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in uses})
+    texts = {zone: definition_text(definition) for zone, definition in uses.items()}
+    return _Text(Place(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
 
 
 def _is_color(text: str) -> bool:

@@ -72,12 +72,25 @@ class Parts:
             found += [(Place(path, name, number), length) for path, name, number, length in rows]
         return found
 
-    def offset(self, place: Place) -> int:
-        """How many octets of parts stand before ``place``."""
-        row = self._connection.execute(
-            "SELECT TOTAL(length) FROM part WHERE (path, uid, id) < (?, ?, ?)", place
-        ).fetchone()
-        return int(row[0])
+    def count(self) -> int:
+        """How many parts there are."""
+        (number,) = self._connection.execute("SELECT count(*) FROM part").fetchone()
+        return int(number)
+
+    def offsets(self, places: Collection[Place]) -> dict[Place, int]:
+        """How many octets of parts stand before each of these places: one walk over the parts."""
+        found: dict[Place, int] = {}
+        before, total = Place("", "", 0), 0
+        for place in sorted(places):
+            row = self._connection.execute(
+                "SELECT TOTAL(length) FROM part"
+                " WHERE (path, uid, id) >= (?, ?, ?) AND (path, uid, id) < (?, ?, ?)",
+                (*before, *place),
+            ).fetchone()
+            total += int(row[0])
+            found[place] = total
+            before = place
+        return found
 
     def leaving(self, today: date) -> list[str]:
         """The UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
