@@ -144,6 +144,8 @@ def test_every_section_runs_for_kalends_alone(
     sizes = "--events 40 --small 20 --repeat 1 --growth 60 --load-events 20 --load-clients 5"
     times = "--load-seconds 1 --load-warm-up 0.2 --account-events 120 --account-repeat 1"
     times += " --page-calendars 3 --page-events 60 --page-repeat 2"
+    times += " --feed-calendars 12 --feed-events 5 --feed-ten-events 5 --feed-repeat 2"
+    times += " --feed-burst 20 --feed-asked 5"
     only = ["--only", KALENDS, EMPTY, "put", "ctag", "change", "month"]
     assert sections.main([*sizes.split(), *times.split(), *only, "--json", str(file)]) == 0
     printed = capfd.readouterr().out
@@ -157,3 +159,5 @@ def test_every_section_runs_for_kalends_alone(
     assert len(found["account"]["seconds"][KALENDS]) == 1
     assert len(found["page"]["seconds"]["month"]) == 2
     assert found["page"]["in the month"] > 0
+    assert found["feeds"]["burst"]["rebuilds"] > 0
+    assert len(found["feeds"]["fresh"]) == 2

@@ -13,6 +13,9 @@ class Nobody:
     def names(self) -> frozenset[str]:
         return frozenset()
 
+    def has(self, name: str) -> bool:
+        return name in self.names()
+
     def members(self, group: str) -> frozenset[str]:
         return frozenset()
 

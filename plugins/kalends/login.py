@@ -158,6 +158,14 @@ class Accounts:
         """
         return self._directory.names() | self._outsiders.names()
 
+    def has(self, name: str) -> bool:
+        """Whether there is an account of that name.
+
+        Raises:
+            UserFileUnavailableError: a user file cannot be read.
+        """
+        return name in self._directory.names() or name in self._outsiders.names()
+
     def members(self, group: str) -> frozenset[str]:
         """Who is in a group; group names know no ASCII case, as for Apache.
 

@@ -117,6 +117,9 @@ class Everyone:
     def names(self) -> frozenset[str]:
         return frozenset(path.partition("/")[0] for path in self._store.paths.values())
 
+    def has(self, name: str) -> bool:
+        return name in self.names()
+
     def members(self, group: str) -> frozenset[str]:
         return frozenset()
 

@@ -31,7 +31,8 @@ from kalends.feedpage.source import PageSnapshot, PageSource
 from kalends.feedpage.subscribing import Addresses, addresses_of
 from kalends.icsfeed.admission import PREFIX, Admission, FeedAddress, address_of
 from kalends.icsfeed.definitions import Feed
-from kalends.icsfeed.versions import State, Versions
+from kalends.icsfeed.moment import State
+from kalends.icsfeed.versions import Versions
 from kalends.pages import Pages, html, plain, qr_code, security_headers
 
 _log = logging.getLogger("kalends.feeds")

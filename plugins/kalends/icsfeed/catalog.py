@@ -65,7 +65,7 @@ class Catalog:
             return definitions.named[name]
         if definitions.each is None or refusal_of_name(name, definitions.named):
             return None
-        return definitions.each.for_account(name) if name in self._accounts.names() else None
+        return definitions.each.for_account(name) if self._accounts.has(name) else None
 
     def feeds(self) -> Iterator[Feed]:
         """All feeds, those by name first.
@@ -87,7 +87,7 @@ class Catalog:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        if person in self._accounts.names():
+        if self._accounts.has(person):
             for feed in self.feeds():
                 if feed.access.kind == "secret" or feed.admits(person, self._accounts.members):
                     yield feed
@@ -98,7 +98,7 @@ class Catalog:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        if person not in self._accounts.names():
+        if not self._accounts.has(person):
             return False
         if feed.access.kind == "secret":
             return True

@@ -15,7 +15,8 @@ from kalends.encodings import takes_gzip
 from kalends.errors import KalendsError
 from kalends.icsfeed.admission import Admission, Environ, address_of
 from kalends.icsfeed.definitions import Feed
-from kalends.icsfeed.versions import State, Versions
+from kalends.icsfeed.moment import State
+from kalends.icsfeed.versions import Versions
 
 _log = logging.getLogger("kalends.feeds")
 

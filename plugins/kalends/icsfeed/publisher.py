@@ -12,8 +12,9 @@ from kalends.icsfeed.background import Background, growing_pause
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.files import PublishedFiles
+from kalends.icsfeed.moment import State
 from kalends.icsfeed.source import PublicationLog, SecretBook
-from kalends.icsfeed.versions import State, Versions
+from kalends.icsfeed.versions import Versions
 
 _log = logging.getLogger("kalends.feeds")
 

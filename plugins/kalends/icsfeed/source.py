@@ -79,7 +79,7 @@ class FeedSnapshot(Protocol):
     """One consistent moment of the store."""
 
     def calendars(self) -> Collection[CalendarState]:
-        """All calendars."""
+        """All calendars; the very same object if none has changed since another snapshot."""
 
     def objects(self, calendar: int) -> Iterator[StoredObject]:
         """The objects of a calendar."""
@@ -195,6 +195,9 @@ class Accounts(Protocol):
 
     def names(self) -> frozenset[str]:
         """The names of the user files, and of homes whose accounts come from elsewhere."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is an account of that name."""
 
     def members(self, group: str) -> frozenset[str]:
         """The accounts in a group; none if there is no such group."""

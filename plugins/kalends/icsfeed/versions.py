@@ -11,46 +11,25 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
-from kalends.icsfeed.definitions import Feed, Pattern
+from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.document import PARTS, compose_feed
+from kalends.icsfeed.moment import Moments, State, is_shown
 from kalends.icsfeed.parts import COMPOSER, unreadable_in
 from kalends.icsfeed.shown import Unreadable
-from kalends.icsfeed.source import Accounts, CalendarState, FeedSnapshot, FeedSource, is_owner_only
+from kalends.icsfeed.source import Accounts, FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
 
 _LOCK = ".lock"
 _GOOD = "good.json"
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What a feed is at one moment, before anything is composed.
-
-    Attributes:
-        key: names its version: equal keys, equal bytes.
-        changed: seconds since 1970 of its last change, or None if it has no calendar.
-        calendars: what it merges, by path.
-        day: the UTC date that it is of.
-    """
-
-    key: str
-    changed: int | None
-    calendars: tuple[CalendarState, ...]
-    day: date
-
-    def etag(self, coding: str = "") -> str:
-        """The strong entity tag of the version, in one coding, quoted."""
-        return f'"{self.key}-{coding}"' if coding else f'"{self.key}"'
 
 
 class Versions:
@@ -72,8 +51,7 @@ class Versions:
     ) -> None:
         self._folder = folder
         self._source = source
-        self._accounts = accounts
-        self._now = now
+        self._moments = Moments(accounts, now)
         self.composed: Callable[[float], None] = _nobody
         """Told how long each composition took, seconds."""
 
@@ -92,8 +70,8 @@ class Versions:
             UserFileUnavailableError: who there is cannot be told now.
         """
         with self._source.snapshot() as snapshot:
-            moment = _Moment(snapshot.calendars(), self._accounts)
-            return [self._state(feed, moment) for feed in feeds]
+            moment, today = self._moments.of(snapshot), self._moments.today()
+            return [moment.state(feed, today) for feed in feeds]
 
     def open(self, feed: Feed, coding: str = "") -> tuple[State, BinaryIO]:
         """The newest version of ``feed``, composed if need be, and its octets.
@@ -139,12 +117,11 @@ class Versions:
     def _still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
         try:
             with self._source.snapshot() as snapshot:
-                calendars = snapshot.calendars()
+                shown = {c.id for c in snapshot.calendars() if is_shown(c, feed)}
+                with suppress(UserFileUnavailableError):  # nobody is known to have left, then
+                    shown &= {c.id for c in self._moments.of(snapshot).merged(feed)}
         except StoreUnavailableError:
             return True
-        shown = {calendar.id for calendar in calendars if _shown(calendar, feed)}
-        with suppress(UserFileUnavailableError):  # nobody is known to have left, then
-            shown &= {c.id for c in _Moment(calendars, self._accounts).of(feed)}
         return numbers <= shown
 
     def unreadable(self, feed: Feed) -> list[Unreadable]:
@@ -164,27 +141,7 @@ class Versions:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        return self._state(feed, _Moment(snapshot.calendars(), self._accounts))
-
-    def _state(self, feed: Feed, moment: _Moment) -> State:
-        calendars = moment.of(feed)
-        day = self._now().astimezone(UTC).date()
-        has_window = feed.rules.past is not None
-        text = repr(
-            (
-                COMPOSER,
-                feed.name,
-                feed.rules,
-                [(c.id, c.path, c.life, c.modseq, c.changed) for c in calendars],
-                # The date is part of what a feed with a window is, and of nothing else.
-                *([day.isoformat()] if has_window else []),
-            )
-        )
-        changes = [c.changed // 1_000_000 for c in calendars]
-        if has_window and changes:
-            changes.append(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()))
-        key = sha256(text.encode()).hexdigest()[:32]
-        return State(key, max(changes, default=None), calendars, day)
+        return self._moments.state(feed, snapshot)
 
     def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
@@ -239,40 +196,6 @@ class Versions:
     def _feed_folder(self, feed: Feed) -> Path:
         # A name may hold what a file system does not take.
         return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
-
-
-class _Moment:
-    """The calendars and accounts of one moment."""
-
-    def __init__(self, calendars: Iterable[CalendarState], accounts: Accounts) -> None:
-        self._names = accounts.names()
-        self._members = accounts.members
-        self._by_first: dict[str, list[CalendarState]] = {}
-        for calendar in calendars:
-            first = calendar.path.partition("/")[0]
-            self._by_first.setdefault(first, []).append(calendar)
-
-    def of(self, feed: Feed) -> tuple[CalendarState, ...]:
-        """What a feed merges, by path."""
-        found = {
-            calendar.path: calendar
-            for pattern in feed.calendars
-            for calendar in self._near(pattern)
-            if _shown(calendar, feed) and pattern.matches(calendar.path, self._names, self._members)
-        }
-        return tuple(found[path] for path in sorted(found))
-
-    def _near(self, pattern: Pattern) -> Iterable[CalendarState]:
-        """The calendars that a pattern may mean, found without looking at all of them."""
-        first = pattern.segments[0]
-        if first is None or first.startswith("@"):
-            return (calendar for some in self._by_first.values() for calendar in some)
-        return self._by_first.get(first, ())
-
-
-def _shown(calendar: CalendarState, feed: Feed) -> bool:
-    owner = calendar.path.partition("/")[0]
-    return not is_owner_only(calendar.props) or owner == feed.owner
 
 
 def _definition(feed: Feed) -> str:

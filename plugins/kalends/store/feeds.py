@@ -102,18 +102,47 @@ _REMOVED = (
 )
 
 
+# Equal as long as no collection has changed, come or gone: change numbers only grow, and numbers of
+# collections that are gone are not given again.
+_FINGERPRINT = Prepared(
+    select(
+        func.count(),
+        func.sum(collection.c.id),
+        func.sum(collection.c.modseq),
+        func.max(collection.c.changed),
+    ).select_from(collection)
+)
+
+
+class Calendars:
+    """All calendars: read again when any of them has changed, and else the very same."""
+
+    def __init__(self) -> None:
+        self._last: tuple[object, tuple[CalendarState, ...]] = (None, ())
+
+    def of(self, connection: Connection) -> tuple[CalendarState, ...]:
+        """All calendars, by path, as a transaction sees them."""
+        (fingerprint,) = map(tuple, _FINGERPRINT.run(connection, {}).fetchall())
+        known, calendars = self._last
+        if fingerprint != known:
+            calendars = tuple(
+                CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
+                for row in collections.with_tag(connection, "VCALENDAR")
+            )
+            self._last = fingerprint, calendars
+        return calendars
+
+
 class Snapshot:
     """One moment of the store, for as long as its transaction is open."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, calendars: Calendars) -> None:
         self._connection = connection
+        self._calendars = calendars
 
-    def calendars(self) -> list[CalendarState]:
-        """All calendars, by path."""
-        return [
-            CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
-            for row in collections.with_tag(self._connection, "VCALENDAR")
-        ]
+    def calendars(self) -> tuple[CalendarState, ...]:
+        """All calendars, by path; the very same if none has changed since the last snapshot."""
+        return self._calendars.of(self._connection)
 
     def objects(self, calendar: int) -> Iterator[StoredObject]:
         """All objects of a calendar, by UID in code point order."""
@@ -186,12 +215,13 @@ class FeedSource:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._calendars = Calendars()
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """One consistent moment."""
         with self._database.read() as connection:
-            yield Snapshot(connection)
+            yield Snapshot(connection, self._calendars)
 
 
 class SecretBook:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from kalends.store.engine import Database
+from kalends.store.prepared import Prepared
 from kalends.store.schema import collection, outsider
 
 _ONE = select(outsider.c.name).where(outsider.c.name == bindparam("who"))
-_WITH_HOME = select(outsider.c.name).join(collection, collection.c.path == outsider.c.name)
+_WITH_HOME = Prepared(
+    select(outsider.c.name).join(collection, collection.c.path == outsider.c.name)
+)
 _FORGET = delete(outsider).where(outsider.c.name == bindparam("who"))
 
 
@@ -34,7 +37,7 @@ class Outsiders:
     def names(self) -> frozenset[str]:
         """Those who have a home."""
         with self._database.read() as connection:
-            return frozenset(connection.execute(_WITH_HOME).scalars())
+            return frozenset(name for (name,) in _WITH_HOME.run(connection, {}).fetchall())
 
 
 def forget(connection: Connection, name: str) -> None:
