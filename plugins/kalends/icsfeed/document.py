@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -153,16 +154,15 @@ class _Composition:
             c.id: [c.path, c.life] for c in self._calendars.values()
         }:
             return False
-        known = {number: state[-1] for number, state in stood.items()}
-        if any(m < self._snapshot.oldest_change(i) for i, m in known.items()):
+        changed = {i: s[-1] for i, s in stood.items() if self._calendars[i].modseq != s[-1]}
+        if any(m < self._snapshot.oldest_change(i) for i, m in changed.items()):
             return False
         if self._today.isoformat() < before.get("day", ""):  # the clock was put back
             return False
         uids = set(parts.leaving(self._today))
-        for number, modseq in known.items():
-            if self._calendars[number].modseq != modseq:
-                uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
-                uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))
+        for number, modseq in changed.items():
+            uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
+            uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))
         if len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4:
             return False  # as quick from scratch
         names = names_of(parts.zones())
@@ -252,11 +252,19 @@ def _splice(
         # What comes at the place of what goes has its offset too.
         position = max(position, offset + length)
         out.write(text)
-    source.seek(start + position)
-    shutil.copyfileobj(source, out, _BLOCK)
+    _copy(source, out, start + position, source.seek(0, os.SEEK_END) - start - position)
 
 
 def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
+    """Copy a part of a file to where another stands."""
+    if hasattr(os, "copy_file_range"):  # Linux copies without us, and lets other threads run
+        out.flush()
+        with suppress(OSError):  # between two file systems, say; then block by block
+            while length > 0:
+                done = os.copy_file_range(source.fileno(), out.fileno(), length, start)
+                if not done:
+                    break
+                start, length = start + done, length - done
     source.seek(start)
     while length > 0:
         block = source.read(min(_BLOCK, length))
