@@ -97,10 +97,12 @@ def _burst(site: Site, puts: int) -> Found:
     """Many writes at once: how often the file was made anew, and how far behind it was after."""
     last: set[bytes] = set()
     local = threading.local()
+    connections: list[Connection] = []
 
     def write(number: int) -> None:
         if not hasattr(local, "connection"):
             local.connection = Connection(site.port)
+            connections.append(local.connection)
         uid = _uid()
         site.put(local.connection, site.size.users[number % site.size.calendars], uid)
         if number >= puts - WRITERS:
@@ -114,6 +116,8 @@ def _burst(site: Site, puts: int) -> Found:
                 pass
         seconds = time.perf_counter() - began
         behind = until_it_holds(site.file, last, began + seconds)
+    for connection in connections:
+        connection.close()
     return {"PUTs": puts, "seconds": seconds, "rebuilds": watch.replaced, "behind": behind}
 
 
@@ -145,6 +149,8 @@ def _not_modified(site: Site, empty: Empty, times: int) -> dict[str, list[float]
             taken[name].append(time.perf_counter() - began)
             if reply.status != status:
                 raise RuntimeError(f"{name} was answered {reply.status}")
+    for connection, _, _ in asked.values():
+        connection.close()
     return taken
 
 
@@ -164,6 +170,8 @@ def _puts(site: Site, none: Site, times: int) -> dict[str, list[float]]:
         for name, one, connection in asked if number % 2 else asked[::-1]:
             user = one.size.users[number % one.size.calendars]
             taken[name].append(one.put(connection, user, _uid()))
+    for _, _, connection in asked:
+        connection.close()
     return taken
 
 
