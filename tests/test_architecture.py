@@ -42,6 +42,7 @@ ROWS = [
         "httpserver",
         "feedslistener",
         "listeners",
+        "accesslog",
         "logs",
         "metrics",
         "requestids",

@@ -14,7 +14,7 @@ from typing import Any
 from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
 from radicale.log import REMOVE_TRACEBACK_FILTER
 
-from kalends import logs
+from kalends import accesslog, logs
 from kalends.errors import ConfigurationError
 from kalends.settings import FILES, OPTIONS, Settings
 
@@ -112,7 +112,7 @@ def configure_logging(configuration: Configuration, settings: Settings) -> None:
         ConfigurationError: a log file cannot be written.
     """
     logs.configure(settings.log_format, settings.log_file)
-    logs.configure_access(settings.log_format, settings.access_file)
+    accesslog.configure(settings.log_format, settings.access_file)
     level = configuration.get("logging", "level").upper()
     for name in ("kalends", "radicale"):
         logging.getLogger(name).setLevel(level)

@@ -20,13 +20,6 @@ from kalends.errors import ConfigurationError
 from kalends.requestids import current
 
 _TEXT = "%(asctime)s %(process)d %(levelname)s %(name)s%(request)s: %(message)s"
-_ACCESS = '%s %s "%s %s %s" %s %s %dus "%s" %s'
-_ACCESS_NAMES = (
-    *("client", "user", "method", "path", "protocol", "status", "octets", "microseconds"),
-    *("agent", "request"),
-)
-_NUMBERS = frozenset({"status", "octets", "microseconds"})
-ACCESS_LOGGER = "gunicorn.access"
 
 
 class LogFile(WatchedFileHandler):
@@ -67,19 +60,6 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(said)
 
 
-class JsonAccessFormatter(logging.Formatter):
-    """A request that was answered as one JSON object."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        assert isinstance(record.args, tuple)
-        said = _beginning(record)
-        for name, value in zip(_ACCESS_NAMES, record.args, strict=True):
-            if value != "-":
-                said[name] = int(str(value)) if name in _NUMBERS else value
-        return json.dumps(said)
-
-
 def configure(form: str, file: Path | None) -> None:
     """Let everything that is logged go to a file, or to standard error.
 
@@ -97,32 +77,12 @@ def configure(form: str, file: Path | None) -> None:
     root.setLevel(logging.WARNING)
 
 
-def configure_access(form: str, file: Path | None) -> None:
-    """Let answered requests be told in a file, or on standard output.
-
-    Raises:
-        ConfigurationError: the file cannot be written.
-    """
-    formatter = JsonAccessFormatter() if form == "json" else logging.Formatter("%(message)s")
-    log = logging.getLogger(ACCESS_LOGGER)
-    for old in log.handlers[:]:
-        log.removeHandler(old)
-    log.addHandler(_handler(file, sys.stdout, formatter))
-    log.setLevel(logging.INFO)
-    log.propagate = False
-
-
-def answered(*values: object) -> None:
-    """Tell of a request that was answered: ``_ACCESS_NAMES`` in their order."""
-    logging.getLogger(ACCESS_LOGGER).info(_ACCESS, *values)
-
-
 def _beginning(record: logging.LogRecord) -> dict[str, Any]:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     return {
         "time": f"{moment}.{int(record.msecs):03d}Z",
         "level": record.levelname,
-        "logger": "kalends.access" if record.name == ACCESS_LOGGER else record.name,
+        "logger": record.name,
         "process": record.process,
     }
 

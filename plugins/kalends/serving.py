@@ -24,7 +24,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from kalends import assembly, configuration, logs, wsgi
+from kalends import accesslog, assembly, configuration, wsgi
 from kalends.errors import ConfigurationError, KalendsError
 from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
@@ -66,7 +66,7 @@ class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
         seconds = request_time.total_seconds()
         if self.metrics is not None:
             self.metrics.answered(environ["REQUEST_METHOD"], status, seconds)
-        logs.answered(
+        accesslog.tell(
             environ.get("REMOTE_ADDR") or "-",
             _in_one_line(environ.get("kalends.user") or "-"),
             environ["REQUEST_METHOD"],
