@@ -12,6 +12,10 @@ _log = logging.getLogger("kalends.feeds")
 POLL_SECONDS = 3.0
 """How long it takes at most until another process's write, or an edit of a file, is noticed."""
 
+SETTLE_SECONDS = 0.1
+"""How long after a write it begins: a client that has written asks something next, and a program
+that writes writes more. Neither is to share the processor with this."""
+
 _STOP_SECONDS = 5.0
 _FIRST_PAUSE = 2
 _LONGEST_PAUSE = 3600
@@ -34,7 +38,7 @@ class Background:
         self._name = name
         self._work = work
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._process = 0
 
@@ -49,22 +53,21 @@ class Background:
         self._thread.start()
 
     def wake(self) -> None:
-        """Something has happened: look at once."""
+        """Something has happened: look soon."""
         self._wake.set()
 
     def stop(self) -> None:
         """End, after what it is doing now if that does not take long."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread and self._process == os.getpid():
             self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(POLL_SECONDS)
-            self._wake.clear()
-            if self._stopping:
+            if self._wake.wait(POLL_SECONDS) and self._stopping.wait(SETTLE_SECONDS):
                 return
+            self._wake.clear()
             try:
                 self._work()
             except Exception:  # noqa: BLE001 - our bug must not end the thread; it is logged whole
