@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ OPEN = {"OPTIONS"}
 @pytest.fixture(autouse=True)
 def _do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of failed logins of one account at one address would take their time."""
-    monkeypatch.setattr(login, "Throttle", lambda: Throttle(sleep=lambda _: None))
+    monkeypatch.setattr(login, "Throttle", partial(Throttle, sleep=lambda _: None))
 
 
 @pytest.fixture
