@@ -48,6 +48,10 @@ def own_postgres() -> Iterator[PostgresServer]:
     running.close()
 
 
+# A feed's last good version is served to those who may see it without the database's word.
+WITHOUT_DATABASE = [503, 503, 503, 503, 200, 503]
+
+
 def ask_all(server: KalendsServer, number: int) -> list[Answer]:
     """Send one of each kind of request: a write, a read, a first visit's, a feed's."""
     path = f"/alice/calendar/{number}.ics"
@@ -70,8 +74,9 @@ def test_a_server_that_goes_and_comes_back(own_postgres: PostgresServer, tmp_pat
         own_postgres.stop()
         for _ in range(2):
             answers = ask_all(server, 2)
-            assert [answer.status for answer in answers] == [503] * 6
-            assert [answer.headers["Retry-After"] for answer in answers] == ["5"] * 6
+            assert [answer.status for answer in answers] == WITHOUT_DATABASE
+            busy = [answer for answer in answers if answer.status == 503]
+            assert [answer.headers["Retry-After"] for answer in busy] == ["5"] * 5
         own_postgres.process.start()
         for number in (3, 4, 5):
             assert [answer.status for answer in ask_all(server, number)] == usual
@@ -104,7 +109,7 @@ def test_too_many_connections_are_a_busy_server(
         ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         own_postgres.execute(ended)
         answers = ask_all(server, 2)
-        assert [answer.status for answer in answers] == [503] * 6
+        assert [answer.status for answer in answers] == WITHOUT_DATABASE
         assert "too many connections" in server.log
         own_postgres.execute(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
         assert [answer.status for answer in ask_all(server, 3)] == [201, 200, 207, 207, 200, 404]

@@ -14,7 +14,7 @@ import pytest
 from kalends.calobject import read_calendar_object
 from kalends.store import changes, collections, objects
 from kalends.store.engine import Database, open_database
-from kalends.store.feeds import Snapshot
+from kalends.store.feeds import Calendars, Snapshot
 from kalends.store.migrate import migrate
 from support.installation import Installation, event
 from support.postgres import PostgresServer
@@ -236,7 +236,7 @@ def test_what_is_listed_is_in_the_order_of_code_points_whatever_the_databases_ow
             assert [row.path for row in collections.every(connection)] == ["", *sorted(names)]
             found = [row.href for row in objects.every(connection, where)]
             assert found == sorted(f"{name}.ics" for name in names)
-            in_feeds = [each.uid for each in Snapshot(connection).objects(where)]
+            in_feeds = [each.uid for each in Snapshot(connection, Calendars()).objects(where)]
             assert in_feeds == sorted(names)
     finally:
         opened.close()

@@ -55,9 +55,10 @@ def _meetings(copies: Sequence[Copy]) -> list[list[Copy]]:
 
 
 def _organizer(copy: Copy) -> str:
-    first = copy.components[0]
-    organizer = first.value("ORGANIZER").strip().lower()
-    return f"{first.name} {organizer}" if organizer else ""
+    # An occurrence of which only the time is shown names none.
+    named = (component.value("ORGANIZER").strip().lower() for component in copy.components)
+    organizer = next(filter(None, named), "")
+    return f"{copy.components[0].name} {organizer}" if organizer else ""
 
 
 def _is_whole(copy: Copy) -> bool:
