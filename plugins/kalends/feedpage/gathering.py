@@ -89,8 +89,7 @@ class Gathering:
                 break
         if self._budget.spent:
             result.is_all = False
-        result.found.sort(key=lambda h: (h.of.calendar.path, h.of.uid))
-        result.found.sort(key=lambda h: h.order)
+        result.found.sort(key=lambda h: (*h.order, h.of.calendar.path, h.of.uid))
         return result
 
     def _all(self, times: dict[int, list[Interval]]) -> Iterator[list[Happening]]:
@@ -115,8 +114,9 @@ class Gathering:
 
     def _is_known(self, intervals: Sequence[Interval]) -> bool:
         """Whether the index knows when an object happens, and that the feed's window has it."""
-        if not all(interval.sure for interval in intervals):
-            return False
+        for interval in intervals:
+            if not interval.sure:
+                return False
         oldest = self._oldest
         return oldest is None or any(interval.last_end > oldest for interval in intervals)
 

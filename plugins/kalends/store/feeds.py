@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
@@ -46,8 +46,7 @@ class CalendarState:
     props: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class StoredObject:
+class StoredObject(NamedTuple):
     """A calendar object: whose it is, what it is called, when it changed, and its bytes.
 
     Attributes:
@@ -188,12 +187,12 @@ class Snapshot:
 
     def objects_at(self, ids: Collection[int]) -> Iterator[StoredObject]:
         """The objects with these ids, in no particular order."""
-        return (StoredObject(*row) for row in self._of_ids(_BY_ID, ids))
+        return map(StoredObject._make, self._of_ids(_BY_ID, ids))
 
     def object_at(self, number: int) -> StoredObject | None:
         """The object with this id."""
         row = _ONE.run(self._connection, {"id": number}).fetchone()
-        return StoredObject(*row) if row else None
+        return StoredObject._make(row) if row else None
 
     def repeated(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
         """Those of the objects whose UID another calendar has too, whichever, and the UID."""
@@ -203,11 +202,11 @@ class Snapshot:
         for some in batched(ids):
             # Parameters without an id have one that is asked for already.
             values = dict(zip(_IDS, some + some[-1:] * (AT_ONCE - len(some)), strict=True))
-            yield from iter(query.run(self._connection, values).fetchone, None)
+            yield from query.run(self._connection, values).fetchall()
 
     def _objects(self, query: object, **values: object) -> Iterator[StoredObject]:
-        for row in self._connection.execute(query, values):  # type: ignore[call-overload]
-            yield StoredObject(*row)
+        rows = self._connection.execute(query, values)  # type: ignore[call-overload]
+        yield from map(StoredObject._make, rows)
 
 
 class FeedSource:
