@@ -52,7 +52,9 @@ class FileWatch:
         self.replaced = 0
 
     def _watch(self) -> None:
-        while not self._over.wait(_TICK_SECONDS):
+        is_over = False
+        while not is_over:
+            is_over = self._over.wait(_TICK_SECONDS)  # and one look more
             found = inode(self._path)
             if found != self._seen:
                 self._seen = found
