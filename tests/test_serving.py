@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
 import socket
 from pathlib import Path
 
@@ -62,5 +64,22 @@ def test_the_access_log_has_one_line_without_secrets(tmp_path: Path) -> None:
         assert " 201 " in lines[0]
         for secret in ("guessed-secret", "query-secret", "wonderland", "Basic "):
             assert secret not in server.log
+    finally:
+        server.close()
+
+
+def test_a_small_limit_of_open_files_does_not_keep_clients_out(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, hard))
+    try:
+        server = KalendsServer(tmp_path, users={"alice": "wonderland"}, workers=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        with contextlib.ExitStack() as stack:
+            for _ in range(150):
+                stack.enter_context(socket.create_connection((server.host, server.port)))
+            assert server.request("OPTIONS", "/").status == 200
+        assert "cannot take a connection" not in server.log
     finally:
         server.close()

@@ -1,6 +1,6 @@
-"""``kalends serve``: gunicorn's threaded workers on our own listeners, no secret in a log.
+"""``kalends serve``: workers that gunicorn starts, on our own listeners, no secret in a log.
 
-Why gunicorn: see the measurements in ``plugins/README.md``.
+Why gunicorn: see "The HTTP server" in ``plugins/README.md``.
 """
 
 from __future__ import annotations

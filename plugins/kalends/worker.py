@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import time
 from pathlib import Path
@@ -29,6 +30,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     def run(self) -> None:
         """Serve until told to stop."""
+        _allow_files(4 * self.limits.links)
         certificate = None
         if self.cfg.is_ssl:
             certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
@@ -70,3 +72,12 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             if time.monotonic() > linger:
                 service.end_idle()
             waiting.poll(min(service.watch(), 0.05) * 1000)
+
+
+def _allow_files(wanted: int) -> None:
+    """Let all connections be open at once, and the files that are answered with beside them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
