@@ -7,7 +7,7 @@ shown by that clock.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from heapq import merge
@@ -38,6 +38,14 @@ class Clock(NamedTuple):
     def seconds(self, local: int) -> int:
         """The instant of a local time; of a floating clock the local time itself."""
         return local if self.zone is None else local - offset_at(local, self.zone)
+
+    def reader(self) -> Callable[[int], int]:
+        """``seconds``, for many times in a row."""
+        zone = self.zone
+        if zone is None or not getattr(zone, "_comps", None):
+            return self.seconds
+        offset = _onsets_of(zone).offset
+        return lambda local: local - offset(local)
 
     def local(self, instant: int) -> int:
         """What the clock shows at an instant."""

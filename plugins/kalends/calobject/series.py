@@ -66,6 +66,11 @@ class Shape(NamedTuple):
         return Occurrence(start, max(end + self.tail, begin + self.least), clock.zone is None)
 
     @property
+    def is_seconds(self) -> bool:
+        """Whether it is what most are: nothing but some seconds long."""
+        return self.seconds > 0 and not (self.days or self.lead or self.tail or self.least)
+
+    @property
     def length(self) -> int:
         """Its length, seconds; a day more or less where clocks change."""
         return self.days * DAY + self.seconds
@@ -169,6 +174,9 @@ class Expansion:
     def __iter__(self) -> Iterator[tuple[int, Occurrence]]:
         """The places in the series, ascending local seconds, and what happens there."""
         series, clock = self._series, self._series.anchor.clock
+        seconds, floating = clock.reader(), clock.zone is None
+        shape = series.anchor.shape
+        plain = shape.is_seconds and not series.moves
         previous = None
         first = series.anchor.local
         begin = [first] if self._since is None or first >= self._since else []
@@ -179,8 +187,12 @@ class Expansion:
             if place == previous:
                 continue
             previous = place
-            key = clock.seconds(place)
-            if not series.excludes(place, key):
+            key = seconds(place)
+            if series.excludes(place, key):
+                continue
+            if plain:  # what ``at`` would say, for most of what is ever walked
+                yield place, Occurrence(key, key + shape.seconds, floating)
+            else:
                 yield place, series.at(place, key)
 
 
