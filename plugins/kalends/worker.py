@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
@@ -31,6 +32,10 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     def run(self) -> None:
         """Serve until told to stop."""
         _allow_files(4 * self.limits.links)
+        # What is there by now stays. To look it all over again and again took a sixth of the time
+        # of a page of 8,000 events.
+        gc.collect()
+        gc.freeze()
         certificate = None
         if self.cfg.is_ssl:
             certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))

@@ -53,6 +53,7 @@ class Happening:
         part: the component that tells what happens, where that was asked already.
         first: the day on which it begins, counted from 1970.
         last: the last day on which it still happens.
+        last_in_grid: its last day in a grid, where hours after midnight stay on the day before.
         is_bar: whether it is of days rather than hours.
     """
 
@@ -64,6 +65,7 @@ class Happening:
     part: Component | None = None
     first: int = field(init=False)
     last: int = field(init=False)
+    last_in_grid: int = field(init=False)
     is_bar: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class Happening:
         self.first = self.begin // DAY
         self.last = max(self.begin, self.finish - 1) // DAY
         self.is_bar = length >= DAY or (self.floating and not self.begin % DAY and not length % DAY)
+        self.last_in_grid = self.last if self.is_bar else self.first
 
     @property
     def order(self) -> tuple[int, bool, int, int]:

@@ -58,8 +58,12 @@ def weeks_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> li
     first = day_number(days[0])
     rows: list[list[Happening]] = [[] for _ in range(len(days) // 7)]
     for happening in found:
-        begin, end = _days_of(happening)
-        for row in range(max(0, begin - first) // 7, min(end - first, len(days) - 1) // 7 + 1):
+        begin, end = happening.first - first, happening.last_in_grid - first
+        if begin == end:
+            if 0 <= begin < len(days):
+                rows[begin // 7].append(happening)
+            continue
+        for row in range(max(0, begin) // 7, min(end, len(days) - 1) // 7 + 1):
             rows[row].append(happening)
     return [row_of(days[7 * n : 7 * n + 7], row, lanes) for n, row in enumerate(rows)]
 
@@ -74,14 +78,19 @@ def row_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> list
     first, last = day_number(days[0]), len(days) - 1
     left = [0] * len(days)
     for happening in found:
-        begin, end = _days_of(happening)
-        for column in range(max(0, begin - first), min(last, end - first) + 1):
+        begin, end = happening.first - first, happening.last_in_grid - first
+        if begin == end:
+            left[begin] += 1
+            continue
+        for column in range(max(0, begin), min(last, end) + 1):
             left[column] += 1
     # The last line is kept for the number of what has none, where there is such.
     room = [lanes if count <= lanes else lanes - 1 for count in left]
     taken: list[set[int]] = [set() for _ in days]
     for happening in found:
-        begin, end = happening.first - first, _days_of(happening)[1] - first
+        begin, end = happening.first - first, happening.last_in_grid - first
+        if begin == end and len(taken[begin]) >= room[begin]:
+            continue
         columns = range(max(0, begin), min(last, end) + 1)
         lane = _free_lane(columns, room, taken)
         if lane:
@@ -105,8 +114,3 @@ def _free_lane(columns: range, room: Sequence[int], taken: Sequence[set[int]]) -
         if not any(lane in taken[column] for column in columns):
             return lane
     return None
-
-
-def _days_of(happening: Happening) -> tuple[int, int]:
-    """Its first and last day in a grid: what goes on for hours after midnight stays on its day."""
-    return happening.first, happening.last if happening.is_bar else happening.first

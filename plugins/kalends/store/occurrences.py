@@ -120,9 +120,7 @@ def meeting(
 ) -> Iterator[tuple[int, Interval]]:
     """The intervals of a collection that meet a time range, each with the id of its object."""
     values = {"where": collection_id, **_values(within)}
-    for object_id, start, end, span, length, step in iter(
-        _MEETING.run(connection, values).fetchone, None
-    ):
+    for object_id, start, end, span, length, step in _MEETING.run(connection, values).fetchall():
         yield object_id, _interval(start, end, span, length, step)
 
 
@@ -200,14 +198,9 @@ def _values(within: Range) -> dict[str, int]:
 
 
 def _interval(start: int, end: int, span: int, length: int, step: int) -> Interval:
-    return Interval(
-        start,
-        start + length,
-        floating=span != _UNSURE and span % 2 == 1,
-        sure=span != _UNSURE,
-        step=step,
-        again=(end - start - length) // step if step else 0,
-    )
+    sure = span != _UNSURE
+    again = (end - start - length) // step if step else 0
+    return Interval(start, start + length, sure and span % 2 == 1, sure, step, again)
 
 
 def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
