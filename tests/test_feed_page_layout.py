@@ -62,7 +62,7 @@ HAPPENINGS = st.lists(
         ),
     ),
     max_size=60,
-).map(lambda found: sorted(found, key=lambda h: h.order))
+).map(lambda found: sorted(found, key=Happening.order))
 
 
 def days(count: int) -> list[date]:

@@ -89,7 +89,7 @@ class Gathering:
                 break
         if self._budget.spent:
             result.is_all = False
-        result.found.sort(key=lambda h: (*h.order, h.of.calendar.path, h.of.uid))
+        result.found.sort(key=Happening.order)
         return result
 
     def _all(self, times: dict[int, list[Interval]]) -> Iterator[list[Happening]]:
@@ -125,10 +125,12 @@ class Gathering:
         found = []
         for begin, finish, floating, _, step, again in intervals:
             start, end = self._bounds[floating]
-            first = last = 0
-            if step:
-                first = max(0, (start - finish) // step + 1)
-                last = min(again, (end - 1 - begin) // step)
+            if not step:
+                if begin < end and finish > start:
+                    found.append(self._happening(item, begin, finish, floating))
+                continue
+            first = max(0, (start - finish) // step + 1)
+            last = min(again, (end - 1 - begin) // step)
             for number in range(first, last + 1):
                 from_, to = begin + number * step, finish + number * step
                 if from_ < end and to > start:

@@ -40,7 +40,6 @@ class Item:
     read: Callable[[], Copy | None]
 
 
-@dataclass(slots=True)
 class Happening:
     """One time that an object happens.
 
@@ -57,28 +56,36 @@ class Happening:
         is_bar: whether it is of days rather than hours.
     """
 
-    of: Item
-    start: int
-    floating: bool
-    begin: int
-    finish: int
-    part: Component | None = None
-    first: int = field(init=False)
-    last: int = field(init=False)
-    last_in_grid: int = field(init=False)
-    is_bar: bool = field(init=False)
+    __slots__ = (
+        *("begin", "finish", "first", "floating", "is_bar", "last", "last_in_grid"),
+        *("of", "part", "start"),
+    )
 
-    def __post_init__(self) -> None:
-        length = self.finish - self.begin
-        self.first = self.begin // DAY
-        self.last = max(self.begin, self.finish - 1) // DAY
-        self.is_bar = length >= DAY or (self.floating and not self.begin % DAY and not length % DAY)
+    def __init__(
+        self,
+        of: Item,
+        start: int,
+        floating: bool,
+        begin: int,
+        finish: int,
+        part: Component | None = None,
+    ) -> None:
+        self.of = of
+        self.start = start
+        self.floating = floating
+        self.begin = begin
+        self.finish = finish
+        self.part = part
+        length = finish - begin
+        self.first = begin // DAY
+        self.last = (finish - 1 if finish > begin else begin) // DAY
+        self.is_bar = length >= DAY or (floating and not begin % DAY and not length % DAY)
         self.last_in_grid = self.last if self.is_bar else self.first
 
-    @property
-    def order(self) -> tuple[int, bool, int, int]:
-        """Days: by their first; what is of days first; then by time, the longest first."""
-        return self.first, not self.is_bar, self.begin, -self.finish
+    def order(self) -> tuple[int, bool, int, int, str, str]:
+        """Days first; of a day what is of days; then by time, the longest first; then by place."""
+        of = self.of
+        return self.first, not self.is_bar, self.begin, -self.finish, of.calendar.path, of.uid
 
 
 @dataclass(slots=True)
