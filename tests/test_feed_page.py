@@ -7,9 +7,12 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import recurring_ical_events
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from icalendar import Calendar
 
 from bench.events import BERLIN, events
@@ -556,3 +559,40 @@ def compare_page_and_file(client: Client) -> None:
         ]
         assert sorted(shown) == sorted(expected)
         assert shown or first.year == 2031
+
+
+JANUARY = "?view=month&date=2026-01-05"
+WRITES = st.tuples(
+    st.sampled_from(["alice/calendar", "bob/calendar"]),
+    st.sampled_from(["one", "two", "three"]),
+    st.sampled_from(["", "CLASS:PRIVATE", "RRULE:FREQ=DAILY;COUNT=3", "gone", "moved"]),
+    st.sampled_from([5, 6, 28]),
+)
+
+
+@settings(max_examples=12, deadline=None)
+@given(writes=st.lists(WRITES, min_size=2, max_size=8))
+def test_what_is_remembered_of_calendars_is_what_is_in_them(
+    writes: list[tuple[str, str, str, int]],
+) -> None:
+    # Two calendars with three UIDs: an event may become private, or another's as well.
+    with TemporaryDirectory() as folder:
+        installation = Installation(Path(folder), feeds=FEEDS)
+        with installation.client() as client:
+            for calendar, uid, what, day in writes:
+                path, user = f"/{calendar}/{uid}.ics", calendar.partition("/")[0]
+                if what == "gone":
+                    client("DELETE", path, user=user)
+                elif what == "moved":
+                    to = {"Destination": f"http://localhost/{calendar}/{uid}-{day}.ics"}
+                    client("MOVE", path, user=user, headers=to)
+                else:
+                    lines = [what] if what else []
+                    title = f"{uid} of {user}"
+                    text = event(uid, f"202601{day:02}T100000Z", *lines, summary=title)
+                    client("PUT", path, text, user=user)
+                for feed in ("open", "named"):
+                    page(client, JANUARY, feed)
+            with installation.client() as another:
+                for feed in ("open", "named"):
+                    assert page(client, JANUARY, feed) == page(another, JANUARY, feed)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.feedpage import colors
 from kalends.feedpage.agenda import agenda_of
-from kalends.feedpage.gathering import is_one
+from kalends.feedpage.certain import is_one
 from kalends.feedpage.happening import DAY, Happening, Item, day_number, range_of
 from kalends.feedpage.hours import LEAST, hours_of, shown_hours
 from kalends.feedpage.months import row_of, weeks_of
@@ -38,7 +38,7 @@ class Calendar:
     props: dict[str, str] = None  # type: ignore[assignment] # nobody asks
 
 
-ITEM = Item(1, "uid", Calendar(), lambda: None)
+ITEM = Item(1, "uid", Calendar())
 
 
 def happening(begin: int, length: int, *, floating: bool = False) -> Happening:

@@ -14,7 +14,9 @@ from urllib.parse import quote
 
 from kalends.errors import KalendsError
 from kalends.feedpage import views
+from kalends.feedpage.certain import Remembered
 from kalends.feedpage.clock import Clock, clock_of, hour_text, offset_text
+from kalends.feedpage.frame import Frame
 from kalends.feedpage.gathering import Gathering
 from kalends.feedpage.happening import Happenings, range_of
 from kalends.feedpage.periods import (
@@ -67,6 +69,7 @@ class FeedPageApplication:
         self._source = source
         self._now = now
         self._pages = Pages("kalends.feedpage")
+        self._remembered = Remembered()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD below ``/feeds/`` that is not for a file."""
@@ -94,7 +97,7 @@ class FeedPageApplication:
     def _page(
         self, environ: Environ, start_response: StartResponse, feed: Feed, address: FeedAddress
     ) -> Iterable[bytes]:
-        page = _Page(environ, feed, address, self._pages)
+        page = _Page(environ, feed, address, self._pages, self._remembered)
         try:
             query = read_query(environ.get("QUERY_STRING", ""))
         except BadQueryError as error:
@@ -121,9 +124,17 @@ class FeedPageApplication:
 class _Page:
     """One page being made."""
 
-    def __init__(self, environ: Environ, feed: Feed, address: FeedAddress, pages: Pages) -> None:
+    def __init__(
+        self,
+        environ: Environ,
+        feed: Feed,
+        address: FeedAddress,
+        pages: Pages,
+        remembered: Remembered,
+    ) -> None:
         self._feed = feed
         self._pages = pages
+        self._remembered = remembered
         self._secret = address.secret is not None
         self._addresses: Addresses = addresses_of(environ, address)
         self._assets = f"{quote(environ.get('SCRIPT_NAME', ''))}{PREFIX}s/{_ASSETS}/"
@@ -218,11 +229,10 @@ class _Page:
 
     def _gathered(self, snapshot: PageSnapshot, period: Period) -> tuple[Happenings, views.Reader]:
         zone, calendars = self._clock.zone, self._state.calendars
-        within = range_of(period.first, period.until, zone)
-        rules = self._feed.rules
-        day = self._state.day
-        found = Gathering(snapshot, calendars, rules, day, within, zone).run()
-        return found, views.Reader(self._feed, calendars, within, zone)
+        frame = Frame(range_of(period.first, period.until, zone), zone)
+        rules, day = self._feed.rules, self._state.day
+        gathering = Gathering(self._remembered, snapshot, calendars, rules, day, frame)
+        return gathering.run(), views.Reader(self._feed, calendars, frame, gathering.read)
 
     def _rendered(self, template: str, style: str, **values: object) -> bytes:
         query, period, today = self._query, self._period, self._now.date()

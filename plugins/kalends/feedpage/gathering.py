@@ -1,18 +1,19 @@
 """Finds what happens in a period, as a feed shows it.
 
 Of an object of which the index knows when it happens, and of which a feed shows all or the time of
-all, nothing is parsed; a month of a hundred thousand events costs one look at each that is in it.
-Whatever is hidden in parts, is in several calendars, or is not in the index is read.
+all, nothing is parsed (``certain``); a month of a hundred thousand events costs one look at each
+that is in it, once. Whatever is hidden in parts, is in several calendars, or is not in the index
+is read.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from datetime import date, tzinfo
-from functools import partial
+from collections.abc import Collection, Iterable, Iterator
+from datetime import date
 
-from kalends.calobject import Budget, Interval
+from kalends.calobject import Budget
+from kalends.feedpage.certain import MOST, Asked, Certain, Remembered
+from kalends.feedpage.frame import Frame
 from kalends.feedpage.happening import (
     DAY,
     Happening,
@@ -20,179 +21,123 @@ from kalends.feedpage.happening import (
     Item,
     as_shown,
     day_number,
-    local_second,
     parts_of,
 )
-from kalends.feedpage.source import PageSnapshot, Range
-from kalends.icaltext import Component
+from kalends.feedpage.source import PageSnapshot
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.shown import Copy, shown
 from kalends.icsfeed.source import CalendarState, StoredObject
-
-MOST = 50_000
-"""Happenings of one page, shown or counted."""
-
-_PUBLIC = re.compile(rb"\nCLASS:PUBLIC *\r?(?=\n)", re.IGNORECASE)
-_FOLD = re.compile(rb"\r?\n[ \t]")
 
 
 class Gathering:
     """Finds what happens in one period in the calendars of a feed.
 
     Args:
+        remembered: what the index told before.
         snapshot: one moment of the store.
         calendars: those of the feed.
         rules: the feed's.
         today: the UTC date.
-        within: the period.
-        zone: the reader's.
+        frame: the period, as its reader sees it.
     """
 
     def __init__(
         self,
+        remembered: Remembered,
         snapshot: PageSnapshot,
         calendars: Collection[CalendarState],
         rules: Rules,
         today: date,
-        within: Range,
-        zone: tzinfo,
+        frame: Frame,
     ) -> None:
+        self._remembered = remembered
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
         self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._rules = rules
         self._today = today
-        # What a feed with a window still shows has not ended before this.
-        self._oldest = None if rules.past is None else (day_number(today) - rules.past) * DAY
-        self._bounds = {
-            False: (within.start, within.end),
-            True: (within.local_start, within.local_end),
-        }
-        # What is due is in the index a second early.
-        self._asked = within._replace(start=within.start - 1, local_start=within.local_start - 1)
-        self._zone = zone
-        self._local: dict[int, int] = {}
+        self._frame = frame
+        # UIDs that several calendars have, the feed's or not.
+        self._contested: set[str] = set()
         # What is not in the index is walked: all of it together as long as one object may take.
         self._budget = Budget()
+        self._is_all = True
 
     def run(self) -> Happenings:
         """What happens, in order."""
-        times: dict[int, list[Interval]] = {}
-        for number in self._calendars:
-            for object_id, interval in self._snapshot.meeting(number, self._asked):
-                times.setdefault(object_id, []).append(interval)
-        result = Happenings()
-        for some in self._all(times):
-            result.found += some
-            if len(result.found) >= MOST:
-                result.is_all = False
+        found: list[Happening] = []
+        for some in self._all():
+            found += some
+            if len(found) >= MOST:
+                self._is_all = False
                 break
-        if self._budget.spent:
-            result.is_all = False
-        result.found.sort(key=Happening.order)
-        return result
+        found.sort(key=Happening.order)
+        return Happenings(found, is_all=self._is_all and not self._budget.spent)
 
-    def _all(self, times: dict[int, list[Interval]]) -> Iterator[list[Happening]]:
-        """What happens, object by object."""
-        contested = dict(self._snapshot.repeated(times)) if len(self._calendars) > 1 else {}
-        for stored in self._snapshot.objects_at(times.keys() - contested.keys()):
-            if stored.component not in self._rules.components:
-                continue
-            known = times[stored.id]
-            read = partial(self._read, stored.id)
-            item = Item(stored.id, stored.uid, self._calendars[stored.calendar], read)
-            if is_one(stored) and self._is_known(known):
-                yield self._of_intervals(item, known)
-            elif alone := self._shown([stored]):
-                yield self._walked(item, alone[0])
-        for copy in self._shown(self._copies(set(contested.values()))):
-            stored = copy.stored
-            calendar = self._calendars[stored.calendar]
-            yield self._walked(
-                Item(stored.id, stored.uid, calendar, partial(self._settled, stored)), copy
+    def read(self, item: Item) -> Copy | None:
+        """What the feed shows of an object, from its text; None for nothing."""
+        candidates: Iterable[StoredObject]
+        if item.uid in self._contested:
+            candidates = self._copies([item.uid])
+        else:
+            stored = self._snapshot.object_at(item.id)
+            candidates = [stored] if stored else []
+        return next((copy for copy in self._shown(candidates) if copy.stored.id == item.id), None)
+
+    def _all(self) -> Iterator[Iterable[Happening]]:
+        """What happens: of what the index tells calendar by calendar, of the rest one by one."""
+        certain = self._certain()
+        contested = self._repeated(certain)
+        self._contested = set(contested.values())
+        others = []
+        for one in certain:
+            yield (
+                [happening for happening in one.happenings if happening.of.id not in contested]
+                if contested
+                else one.happenings
             )
+            others += [number for number in one.others if number not in contested]
+        for stored in self._snapshot.objects_at(others):
+            for copy in self._shown([stored]):
+                yield self._walked(copy)
+        for copy in self._shown(self._copies(self._contested)):
+            yield self._walked(copy)
 
-    def _is_known(self, intervals: Sequence[Interval]) -> bool:
-        """Whether the index knows when an object happens, and that the feed's window has it."""
-        for interval in intervals:
-            if not interval.sure:
-                return False
-        oldest = self._oldest
-        return oldest is None or any(interval.last_end > oldest for interval in intervals)
-
-    def _of_intervals(self, item: Item, intervals: Sequence[Interval]) -> list[Happening]:
-        """The times of intervals and their repetitions that are in the period."""
-        found = []
-        for begin, finish, floating, _, step, again in intervals:
-            start, end = self._bounds[floating]
-            if not step:
-                if begin < end and finish > start:
-                    found.append(self._happening(item, begin, finish, floating))
-                continue
-            first = max(0, (start - finish) // step + 1)
-            last = min(again, (end - 1 - begin) // step)
-            for number in range(first, last + 1):
-                from_, to = begin + number * step, finish + number * step
-                if from_ < end and to > start:
-                    found.append(self._happening(item, from_, to, floating))
+    def _certain(self) -> list[Certain]:
+        rules = self._rules
+        # What a feed with a window still shows has not ended before this.
+        oldest = None if rules.past is None else (day_number(self._today) - rules.past) * DAY
+        asked = Asked(self._frame, rules.components, oldest)
+        found: list[Certain] = []
+        count = 0
+        for calendar in self._calendars.values():
+            if count >= MOST:
+                self._is_all = False
+                break
+            found.append(self._remembered.of(calendar, asked, self._snapshot))
+            count += len(found[-1].happenings)
         return found
 
-    def _walked(self, item: Item, copy: Copy) -> list[Happening]:
+    def _repeated(self, certain: list[Certain]) -> dict[int, str]:
+        """The objects whose UIDs other calendars have too, and those."""
+        if len(self._calendars) < 2:
+            return {}
+        return dict(self._snapshot.repeated([number for one in certain for number in one.ids]))
+
+    def _walked(self, copy: Copy) -> list[Happening]:
         """The times of what the index does not know, or a feed shows in parts only."""
         if self._budget.spent:
             return []
-        found = []
-        for occurrence, part in parts_of(copy, self._asked, self._zone, self._budget):
-            start, end, floating = as_shown(part, occurrence)
-            first, until = self._bounds[floating]
-            if start < until and end > first:
-                found.append(self._happening(item, start, end, floating, part))
-        return found
-
-    def _happening(
-        self, item: Item, start: int, end: int, floating: bool, part: Component | None = None
-    ) -> Happening:
-        if floating:
-            return Happening(item, start, floating, start, end, part)
-        begin, finish = self._shown_at(start), self._shown_at(end)
-        return Happening(item, start, floating, begin, max(begin + 1, finish), part)
-
-    def _shown_at(self, instant: int) -> int:
-        """What the reader's clock shows; many things begin and end at the same time."""
-        local = self._local.get(instant)
-        if local is None:
-            local = self._local[instant] = local_second(instant, self._zone)
-        return local
+        stored, frame = copy.stored, self._frame
+        item = Item(stored.id, stored.uid, self._calendars[stored.calendar])
+        return [
+            happening
+            for occurrence, part in parts_of(copy, frame.asked, frame.zone, self._budget)
+            if (happening := frame.happening(item, *as_shown(part, occurrence), part))
+        ]
 
     def _copies(self, uids: Collection[str]) -> Iterator[StoredObject]:
         return self._snapshot.copies(self._calendars.keys(), sorted(uids))
 
-    def _shown(self, objects: Iterator[StoredObject] | list[StoredObject]) -> list[Copy]:
+    def _shown(self, objects: Iterable[StoredObject]) -> list[Copy]:
         return shown(objects, self._paths, self._rules, self._today).copies
-
-    def _read(self, number: int) -> Copy | None:
-        """What the feed shows of an object whose UID no other calendar has."""
-        stored = self._snapshot.object_at(number)
-        return next(iter(self._shown([stored] if stored else [])), None)
-
-    def _settled(self, stored: StoredObject) -> Copy | None:
-        """What the feed shows of one of several objects with a UID."""
-        copies = self._shown(self._copies([stored.uid]))
-        return next((copy for copy in copies if copy.stored.id == stored.id), None)
-
-
-def is_one(stored: StoredObject) -> bool:
-    """Whether a feed shows all of an event alike, whatever its rules: nothing in it has a CLASS.
-
-    In doubt it says no: the word may stand in a text.
-    """
-    if stored.component != "VEVENT":
-        return False
-    data = (
-        _FOLD.sub(b"", stored.data)
-        if b"\n " in stored.data or b"\n\t" in stored.data
-        else (stored.data)
-    )
-    if b"class" not in data.lower():
-        return True
-    return b"class" not in _PUBLIC.sub(b"", data).lower()

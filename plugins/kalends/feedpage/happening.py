@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
@@ -31,13 +30,11 @@ class Item:
         id: its number.
         uid: its UID in the store.
         calendar: which calendar it is in.
-        read: what the feed shows of it, from its text; None for nothing.
     """
 
     id: int
     uid: str
     calendar: CalendarState
-    read: Callable[[], Copy | None]
 
 
 class Happening:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, tzinfo
+from datetime import date
 from typing import Any
 
 from kalends.calobject import Budget
 from kalends.feedpage import colors
 from kalends.feedpage.agenda import agenda_of
+from kalends.feedpage.frame import Frame
 from kalends.feedpage.happening import (
     Happening,
     Happenings,
+    Item,
     Place,
     parts_of,
     place_of,
@@ -22,7 +24,6 @@ from kalends.feedpage.months import LANES, Cell, row_of, weeks_of
 from kalends.feedpage.periods import Period
 from kalends.feedpage.query import Query
 from kalends.feedpage.reading import Entry, entry_of
-from kalends.feedpage.source import Range
 from kalends.icaltext import Component
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.shown import Copy
@@ -48,14 +49,14 @@ class Reader:
     Args:
         feed: the feed.
         calendars: those of the feed, by path.
-        within: the period.
-        zone: the reader's.
+        frame: the period, as its reader sees it.
+        read: what the feed shows of an object; None for nothing.
     """
 
     feed: Feed
     calendars: Sequence[CalendarState]
-    within: Range
-    zone: tzinfo
+    frame: Frame
+    read: Callable[[Item], Copy | None]
     _budget: Budget = field(default_factory=Budget)
     _copies: dict[int, Copy | None] = field(default_factory=dict)
     _parts: dict[int, dict[Place, Component]] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Reader:
         """What a happening is; None if the feed shows nothing of it after all."""
         item = happening.of
         if item.id not in self._copies:
-            self._copies[item.id] = item.read()
+            self._copies[item.id] = self.read(item)
         copy = self._copies[item.id]
         if copy is None:
             return None
@@ -115,7 +116,7 @@ class Reader:
         """Which component tells what happens, by when it happens."""
         if self._budget.spent:
             return {}
-        found = parts_of(copy, self.within, self.zone, self._budget)
+        found = parts_of(copy, self.frame.within, self.frame.zone, self._budget)
         return {place_of(occurrence, part): part for occurrence, part in found}
 
 

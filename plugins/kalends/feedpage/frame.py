@@ -1,0 +1,65 @@
+"""The period of a page, and what an occurrence looks like in it by its reader's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import tzinfo
+
+from kalends.calobject import Interval
+from kalends.feedpage.happening import Happening, Item, local_second
+from kalends.feedpage.source import Range
+from kalends.icaltext import Component
+
+
+class Frame:
+    """A period by the clock of its reader.
+
+    Args:
+        within: the period.
+        zone: the reader's.
+
+    Attributes:
+        asked: the period to ask the index for, where what is due stands a second early.
+    """
+
+    def __init__(self, within: Range, zone: tzinfo) -> None:
+        self.within, self.zone = within, zone
+        self.asked = within._replace(start=within.start - 1, local_start=within.local_start - 1)
+        self._bounds = {
+            False: (within.start, within.end),
+            True: (within.local_start, within.local_end),
+        }
+        self._local: dict[int, int] = {}
+
+    def happening(
+        self, item: Item, start: int, end: int, floating: bool, part: Component | None = None
+    ) -> Happening | None:
+        """What happens from ``start`` to before ``end``; None if that is not in the period."""
+        first, until = self._bounds[floating]
+        if start >= until or end <= first:
+            return None
+        if floating:
+            return Happening(item, start, floating, start, end, part)
+        begin, finish = self._shown_at(start), self._shown_at(end)
+        return Happening(item, start, floating, begin, max(begin + 1, finish), part)
+
+    def happenings(self, item: Item, intervals: Sequence[Interval]) -> Iterator[Happening]:
+        """The intervals and their repetitions that are in the period."""
+        for begin, finish, floating, _, step, again in intervals:
+            first = last = 0
+            if step:
+                start, end = self._bounds[floating]
+                first = max(0, (start - finish) // step + 1)
+                last = min(again, (end - 1 - begin) // step)
+            for number in range(first, last + 1):
+                later = number * step
+                happening = self.happening(item, begin + later, finish + later, floating)
+                if happening:
+                    yield happening
+
+    def _shown_at(self, instant: int) -> int:
+        """What the reader's clock shows; many things begin and end at the same time."""
+        local = self._local.get(instant)
+        if local is None:
+            local = self._local[instant] = local_second(instant, self.zone)
+        return local
