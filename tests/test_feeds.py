@@ -146,10 +146,9 @@ def test_an_unchanged_feed_keeps_its_etag_and_its_bytes(client: Client) -> None:
         ({"If-None-Match": 'W/ETAG, "x"'}, 304),
         ({"If-None-Match": "*"}, 304),
         ({"If-None-Match": '"x"'}, 200),
-        ({"If-Modified-Since": "DATE"}, 304),
-        ({"If-Modified-Since": "Thu, 01 Jan 2026 00:00:00 GMT"}, 200),
-        ({"If-Modified-Since": "yesterday"}, 200),
-        ({"If-None-Match": '"x"', "If-Modified-Since": "DATE"}, 200),
+        # It cannot tell that a calendar has left.
+        ({"If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"}, 200),
+        ({"If-None-Match": '"x"', "If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"}, 200),
     ],
     ids=str,
 )
@@ -157,11 +156,8 @@ def test_a_client_that_has_it_gets_304(
     client: Client, headers: dict[str, str], status: int
 ) -> None:
     first = client("GET", "/feeds/alice.ics")
-    known = {"ETAG": first.headers["ETag"], "DATE": first.headers["Last-Modified"]}
-    sent = {
-        name: next((value.replace(k, v) for k, v in known.items() if k in value), value)
-        for name, value in headers.items()
-    }
+    assert "Last-Modified" not in first.headers
+    sent = {name: value.replace("ETAG", first.headers["ETag"]) for name, value in headers.items()}
     answer = client("GET", "/feeds/alice.ics", headers=sent)
     assert answer.status == status
     assert answer.headers["ETag"] == first.headers["ETag"]

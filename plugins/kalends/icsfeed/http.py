@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from email.utils import formatdate, parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, BinaryIO
@@ -131,24 +130,18 @@ def _headers(feed: Feed, state: State, coding: str, environ: Environ) -> list[tu
     ]
     if address_of(environ).secret is not None:
         headers.append(("X-Robots-Tag", "noindex"))
-    if state.changed is not None:
-        headers.append(("Last-Modified", formatdate(state.changed, usegmt=True)))
     return headers
 
 
 def _is_known(environ: Environ, state: State) -> bool:
-    """Whether the client has this version (RFC 9110 sections 13.1.2 and 13.1.3)."""
-    tags = environ.get("HTTP_IF_NONE_MATCH")
-    if tags is not None:
-        known = _ETAG.findall(tags)
-        return tags.strip() == "*" or any(tag.partition("-")[0] == state.key for tag in known)
-    since = environ.get("HTTP_IF_MODIFIED_SINCE")
-    if since is None or state.changed is None:
-        return False
-    try:
-        return state.changed <= parsedate_to_datetime(since).timestamp()
-    except (ValueError, OverflowError, TypeError):
-        return False
+    """Whether the client has this version (RFC 9110 section 13.1.2).
+
+    A feed has no Last-Modified: the date of its last change stays as it is, or even goes back, when
+    a calendar leaves it, and nobody may keep what is not shown any more.
+    """
+    tags = environ.get("HTTP_IF_NONE_MATCH", "")
+    known = _ETAG.findall(tags)
+    return tags.strip() == "*" or any(tag.partition("-")[0] == state.key for tag in known)
 
 
 def _not_modified(start_response: StartResponse, headers: list[tuple[str, str]]) -> Iterable[bytes]:
