@@ -32,7 +32,7 @@ from kalends.calobject.occurrences import (
     occurrences_of,
 )
 from kalends.calobject.rules import read_rule
-from kalends.calobject.series import FOREVER
+from kalends.calobject.shapes import FOREVER
 from kalends.calobject.spans import span_of
 from kalends.calobject.zones import resolve, zones_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kalends import icaltext
 from kalends.calobject.occurrences import Occurrence, happens_between, occurrences_of
-from kalends.calobject.series import FOREVER
+from kalends.calobject.shapes import FOREVER
 from kalends.calobject.spans import Span
 from kalends.calobject.zones import zones_of
 from kalends.icaltext import Component

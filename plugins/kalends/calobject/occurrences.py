@@ -14,7 +14,9 @@ from typing import NamedTuple
 from kalends.calobject.clocks import readings
 from kalends.calobject.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
 from kalends.calobject.expansion import Budget
-from kalends.calobject.series import Expansion, Occurrence, Plan, read_plan
+from kalends.calobject.plans import Plan, read_plan
+from kalends.calobject.series import Expansion
+from kalends.calobject.shapes import Occurrence
 from kalends.icaltext import Component
 
 __all__ = [

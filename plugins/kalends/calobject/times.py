@@ -34,6 +34,11 @@ class Moment(NamedTuple):
     latest: int
     is_day: bool
 
+    @property
+    def placed(self) -> bool:
+        """Whether it is one instant, as a time with a zone is."""
+        return self.earliest == self.latest
+
 
 def read_moments(prop: Property, own: Mapping[str, str]) -> list[Moment]:
     """The times of DTSTART, DTEND, DUE, RECURRENCE-ID, RDATE, EXDATE…; of a period its beginning.
@@ -56,7 +61,7 @@ def read_moment(prop: Property, own: Mapping[str, str]) -> Moment:
 
 def moment_at(local: datetime, like: Moment, tzid: str | None, own: Mapping[str, str]) -> Moment:
     """Another time of the same kind and zone as ``like``."""
-    if like.earliest != like.latest or like.is_day:
+    if not like.placed:
         return _unplaced(local, like.is_day)
     zone = resolve(tzid, own) if tzid else None
     return _placed(local.replace(tzinfo=zone or UTC))
