@@ -21,8 +21,9 @@ from radicale.web import BaseWeb
 from kalends import configuration
 from kalends.auth import Auth
 from kalends.caldav.application import Application
+from kalends.collection import Collection
 from kalends.rights import Rights
-from kalends.storage import Collection, Storage
+from kalends.storage import Storage
 
 EVENT = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n"

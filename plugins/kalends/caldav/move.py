@@ -18,9 +18,10 @@ from radicale.storage import BaseCollection
 
 from kalends.caldav.answers import plain, precondition
 from kalends.caldav.preconditions import holds
+from kalends.collection import Collection
 from kalends.htauth.htfiles import decode_name
 from kalends.items import Item
-from kalends.storage import Collection, Storage
+from kalends.storage import Storage
 
 _CONFLICTS = {"VCALENDAR": "C:no-uid-conflict", "VADDRESSBOOK": "CR:no-uid-conflict"}
 

@@ -25,10 +25,11 @@ from kalends.caldav.request import Answer, Request
 from kalends.caldav.shapes import Multiget, Propfind, Query, Report, Sync
 from kalends.caldav.spool import Spool
 from kalends.calobject import happens, local_range, zone_in
+from kalends.collection import Collection
 from kalends.encodings import takes_gzip
 from kalends.names import GROUPS
 from kalends.rights import Rights
-from kalends.storage import Collection, Storage
+from kalends.storage import Storage
 from kalends.store import collections, listing, objects, occurrences
 from kalends.store.collections import CollectionRow
 from kalends.store.occurrences import Range

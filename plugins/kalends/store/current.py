@@ -1,0 +1,82 @@
+"""The transaction that each thread is in, if any."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
+
+from sqlalchemy import Connection
+
+from kalends.store.engine import Database
+
+
+class Current:
+    """Transactions on one database, of which each thread is in one at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._local = threading.local()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the transaction that this thread is in.
+
+        Raises:
+            RuntimeError: it is in none.
+        """
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            raise RuntimeError("the store is used outside of a transaction")
+        return connection
+
+    def snapshot(self) -> Snapshot:
+        """A read snapshot as a context, or the transaction that this thread is in."""
+        return Snapshot(self._database, self._local)
+
+    @contextmanager
+    def write(self, *paths: str) -> Iterator[None]:
+        """A write transaction, as ``Database.write``, for as long as the block.
+
+        Raises:
+            RuntimeError: this thread is in a transaction.
+        """
+        if getattr(self._local, "connection", None) is not None:
+            raise RuntimeError("a write began within another transaction")
+        with self._database.write(*paths) as connection:
+            self._local.connection = connection
+            try:
+                yield
+            finally:
+                self._local.connection = None
+
+
+class Snapshot:
+    """One moment of the store, for as long as the block: a context manager without a generator."""
+
+    __slots__ = ("_database", "_local", "_opened")
+
+    def __init__(self, database: Database, local: threading.local) -> None:
+        self._database = database
+        self._local = local
+        self._opened: AbstractContextManager[Connection] | None = None
+
+    def __enter__(self) -> Connection:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            opened = self._database.read()
+            connection = opened.__enter__()
+            self._opened = opened
+            self._local.connection = connection
+        return connection
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._opened is not None:
+            self._local.connection = None
+            self._opened.__exit__(kind, error, trace)
