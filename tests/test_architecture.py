@@ -30,6 +30,7 @@ ROWS = [
         "transfercommand",
         "usercommand",
     },
+    {"layers"},
     {"assembly"},
     {
         "auth",
@@ -78,7 +79,6 @@ RADICALE_SHELLS = {
     "configuration",
     "directories",
     "caldav",
-    "assembly",
 }
 
 

@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from icalendar import Timezone
 from radicale.xmlutils import make_clark, make_human_tag
 
-from kalends.assembly import Served
 from kalends.caldav.spool import Spool
+from kalends.layers import Served
 from kalends.wsgi import create_app
 from support.installation import NAMES, Answer, Client, Installation
 from support.multistatus import Said, Value, said

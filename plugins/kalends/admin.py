@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
 from kalends import condition
-from kalends.assembly import Assembly, Served
+from kalends.assembly import Assembly
 from kalends.errors import KalendsError
+from kalends.layers import Served
 from kalends.metrics import CONTENT_TYPE, Gauge, Metrics
 from kalends.proxies import Environ, StartResponse
 

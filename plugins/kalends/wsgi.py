@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kalends import configuration
-from kalends.assembly import Served
+from kalends.layers import Served
 
 if TYPE_CHECKING:
     from kalends.metrics import Metrics
