@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
 
 from support.browser import barriers, chromium, complaints
 from support.installation import event
@@ -78,7 +78,7 @@ def secret_of(page: Page, title: str) -> str:
     return "/" + address.split("/", 3)[3]
 
 
-def ics(name: str, *uids: str) -> dict[str, object]:
+def ics(name: str, *uids: str) -> FilePayload:
     data = b"".join(event(uid) for uid in uids)
     return {"name": name, "mimeType": "text/calendar", "buffer": data}
 
@@ -100,8 +100,7 @@ def test_the_page_has_no_barriers(browser: Browser, server: KalendsServer) -> No
 
 
 def test_an_address_is_copied(browser: Browser, server: KalendsServer) -> None:
-    grant = {"permissions": ["clipboard-read", "clipboard-write"]}
-    with visited(browser, server, **grant) as page:
+    with visited(browser, server, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.locator("summary", has_text="DAVx").click()
         page.get_by_role("button", name="Copy Base URL").click()
         expect(page.get_by_role("button", name="Copied Base URL")).to_be_visible()
@@ -157,7 +156,7 @@ def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
 def test_several_files_go_in_one_after_the_other(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server) as page:
         page.locator("#into").select_option(label="Calendar")
-        page.locator("#file").set_input_files([ics("a.ics", "one"), ics("b.ics", "two")])  # type: ignore[list-item]
+        page.locator("#file").set_input_files([ics("a.ics", "one"), ics("b.ics", "two")])
         page.get_by_role("button", name="Import").click()
         expect(page.locator(".results .result")).to_have_count(2)
         page.locator("#file").set_input_files(
@@ -232,7 +231,7 @@ def test_a_secret_is_renewed_by_keyboard_alone(browser: Browser, server: Kalends
 def test_everything_works_without_scripts(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server, user="bob", java_script_enabled=False) as page:
         expect(page.locator("button.copy").first).to_be_hidden()
-        page.locator("#file").set_input_files(ics("plain.ics", "unscripted"))  # type: ignore[arg-type]
+        page.locator("#file").set_input_files(ics("plain.ics", "unscripted"))
         page.get_by_role("button", name="Import").click()
         expect(page.locator("h1")).to_have_text("plain.ics")
         expect(page.locator(".note")).to_contain_text("1 new in Calendar.")
@@ -250,9 +249,10 @@ def test_everything_works_without_scripts(browser: Browser, server: KalendsServe
 def test_without_scripts_and_tls_a_form_still_tells_where_it_is_from(
     browser: Browser, server: KalendsServer
 ) -> None:
-    no_scripts = {"java_script_enabled": False}
-    with visited(browser, server, user="bob", host="plain.example", **no_scripts) as page:
-        page.locator("#file").set_input_files(ics("far.ics", "far"))  # type: ignore[arg-type]
+    with visited(
+        browser, server, user="bob", host="plain.example", java_script_enabled=False
+    ) as page:
+        page.locator("#file").set_input_files(ics("far.ics", "far"))
         page.get_by_role("button", name="Import").click()
         expect(page.locator(".note")).to_contain_text("1 new")
 

@@ -45,10 +45,10 @@ def sync(
     """One sync-collection: the new token, and for each href a status or an etag."""
     answer = client("REPORT", path, SYNC.format(token=token))
     assert answer.status == 207, answer
-    seen = {}
+    seen: dict[str, str] = {}
     for response in answer.xml().findall("D:response", NAMES):
         href = response.findtext("D:href", "", NAMES)
-        status = response.findtext("D:status", None, NAMES)
+        status = response.findtext("D:status", "", NAMES)
         seen[href] = status or response.findtext(".//D:getetag", "", NAMES)
     return answer.xml().findtext("D:sync-token", "", NAMES), seen
 

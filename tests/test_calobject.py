@@ -8,7 +8,7 @@ from pathlib import Path
 
 import icalendar
 import pytest
-import recurring_ical_events  # type: ignore[import-untyped] # has no annotations
+import recurring_ical_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

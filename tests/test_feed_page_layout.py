@@ -33,6 +33,7 @@ class Calendar:
 
     id: int = 1
     path: str = "a/b"
+    life: str = ""
     modseq: int = 1
     changed: int = 0
     props: dict[str, str] = None  # type: ignore[assignment] # nobody asks

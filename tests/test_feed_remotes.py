@@ -13,11 +13,12 @@ import pytest
 
 from kalends.cli import main
 from kalends.icsfeed.remotes import Remote, access_to
+from kalends.layers import Served
 from kalends.store.deliveries import DeliveryLog
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
 from support.apache import RealApache, dav
-from support.installation import Installation, event
+from support.installation import Client, Installation, event
 from support.server import htdigest_line, htpasswd_line
 from support.webserver import Certificate
 
@@ -106,6 +107,12 @@ def listed(installation: Installation, capsys: pytest.CaptureFixture[str]) -> st
     return next(line.strip() for line in lines if "dav/family.ics:" in line)
 
 
+def begin(client: Client) -> None:
+    """Let background work begin before the first request, as a worker does."""
+    assert isinstance(client.app, Served)
+    client.app.start()
+
+
 @pytest.mark.parametrize("kind", ["Digest", "Basic"])
 def test_a_feed_follows_on_another_server(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
@@ -138,12 +145,12 @@ def test_an_outage_holds_up_no_file_and_a_restart_goes_on_where_it_was(
     target.apache.start()
     target.refusing.touch()
     with installation.client() as client:
-        client.app.start()
+        begin(client)
         await_that(lambda: "403: it is forbidden there" in listed(installation, capsys))
     assert "failed 2 times" in listed(installation, capsys)
     target.refusing.unlink()
     with installation.client() as client:
-        client.app.start()
+        begin(client)
         await_that(lambda: target.shows(b"First"))
         await_that(lambda: "up to date since" in listed(installation, capsys))
 
@@ -188,7 +195,7 @@ def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
     other.write_text("of somebody else")
     installation.feeds_file.write_text("")
     with installation.client() as client:
-        client.app.start()
+        begin(client)
         await_that(lambda: not target.file.exists())
         await_that(lambda: len(target.answered("HEAD")) > 0)
     assert other.read_text() == "of somebody else"

@@ -9,6 +9,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,7 +42,19 @@ COLOR = (
     "</prop></set></propertyupdate>"
 )
 
-places = st.tuples(st.sampled_from(CALENDARS), st.sampled_from("abc"))
+
+class Place(NamedTuple):
+    """Where an object of Alice's stands."""
+
+    calendar: str
+    name: str
+
+    @property
+    def address(self) -> str:
+        return f"/alice/{self.calendar}/{self.name}.ics"
+
+
+places = st.builds(Place, st.sampled_from(CALENDARS), st.sampled_from("abc"))
 writes = st.one_of(
     st.tuples(st.just("PUT"), places, sources),
     st.tuples(st.just("PUT"), places, sources),
@@ -72,29 +85,25 @@ def begin(client: Client) -> None:
         assert client("MKCALENDAR", f"/alice/{name}/").status == 201
 
 
-def address(place: tuple[str, str]) -> str:
-    return f"/alice/{place[0]}/{place[1]}.ics"
-
-
-def put(client: Client, place: tuple[str, str], source: Source) -> None:
-    answer = client("PUT", address(place), source.text(place[1]))
+def put(client: Client, place: Place, source: Source) -> None:
+    answer = client("PUT", place.address, source.text(place.name))
     assert answer.status in (201, 204, 409), answer.body  # a MOVE may have left the UID elsewhere
 
 
 def carry_out(client: Client, write: tuple[object, ...]) -> None:
     match write:
-        case ("PUT", (str(), str()) as place, Source() as source):
+        case ("PUT", Place() as place, Source() as source):
             put(client, place, source)
-        case ("DELETE", (str(), str()) as place):
-            assert client("DELETE", address(place)).status in (204, 404)
-        case ("MOVE", (str(), str()) as place, (str(), str()) as target):
-            headers = {"Destination": address(target)}
-            assert client("MOVE", address(place), headers=headers).status < 500
+        case ("DELETE", Place() as place):
+            assert client("DELETE", place.address).status in (204, 404)
+        case ("MOVE", Place() as place, Place() as target):
+            headers = {"Destination": target.address}
+            assert client("MOVE", place.address, headers=headers).status < 500
         case ("COLOR", name):
             assert client("PROPPATCH", f"/alice/{name}/", COLOR).status == 207
-        case ("REPLACE", name, (str(), str()) as place, Source() as source):
+        case ("REPLACE", name, Place() as place, Source() as source):
             client("DELETE", f"/alice/{name}/")
-            assert client("PUT", f"/alice/{name}/", source.text(place[1])).status == 201
+            assert client("PUT", f"/alice/{name}/", source.text(place.name)).status == 201
 
 
 def feeds(client: Client) -> dict[str, tuple[str, bytes]]:
@@ -137,7 +146,7 @@ def test_after_any_writes_a_feed_is_as_from_scratch(
     seed=st.integers(0, 1000),
 )
 def test_the_order_of_writes_is_in_no_octet(
-    client: Client, final: dict[tuple[str, str], Source], seed: int
+    client: Client, final: dict[Place, Source], seed: int
 ) -> None:
     written = list(final.items())
     bodies = []

@@ -8,7 +8,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -407,7 +407,7 @@ class Happening:
         if self.zone == "DATE":
             first = first.replace(hour=0)
         # The first is DTSTART, whether it fits the rule or not (RFC 5545 section 3.8.5.3).
-        rest = rrulestr(self.rule, dtstart=first) if self.rule else []
+        rest: Iterable[datetime] = rrulestr(self.rule, dtstart=first) if self.rule else []
         for local in itertools.chain([first], rest):
             zone = UTC if self.zone in ("UTC", "DATE", "") else ZoneInfo(self.zone)
             begin = local.replace(tzinfo=zone).astimezone(UTC)

@@ -43,10 +43,7 @@ def statements_of(database: Database) -> Statements:
 
 def test_hosts_have_one_key(pair: list[Statements]) -> None:
     keys: list[bytes] = []
-    threads = [
-        threading.Thread(target=lambda s=s: keys.append(shared_key(s)))  # type: ignore[misc]
-        for s in pair * 4
-    ]
+    threads = [threading.Thread(target=lambda s=s: keys.append(shared_key(s))) for s in pair * 4]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -12,6 +12,7 @@ from kalends.htauth.htfiles import (
     Line,
     OverlongLine,
     PasswordEntry,
+    RealmAccounts,
     logical_lines,
     parse_htdigest,
     parse_htpasswd,
@@ -190,9 +191,9 @@ def test_digest_entries(data: bytes, expected: DigestEntry | None) -> None:
 
 def test_the_accounts_of_a_realm() -> None:
     file = parse_htdigest(b"a:R:" + MD5 + b"\nb:R:x\n:R:" + MD5 + b"\nc:S:" + SHA256 + b"\n")
-    assert file.accounts(b"R") == ({"a"}, False)
-    assert file.accounts(b"S") == ({"c"}, True)
-    assert file.accounts(b"T") == (set(), False)
+    assert file.accounts(b"R") == RealmAccounts(frozenset({"a"}), all_sha256=False)
+    assert file.accounts(b"S") == RealmAccounts(frozenset({"c"}), all_sha256=True)
+    assert file.accounts(b"T") == RealmAccounts(frozenset(), all_sha256=False)
 
 
 @given(AWKWARD | st.binary())

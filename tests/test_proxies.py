@@ -32,7 +32,7 @@ def behind(trusted: frozenset[Proxy] = TRUSTED, prefix: str = "", **environ: str
             "wsgi.url_scheme": "http",
             **environ,
         },
-        None,
+        lambda *_: None,
     )
     return seen[0]
 

@@ -109,7 +109,7 @@ def test_first_homes_that_come_at_the_same_moment_are_all_made(database: Databas
             collections.ensure_home(connection, home, {"calendar": CALENDAR})
 
     homes = [f"person{number}" for number in range(4)] + [f"GROUPS/g{n}" for n in range(3)]
-    in_threads(*(lambda home=home: make(home) for home in homes))  # type: ignore[misc]
+    in_threads(*(lambda home=home: make(home) for home in homes))
     with database.read() as connection:
         paths = [row.path for row in collections.every(connection)]
     assert paths == sorted(["", "GROUPS", *homes, *(f"{home}/calendar" for home in homes)])
@@ -136,7 +136,7 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
                 changes.move(connection, row, places[there], f"{number}.ics")
             here = there
 
-    in_threads(*(lambda number=number: wander(number) for number in range(4)))  # type: ignore[misc]
+    in_threads(*(lambda number=number: wander(number) for number in range(4)))
     with database.read() as connection:
         assert sum(objects.count(connection, place) for place in places.values()) == 4
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from kalends.errors import StoreBusyError
+from kalends.layers import Served
 from kalends.store.turns import Turns
 from support.installation import Client, Installation, event
 
@@ -109,7 +110,8 @@ def test_a_put_that_waits_too_long_is_told_to_come_again(
     with Installation(tmp_path).client() as client:
         client("PROPFIND", "/alice/")
         other = Client(client.app, "alice", client.passwords)
-        with client.app._assembly.database.write():  # type: ignore[attr-defined] # of Served
+        assert isinstance(client.app, Served)
+        with client.app.assembly.database.write():
             answer = in_a_thread(lambda: other("PUT", "/alice/calendar/a.ics", event("a")))
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201

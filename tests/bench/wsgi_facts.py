@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from wsgi_start import (
+from bench.wsgi_start import (
     Candidate,
     Plan,
     UnsupportedError,

@@ -19,7 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wsgi_app import application
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.wsgi_app import application
 
 
 def listening_sockets(plan: dict[str, Any]) -> list[socket.socket]:

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import argparse
 import selectors
+import socket
 import statistics
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
-from wsgi_facts import STALLS, facts
-from wsgi_start import CANDIDATES, Candidate, Plan, answer, connect, request, running, tcp
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bench.wsgi_facts import STALLS, facts
+from bench.wsgi_start import CANDIDATES, Candidate, Plan, answer, connect, request, running, tcp
 
 
 def latency(listener: str, octets: bytes, times: int) -> float:
@@ -43,12 +47,14 @@ def throughput(listener: str, connections: int, seconds: float) -> float:
         start = time.perf_counter()
         while time.perf_counter() - start < seconds:
             for key, _ in selector.select(1):
-                answer(key.fileobj)  # type: ignore[arg-type]  # only sockets are registered
+                assert isinstance(key.fileobj, socket.socket)
+                answer(key.fileobj)
                 done += 1
-                key.fileobj.sendall(octets)  # type: ignore[union-attr]  # only sockets, as above
+                key.fileobj.sendall(octets)
         taken = time.perf_counter() - start
         for key in list(selector.get_map().values()):
-            key.fileobj.close()  # type: ignore[union-attr]  # only sockets, as above
+            assert isinstance(key.fileobj, socket.socket)
+            key.fileobj.close()
     return done / taken
 
 

@@ -25,7 +25,7 @@ from kalends.htauth.htgroup import parse_groups
 from kalends.htauth.nonces import SharedNonceCounts
 from kalends.htauth.noncesigning import NonceSigner
 from kalends.htauth.passwords import PasswordVerifier
-from kalends.htauth.schemes import BasicScheme
+from kalends.htauth.schemes import BasicScheme, Scheme
 from kalends.htauth.throttle import Throttle
 from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
 from support.wsgisite import Site
@@ -146,7 +146,7 @@ class _Logins:
         scheme = DigestScheme(
             directory, REALM, _KEY, self.counts, without_qop=True, now=lambda: self.now
         )
-        schemes = [scheme, BasicScheme(directory, REALM)]
+        schemes: list[Scheme] = [scheme, BasicScheme(directory, REALM)]
         return Site(directory, REALM, schemes, Throttle(sleep=lambda _: None)), directory
 
 
@@ -195,5 +195,10 @@ def _completed(header: bytes, now: float) -> bytes:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (digest_header, basic_header, htpasswd, htdigest, groups)
-} | {"login": login}
+    "digest_header": digest_header,
+    "basic_header": basic_header,
+    "htpasswd": htpasswd,
+    "htdigest": htdigest,
+    "groups": groups,
+    "login": login,
+}

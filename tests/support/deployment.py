@@ -99,6 +99,8 @@ class Deployed(WebServer):
 
     certificate: Certificate
     way: str
+    check_command: list[str]
+    """Its own check of its files; there when it has started."""
     _environment: Path | None = None
     _reload_signal = signal.SIGHUP
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import icalendar
-import recurring_ical_events  # type: ignore[import-untyped]  # has no annotations
+import recurring_ical_events
 
 FROM, UNTIL = dt.date(2026, 1, 1), dt.date(2028, 1, 1)
 """The two years that are looked at."""

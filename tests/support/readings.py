@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import icalendar
-import recurring_ical_events  # type: ignore[import-untyped]  # has no annotations
+import recurring_ical_events
 
 YEARS = 2
 EXPAND = Path(__file__).resolve().parents[1] / "js" / "expand.mjs"
