@@ -199,16 +199,19 @@ def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
         assert "database" in dict(condition.failures(without))
 
 
-@pytest.mark.parametrize("value", ["127.0.0.1:5232", "unix:/tmp/x", "127.0.0.1:0", "here"])
+@pytest.mark.parametrize("option", ["admin_hosts", "feeds_hosts"])
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1:5232", "[::1]:05232", "unix:/tmp/x", "127.0.0.1:0", "here"]
+)
 def test_it_needs_a_port_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], value: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     from kalends.cli import main
 
-    options = {"server__hosts": "127.0.0.1:5232", "kalends__admin_hosts": value}
+    options = {"server__hosts": "127.0.0.1:5232", f"kalends__{option}": value}
     installation = Installation(tmp_path, options=options)
     with pytest.raises(SystemExit) as left:
         main(["check", "--config", str(installation.config)])
     said = capsys.readouterr()
     assert (left.value.code, said.out, said.err.count("\n")) == (1, "", 1)
-    assert "admin_hosts" in said.err
+    assert option in said.err

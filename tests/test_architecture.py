@@ -18,7 +18,7 @@ PACKAGE = ROOT / "plugins" / "kalends"
 
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
-    {"wsgi", "cli", "serving"},
+    {"wsgi", "cli", "serving", "opening"},
     {"admin"},
     {
         "checking",
@@ -51,7 +51,6 @@ ROWS = [
     {"worker"},
     {
         "httpserver",
-        "feedslistener",
         "listeners",
         "accesslog",
         "logs",

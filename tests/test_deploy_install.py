@@ -9,13 +9,15 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from kalends.configuration import load
 from support.process import ReservedPort, ServerProcess
-from support.server import BIN
+from support.server import BIN, KalendsServer
+from support.webserver import Certificate
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -153,6 +155,17 @@ def test_the_container_makes_its_volume_and_is_healthy_while_it_serves(
     assert gone.returncode != 0
     container.start()
     assert (tmp_path / "data" / "kalends.ini").read_text() == first
+
+
+def test_it_is_healthy_with_tls_of_its_own(tmp_path: Path) -> None:
+    certificate = Certificate.made_in(tmp_path)
+    server = KalendsServer(tmp_path / "server", users={}, certificate=certificate)
+    with closing(server):
+        for scheme, is_healthy in (("https", True), ("http", False)):
+            environment = {**os.environ, "KALENDS_ADDRESS": f"{scheme}://127.0.0.1:{server.port}/"}
+            command = [str(DEPLOY / "container" / "healthy")]
+            done = subprocess.run(command, env=environment, capture_output=True, check=False)
+            assert (done.returncode == 0) == is_healthy, done.stderr
 
 
 def test_the_containerfile_names_what_there_is() -> None:

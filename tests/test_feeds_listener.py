@@ -14,6 +14,7 @@ import pytest
 from support.process import ReservedPort
 from support.samples import event
 from support.server import REALM, KalendsServer, basic, with_digest
+from support.webserver import Certificate
 
 PASSWORD = "wonderland"
 FEEDS = """
@@ -28,19 +29,25 @@ access = "public"
 
 
 class Site:
-    """A server whose first listener stands for one behind TLS; the second is for feeds alone."""
+    """A server whose first listener has TLS; the second is for feeds alone, the third for health.
 
-    def __init__(self, folder: Path) -> None:
-        self.feeds = ReservedPort()
+    Without TLS the first listener stands for one behind a web server.
+    """
+
+    def __init__(self, folder: Path, *, tls: bool) -> None:
+        self.feeds, self.admin = ReservedPort(), ReservedPort()
+        folder.mkdir()
         self.server: KalendsServer = with_digest(
             folder,
             {"alice": PASSWORD},
             schemes="basic",
             feeds=FEEDS,
+            certificate=Certificate.made_in(folder) if tls else None,
             options={
                 "auth": {"digest_without_qop": "True"},
                 "kalends": {
                     "feeds_hosts": f"127.0.0.1:{self.feeds.number}",
+                    "admin_hosts": f"127.0.0.1:{self.admin.number}",
                     "trusted_proxies": "127.0.0.1",
                 },
             },
@@ -54,19 +61,27 @@ class Site:
     def close(self) -> None:
         self.server.close()
         self.feeds.release()
+        self.admin.release()
 
-    def raw(self, head: str) -> tuple[int, str, bytes]:
-        """Send a request as it stands to the second listener; status, header, body."""
-        with socket.create_connection(("127.0.0.1", self.feeds.number), 30) as connection:
+    def raw(self, head: str, port: int = 0) -> tuple[int, str, bytes]:
+        """Send a request as it stands, unencrypted; status, header, body.
+
+        Args:
+            port: whereto; the second listener's without it.
+        """
+        address = ("127.0.0.1", port or self.feeds.number)
+        with socket.create_connection(address, 30) as connection:
             connection.sendall(head.encode())
             answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
         header, _, body = answer.partition(b"\r\n\r\n")
         return int(header.split()[1]), header.decode(), body
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    made = Site(tmp_path_factory.mktemp("site"))
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "tls"])
+def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    made = Site(tmp_path_factory.mktemp("site") / "server", tls=request.param)
     yield made
     made.close()
 

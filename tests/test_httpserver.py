@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalends.httpserver.messages import MessageReader, RefusedError
-from kalends.httpserver.service import Limits, Service
+from kalends.httpserver.service import Limits, Listener, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
+from kalends.listeners import Role
 from support.webserver import Certificate as MadeCertificate
 
 BODY_LIMIT = 4 << 20
@@ -57,10 +58,9 @@ class Running:
         self._service = Service(
             app,
             self,
-            [listener],
+            [Listener(listener, Role.ALL, certificate)],
             limits,
             threads=threads,
-            certificate=certificate,
             shares=Shares(),
             number=1,
         )

@@ -36,22 +36,14 @@ class Alone(KalendsServer):
         self.certificate = Certificate.made_in(folder)
         digests = folder / "users.htdigest"
         digests.write_text(htdigest_line(USER, REALM, PASSWORD))
-        self.server_options = {
-            "ssl": "True",
-            "certificate": str(self.certificate.chain),
-            "key": str(self.certificate.key),
-            **options,
-        }
         auth = {"htdigest_filename": str(digests), "schemes": "digest, basic", "realm": REALM}
         super().__init__(
             folder,
             users={USER: PASSWORD},
             feeds=FEEDS,
-            options={"server": self.server_options, "auth": auth},
-            start=False,
+            options={"server": options, "auth": auth},
+            certificate=self.certificate,
         )
-        self.process.ready = "Kalends serves https://"
-        self.start()
 
     def connect(self) -> ssl.SSLSocket:
         """A new connection, with the certificate unverified."""
@@ -65,12 +57,6 @@ class Alone(KalendsServer):
         """The fingerprint of the certificate that a new connection is shown."""
         with self.connect() as connection:
             return fingerprint(connection.getpeercert(binary_form=True))
-
-    def https(self) -> http.client.HTTPSConnection:
-        """A connection for requests."""
-        return http.client.HTTPSConnection(
-            "localhost", self.port, timeout=_SECONDS, context=self.certificate.trusted()
-        )
 
 
 def fingerprint(der: bytes | None) -> str:
@@ -110,7 +96,7 @@ def test_a_client_works_all_day(alone: Alone, kind: type) -> None:
 
 def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
     login = {"Authorization": basic(USER, PASSWORD)}
-    connection = alone.https()
+    connection = alone.connection()
     with closing(connection):
 
         def ask(method: str, path: str, body: str = "", **fields: str) -> http.client.HTTPResponse:
@@ -121,7 +107,7 @@ def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
 
         assert ask("PROPFIND", f"/{USER}/").status == 207
         assert ask("PUT", f"/{USER}/calendar/a.ics", event("a")).status == 201
-        to = f"https://localhost:{alone.port}/{USER}/calendar/b.ics"
+        to = f"https://{alone.host}:{alone.port}/{USER}/calendar/b.ics"
         assert ask("MOVE", f"/{USER}/calendar/a.ics", Destination=to).status == 201
         etag = ask("GET", f"/feeds/{USER}.ics").headers["ETag"]
         again = ask("GET", f"/feeds/{USER}.ics", **{"If-None-Match": etag})
@@ -139,7 +125,7 @@ def test_slow_clients_hold_nobody_up(alone: Alone) -> None:
                 if number % 3 == 2:
                     slow.sendall(b"x\r\n\r\nPUT /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
             stack.enter_context(slow)
-        with closing(alone.https()) as connection:
+        with closing(alone.connection()) as connection:
             assert options(connection) == 200
         # The last of them, which has sent half a header, is let go.
         until(lambda: ended(slow))
@@ -154,7 +140,7 @@ def ended(connection: socket.socket) -> bool:
 
 
 def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(tmp_path: Path) -> None:
-    with closing(Alone(tmp_path / "server")) as alone, closing(alone.https()) as kept:
+    with closing(Alone(tmp_path / "server")) as alone, closing(alone.connection()) as kept:
         assert options(kept) == 200
         before = alone.shown()
         (tmp_path / "new").mkdir()
@@ -171,7 +157,7 @@ def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(tmp_path: P
 def test_a_reload_takes_the_new_configuration_and_drops_no_request(tmp_path: Path) -> None:
     with closing(Alone(tmp_path / "server")) as alone:
         body = event("slow").encode()
-        with closing(alone.https()) as slow:
+        with closing(alone.connection()) as slow:
             slow.putrequest("PUT", f"/{USER}/calendar/slow.ics")
             slow.putheader("Authorization", basic(USER, PASSWORD))
             slow.putheader("Content-Length", str(len(body)))
@@ -196,7 +182,7 @@ def test_a_reload_takes_the_new_configuration_and_drops_no_request(tmp_path: Pat
 
 def challenge(alone: Alone) -> str:
     """What a request without a login is asked for."""
-    with closing(alone.https()) as connection:
+    with closing(alone.connection()) as connection:
         connection.request("PROPFIND", "/")
         answer = connection.getresponse()
         answer.read()

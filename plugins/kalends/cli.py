@@ -17,6 +17,7 @@ from kalends import (
     configuration,
     demo,
     feedcommand,
+    opening,
     serving,
     transfercommand,
     usercommand,
@@ -91,7 +92,7 @@ def _serve(given: argparse.Namespace) -> int:
     listeners: list[socket.socket] = []
 
     def first(built: assembly.Assembly) -> None:
-        listeners.extend(serving.open_listeners(built.settings))
+        listeners.extend(opening.open_listeners(built.settings))
         built.require_readable()
 
     # Whatever is wrong is said here, once, before the first worker starts.

@@ -16,7 +16,7 @@ from radicale.log import REMOVE_TRACEBACK_FILTER
 
 from kalends import accesslog, logs
 from kalends.errors import ConfigurationError
-from kalends.settings import FILES, OPTIONS, Settings
+from kalends.settings import FILES, OPTIONS, Settings, ports
 
 # What Radicale calls the source of an option that no file names.
 _DEFAULTS = "default config"
@@ -240,7 +240,7 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
     feeds = get("kalends", "feeds")
     folder = needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
     tls = bool(get("server", "ssl"))
-    why = _refusal_of_feeds_hosts(configuration, has_feeds=bool(feeds), tls=tls)
+    why = _refusal_of_feeds_hosts(configuration, has_feeds=bool(feeds))
     if why:
         line = _line(text, "kalends", "feeds_hosts")
         raise ConfigurationError(str(path), f"[kalends] feeds_hosts {why}", line)
@@ -284,29 +284,17 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
 
 def _require_own_ports(path: Path, text: str, configuration: Configuration) -> None:
     """See that what is for the administrator alone has ports that nothing else has."""
-    wanted, hosts, feeds = (
-        {host.rpartition(":")[2]: section for host in configuration.get(section, name)}
-        for section, name in (
-            ("kalends", "admin_hosts"),
-            ("server", "hosts"),
-            ("kalends", "feeds_hosts"),
-        )
-    )
-    both = wanted.keys() & (hosts.keys() | feeds.keys())
+    others = (*configuration.get("server", "hosts"), *configuration.get("kalends", "feeds_hosts"))
+    both = ports(configuration.get("kalends", "admin_hosts")) & ports(others)
     if both:
         why = f"[kalends] admin_hosts needs another port than {min(both)}, which others have"
         raise ConfigurationError(str(path), why, _line(text, "kalends", "admin_hosts"))
 
 
-def _refusal_of_feeds_hosts(
-    configuration: Configuration, *, has_feeds: bool, tls: bool
-) -> str | None:
+def _refusal_of_feeds_hosts(configuration: Configuration, *, has_feeds: bool) -> str | None:
     """Why there can be no second listener as it is asked for; None if there can."""
     wanted = configuration.get("kalends", "feeds_hosts")
     if wanted and not has_feeds:
         return "offers nothing, since [kalends] feeds names no definitions"
-    if wanted and tls:
-        return "goes with the TLS of a web server in front, not with [server] ssl"
-    ports = {host.rpartition(":")[2] for host in configuration.get("server", "hosts")}
-    both = ports & {host.rpartition(":")[2] for host in wanted}
+    both = ports(configuration.get("server", "hosts")) & ports(wanted)
     return f"needs another port than {min(both)}, which [server] hosts has" if both else None

@@ -12,12 +12,11 @@ from kalends.caldav.answers import as_answer, failed
 from kalends.caldav.application import Application
 from kalends.directories import other_directories
 from kalends.errors import StoreFullError, StoreUnavailableError
-from kalends.feedslistener import FeedsListener, came_for_feeds
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
 from kalends.htauth.schemes import ELSEWHERE
 from kalends.icsfeed.admission import PREFIX
 from kalends.icsfeed.http import ROBOTS, nothing_here, robots
-from kalends.listeners import came_by
+from kalends.listeners import ROLE_KEY, Role
 from kalends.proxies import App, Environ, StartResponse, TrustedProxies
 from kalends.requestids import RequestIds
 from kalends.store.engine import open_database
@@ -62,18 +61,20 @@ class Served:
         self._behind_plain_login = self._login.in_front_of(
             self._dispatch, self._needs_login, without_tls=True
         )
-        believing = TrustedProxies(
+        self._roles = settings.roles
+        self._believing: App = TrustedProxies(
             RequestIds(self._or_later), settings.trusted_proxies, settings.prefix
         )
-        self._outermost: App = FeedsListener(believing, settings.feeds_ports)
         self._admin: App = nothing_here
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         self.start()
-        if came_by(environ, self._assembly.settings.admin_ports):
+        role = self._roles.of_request(environ)
+        if role is Role.ADMIN:
             return self._admin(environ, start_response)
-        return self._outermost(environ, start_response)
+        environ[ROLE_KEY] = role
+        return self._believing(environ, start_response)
 
     @property
     def assembly(self) -> Assembly:
@@ -123,7 +124,7 @@ class Served:
         """Let requests log in; what some programs send to a secret address is no login."""
         if environ.get("PATH_INFO", "") in _ADMINISTRATORS:
             return nothing_here(environ, start_response)
-        for_feeds = came_for_feeds(environ)
+        for_feeds = environ[ROLE_KEY] is Role.FEEDS
         if self._feeds:
             path = environ.get("PATH_INFO", "")
             if for_feeds and not path.startswith(PREFIX):

@@ -5,19 +5,16 @@ Why gunicorn: see "The HTTP server" in ``plugins/README.md``.
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import re
 import shutil
 import socket
-import ssl
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
@@ -25,10 +22,10 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from kalends import accesslog, assembly, configuration, wsgi
-from kalends.errors import ConfigurationError, KalendsError
+from kalends.errors import KalendsError
 from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
-from kalends.httpserver.tls import Certificate
+from kalends.opening import BACKLOG, require_certificate, wait_for
 from kalends.proxies import REQUEST_ID_KEY
 from kalends.settings import Settings
 from kalends.worker import BoundedWorker
@@ -44,7 +41,6 @@ GRACEFUL_SECONDS = 20
 KEEP_ALIVE_SECONDS = 75
 """How long a connection without a request is kept: longer than proxies keep theirs."""
 
-_BACKLOG = 1024
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _CONNECTIONS = 1000
 _SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
@@ -124,6 +120,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
         BoundedWorker.shares = Shares()
+        BoundedWorker.roles = settings.roles
         super().__init__()
 
     def load_config(self) -> None:
@@ -143,7 +140,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             # A worker whose main loop stands still for so long is replaced.
             "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
-            "backlog": _BACKLOG,
+            "backlog": BACKLOG,
             "logger_class": AccessLogger,
             "post_worker_init": self._worker_ready,
             "child_exit": _worker_gone,
@@ -193,12 +190,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             os.read(self._first, 1)
         except BlockingIOError:
             return
-        address = worker.sockets[0].getsockname()
-        tls = self._settings.certificate is not None
-        threading.Thread(target=self._tell, args=(address, tls), daemon=True).start()
+        threading.Thread(target=self._tell, args=worker.main_address(), daemon=True).start()
 
     def _tell(self, address: Any, tls: bool) -> None:
-        url = _answers(address, tls)
+        url = wait_for(address, tls)
         sys.stdout.write(f"Kalends serves {url}\n{self._announce(url)}")
         sys.stdout.flush()
 
@@ -207,116 +202,13 @@ def _worker_gone(_server: Any, worker: Any) -> None:
     BoundedWorker.shares.leave(worker.age)
 
 
-def open_listeners(settings: Settings) -> list[socket.socket]:
-    """Open what ``[server] hosts``, ``[kalends] feeds_hosts`` and ``admin_hosts`` name.
-
-    Nothing is opened if systemd has opened sockets for us.
-
-    Raises:
-        ConfigurationError: an address is taken or is not ours, or the certificate cannot be used.
-    """
-    opened: list[socket.socket] = []
-    require_certificate(settings)
-    if os.environ.get("LISTEN_FDS"):
-        return opened
-    for host in (*settings.hosts, *settings.feeds_hosts, *settings.admin_hosts):
-        try:
-            opened.append(_listen(host))
-        except OSError as error:
-            for listener in opened:
-                listener.close()
-            why = f"cannot listen on {host}: {error.strerror or error}"
-            raise ConfigurationError(str(settings.path), why) from None
-    return opened
-
-
-def require_certificate(settings: Settings) -> None:
-    """See to it that the certificate, if there is to be one, can be used.
-
-    Raises:
-        ConfigurationError: it cannot.
-    """
-    if settings.certificate and settings.key:
-        try:
-            Certificate(settings.certificate, settings.key)
-        except OSError as error:
-            why = f"cannot be used with its key: {error.strerror or error}"
-            raise ConfigurationError(str(settings.certificate), why) from None
-
-
-def _listen(host: str) -> socket.socket:
-    if host.startswith("unix:"):
-        path = Path(host.removeprefix("unix:"))
-        if path.is_socket():
-            if _is_served(path):
-                raise OSError(0, "another server answers there")
-            path.unlink()
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        path.chmod(0o660)
-    else:
-        name, _, port = host.rpartition(":")
-        family, _, _, _, address = socket.getaddrinfo(
-            name.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        listener.bind(address)
-    listener.listen(_BACKLOG)
-    return listener
-
-
-def _is_served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
-
-
-def _answers(address: Any, tls: bool) -> str:
-    """Wait until the server answers at ``address``; return that address for a person."""
-    if isinstance(address, str):
-        connection: http.client.HTTPConnection = _UnixConnection(address)
-        url = f"unix:{address}"
-    else:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
-        connection = (
-            http.client.HTTPSConnection(host, address[1], context=_unverified())
-            if tls
-            else http.client.HTTPConnection(host, address[1])
-        )
-        shown = f"[{address[0]}]" if ":" in address[0] else address[0]
-        url = f"http{'s' if tls else ''}://{shown}:{address[1]}/"
-    connection.request("OPTIONS", "/", headers={"Connection": "close"})
-    connection.getresponse().read()
-    connection.close()
-    return url
-
-
-def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is our own certificate, for another name
-    return context
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self._path)
-
-
 def serve(
     settings: Settings, listeners: Sequence[socket.socket], announce: Callable[[str], str]
 ) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
 
     Args:
-        listeners: from ``open_listeners``.
+        listeners: from ``opening.open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
     with _folder_of_metrics(settings):

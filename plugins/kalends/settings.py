@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
+
+from kalends.listeners import Roles
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
 """Who stands in front: a network (of one address, mostly), or whoever has the Unix socket."""
@@ -104,14 +106,9 @@ class Settings:
     key: Path | None
 
     @property
-    def feeds_ports(self) -> frozenset[int]:
-        """The ports of ``feeds_hosts``."""
-        return frozenset(int(_port(host)) for host in self.feeds_hosts)
-
-    @property
-    def admin_ports(self) -> frozenset[str]:
-        """The ports of ``admin_hosts``."""
-        return frozenset(_port(host) for host in self.admin_hosts)
+    def roles(self) -> Roles:
+        """What the listeners are for."""
+        return Roles(ports(self.feeds_hosts), ports(self.admin_hosts))
 
     @property
     def own_folder(self) -> Path | None:
@@ -147,7 +144,7 @@ def tcp_listeners(value: object) -> tuple[str, ...]:
     """
     found = listeners(value) if value else ()
     for part in found:
-        if part.startswith("unix:") or _port(part) == "0":
+        if not ports([part]) - {0}:
             raise ValueError(f"{part!r} has no port that tells it from others")
     return found
 
@@ -164,8 +161,9 @@ def log_format(value: object) -> str:
     return found
 
 
-def _port(listener: str) -> str:
-    return listener.rpartition(":")[2]
+def ports(hosts: Iterable[str]) -> frozenset[int]:
+    """The TCP ports among addresses to listen on."""
+    return frozenset(int(x.rpartition(":")[2]) for x in hosts if not x.startswith("unix:"))
 
 
 def proxies(value: object) -> frozenset[Proxy]:

@@ -8,13 +8,14 @@ import resource
 import select
 import time
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from gunicorn.workers.base import Worker
 
-from kalends.httpserver.service import Limits, Service
+from kalends.httpserver.service import Limits, Listener, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
+from kalends.listeners import Role, Roles
 
 LINGER_SECONDS = 0.5
 """How long a stopping worker keeps idle connections: a request may be on its way already."""
@@ -29,6 +30,9 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     shares: ClassVar[Shares]
     """Made before the workers start."""
 
+    roles: ClassVar[Roles]
+    """What the listeners are for; it stays as it was when they were opened."""
+
     def run(self) -> None:
         """Serve until told to stop."""
         _allow_files(4 * self.limits.links)
@@ -36,16 +40,12 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         # of a page of 8,000 events.
         gc.collect()
         gc.freeze()
-        certificate = None
-        if self.cfg.is_ssl:
-            certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
         service = Service(
             self.wsgi,
             self.log,
-            self.sockets,
+            self._listeners(),
             self.limits,
             threads=self.cfg.threads,
-            certificate=certificate,
             shares=self.shares,
             number=self.age,
         )
@@ -56,6 +56,30 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         self._tend(service, waiting)
         service.stop()
         self._see_out(service, waiting)
+
+    def main_address(self) -> tuple[Any, bool]:
+        """The first listener's address that offers all, and whether it has TLS."""
+        addresses = [sock.getsockname() for sock in self.sockets]
+        offering_all = (x for x in addresses if self.roles.of_socket(x) is Role.ALL)
+        address = next(offering_all, addresses[0])
+        return address, self._has_tls(address)
+
+    def _listeners(self) -> list[Listener]:
+        """Where connections come from."""
+        certificate = None
+        if self.cfg.is_ssl:
+            certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
+        found = []
+        for sock in self.sockets:
+            address = sock.getsockname()
+            shown = certificate if self._has_tls(address) else None
+            found.append(Listener(sock, self.roles.of_socket(address), shown))
+        return found
+
+    def _has_tls(self, address: object) -> bool:
+        """Whether a listener shows the certificate: each TCP port of those that offer all."""
+        is_main = self.roles.of_socket(address) is Role.ALL
+        return self.cfg.is_ssl and is_main and isinstance(address, tuple)
 
     def _tend(self, service: Service, waiting: select.poll) -> None:
         tidied = 0.0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from kalends import configuration, serving
+from kalends import configuration, opening, serving
 
 
 class Nothing:
@@ -36,7 +36,7 @@ class EmptyServer(serving.Server):
 def main() -> None:
     """Serve until told to stop."""
     settings = configuration.load(Path(sys.argv[1]))[1]
-    EmptyServer(settings, serving.open_listeners(settings), lambda url: "").run()
+    EmptyServer(settings, opening.open_listeners(settings), lambda url: "").run()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 import bcrypt
 
 from support.process import ReservedPort, ServerDiedError, ServerProcess
+from support.webserver import Certificate
 
 BIN = Path(sys.executable).parent
 REQUEST_SECONDS = 60.0
@@ -175,7 +176,8 @@ class KalendsServer(Server):
     """`kalends serve` with a store, a user file and feed definitions of its own below a folder.
 
     `options` adds to or replaces options of the configuration file, by section. `prefix` stands
-    before the command (`unshare …`); `start=False` writes the files only.
+    before the command (`unshare …`); `start=False` writes the files only; with a `certificate` it
+    speaks TLS.
     """
 
     def __init__(
@@ -187,6 +189,7 @@ class KalendsServer(Server):
         workers: int = 1,
         options: Sections | None = None,
         prefix: tuple[str, ...] = (),
+        certificate: Certificate | None = None,
         start: bool = True,
     ) -> None:
         super().__init__(folder, users)
@@ -194,12 +197,13 @@ class KalendsServer(Server):
         self.feeds_file = folder / "feeds.toml"
         self.feeds_folder = folder / "feeds"
         self.workers = workers
+        self._certificate = certificate
         self.options = options or {}
         self.feeds_file.write_text(feeds)
         self.write_config()
         self.process = ServerProcess(
             [*prefix, str(BIN / "kalends"), "serve", "--config", str(self.config_file)],
-            ready="Kalends serves http://",
+            ready=f"Kalends serves http{'s' if certificate else ''}://",
             folder=folder,
             environment={"PYTHONUNBUFFERED": "1"},
         )
@@ -220,9 +224,20 @@ class KalendsServer(Server):
                 "workers": str(self.workers),
             },
         }
+        if self._certificate:
+            chain, key = str(self._certificate.chain), str(self._certificate.key)
+            sections["server"] |= {"ssl": "True", "certificate": chain, "key": key}
         for name, options in self.options.items():
             sections.setdefault(name, {}).update(options)
         return sections
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a new connection, which `request_on` can use many times."""
+        if self._certificate is None:
+            return super().connection()
+        return http.client.HTTPSConnection(
+            self.host, self.port, timeout=REQUEST_SECONDS, context=self._certificate.trusted()
+        )
 
     def write_config(self) -> None:
         """Write the configuration file anew, from `sections`."""

@@ -6,9 +6,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from kalends.httpserver.messages import Message
-
-LISTENER_KEY = "kalends.listener"
-"""The address that the request came to: ``(host, port, …)``, or the path of a Unix socket."""
+from kalends.listeners import ROLE_KEY, Role
 
 _NAMES_KEPT = 512
 _OF_THE_SERVER = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": None}
@@ -17,12 +15,15 @@ _OF_THE_CONNECTION = frozenset({"HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_T
 _keys: dict[bytes, str | None] = {}
 
 
-def connection_environ(client: Any, listener: Any, scheme: str, errors: Any) -> dict[str, Any]:
+def connection_environ(
+    client: Any, listener: Any, role: Role, scheme: str, errors: Any
+) -> dict[str, Any]:
     """What is the same for all requests of a connection.
 
     Args:
         client: the other end's address; of a Unix socket it is empty.
         listener: the address of the socket that took the connection.
+        role: what that socket is for.
     """
     environ: dict[str, Any] = {
         "SCRIPT_NAME": "",
@@ -37,7 +38,7 @@ def connection_environ(client: Any, listener: Any, scheme: str, errors: Any) -> 
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
         "wsgi.input_terminated": True,
-        LISTENER_KEY: listener,
+        ROLE_KEY: role,
     }
     if isinstance(client, tuple):
         environ["REMOTE_PORT"] = str(client[1])

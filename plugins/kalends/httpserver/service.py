@@ -20,6 +20,7 @@ from kalends.httpserver.links import Link, Phase
 from kalends.httpserver.messages import Message, MessageReader, RefusedError
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
+from kalends.listeners import Role
 
 _log = logging.getLogger("kalends.server")
 
@@ -56,12 +57,26 @@ class Limits:
     links: int
 
 
+@dataclass(frozen=True)
+class Listener:
+    """A socket that listens.
+
+    Attributes:
+        role: what it is for.
+        certificate: what it shows to its clients, or None for plain http.
+    """
+
+    socket: socket.socket
+    role: Role
+    certificate: Certificate | None
+
+
 class Service:
     """The connections of one worker process.
 
     Args:
         app: the WSGI application.
-        listeners: sockets that listen.
+        listeners: where connections come from.
         threads: how many requests are worked at, at a time.
         number: the worker's, among those that share ``shares``.
     """
@@ -70,22 +85,20 @@ class Service:
         self,
         app: App,
         log: AccessLog,
-        listeners: Sequence[socket.socket],
+        listeners: Sequence[Listener],
         limits: Limits,
         *,
         threads: int,
-        certificate: Certificate | None,
         shares: Shares,
         number: int,
     ) -> None:
         self._app = app
         self._access_log = log
         self._limits = limits
-        self._certificate = certificate
         self._shares = shares
         self._number = number
         self._links: dict[int, Link] = {}
-        self._listeners = {listener.fileno(): listener for listener in listeners}
+        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._shy: dict[int, float] = {}
         self._patient = True
         self._alive = True
@@ -97,7 +110,7 @@ class Service:
         """Begin to accept connections."""
         self._shares.tell(self._number, 0)
         for fd, listener in self._listeners.items():
-            listener.setblocking(False)
+            listener.socket.setblocking(False)
             self._epoll.register(fd, select.EPOLLIN | _ONCE)
         self._crew.start()
 
@@ -167,7 +180,7 @@ class Service:
         else:
             self._part_from(fd, link)
 
-    def _accept(self, fd: int, listener: socket.socket) -> None:
+    def _accept(self, fd: int, listener: Listener) -> None:
         if not self._alive:
             return
         if self._patient and self._shares.has_most(len(self._links)):
@@ -175,7 +188,7 @@ class Service:
             return
         self._patient = True
         try:
-            sock, client = listener.accept()
+            sock, client = listener.socket.accept()
             self._welcome(sock, client, listener)
         except BlockingIOError:  # another worker has it
             pass
@@ -191,7 +204,7 @@ class Service:
         self._shy[fd] = time.monotonic() + WATCH_SECONDS
         self._crew.ring()
 
-    def _welcome(self, sock: socket.socket, client: Any, listener: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket, client: Any, listener: Listener) -> None:
         try:
             if len(self._links) >= self._limits.links:
                 self._make_room()
@@ -199,15 +212,16 @@ class Service:
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             scheme = "http"
-            if self._certificate:
+            if listener.certificate:
                 scheme = "https"
-                sock = self._certificate.context().wrap_socket(
+                sock = listener.certificate.context().wrap_socket(
                     sock, server_side=True, do_handshake_on_connect=False
                 )
         except OSError:  # it is gone already
             sock.close()
             return
-        environ = connection_environ(client, listener.getsockname(), scheme, self._errors)
+        address = listener.socket.getsockname()
+        environ = connection_environ(client, address, listener.role, scheme, self._errors)
         link = Link(sock, environ, MessageReader(self._limits.body))
         link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
         self._links[sock.fileno()] = link
