@@ -7,9 +7,8 @@ The keys are those of Apple's *Device Management* documentation: ``TopLevel``, `
 from __future__ import annotations
 
 import plistlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from kalends.accountpage.outside import Outside
@@ -47,32 +46,11 @@ def profile(outside: Outside, user: str, subscriptions: Iterable[Subscription]) 
         subscriptions: what it subscribes to.
     """
     where = uuid5(NAMESPACE_URL, f"{outside.name}:{outside.prefix}/{user}")
-    home = f"/{user}/"
     content = [
-        _payload(
-            where,
-            "com.apple.caldav.account",
-            f"Calendars of {user}",
-            CalDAVAccountDescription=f"Calendars ({outside.name})",
-            CalDAVHostName=_bare(outside.name),
-            CalDAVPort=outside.port,
-            CalDAVUseSSL=outside.secure,
-            CalDAVPrincipalURL=outside.path(home),
-            CalDAVUsername=user,
-        ),
-        _payload(
-            where,
-            "com.apple.carddav.account",
-            f"Contacts of {user}",
-            CardDAVAccountDescription=f"Contacts ({outside.name})",
-            CardDAVHostName=_bare(outside.name),
-            CardDAVPort=outside.port,
-            CardDAVUseSSL=outside.secure,
-            CardDAVPrincipalURL=outside.path(home),
-            CardDAVUsername=user,
-        ),
+        _account(where, outside, user, "CalDAV", "Calendars"),
+        _account(where, outside, user, "CardDAV", "Contacts"),
+        *(_subscribed(where, outside, user, one) for one in subscriptions),
     ]
-    content += [_subscribed(where, outside, user, one) for one in subscriptions]
     whole = {
         "PayloadType": "Configuration",
         "PayloadVersion": 1,
@@ -87,22 +65,39 @@ def profile(outside: Outside, user: str, subscriptions: Iterable[Subscription]) 
     return plistlib.dumps(whole)
 
 
-def _subscribed(where: UUID, outside: Outside, user: str, one: Subscription) -> dict[str, Any]:
-    login = {"SubCalAccountUsername": user} if one.asks else {}
+def _account(where: UUID, outside: Outside, user: str, kind: str, holds: str) -> dict[str, object]:
+    """An account of one kind: Apple begins the same keys with the name of each."""
+    said = {
+        "AccountDescription": f"{holds} ({outside.name})",
+        "HostName": _bare(outside.name),
+        "Port": outside.port,
+        "UseSSL": outside.secure,
+        "PrincipalURL": outside.path(f"/{user}/"),
+        "Username": user,
+    }
     return _payload(
         where,
-        "com.apple.subscribedcalendar.account",
-        one.title,
-        of=one.name,
-        SubCalAccountDescription=one.title,
-        # Apple's own programs write the whole address here.
-        SubCalAccountHostName=outside.url(one.path),
-        SubCalAccountUseSSL=outside.secure,
-        **login,
+        f"com.apple.{kind.lower()}.account",
+        f"{holds} of {user}",
+        {f"{kind}{key}": value for key, value in said.items()},
     )
 
 
-def _payload(where: UUID, kind: str, name: str, *, of: str = "", **more: Any) -> dict[str, Any]:
+def _subscribed(where: UUID, outside: Outside, user: str, one: Subscription) -> dict[str, object]:
+    said = {
+        "SubCalAccountDescription": one.title,
+        # Apple's own programs write the whole address here.
+        "SubCalAccountHostName": outside.url(one.path),
+        "SubCalAccountUseSSL": outside.secure,
+    }
+    if one.asks:
+        said["SubCalAccountUsername"] = user
+    return _payload(where, "com.apple.subscribedcalendar.account", one.title, said, of=one.name)
+
+
+def _payload(
+    where: UUID, kind: str, name: str, said: Mapping[str, object], *, of: str = ""
+) -> dict[str, object]:
     own = uuid5(where, f"{kind} {of}")
     return {
         "PayloadType": kind,
@@ -110,7 +105,7 @@ def _payload(where: UUID, kind: str, name: str, *, of: str = "", **more: Any) ->
         "PayloadIdentifier": f"{_identifier(where)}.{own.hex}",
         "PayloadUUID": _written(own),
         "PayloadDisplayName": name,
-        **more,
+        **said,
     }
 
 

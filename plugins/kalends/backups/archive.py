@@ -72,17 +72,7 @@ def write(
         OSError: there is no room, or a file cannot be read.
     """
     digests = {name: _digest(path) for name, path in files.items()}
-    manifest = {
-        "format": _FORMAT,
-        "made": about.made,
-        "version": about.version,
-        "schema": about.schema,
-        "members": {
-            name: {"from": about.members[name], "size": size, "sha256": digest}
-            for name, (size, digest) in digests.items()
-        },
-    }
-    text = json.dumps(manifest, indent=1, sort_keys=True).encode()
+    text = _manifest_text(about, digests)
     temporary = target.with_name(f".{target.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:
@@ -146,6 +136,21 @@ def extract(path: Path, name: str, target: Path) -> None:
                     raise BackupError(f"{path}: {name} in it is damaged")
                 return
     raise BackupError(f"{path}: holds no {name}")
+
+
+def _manifest_text(about: Backup, digests: Mapping[str, tuple[int, str]]) -> bytes:
+    members = {
+        name: {"from": about.members[name], "size": size, "sha256": digest}
+        for name, (size, digest) in digests.items()
+    }
+    manifest = {
+        "format": _FORMAT,
+        "made": about.made,
+        "version": about.version,
+        "schema": about.schema,
+        "members": members,
+    }
+    return json.dumps(manifest, indent=1, sort_keys=True).encode()
 
 
 @contextmanager

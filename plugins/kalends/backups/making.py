@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,21 +57,12 @@ def make(
             copy = Path(folder) / DATABASE
             copies.copy_out(database, copy, lambda done, of: progress("database", done, of))
             files = {DATABASE: copy}
-            came_from = {DATABASE: database.name}
             if not data_only:
-                for name, path in _beside(settings, database):
-                    files[name] = path
-                    came_from[name] = str(path)
+                files |= _beside(settings, database)
+            came_from = {name: str(path) for name, path in files.items()}
+            came_from[DATABASE] = database.name
             about = Backup(f"{moment:%Y-%m-%dT%H:%M:%SZ}", __version__, HEAD, came_from)
-            size = sum(path.stat().st_size for path in files.values())
-            done = 0
-
-            def packed(octets: int) -> None:
-                nonlocal done
-                done += octets
-                progress("packing", done, size)
-
-            archive.write(file, about, files, packed)
+            archive.write(file, about, files, _packing(files, progress))
     except StoreFullError:
         raise BackupError(f"{file.parent}: no room on its disk for a backup") from None
     except OSError as error:
@@ -98,6 +89,19 @@ def keep_newest(folder: Path, number: int) -> list[Path]:
     except OSError as error:
         raise BackupError(f"{error.filename}: {error.strerror}") from None
     return old
+
+
+def _packing(files: Mapping[str, Path], progress: Progress) -> Callable[[int], None]:
+    """Tell of how many octets are packed, when told how many more there are."""
+    size = sum(path.stat().st_size for path in files.values())
+    done = 0
+
+    def packed(octets: int) -> None:
+        nonlocal done
+        done += octets
+        progress("packing", done, size)
+
+    return packed
 
 
 def _beside(settings: Settings, database: Database) -> Iterator[tuple[str, Path]]:
