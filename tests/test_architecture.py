@@ -58,6 +58,7 @@ ROWS = [
         "requestids",
         "errors",
         "atomicfile",
+        "ownership",
         "settings",
         "icaltext",
         "names",

@@ -30,6 +30,7 @@ from kalends.icsfeed.versions import Versions
 from kalends.importing import Imported, import_data
 from kalends.login import Accounts, Agreed, AgreedInFolder, AgreedOnServer, Login, user_directory
 from kalends.names import refusal_of_name
+from kalends.ownership import hand_over
 from kalends.proxies import Environ, StartResponse
 from kalends.settings import Settings
 from kalends.store.deliveries import DeliveryLog
@@ -237,3 +238,14 @@ def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterat
         yield built
     finally:
         database.close()
+        _hand_over(settings, database)
+
+
+def _hand_over(settings: Settings, database: Database) -> None:
+    """See to it that the server can use what a command of root's has made."""
+    if database.folder is not None:
+        hand_over(database.folder, (Path(database.name).name, "nonce."))
+    if settings.nonce_folder is not None:
+        hand_over(settings.nonce_folder, ("nonce.", "kalends.db"))
+    if settings.feeds:
+        hand_over(settings.feeds_folder, deep=True)
