@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalends.httpserver.messages import MessageReader, RefusedError
+from kalends.httpserver.messages import MessageReader
+from kalends.httpserver.room import RefusedError, Room
 from kalends.httpserver.service import Limits, Listener, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
@@ -187,6 +188,26 @@ def test_a_large_body_arrives_whole(run: Callable[..., Running]) -> None:
     body = bytes(range(256)) * (12 << 10)
     head = b"PUT / HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body)
     assert asked(run(echo), head + body).endswith(b"PUT " + body)
+
+
+def test_large_bodies_have_so_much_room_and_small_ones_do_not_need_it(
+    run: Callable[..., Running],
+) -> None:
+    running = run(echo)
+    head = b"PUT / HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    body = b"x" * BODY_LIMIT
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(running.connect()) for _ in range(5)]
+        for one in stalled:
+            one.sendall(head % len(body) + body[:-1])
+        (refused,) = select.select(stalled, [], [], 30)[0]
+        assert until_closed(refused).startswith(b"HTTP/1.1 503 ")
+        assert asked(running, head % 5 + b"small").startswith(b"HTTP/1.1 200 ")
+        stalled.remove(refused)
+        for one in stalled:
+            one.sendall(b"x")
+            assert body in until_closed(one)
+    assert asked(running, head % len(body) + body).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_name_with_an_underscore_is_no_header(run: Callable[..., Running]) -> None:
@@ -416,7 +437,7 @@ def test_requests_are_the_same_however_they_are_cut(
         else:
             octets += b"Content-Length: %d\r\n\r\n" % len(body) + body
     cuts = sorted(data.draw(st.sets(st.integers(0, len(octets)), max_size=12)))
-    reader = MessageReader(BODY_LIMIT)
+    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
     for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True):
         reader.feed(octets[start:end])
     found = []
@@ -430,7 +451,7 @@ def test_requests_are_the_same_however_they_are_cut(
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None:
-    reader = MessageReader(BODY_LIMIT)
+    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
     with contextlib.suppress(RefusedError):
         reader.feed(first)
         reader.feed(second)

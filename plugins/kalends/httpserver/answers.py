@@ -123,6 +123,8 @@ def refusal(status: HTTPStatus) -> bytes:
         f"Content-Length: {len(text)}",
         "Connection: close",
     ]
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        lines.append("Retry-After: 30")
     return _joined(lines) + text
 
 

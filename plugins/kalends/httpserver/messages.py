@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import deque
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -11,22 +10,16 @@ from typing import IO
 
 import httptools
 
+from kalends.httpserver.room import LargeBody, RefusedError, Room
+
 HEAD_LIMIT = 1 << 16
 """The octets that a request line and the header fields may have together."""
 
 TARGET_LIMIT = 8190
 """The octets that a request target may have, as in Apache's LimitRequestLine."""
 
-_IN_MEMORY = 1 << 20
+_IN_MEMORY = 1 << 17
 _UNDERSCORE = b"_"
-
-
-class RefusedError(Exception):
-    """What a client sent is no request that can be served; the connection ends with an answer."""
-
-    def __init__(self, status: HTTPStatus) -> None:
-        self.status = status
-        super().__init__(status.phrase)
 
 
 @dataclass(slots=True)
@@ -39,6 +32,7 @@ class Message:
         fields: names and values of the header; names as they were written.
         length: octets of the body.
         keep_alive: whether the client wants to go on with the connection.
+        large: the body, if it is too large for the memory.
     """
 
     method: str = ""
@@ -48,6 +42,12 @@ class Message:
     body: IO[bytes] | None = None
     length: int = 0
     keep_alive: bool = True
+    large: LargeBody | None = None
+
+    def close(self) -> None:
+        """Let go of the body."""
+        if self.large is not None:
+            self.large.close()
 
 
 class MessageReader:
@@ -55,11 +55,13 @@ class MessageReader:
 
     Args:
         body_limit: the octets that a body may have.
+        room: for large ones.
     """
 
-    def __init__(self, body_limit: int) -> None:
+    def __init__(self, body_limit: int, room: Room) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
+        self._room = room
         self._refused: HTTPStatus | None = None
         self._message = Message()
         self._in_head = False
@@ -146,22 +148,33 @@ class MessageReader:
         message.length += len(data)
         if message.length > self._body_limit:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        if message.body is None and message.length <= _IN_MEMORY:
+        if message.large is None and message.length <= _IN_MEMORY:
             self._pieces.append(data)
             return
-        if message.body is None:
-            message.body = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the request
-            message.body.write(b"".join(self._pieces))
+        try:
+            self._write_large(message, data)
+        except RefusedError as error:
+            message.close()
+            self._refuse(error.status)
+
+    def _write_large(self, message: Message, data: bytes) -> None:
+        if message.large is None:
+            message.large = LargeBody(self._room)
+            message.large.write(b"".join(self._pieces))
             self._pieces = []
-        message.body.write(data)
+        message.large.write(data)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         message = self._message
-        if message.body is None:
+        if message.large is None:
             message.body = BytesIO(b"".join(self._pieces))
         else:
-            message.body.seek(0)
+            try:
+                message.large.rewind()
+            except RefusedError as error:
+                self._refuse(error.status)
+            message.body = message.large.file
         self._pieces = []
         self.is_within = self.is_in_body = False
         self.whole.append(message)
@@ -169,8 +182,7 @@ class MessageReader:
     def close(self) -> None:
         """Let go of what is there of bodies."""
         for message in (self._message, *self.whole):
-            if message.body is not None:
-                message.body.close()
+            message.close()
         self.whole.clear()
 
     def _look_at_host(self, _value: bytes) -> None:

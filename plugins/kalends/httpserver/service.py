@@ -17,7 +17,8 @@ from kalends.httpserver.answers import Answer
 from kalends.httpserver.crew import WATCH_SECONDS, Crew
 from kalends.httpserver.environ import connection_environ, request_environ
 from kalends.httpserver.links import Link, Phase
-from kalends.httpserver.messages import Message, MessageReader, RefusedError
+from kalends.httpserver.messages import Message, MessageReader
+from kalends.httpserver.room import RefusedError, Room
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 from kalends.listeners import Role
@@ -26,6 +27,9 @@ _log = logging.getLogger("kalends.server")
 
 _WHOLE = 10
 """How many times as long as the header the whole request may take, and the whole answer."""
+
+_LARGEST_BODIES = 4
+"""As many of the largest bodies may be on their way at a time."""
 
 _GOODBYE_SECONDS = 2
 _ONCE = select.EPOLLONESHOT
@@ -95,6 +99,7 @@ class Service:
         self._app = app
         self._access_log = log
         self._limits = limits
+        self._room = Room(limits.body * _LARGEST_BODIES)
         self._shares = shares
         self._number = number
         self._links: dict[int, Link] = {}
@@ -222,7 +227,7 @@ class Service:
             return
         address = listener.socket.getsockname()
         environ = connection_environ(client, address, listener.role, scheme, self._errors)
-        link = Link(sock, environ, MessageReader(self._limits.body))
+        link = Link(sock, environ, MessageReader(self._limits.body, self._room))
         link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
         self._links[sock.fileno()] = link
         self._shares.tell(self._number, len(self._links))
@@ -309,8 +314,7 @@ class Service:
             try:
                 self._access_log.access(answer, message, environ, timedelta(seconds=seconds))
             finally:
-                if message.body:
-                    message.body.close()
+                message.close()
                 if hasattr(body, "close"):
                     body.close()
 
