@@ -23,6 +23,7 @@ ROWS = [
     {
         "checking",
         "checkfiles",
+        "checktls",
         "condition",
         "demo",
         "backupcommand",

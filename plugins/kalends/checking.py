@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from kalends import checkfiles, configuration
+from kalends import checkfiles, checktls, configuration
 from kalends.assembly import Assembly
 from kalends.errors import KalendsError, SchemaVersionError
 from kalends.icsfeed import remotes
@@ -40,6 +40,7 @@ def problems(config: Path) -> Iterator[str]:
         yield from _group_problems(built)
         yield from _feed_problems(built)
         yield from checkfiles.problems(built)
+        yield from checktls.problems(settings)
         if database.exists():
             yield from _store_problems(built)
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kalends.errors import ConfigurationError
-from kalends.httpserver.tls import Certificate
+from kalends.httpserver.tls import require_usable
 from kalends.settings import Settings
 
 BACKLOG = 1024
@@ -47,11 +47,7 @@ def require_certificate(settings: Settings) -> None:
         ConfigurationError: it cannot.
     """
     if settings.certificate and settings.key:
-        try:
-            Certificate(settings.certificate, settings.key)
-        except OSError as error:
-            why = f"cannot be used with its key: {error.strerror or error}"
-            raise ConfigurationError(str(settings.certificate), why) from None
+        require_usable(settings.certificate, settings.key)
 
 
 def _listen(host: str) -> socket.socket:

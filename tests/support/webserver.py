@@ -28,10 +28,10 @@ class Certificate:
     key: Path
 
     @classmethod
-    def made_in(cls, folder: Path) -> Certificate:
-        """Let openssl make a new one."""
+    def made_in(cls, folder: Path, days: int = 2) -> Certificate:
+        """Let openssl make a new one, which ends in so many days."""
         made = cls(folder / "server.crt", folder / "server.key")
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)]
         command += ["-subj", "/CN=localhost", "-keyout", str(made.key), "-out", str(made.chain)]
         command += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
         subprocess.run(command, check=True, capture_output=True)

@@ -8,7 +8,15 @@ import ssl
 import threading
 from pathlib import Path
 
+from kalends.errors import ConfigurationError
+
 _log = logging.getLogger("kalends.server")
+
+# What OpenSSL calls what can be wrong, for people.
+_REASONS = {
+    "KEY_VALUES_MISMATCH": "it belongs to another certificate",
+    "PEM_LIB": "one of the two is not in PEM, or not whole",
+}
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
@@ -52,3 +60,23 @@ class Certificate:
         context.set_alpn_protocols(["http/1.1"])
         context.load_cert_chain(self._chain, self._key)
         return context
+
+
+def require_usable(chain: Path, key: Path) -> None:
+    """See to it that a certificate chain and its key can be used.
+
+    Raises:
+        ConfigurationError: one cannot be read, or they do not fit each other.
+    """
+    for path in (chain, key):
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise ConfigurationError(str(path), f"cannot be read: {error.strerror}") from None
+    try:
+        Certificate(chain, key)
+    except ssl.SSLError as error:
+        reason = _REASONS.get(error.reason, str(error))
+        raise ConfigurationError(
+            str(chain), f"cannot be used with the key {key}: {reason}"
+        ) from None
