@@ -15,7 +15,7 @@ _log = logging.getLogger("kalends.server")
 # What OpenSSL calls what can be wrong, for people.
 _REASONS = {
     "KEY_VALUES_MISMATCH": "it belongs to another certificate",
-    "PEM_LIB": "one of the two is not in PEM, or not whole",
+    None: "one of the two is not in PEM, or not whole",
 }
 
 _Stamp = tuple[tuple[int, int, int], ...]
