@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kalends import assembly, condition
 from kalends.store.engine import open_database
+from support.awaiting import await_that
 from support.installation import Installation, event
 from support.process import ReservedPort
 from support.server import KalendsServer
@@ -57,12 +57,7 @@ class Admin:
         self, ready: Callable[[dict[tuple[str, ...], float]], bool]
     ) -> dict[tuple[str, ...], float]:
         """The numbers, once they are so: a request is counted a moment after its answer."""
-        for _ in range(200):
-            numbers = self.numbers()
-            if ready(numbers):
-                return numbers
-            time.sleep(0.05)
-        raise AssertionError(numbers)
+        return await_that(lambda: found if ready(found := self.numbers()) else None, self.numbers)
 
 
 @pytest.fixture
@@ -150,10 +145,7 @@ def test_numbers_are_of_all_workers_and_outlive_them(served: KalendsServer, port
     first = workers_of(served)
     for pid in first:
         os.kill(pid, signal.SIGKILL)
-    for _ in range(400):
-        if (now := workers_of(served)) and len(now) == 2 and not set(now) & set(first):
-            break
-        time.sleep(0.05)
+    await_that(lambda: len(now := workers_of(served)) == 2 and not set(now) & set(first))
     path = "/alice/calendar/last.ics"
     assert served.request("PUT", path, user="alice", body=event("last")).status == 201
     admin.until(lambda n: n.get(put) == 21)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import ssl
 import subprocess
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from support.awaiting import await_that
 from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.digestclients import A_GOOD_DAY, XML, Curl, CurlBasic, Requests, a_day, opened
@@ -266,10 +266,8 @@ def test_no_log_tells_a_secret_address(front: Deployed, kalends: Behind) -> None
     ask(front, "GET", f"{front.prefix}/feeds//s/{secret}/family.ics")
     ask(front, "GET", f"{front.prefix}/feeds/%73/{secret}/family.ics")
     assert ask(front, "GET", f"{front.prefix}/feeds/open.ics").status_code == 200
-    until = time.monotonic() + 20
-    while "/feeds/open.ics" not in front.access():
-        assert time.monotonic() < until, front.access()
-        time.sleep(0.05)  # a line is written after its answer
+    # A line is written after its answer.
+    await_that(lambda: "/feeds/open.ics" in front.access(), front.access)
     assert "(a secret feed)" in front.access()
     for log in (front.access(), front.error_log(), kalends.log):
         assert secret not in log
@@ -281,11 +279,7 @@ def test_a_renewed_certificate_is_shown(front: Deployed, tmp_path: Path) -> None
     renewed.chain.replace(front.certificate.chain)
     renewed.key.replace(front.certificate.key)
     front.reload()
-    until = time.monotonic() + 20
-    while (status := status_trusting_only_the_renewed(front)) is None:
-        assert time.monotonic() < until, "the old certificate is still shown"
-        time.sleep(0.1)  # the web server tells nobody when it has taken over
-    assert status == b"200"
+    assert await_that(lambda: status_trusting_only_the_renewed(front)) == b"200"
 
 
 def status_trusting_only_the_renewed(front: Deployed) -> bytes | None:

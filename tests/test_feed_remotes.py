@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from kalends.store.deliveries import DeliveryLog
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
 from support.apache import RealApache, dav
+from support.awaiting import await_that
 from support.installation import Client, Installation, event
 from support.server import htdigest_line, htpasswd_line
 from support.webserver import Certificate
@@ -31,14 +32,6 @@ calendars = ["alice/*"]
 access = "login"
 publish = ["family.ics", "{url}dav/family.ics"]
 """
-
-
-def await_that(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for what a thread does by itself, with nobody to tell when it is done."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.05)
 
 
 class Target:
@@ -124,7 +117,7 @@ def test_a_feed_follows_on_another_server(
         with installation.client() as client:
             for text in (b"First", b"Second"):
                 client("PUT", "/alice/calendar/a.ics", event("a", summary=text.decode()))
-                await_that(lambda text=text: target.shows(text))  # type: ignore[misc] # bound now
+                await_that(partial(target.shows, text))
                 assert target.file.read_bytes() == client("GET", "/feeds/family.ics").body
         # The challenge was answered before anything was sent for nothing.
         assert set(target.answered("PUT")) <= {201, 204}

@@ -7,13 +7,13 @@ import os
 import signal
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from support.awaiting import await_that
 from support.process import ReservedPort
 from support.server import BIN, KalendsServer
 from support.webserver import Certificate
@@ -97,10 +97,9 @@ def test_sockets_of_systemd_have_their_roles_too(three: Three) -> None:
     three.process.ready = "Listening on"
     three.start()
     assert_each_has_its_own(three)
-    until = time.monotonic() + _SECONDS
-    while f"Kalends serves https://127.0.0.1:{three.port}/" not in three.log:
-        assert time.monotonic() < until, three.log
-        time.sleep(0.05)  # the line comes from another process
+    # The line comes from another process.
+    serves = f"Kalends serves https://127.0.0.1:{three.port}/"
+    await_that(lambda: serves in three.log, lambda: three.log)
 
 
 def test_a_listener_keeps_its_role_until_a_restart(three: Three) -> None:
@@ -110,10 +109,7 @@ def test_a_listener_keeps_its_role_until_a_restart(three: Three) -> None:
     three.options["auth"] = {"realm": "another"}
     three.write_config()
     os.kill(three.process.pid, signal.SIGHUP)
-    until = time.monotonic() + _SECONDS
-    while "another" not in three.request("PROPFIND", "/").headers["WWW-Authenticate"]:
-        assert time.monotonic() < until, "it was not read again"
-        time.sleep(0.05)  # nobody tells when the new workers have taken over
+    await_that(lambda: "another" in three.request("PROPFIND", "/").headers["WWW-Authenticate"])
     for port in (three.feeds.number, three.admin.number):
         assert three.plain(port, f"/{USER}/") == 404
 

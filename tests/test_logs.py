@@ -7,13 +7,13 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.awaiting import await_that
 from support.installation import event
 from support.server import BIN, KalendsServer, Sections
 
@@ -114,11 +114,9 @@ def test_files_that_are_renamed_while_it_serves_are_begun_anew(
     def wrong() -> str:
         answer = server.request("PROPFIND", "/alice/", user="alice", password="wrong")
         name = str(answer.headers["X-Request-ID"])
-        for _ in range(200):  # the line is written when the client has its answer
-            if access.exists() and name in access.read_text():
-                return name
-            time.sleep(0.02)
-        raise AssertionError(name)
+        # The line is written when the client has its answer.
+        await_that(lambda: access.exists() and name in access.read_text(), lambda: name)
+        return name
 
     first = wrong()
     assert {path.stat().st_mode & 0o777 for path in (log, access)} == {0o640}

@@ -9,14 +9,14 @@ import signal
 import socket
 import ssl
 import subprocess
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
+from support.awaiting import await_that
 from support.digestclients import A_GOOD_DAY, CLIENTS, a_day, opened
 from support.process import ReservedPort, ServerProcess
 from support.samples import event
@@ -72,14 +72,6 @@ def options(connection: http.client.HTTPConnection) -> int:
     return answer.status
 
 
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for what another process does, of which nobody tells us."""
-    deadline = time.monotonic() + _SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it has not happened"
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
     with closing(Alone(tmp_path_factory.mktemp("alone") / "server", timeout="1")) as running:
@@ -128,7 +120,7 @@ def test_slow_clients_hold_nobody_up(alone: Alone) -> None:
         with closing(alone.connection()) as connection:
             assert options(connection) == 200
         # The last of them, which has sent half a header, is let go.
-        until(lambda: ended(slow))
+        await_that(lambda: ended(slow))
 
 
 def ended(connection: socket.socket) -> bool:
@@ -166,14 +158,14 @@ def test_a_reload_takes_the_new_configuration_and_drops_no_request(tmp_path: Pat
             alone.options["auth"]["schemes"] = "basic"
             alone.write_config()
             os.kill(alone.process.pid, signal.SIGHUP)
-            until(lambda: "another" in challenge(alone))
+            await_that(lambda: "another" in challenge(alone))
             slow.send(body[20:])
             assert slow.getresponse().status == 201
         # What cannot be used changes nothing.
         alone.options["auth"]["schemes"] = "nonsense"
         alone.write_config()
         os.kill(alone.process.pid, signal.SIGHUP)
-        until(lambda: "not reloaded" in alone.log)
+        await_that(lambda: "not reloaded" in alone.log)
         assert "another" in challenge(alone)
         assert "config.ini" in alone.log
         assert "Traceback" not in alone.log

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import requests
 from requests.auth import HTTPDigestAuth
 
 from support.apache import RealApache, dav
+from support.awaiting import await_that
 from support.cluster import Cluster
 from support.postgres import PostgresServer
 from support.samples import event
@@ -37,14 +38,6 @@ SYNC = (
     '<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><sync-level>1</sync-level>'
     "<prop><getetag/></prop></sync-collection>"
 )
-
-
-def await_that(holds: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for what another process does by itself, and tells nobody of."""
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it did not happen"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +192,12 @@ def test_each_host_publishes_its_own_file_and_one_of_them_pushes(
         return path.exists() and text in path.read_bytes()
 
     for path in (*files, there):
-        await_that(lambda path=path: shows(path, b"Published everywhere"))  # type: ignore[misc]
+        await_that(partial(shows, path, b"Published everywhere"))
     await_that(lambda: pushes() > before)  # Apache logs a request after its file is in place
     pushed = pushes()
     put(cluster, "alice", "published", "Published once more")
     for path in (*files, there):
-        await_that(lambda path=path: shows(path, b"Published once more"))  # type: ignore[misc]
+        await_that(partial(shows, path, b"Published once more"))
     assert files[0].read_bytes() == files[1].read_bytes() == there.read_bytes()
     # By now both hosts have seen that nothing is left to do: each has written its own file.
     await_that(lambda: pushes() > pushed)

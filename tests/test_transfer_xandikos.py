@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import http.client
-import socket
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kalends.cli import main
+from support.awaiting import await_that, listens
 from support.installation import Installation, event
 from support.process import ReservedPort, ServerProcess
 from support.samples import card
@@ -39,16 +38,7 @@ class Xandikos:
             environment={"PYTHONUNBUFFERED": "1", "XDG_DATA_HOME": str(folder)},
         )
         self._process.start()
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(600):  # it says that it listens a moment before it does
-            try:
-                socket.create_connection(("127.0.0.1", self._port.number)).close()
-            except ConnectionRefusedError:
-                time.sleep(0.05)
-            else:
-                return
+        await_that(lambda: listens(self._port.number))
 
     def ask(self, method: str, path: str, body: bytes | str = b"", type_: str = XML) -> bytes:
         """Send one request; return the body of its answer."""

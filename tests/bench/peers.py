@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import socket
 import subprocess
 import sys
-import time
 import venv
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench.events import Event
-from support.process import ReservedPort, ServerDiedError, ServerProcess
+from support.awaiting import await_that, listens
+from support.process import ReservedPort, ServerProcess
 from support.server import BIN, basic, htpasswd_line, ini
 
 CACHE = Path(__file__).resolve().parents[2] / ".venv-bench"
@@ -86,12 +84,7 @@ class Peer:
             environment={"PYTHONUNBUFFERED": "1"},
         )
         self.process.start()
-        for _ in range(600):  # Xandikos says that it listens a moment before it does
-            with contextlib.suppress(ConnectionRefusedError):
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            time.sleep(0.05)
-        raise ServerDiedError(f"{self.name} does not listen; it printed:\n{self.process.log}")
+        await_that(lambda: listens(self.port), lambda: f"{self.name}:\n{self.process.log}")
 
     def stop(self) -> None:
         """End it; nothing of its store is kept."""

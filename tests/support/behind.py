@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.awaiting import await_that
 from support.deployment import Place
 from support.samples import event
 from support.server import BIN, REALM, KalendsServer, Sections, htdigest_line
@@ -31,7 +31,6 @@ calendars = ["*/*"]
 access = "secret"
 publish = ["family.ics"]
 """
-_PUBLISHED_SECONDS = 30.0
 
 
 class Behind(KalendsServer):
@@ -104,10 +103,7 @@ class Behind(KalendsServer):
             *("public/open.ics", "login/house.ics", f"owner/{user}/mine.ics"),
             f"s/{self.secret}/family.ics",
         ]
-        until = time.monotonic() + _PUBLISHED_SECONDS
-        while not all("UID:p" in _text(self.feeds_folder / name) for name in wanted):
-            assert time.monotonic() < until, "the feeds are not published"
-            time.sleep(0.05)  # another process publishes; nobody tells us
+        await_that(lambda: all("UID:p" in _text(self.feeds_folder / name) for name in wanted))
 
     def close(self) -> None:
         """Stop it for good."""
