@@ -16,6 +16,18 @@ from kalends.store.schema import HEAD
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "plugins" / "kalends"
 
+RADICALE_SHELLS = {
+    "auth",
+    "rights",
+    "storage",
+    "collection",
+    "items",
+    "web",
+    "configuration",
+    "directories",
+    "caldav",
+}
+
 # From the top down; a module imports from rows below its own, and within its own part.
 ROWS = [
     {"wsgi", "cli", "serving", "opening"},
@@ -33,17 +45,7 @@ ROWS = [
     },
     {"layers"},
     {"assembly"},
-    {
-        "auth",
-        "rights",
-        "storage",
-        "collection",
-        "items",
-        "web",
-        "configuration",
-        "directories",
-        "caldav",
-    },
+    RADICALE_SHELLS,
     {"accountpage"},
     {"feedpage"},
     {"importing", "transfer", "backups", "login", "accounts", "removal"},
@@ -70,17 +72,6 @@ ROWS = [
 ]
 # These stand beside one another: what one needs of another comes at assembly.
 APART = {"htauth", "store", "icsfeed"}
-RADICALE_SHELLS = {
-    "auth",
-    "rights",
-    "storage",
-    "collection",
-    "items",
-    "web",
-    "configuration",
-    "directories",
-    "caldav",
-}
 
 
 def modules() -> list[Path]:

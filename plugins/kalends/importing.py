@@ -38,35 +38,6 @@ class Imported:
     refused: list[Refused]
 
 
-def import_file(
-    database: Database,
-    path: Path,
-    target: str,
-    *,
-    max_size: int,
-    first: Mapping[str, Mapping[str, str]],
-    done: set[str],
-    progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
-) -> Imported:
-    """Import one file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
-
-    Args:
-        max_size: the largest object, octets.
-        first: the collections that a new home (or a group's place) begins with, by name.
-        done: UIDs that a later file of the same import has brought, to which this one adds its own;
-            so a UID in several files ends as the last of them says, however often it is done.
-        progress: passes objects through and shows how far it has come.
-
-    Raises:
-        ImportTargetError: the target is of another kind than the file.
-        OSError: the file cannot be read.
-    """
-    data = path.read_bytes()
-    return import_data(
-        database, data, path, target, max_size=max_size, first=first, done=done, progress=progress
-    )
-
-
 def import_data(
     database: Database,
     data: bytes,
@@ -78,7 +49,16 @@ def import_data(
     done: set[str],
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> Imported:
-    """Import the octets of a file that is called ``path``; otherwise as `import_file`.
+    """Import a file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
+
+    Args:
+        data: its octets.
+        path: what it is called, for those who are told of what was refused.
+        max_size: the largest object, octets.
+        first: the collections that a new home (or a group's place) begins with, by name.
+        done: UIDs that a later file of the same import has brought, to which this one adds its own;
+            so a UID in several files ends as the last of them says, however often it is done.
+        progress: passes objects through and shows how far it has come.
 
     Raises:
         ImportTargetError: the target is of another kind than the file.

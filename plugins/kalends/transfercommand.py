@@ -13,7 +13,7 @@ from tqdm import tqdm
 from kalends import assembly
 from kalends.calobject import CalendarObject
 from kalends.errors import KalendsError
-from kalends.importing import Imported, import_file
+from kalends.importing import Imported, import_data
 from kalends.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.store.objects import ObjectRow
 from kalends.transfer import apple, plain, radicale, xandikos
@@ -193,8 +193,9 @@ def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str
         return tqdm(found, desc=path.name, unit="object", disable=None, leave=False)
 
     try:
-        return import_file(
+        return import_data(
             built.database,
+            path.read_bytes(),
             path,
             target,
             max_size=settings.max_resource_size,

@@ -15,7 +15,7 @@ from bench.events import Event, calendar_object, new_event
 from bench.peers import PASSWORD, Kalends, Progress
 from bench.wire import Connection
 from kalends import assembly
-from kalends.importing import import_file
+from kalends.importing import import_data
 from support.server import basic, htpasswd_line
 
 EVERYONE = "/feeds/everyone.ics"
@@ -106,16 +106,7 @@ class Site(Kalends):
         with assembly.build(self.folder / "config") as built:
             for name, number, count in tqdm(wanted, desc=self.name, unit="calendar", leave=False):
                 export = self.folder / f"{name}-{number}.ics"
-                with export.open("w", newline="") as file:
-                    file.writelines(event.text for event in _events(name, number, count))
-                import_file(
-                    built.database,
-                    export,
-                    f"{size.users[number]}/{name}",
-                    max_size=built.settings.max_resource_size,
-                    first={},
-                    done=set(),
-                )
+                bring(built, _events(name, number, count), export, f"{size.users[number]}/{name}")
 
     def put(self, connection: Connection, user: str, uid: str, calendar: str = "calendar") -> float:
         """Write a new event into a user's calendar; return the seconds that it took."""
@@ -133,6 +124,21 @@ class Site(Kalends):
         main = self.process.pid
         workers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         return max(map(_private, workers), default=0)
+
+
+def bring(built: assembly.Assembly, events: Iterable[Event], export: Path, target: str) -> None:
+    """Write events to a file and import it, as an administrator does, but in this process."""
+    with export.open("w", newline="") as file:
+        file.writelines(event.text for event in events)
+    import_data(
+        built.database,
+        export.read_bytes(),
+        export,
+        target,
+        max_size=built.settings.max_resource_size,
+        first={},
+        done=set(),
+    )
 
 
 def _events(name: str, number: int, count: int) -> Iterable[Event]:

@@ -14,12 +14,12 @@ from typing import Any
 from tqdm import tqdm
 
 from bench.events import Event, calendar_object, new_event
+from bench.feedsite import bring
 from bench.load import percentile
 from bench.peers import Kalends, Progress
 from bench.targets import markdown, shown, verdict, verdicts
 from bench.wire import Connection
 from kalends import assembly
-from kalends.importing import import_file
 
 MONTH = "/feeds/everyone/?view=month&date=2025-03-01"
 VIEWS = ("month", "week", "day", "agenda")
@@ -42,17 +42,8 @@ class Site(Kalends):
                 dice = random.Random(number)
                 first = number * self.events
                 export = self.folder / "events.ics"
-                with export.open("w", newline="") as file:
-                    for each in range(first, first + self.events):
-                        file.write(calendar_object(each, dice).text)
-                import_file(
-                    built.database,
-                    export,
-                    f"bench/calendar{number:03}",
-                    max_size=built.settings.max_resource_size,
-                    first={},
-                    done=set(),
-                )
+                made = (calendar_object(each, dice) for each in range(first, first + self.events))
+                bring(built, made, export, f"bench/calendar{number:03}")
 
 
 def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:

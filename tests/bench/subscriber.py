@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from bench.wire import Reader, request
@@ -41,64 +40,61 @@ def fetch(port: int, path: str, headers: dict[str, str]) -> Fetched:
     return Fetched(first, whole, reader.status, reader.reply().body)
 
 
-class FileWatch:
+class _Looking:
+    """Looks at something again and again in a thread, for as long as the block, and once more."""
+
+    def __init__(self, tick: float) -> None:
+        self._tick = tick
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def look(self) -> None:
+        """Look once."""
+        raise NotImplementedError
+
+    def _run(self) -> None:
+        is_over = False
+        while not is_over:
+            is_over = self._over.wait(self._tick)
+            self.look()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+class FileWatch(_Looking):
     """Counts how often a file is replaced, for as long as the block."""
 
     def __init__(self, path: Path) -> None:
+        super().__init__(_TICK_SECONDS)
         self._path = path
         self._seen = inode(path)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
         self.replaced = 0
 
-    def _watch(self) -> None:
-        is_over = False
-        while not is_over:
-            is_over = self._over.wait(_TICK_SECONDS)  # and one look more
-            found = inode(self._path)
-            if found != self._seen:
-                self._seen = found
-                self.replaced += 1
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def look(self) -> None:
+        """Count if another file stands there."""
+        found = inode(self._path)
+        if found != self._seen:
+            self._seen = found
+            self.replaced += 1
 
 
-class Sampled:
+class Sampled(_Looking):
     """The most that a measured value comes to, for as long as the block."""
 
     def __init__(self, value: Callable[[], int]) -> None:
+        super().__init__(0.1)
         self._value = value
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
         self.most = 0
 
-    def _sample(self) -> None:
-        while not self._over.wait(0.1):
-            self.most = max(self.most, self._value())
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._over.set()
-        self._thread.join()
+    def look(self) -> None:
+        """Measure."""
+        self.most = max(self.most, self._value())
 
 
 def inode(path: Path) -> int:

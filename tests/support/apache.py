@@ -55,6 +55,25 @@ SSLCertificateKeyFile {certificate.key}
 """
 
 
+def apache_command(file: Path) -> list[str]:
+    """Apache with a configuration file; what it is to do comes behind."""
+    return [shutil.which("apache2") or "/usr/sbin/apache2", "-f", str(file)]
+
+
+def apache_process(file: Path) -> ServerProcess:
+    """Apache in the foreground, in the folder of its configuration file."""
+    command = [*apache_command(file), "-DFOREGROUND"]
+    if os.geteuid() == 0:
+        command = [*_AS_WEB_USER, *command]
+    return ServerProcess(
+        command,
+        ready="resuming normal operations",
+        folder=file.parent,
+        # No compiled modules of another user in the checkout.
+        environment={"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
 class RealApache(WebServer):
     """An Apache in the foreground with its own configuration; no service of the system.
 
@@ -83,17 +102,7 @@ class RealApache(WebServer):
                 config=self._config,
             )
         )
-        program = shutil.which("apache2") or "/usr/sbin/apache2"
-        command = [program, "-f", str(file), "-DFOREGROUND"]
-        if os.geteuid() == 0:
-            command = [*_AS_WEB_USER, *command]
-        return ServerProcess(
-            command,
-            ready="resuming normal operations",
-            folder=self.folder,
-            # No compiled modules of another user in the checkout.
-            environment={"PYTHONDONTWRITEBYTECODE": "1"},
-        )
+        return apache_process(file)
 
 
 def login(user_file: Path, realm: str, *, kind: str = "Basic", require: str = "valid-user") -> str:

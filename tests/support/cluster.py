@@ -7,7 +7,7 @@ import itertools
 from pathlib import Path
 
 from support.deployment import DeployedNginx, Place
-from support.server import Answer, KalendsServer, Sections, basic, with_digest
+from support.server import Answer, KalendsServer, Sections, asked, basic, with_digest
 
 
 class Cluster:
@@ -94,10 +94,7 @@ class Cluster:
         if "Destination" in fields:  # it names the address that this very client uses
             target = "/" + fields["Destination"].split("/", 3)[3]
             fields["Destination"] = f"http://{connection.host}:{connection.port}{target}"
-        payload = body.encode() if isinstance(body, str) else body
-        connection.request(method, path, body=payload, headers=fields)
-        response = connection.getresponse()
-        return Answer(response.status, response.reason, response.headers, response.read())
+        return asked(connection, method, path, body, fields)
 
     def connection(self) -> http.client.HTTPConnection:
         """A new connection to a host that runs: each in its turn."""

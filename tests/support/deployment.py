@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.apache import _AS_WEB_USER, _MODULES, _PLUGINS
+from support.apache import _MODULES, _PLUGINS, apache_command, apache_process
+from support.nginx import nginx_process
 from support.process import ReservedPort, ServerProcess
 from support.webserver import Certificate, WebServer
 
@@ -51,21 +52,6 @@ WSGISocketPrefix /tmp/kalends-wsgi
 </Directory>
 Include {site}
 """
-
-_NGINX = """
-daemon off;
-{user}
-pid {folder}/nginx.pid;
-error_log stderr notice;
-worker_processes 1;
-events {{ }}
-http {{
-    {temporary}
-    include kalends/http.conf;
-    include site.conf;
-}}
-"""
-_TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 @dataclass(frozen=True)
@@ -156,17 +142,8 @@ class DeployedApache(Deployed):
                 site=DEPLOY / "apache" / "site.conf",
             )
         )
-        program = shutil.which("apache2") or "/usr/sbin/apache2"
-        self.check_command = [program, "-f", str(config), "-t"]
-        command = [program, "-f", str(config), "-DFOREGROUND"]
-        if os.geteuid() == 0:
-            command = [*_AS_WEB_USER, *command]
-        return ServerProcess(
-            command,
-            ready="resuming normal operations",
-            folder=self.folder,
-            environment={"PYTHONDONTWRITEBYTECODE": "1"},
-        )
+        self.check_command = [*apache_command(config), "-t"]
+        return apache_process(config)
 
     def settings(self, shipped: str) -> str:
         """The shipped settings with values of this test, and the switches that it sets."""
@@ -231,20 +208,9 @@ class DeployedNginx(Deployed):
             for file in (files / "root.conf", files / "prefix.conf"):
                 text = _replaced(file.read_text(), r"#(include kalends/login.conf;)", r"\1")
                 file.write_text(text)
-        config = self.folder / "nginx.conf"
-        config.write_text(
-            _NGINX.format(
-                user="user root;" if os.geteuid() == 0 else "",
-                folder=self.folder,
-                temporary="".join(f"{n}_temp_path {self.folder}/{n};\n" for n in _TEMPORARY),
-            )
-        )
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        command = [program, "-c", str(config), "-p", str(self.folder)]
-        self.check_command = [*command, "-t"]
-        return ServerProcess(
-            command, ready="start worker processes", folder=self.folder, environment={}
-        )
+        process = nginx_process(self.folder, "include kalends/http.conf;\ninclude site.conf;")
+        self.check_command = [*process.command, "-t"]
+        return process
 
     def replaced(self) -> Mapping[str, str]:
         """What of the shipped files is of this test's own."""

@@ -11,7 +11,6 @@ import subprocess
 import warnings
 from collections import Counter
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import icalendar
@@ -34,12 +33,13 @@ def by_icalendar(text: str) -> Happenings:
     found: Happenings = Counter()
     for part in recurring_ical_events.of(calendar).between(FROM, UNTIL):
         start, end = part["DTSTART"].dt, part["DTEND"].dt
-        if FROM.isoformat() <= _instant(start) < UNTIL.isoformat():
-            found[_instant(start), _instant(end), str(part.get("SUMMARY", ""))] += 1
+        if FROM.isoformat() <= iso_time(start) < UNTIL.isoformat():
+            found[iso_time(start), iso_time(end), str(part.get("SUMMARY", ""))] += 1
     return found
 
 
-def _instant(value: dt.date | dt.datetime) -> str:
+def iso_time(value: dt.date | dt.datetime) -> str:
+    """A day, a time without a zone, or an instant in UTC, as ical.js is made to write them."""
     if not isinstance(value, dt.datetime):
         return value.isoformat()
     if value.tzinfo is None:
@@ -61,12 +61,7 @@ class IcalJs:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
     def __call__(self, text: str) -> Happenings:

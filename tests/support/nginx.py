@@ -17,15 +17,19 @@ error_log stderr notice;
 worker_processes 1;
 events {{ }}
 http {{
-    access_log {folder}/access.log;
     {temporary}
-    server {{
-        listen 127.0.0.1:{port}{ssl};
-        server_name localhost;
-        root {folder}/html;
-        {tls}
-        {server_block}
-    }}
+    {http}
+}}
+"""
+
+_SERVER = """
+access_log {folder}/access.log;
+server {{
+    listen 127.0.0.1:{port}{ssl};
+    server_name localhost;
+    root {folder}/html;
+    {tls}
+    {server_block}
 }}
 """
 
@@ -35,6 +39,27 @@ ssl_certificate_key {certificate.key};
 """
 
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+def nginx_process(folder: Path, http: str) -> ServerProcess:
+    """An nginx in the foreground with these directives in its ``http`` block."""
+    file = folder / "nginx.conf"
+    file.write_text(
+        _CONFIGURATION.format(
+            # nginx can read the files of a test, wherever they are, as who runs the tests.
+            user="user root;" if os.geteuid() == 0 else "",
+            folder=folder,
+            temporary="".join(f"{n}_temp_path {folder}/{n};\n" for n in _TEMPORARY),
+            http=http,
+        )
+    )
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    return ServerProcess(
+        [program, "-c", str(file), "-p", str(folder)],
+        ready="start worker processes",
+        folder=folder,
+        environment={},
+    )
 
 
 class RealNginx(WebServer):
@@ -54,25 +79,15 @@ class RealNginx(WebServer):
 
     def _made(self) -> ServerProcess:
         (self.folder / "html").mkdir(exist_ok=True)
-        file = self.folder / "nginx.conf"
-        file.write_text(
-            _CONFIGURATION.format(
-                # nginx can read the files of a test, wherever they are, as who runs the tests.
-                user="user root;" if os.geteuid() == 0 else "",
+        return nginx_process(
+            self.folder,
+            _SERVER.format(
                 folder=self.folder,
-                temporary="".join(f"{n}_temp_path {self.folder}/{n};\n" for n in _TEMPORARY),
                 port=self.port,
                 ssl=" ssl" if self.certificate else "",
                 tls=_TLS.format(certificate=self.certificate) if self.certificate else "",
                 server_block=self._server_block,
-            )
-        )
-        program = shutil.which("nginx") or "/usr/sbin/nginx"
-        return ServerProcess(
-            [program, "-c", str(file), "-p", str(self.folder)],
-            ready="start worker processes",
-            folder=self.folder,
-            environment={},
+            ),
         )
 
 

@@ -7,7 +7,6 @@ floating time, or UTC with a Z.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import subprocess
 import warnings
@@ -18,6 +17,8 @@ from typing import Any
 
 import icalendar
 import recurring_ical_events
+
+from support.happenings import iso_time
 
 YEARS = 2
 EXPAND = Path(__file__).resolve().parents[1] / "js" / "expand.mjs"
@@ -113,7 +114,7 @@ def _entry(component: icalendar.Component, calendar: icalendar.Component) -> Ent
         starts = None
     try:
         recurrence = component.get("RECURRENCE-ID")
-        instant = _instant(recurrence.dt) if recurrence else None
+        instant = iso_time(recurrence.dt) if recurrence else None
     except GIVES_UP:
         instant = None
     return Entry(str(component.name), str(component.get("UID")), instant, starts)
@@ -125,7 +126,7 @@ def _starts(component: icalendar.Component, calendar: icalendar.Component) -> It
         return
     first = start.dt
     if "RECURRENCE-ID" in component or not ("RRULE" in component or "RDATE" in component):
-        yield _instant(first)
+        yield iso_time(first)
         return
     alone = icalendar.Calendar()
     for part in (*calendar.walk("VTIMEZONE"), component):
@@ -135,13 +136,4 @@ def _starts(component: icalendar.Component, calendar: icalendar.Component) -> It
     for occurrence in query.between(first, end):
         found = occurrence["DTSTART"].dt
         if first <= found < end:
-            yield _instant(found)
-
-
-def _instant(value: dt.date | dt.datetime) -> str:
-    if not isinstance(value, dt.datetime):
-        return value.isoformat()
-    if value.tzinfo is None:
-        return value.isoformat(timespec="seconds")
-    utc = value.astimezone(dt.UTC).replace(tzinfo=None)
-    return utc.isoformat(timespec="seconds") + "Z"
+            yield iso_time(found)

@@ -36,6 +36,20 @@ class Answer:
         return self.body.decode()
 
 
+def asked(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | str | None,
+    headers: dict[str, str],
+) -> Answer:
+    """Send one request on a connection, just as it is given, and read its answer whole."""
+    payload = body.encode() if isinstance(body, str) else body
+    connection.request(method, path, body=payload, headers=headers)
+    response = connection.getresponse()
+    return Answer(response.status, response.reason, response.headers, response.read())
+
+
 def htpasswd_line(user: str, password: str) -> str:
     """Return a line of an Apache user file, with bcrypt at the lowest cost that there is."""
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
@@ -138,10 +152,7 @@ class Server:
         if user is not None:
             secret = self.users[user] if password is None else password
             fields.setdefault("Authorization", basic(user, secret))
-        payload = body.encode() if isinstance(body, str) else body
-        connection.request(method, path, body=payload, headers=fields)
-        response = connection.getresponse()
-        return Answer(response.status, response.reason, response.headers, response.read())
+        return asked(connection, method, path, body, fields)
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
