@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from kalends.errors import IcalendarSyntaxError
 
@@ -28,8 +29,7 @@ MAX_DEPTH = 16
 """How deep components may nest; real calendars need three."""
 
 
-@dataclass(frozen=True, slots=True)
-class Property:
+class Property(NamedTuple):
     """One content line, unfolded.
 
     Attributes:
@@ -127,20 +127,16 @@ def unfold(text: str) -> Iterator[tuple[int, str]]:
     Lines end with CRLF or LF; empty ones are passed over; a line that begins with a space or a TAB
     continues the one before (RFC 5545 section 3.1).
     """
-    pending: list[str] = []
-    begin = 0
-    for number, physical in enumerate(text.split("\n"), 1):
-        line = physical.removesuffix("\r")
+    pending, begin = "", 0
+    for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\r").split("\n"), 1):
         if line[:1] in (" ", "\t") and pending:
-            pending.append(line[1:])
+            pending += line[1:]
             continue
         if pending:
-            yield begin, "".join(pending)
-            pending = []
-        if line:
-            pending, begin = [line], number
+            yield begin, pending
+        pending, begin = line, number
     if pending:
-        yield begin, "".join(pending)
+        yield begin, pending
 
 
 def parse(text: str, *, vcard: bool = False) -> list[Component]:
@@ -156,20 +152,22 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
     """
     top: list[Component] = []
     stack: list[Component] = []
-    pattern = _VCARD_LINE if vcard else _LINE
+    fullmatch = (_VCARD_LINE if vcard else _LINE).fullmatch
+    is_clean = not _CONTROL.search(text.replace("\r\n", "\n"))
     for number, line in unfold(text.removeprefix("\ufeff")):
-        match = pattern.fullmatch(line)
+        match = fullmatch(line)
         if match is None:
             raise IcalendarSyntaxError(number, f"not a content line: {line[:40]!r}")
-        if _CONTROL.search(line):
+        if not is_clean and _CONTROL.search(line):
             raise IcalendarSyntaxError(number, "holds a control character")
-        name = match[1].upper()
+        name, params, value = match.groups()
+        name = name.upper()
         if name == "BEGIN":
-            _open(match[3], number, stack, top)
+            _open(value, number, stack, top)
         elif name == "END":
-            _close(match[3], number, stack)
+            _close(value, number, stack)
         elif stack:
-            stack[-1].properties.append(Property(name, match[2], match[3], number))
+            stack[-1].properties.append(Property(name, params, value, number))
         else:
             raise IcalendarSyntaxError(number, f"{name} stands outside of any component")
     if stack:
