@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from support.behind import Behind
+from support.deployment import Deployed, DeployedWsgi
 from support.digestclients import XML, CurlBasic, Requests, opened
-from support.server import KalendsServer, with_digest
+from support.server import KalendsServer, basic, with_digest
 
 ROOT = Path(__file__).parent.parent
 FILTER = ROOT / "deploy" / "fail2ban" / "filter.d" / "kalends.conf"
@@ -96,6 +100,52 @@ def test_no_name_hides_the_address_or_brings_another(name: str, tmp_path: Path) 
 def test_it_reads_the_journal_and_syslog(prefix: str, tmp_path: Path) -> None:
     line = prefix + LINE.format("192.0.2.1", GUESS.format("alice"))
     assert found_in(line, tmp_path) == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_it_reads_apaches_error_log(form: str, tmp_path: Path) -> None:
+    """What mod_wsgi makes of the log: another beginning, and backslashes twice."""
+    names = ["alice", "it's", 'say "x"', 'it\'s "x" \\', "x': 2 'y", "ünïcode", ""]
+    with Behind(tmp_path / "server", {"alice": "wonderland"}) as kalends:
+        kalends.options = {"logging": {"format": form}}
+        kalends.write_config()
+        with DeployedWsgi(tmp_path / "front", kalends.place()) as front:
+            for number, name in enumerate(names, 2):
+                ask_from(front, f"127.0.0.{number}", basic(name, "wrong"))
+            ask_from(front, "127.0.0.20", basic("alice", "wonderland"))
+            ask_from(front, "127.0.0.21", "Basic !!!")
+            ask_from(front, "127.0.0.22", "Digest nonsense")
+            log = front.error_log()
+    assert "login failed from 127.0.0.22" in log
+    addresses = [f"127.0.0.{number}" for number, _ in enumerate(names, 2)]
+    assert found_in(log, tmp_path) == addresses
+
+
+def ask_from(front: Deployed, address: str, login: str) -> None:
+    """Ask from another address of this machine."""
+    connection = http.client.HTTPSConnection(
+        front.host, front.port, source_address=(address, 0), context=front.certificate.trusted()
+    )
+    with closing(connection):
+        connection.request("GET", "/alice/", headers={"Authorization": login, "Referer": "x"})
+        connection.getresponse().read()
+
+
+EMBEDDED = (
+    "[Fri Nov 27 04:00:35.048143 2026] [wsgi:error] [pid 15962:tid 15986] [client 192.0.2.1:42696] "
+)
+
+
+@pytest.mark.parametrize(
+    ("after", "count"),
+    [("", 1), (", referer: https://x/]: y", 1), (" and more", 0), (", referer", 0)],
+)
+def test_what_apache_appends_is_known(after: str, count: int, tmp_path: Path) -> None:
+    """Where Apache itself runs Kalends, without a process of its own, it tells the referer."""
+    line = EMBEDDED + NAMED.format("192.0.2.1", GUESS.format("alice")).rstrip("\n")
+    assert found_in(f"{line}{after}\n", tmp_path) == ["192.0.2.1"] * count
+    elsewhere = line.replace("wsgi:error", "core:error")
+    assert found_in(f"{elsewhere}{after}\n", tmp_path) == []
 
 
 @pytest.mark.parametrize(
