@@ -10,7 +10,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from kalends.settings import OPTIONS
+from kalends.options import OPTIONS
 from kalends.store.schema import HEAD
 
 ROOT = Path(__file__).parent.parent
@@ -24,6 +24,7 @@ RADICALE_SHELLS = {
     "items",
     "web",
     "configuration",
+    "configschema",
     "directories",
     "caldav",
 }
@@ -63,6 +64,7 @@ ROWS = [
         "atomicfile",
         "ownership",
         "settings",
+        "options",
         "icaltext",
         "names",
         "proxies",

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from kalends.options import proxies
 from kalends.proxies import PREFIX_KEY, TrustedProxies, web_server_login
-from kalends.settings import Proxy, proxies
+from kalends.settings import Proxy
 
 TRUSTED = proxies("127.0.0.1, 10.0.0.0/8, ::1, unix")
 

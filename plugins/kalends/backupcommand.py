@@ -13,7 +13,8 @@ from tqdm import tqdm
 from kalends import assembly, configuration
 from kalends.backups import archive, making, restoring
 from kalends.errors import KalendsError
-from kalends.settings import Settings, at_least_one
+from kalends.options import at_least_one
+from kalends.settings import Settings
 from kalends.store.copies import is_copy, require_whole
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate

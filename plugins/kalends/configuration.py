@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import json
 import logging
 import re
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
@@ -11,55 +9,16 @@ from configparser import Error as ParserError
 from pathlib import Path
 from typing import Any
 
-from radicale.config import DEFAULT_CONFIG_SCHEMA, Configuration
+from radicale.config import Configuration
 from radicale.log import REMOVE_TRACEBACK_FILTER
 
 from kalends import accesslog, logs
+from kalends.configschema import schema
 from kalends.errors import ConfigurationError
-from kalends.settings import FILES, OPTIONS, Settings, ports
+from kalends.settings import FILES, Settings, ports
 
 # What Radicale calls the source of an option that no file names.
 _DEFAULTS = "default config"
-
-# Kalends' part in the place of Radicale's: each is the default, and takes no unknown option.
-_OUR_TYPES = {
-    "auth": "kalends.auth",
-    "rights": "kalends.rights",
-    "storage": "kalends.storage",
-    "web": "kalends.web",
-}
-
-_FIRST_COLLECTIONS = {
-    "calendar": {
-        "tag": "VCALENDAR",
-        "D:displayname": "Calendar",
-        "C:supported-calendar-component-set": "VEVENT",
-    },
-    "tasks": {
-        "tag": "VCALENDAR",
-        "D:displayname": "Tasks",
-        "C:supported-calendar-component-set": "VTODO",
-    },
-    "contacts": {"tag": "VADDRESSBOOK", "D:displayname": "Contacts"},
-}
-
-_FIRST_GROUP_COLLECTIONS = {
-    "calendar": {"tag": "VCALENDAR", "C:supported-calendar-component-set": "VEVENT"}
-}
-
-# Radicale's defaults that are not ours. Its delays after a failed login would hold our worker
-# threads; throttling is our own.
-_OUR_DEFAULTS = {
-    ("auth", "delay"): "0",
-    ("server", "delay_on_error"): "0",
-    # Programs ask ten things in a row; a directory is asked once for them.
-    ("auth", "cache_logins"): "True",
-    # Every name that HTTP allows is stored; which accounts have a home is our own rule.
-    ("server", "validate_path_value"): "none",
-    ("server", "validate_user_value"): "none",
-    ("storage", "predefined_collections"): json.dumps(_FIRST_COLLECTIONS),
-    ("logging", "level"): "warning",
-}
 
 # What Radicale offers and this store does not carry: refused, since silence would mislead.
 _ONLY = {
@@ -83,22 +42,23 @@ def load(path: Path) -> tuple[Configuration, Settings]:
             missing or of the wrong kind; it names the line where there is one.
     """
     text, sections = _read(path)
-    configuration = Configuration(_schema())
+    configuration = Configuration(schema())
+    given = _Given(path, text, configuration)
     for section, options in sections.items():
         for option in options or ("",):
-            given = {section: {option: options[option]} if option else {}}
+            said = {section: {option: options[option]} if option else {}}
             try:
-                configuration.update(given, str(path))
+                configuration.update(said, str(path))
             except (ValueError, RuntimeError) as error:
                 why = _plain(str(error), section, option, configuration)
-                raise ConfigurationError(str(path), why, _line(text, section, option)) from None
+                raise given.error(section, option, why) from None
     for (section, option), only in _ONLY.items():
         if configuration.get(section, option) != only:
             why = f"[{section}] {option} must be {only!r} in this version of Kalends"
             if (section, option) == ("auth", "type"):
                 why += "; who has accounts besides the files is said by directories = files, ldap"
-            raise ConfigurationError(str(path), why, _line(text, section, option))
-    settings = _settings(path, text, configuration)
+            raise given.error(section, option, why)
+    settings = _settings(given)
     if "basic" not in settings.schemes or not settings.basic_over_http:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
         _prefer(configuration, "web", "prefer_browser_login", "True")
@@ -142,29 +102,6 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
     return text, {section: dict(parser[section]) for section in parser.sections()}
 
 
-def _schema() -> dict[str, Any]:
-    schema: dict[str, Any] = copy.deepcopy(dict(DEFAULT_CONFIG_SCHEMA))
-    schema["kalends"] = {}
-    for option in OPTIONS:
-        schema[option.section][option.name] = {
-            "value": option.default,
-            "help": option.help,
-            "type": option.type,
-        }
-    for section, name in _OUR_TYPES.items():
-        described = schema[section]["type"]
-        described["value"] = name
-        described["internal"] = (*described["internal"], name)
-    schema["storage"]["group_collections"] = {
-        **schema["storage"]["predefined_collections"],
-        "value": json.dumps(_FIRST_GROUP_COLLECTIONS),
-        "help": "what the calendars of a new group begin with (JSON)",
-    }
-    for (section, name), value in _OUR_DEFAULTS.items():
-        schema[section][name]["value"] = value
-    return schema
-
-
 def _plain(message: str, section: str, option: str, configuration: Configuration) -> str:
     """What is wrong, for the administrator: Radicale's messages name its own types."""
     if section not in configuration.sections():
@@ -197,71 +134,66 @@ def _line(text: str, section: str, option: str) -> int | None:
     return None
 
 
-def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
-    def get(section: str, option: str) -> Any:
-        return configuration.get(section, option)
+class _Given:
+    """What a file says, and where."""
 
-    def needed(section: str, option: str, example: str) -> str:
-        value: str = get(section, option)
-        if not value:
-            why = f"[{section}] {option} is missing; for example {option} = {example}"
-            raise ConfigurationError(str(path), why, _line(text, section, ""))
-        return value
+    def __init__(self, path: Path, text: str, configuration: Configuration) -> None:
+        self.path = path
+        self._text = text
+        self._configuration = configuration
 
-    def file(section: str, option: str) -> Path | None:
-        name = get(section, option)
+    def get(self, section: str, option: str) -> Any:
+        """The value of an option, which its type in the schema has made."""
+        return self._configuration.get(section, option)
+
+    def file(self, section: str, option: str) -> Path | None:
+        """The file that an option names; None if it is empty."""
+        name = self.get(section, option)
         return Path(name).expanduser() if name else None
 
-    schemes = get("auth", "schemes")
-    htpasswd, htdigest = file("auth", "htpasswd_filename"), file("auth", "htdigest_filename")
-    if "basic" not in schemes and configuration.get_source("auth", "htpasswd_filename") != str(
-        path
-    ):
-        htpasswd = None  # nobody asked for the file of our default
-    directories = get("auth", "directories")
-    if FILES not in directories:
-        htpasswd = htdigest = None
-    if directories != (FILES,) and "basic" not in schemes:
-        raise ConfigurationError(
-            str(path),
-            "[auth] directories other than files need schemes = basic, or 'digest, basic'",
-            _line(text, "auth", "directories"),
-        )
-    if "digest" in schemes:
-        if FILES not in directories:
-            raise ConfigurationError(
-                str(path),
-                "[auth] schemes: HTTP Digest is for the accounts of the files; say "
-                "directories = files, …, or schemes = basic",
-                _line(text, "auth", "schemes"),
-            )
-        needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
-    database = needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
-    feeds = get("kalends", "feeds")
-    folder = needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
+    def needed(self, section: str, option: str, example: str) -> str:
+        """The value of an option that must not be empty."""
+        value: str = self.get(section, option)
+        if not value:
+            why = f"[{section}] {option} is missing; for example {option} = {example}"
+            raise self.error(section, "", why)
+        return value
+
+    def names(self, section: str, option: str) -> bool:
+        """Whether it is the file that says an option, and not a default."""
+        return self._configuration.get_source(section, option) == str(self.path)
+
+    def error(self, section: str, option: str, why: str) -> ConfigurationError:
+        """The error of what an option says, or of a section if that is empty."""
+        return ConfigurationError(str(self.path), why, _line(self._text, section, option))
+
+
+def _settings(given: _Given) -> Settings:
+    get, file = given.get, given.file
+    _require_logins_that_fit(given)
+    database = given.needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
+    feeds = file("kalends", "feeds")
+    folder = given.needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
+    _require_ports_that_fit(given)
+    htpasswd, htdigest = _user_files(given)
     tls = bool(get("server", "ssl"))
-    why = _refusal_of_feeds_hosts(configuration, has_feeds=bool(feeds))
-    if why:
-        line = _line(text, "kalends", "feeds_hosts")
-        raise ConfigurationError(str(path), f"[kalends] feeds_hosts {why}", line)
-    _require_own_ports(path, text, configuration)
     return Settings(
-        path=path,
+        path=given.path,
         hosts=get("server", "hosts"),
         database=database,
         htpasswd=htpasswd,
         htdigest=htdigest,
         htgroup=file("auth", "htgroup_filename"),
-        directories=directories,
+        directories=get("auth", "directories"),
         realm=get("auth", "realm"),
-        schemes=schemes,
+        schemes=get("auth", "schemes"),
         basic_over_http=get("auth", "basic_over_http"),
         basic_from_htdigest=get("auth", "basic_from_htdigest"),
         digest_without_qop=get("auth", "digest_without_qop"),
         nonce_folder=file("auth", "nonce_folder"),
         first_collections=get("storage", "predefined_collections"),
         first_group_collections=get("storage", "group_collections"),
-        feeds=file("kalends", "feeds"),
+        feeds=feeds,
         feeds_folder=Path(folder).expanduser(),
         remotes=file("kalends", "remotes"),
         feeds_hosts=get("kalends", "feeds_hosts"),
@@ -282,19 +214,41 @@ def _settings(path: Path, text: str, configuration: Configuration) -> Settings:
     )
 
 
-def _require_own_ports(path: Path, text: str, configuration: Configuration) -> None:
-    """See that what is for the administrator alone has ports that nothing else has."""
-    others = (*configuration.get("server", "hosts"), *configuration.get("kalends", "feeds_hosts"))
-    both = ports(configuration.get("kalends", "admin_hosts")) & ports(others)
-    if both:
-        why = f"[kalends] admin_hosts needs another port than {min(both)}, which others have"
-        raise ConfigurationError(str(path), why, _line(text, "kalends", "admin_hosts"))
+def _user_files(given: _Given) -> tuple[Path | None, Path | None]:
+    """The user files that count, for passwords and for HTTP Digest."""
+    if FILES not in given.get("auth", "directories"):
+        return None, None
+    htpasswd = given.file("auth", "htpasswd_filename")
+    if "basic" not in given.get("auth", "schemes") and not given.names("auth", "htpasswd_filename"):
+        htpasswd = None  # nobody asked for the file of our default
+    return htpasswd, given.file("auth", "htdigest_filename")
 
 
-def _refusal_of_feeds_hosts(configuration: Configuration, *, has_feeds: bool) -> str | None:
-    """Why there can be no second listener as it is asked for; None if there can."""
-    wanted = configuration.get("kalends", "feeds_hosts")
-    if wanted and not has_feeds:
-        return "offers nothing, since [kalends] feeds names no definitions"
-    both = ports(configuration.get("server", "hosts")) & ports(wanted)
-    return f"needs another port than {min(both)}, which [server] hosts has" if both else None
+def _require_logins_that_fit(given: _Given) -> None:
+    """See that each of the directories can be asked by a scheme that is offered."""
+    directories, schemes = given.get("auth", "directories"), given.get("auth", "schemes")
+    if directories != (FILES,) and "basic" not in schemes:
+        why = "[auth] directories other than files need schemes = basic, or 'digest, basic'"
+        raise given.error("auth", "directories", why)
+    if "digest" in schemes:
+        if FILES not in directories:
+            why = (
+                "[auth] schemes: HTTP Digest is for the accounts of the files; say "
+                "directories = files, …, or schemes = basic"
+            )
+            raise given.error("auth", "schemes", why)
+        given.needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
+
+
+def _require_ports_that_fit(given: _Given) -> None:
+    """See that feeds alone, and what is for the administrator, have ports of their own."""
+    hosts, feeds_hosts = given.get("server", "hosts"), given.get("kalends", "feeds_hosts")
+    if feeds_hosts and not given.get("kalends", "feeds"):
+        why = "[kalends] feeds_hosts offers nothing, since [kalends] feeds names no definitions"
+        raise given.error("kalends", "feeds_hosts", why)
+    if both := ports(hosts) & ports(feeds_hosts):
+        why = f"needs another port than {min(both)}, which [server] hosts has"
+        raise given.error("kalends", "feeds_hosts", f"[kalends] feeds_hosts {why}")
+    if both := ports(given.get("kalends", "admin_hosts")) & ports((*hosts, *feeds_hosts)):
+        why = f"needs another port than {min(both)}, which others have"
+        raise given.error("kalends", "admin_hosts", f"[kalends] admin_hosts {why}")
