@@ -42,6 +42,7 @@ def installation(tmp_path: Path) -> Installation:
         ("digest", {}, [("bob", "Digest")]),
         ("basic", {"auth__basic_from_htdigest": "True"}, []),
         ("digest, basic", {"auth__basic_from_htdigest": "True"}, [("bob", "Digest")]),
+        ("none", {}, []),
     ],
 )
 def test_it_names_whom_the_offered_schemes_leave_out(

@@ -138,7 +138,12 @@ def _left_out(built: Assembly, names: Collection[str]) -> Iterator[str]:
                 f"{settings.path}: [auth] realm = {settings.realm}: many clients fail at HTTP "
                 "Digest where the realm holds quotes, backslashes or other than ASCII characters"
             )
-    elif settings.htdigest and not settings.basic_from_htdigest and not settings.feeds_hosts:
+    elif (
+        settings.schemes == ("basic",)
+        and settings.htdigest
+        and not (settings.basic_from_htdigest or settings.feeds_hosts)
+    ):
+        # With `none` the web server may use it.
         yield (
             f"{settings.path}: [auth] htdigest_filename lets nobody in: schemes does not offer "
             "digest, and basic_from_htdigest is off"
