@@ -7,15 +7,17 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kalends.htauth.htfiles import (
-    PASSWORD_LINE_LIMIT,
     DigestEntry,
-    Line,
-    OverlongLine,
     PasswordEntry,
     RealmAccounts,
-    logical_lines,
     parse_htdigest,
     parse_htpasswd,
+)
+from kalends.htauth.htlines import (
+    PASSWORD_LINE_LIMIT,
+    Line,
+    OverlongLine,
+    logical_lines,
     split_field,
 )
 

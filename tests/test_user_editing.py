@@ -19,18 +19,9 @@ from kalends.htauth.editing import (
     without_password,
 )
 from kalends.htauth.groupediting import with_members, without_members
-from kalends.htauth.htfiles import (
-    BLANKS,
-    Line,
-    OverlongLine,
-    decode_name,
-    logical_lines,
-    parse_htdigest,
-    parse_htpasswd,
-    spans,
-    split_field,
-)
+from kalends.htauth.htfiles import decode_name, parse_htdigest, parse_htpasswd
 from kalends.htauth.htgroup import GROUP_LINE_LIMIT, parse_groups
+from kalends.htauth.htlines import BLANKS, Line, OverlongLine, logical_lines, spans, split_field
 
 FIELD = b"$2y$10$new"
 REALM = "calendars"

@@ -35,7 +35,8 @@ from kalends.proxies import Environ, StartResponse
 from kalends.settings import Settings
 from kalends.store.deliveries import DeliveryLog
 from kalends.store.engine import Database, open_database
-from kalends.store.feeds import FeedSource, PublicationLog, SecretBook
+from kalends.store.feedrecords import PublicationLog, SecretBook
+from kalends.store.feeds import FeedSource
 from kalends.store.migrate import migrate
 from kalends.store.outsiders import Outsiders
 

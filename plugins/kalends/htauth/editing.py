@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from kalends.errors import KalendsError
-from kalends.htauth.htfiles import (
+from kalends.htauth.htfiles import decode_name, parse_htdigest
+from kalends.htauth.htlines import (
     BLANKS,
     PASSWORD_LINE_LIMIT,
     OverlongLine,
     Span,
-    decode_name,
-    parse_htdigest,
     spans,
     split_field,
 )

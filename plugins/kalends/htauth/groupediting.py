@@ -10,8 +10,9 @@ import re
 from collections.abc import Collection, Iterator
 
 from kalends.htauth.editing import EditRefusedError, Entry, entries, with_lines_appended
-from kalends.htauth.htfiles import BLANKS, decode_name, split_field
+from kalends.htauth.htfiles import decode_name
 from kalends.htauth.htgroup import GROUP_LINE_LIMIT, Word, words
+from kalends.htauth.htlines import BLANKS, split_field
 from kalends.names import folded_group
 
 _NEEDS_QUOTES = re.compile(rb"""[\s"'\\]""")

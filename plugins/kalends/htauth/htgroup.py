@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from kalends.htauth.htfiles import (
-    BLANKS,
-    OverlongLine,
-    decode_name,
-    logical_lines,
-    split_field,
-)
+from kalends.htauth.htfiles import decode_name
+from kalends.htauth.htlines import BLANKS, OverlongLine, logical_lines, split_field
 from kalends.names import folded_group
 
 GROUP_LINE_LIMIT = 16 * 1024 * 1024

@@ -6,9 +6,9 @@ import hmac
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from kalends.errors import UserFileUnavailableError
 from kalends.htauth import libcrypt
@@ -33,6 +33,9 @@ _EMPTY = parse_htpasswd(b"")
 _NONE: frozenset[str] = frozenset()
 
 
+_File = TypeVar("_File", PasswordFile, DigestFile)
+
+
 class Verifier(Protocol):
     """What `PasswordVerifier` does."""
 
@@ -48,24 +51,12 @@ class Verifier(Protocol):
 
 def htpasswd_file(path: str | os.PathLike[str]) -> ReloadingFile[PasswordFile]:
     """An AuthUserFile that follows its edits, and says in the log where Apache stops reading it."""
-
-    def parse(data: bytes) -> PasswordFile:
-        parsed = parse_htpasswd(data)
-        _say_where_it_ends(path, parsed.cut_at)
-        return parsed
-
-    return ReloadingFile(path, parse)
+    return _telling_file(path, parse_htpasswd)
 
 
 def htdigest_file(path: str | os.PathLike[str]) -> ReloadingFile[DigestFile]:
     """An AuthUserFile for Digest, likewise."""
-
-    def parse(data: bytes) -> DigestFile:
-        parsed = parse_htdigest(data)
-        _say_where_it_ends(path, parsed.cut_at)
-        return parsed
-
-    return ReloadingFile(path, parse)
+    return _telling_file(path, parse_htdigest)
 
 
 def htgroup_file(path: str | os.PathLike[str]) -> ReloadingFile[GroupFile]:
@@ -73,9 +64,17 @@ def htgroup_file(path: str | os.PathLike[str]) -> ReloadingFile[GroupFile]:
     return ReloadingFile(path, parse_groups)
 
 
-def _say_where_it_ends(path: str | os.PathLike[str], cut_at: int | None) -> None:
-    if cut_at is not None:
-        _log.warning("%s:%d: the line is too long; like Apache, we read no further", path, cut_at)
+def _telling_file(
+    path: str | os.PathLike[str], parse: Callable[[bytes], _File]
+) -> ReloadingFile[_File]:
+    def parse_and_tell(data: bytes) -> _File:
+        parsed = parse(data)
+        if parsed.cut_at is not None:
+            told = "%s:%d: the line is too long; like Apache, we read no further"
+            _log.warning(told, path, parsed.cut_at)
+        return parsed
+
+    return ReloadingFile(path, parse_and_tell)
 
 
 class DigestAccount(NamedTuple):

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 from sqlalchemy.exc import IntegrityError
 
 from kalends.store.engine import Database
-from kalends.store.feeds import FEEDS
+from kalends.store.feedrecords import FEEDS
 from kalends.store.schema import delivery
 
 

@@ -5,14 +5,12 @@ The shapes are those that ``icsfeed.source`` asks for; neither imports the other
 
 from __future__ import annotations
 
-import hmac
-import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, exists, func, select
 
 from kalends.calobject import Interval
 from kalends.store import collections, occurrences
@@ -20,13 +18,7 @@ from kalends.store.batches import AT_ONCE, batched
 from kalends.store.engine import Database
 from kalends.store.occurrences import Range
 from kalends.store.prepared import Prepared
-from kalends.store.schema import (
-    calendar_object,
-    collection,
-    feed_secret,
-    publication,
-    tombstone,
-)
+from kalends.store.schema import calendar_object, collection, tombstone
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +55,6 @@ class StoredObject(NamedTuple):
     data: bytes
 
 
-FEEDS = "feeds"
-"""What is locked for secrets, publications and deliveries: no account has that name."""
-
 _OBJECT = select(
     calendar_object.c.id,
     calendar_object.c.collection_id,
@@ -99,8 +88,6 @@ _REMOVED = (
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
     .order_by(tombstone.c.id)
 )
-
-
 # Equal as long as no collection has changed, come or gone: change numbers only grow, and numbers of
 # collections that are gone are not given again.
 _FINGERPRINT = Prepared(
@@ -221,87 +208,3 @@ class FeedSource:
         """One consistent moment."""
         with self._database.read() as connection:
             yield Snapshot(connection, self._calendars)
-
-
-class SecretBook:
-    """The secret of each person for each feed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def secret_of(self, feed: str, person: str) -> str:
-        """The secret, made at the first time of asking."""
-        where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
-        with self._database.read() as connection:
-            found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
-        return found or self.rotate(feed, person, keep=True)
-
-    def rotate(self, feed: str, person: str, *, keep: bool = False) -> str:
-        """Make a new secret; the old one ends.
-
-        Args:
-            keep: return the one that is there, if another process was faster.
-        """
-        where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
-        with self._database.write(FEEDS) as connection:
-            found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
-            if found and keep:
-                return str(found)
-            secret = secrets.token_urlsafe(24)
-            if found:
-                connection.execute(update(feed_secret).where(*where).values(secret=secret))
-            else:
-                values = {"feed": feed, "person": person, "secret": secret}
-                connection.execute(insert(feed_secret), values)
-        return secret
-
-    def held(self, feed: str) -> dict[str, str]:
-        """The secrets that were made for a feed, by person."""
-        query = select(feed_secret).where(feed_secret.c.feed == feed)
-        with self._database.read() as connection:
-            return {row.person: row.secret for row in connection.execute(query)}
-
-    def of_person(self, person: str) -> dict[str, str]:
-        """The secrets that were made for a person, by feed."""
-        query = select(feed_secret).where(feed_secret.c.person == person)
-        with self._database.read() as connection:
-            return {row.feed: row.secret for row in connection.execute(query)}
-
-    def holder(self, secret: str) -> tuple[str, str] | None:
-        """The feed and the person that a secret belongs to, or None; takes constant time.
-
-        Every secret is compared, so that how long it took tells nothing of how much was right.
-        """
-        given = secret.encode()
-        with self._database.read() as connection:
-            rows = connection.execute(select(feed_secret)).all()
-        match = None
-        for row in rows:
-            if hmac.compare_digest(row.secret.encode(), given):
-                match = (row.feed, row.person)
-        return match
-
-
-class PublicationLog:
-    """Which version of a feed stands at which target; what is still to do is what differs."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def published(self) -> dict[str, str]:
-        """The key of the version at each target."""
-        with self._database.read() as connection:
-            return {row.target: row.key for row in connection.execute(select(publication))}
-
-    def record(self, target: str, key: str) -> None:
-        """Note that ``target`` has the version ``key`` now."""
-        where = publication.c.target == target
-        with self._database.write(FEEDS) as connection:
-            done = connection.execute(update(publication).where(where).values(key=key))
-            if not done.rowcount:
-                connection.execute(insert(publication), {"target": target, "key": key})
-
-    def forget(self, target: str) -> None:
-        """Note that nothing stands at ``target`` any more."""
-        with self._database.write(FEEDS) as connection:
-            connection.execute(delete(publication).where(publication.c.target == target))
