@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sqlalchemy import Connection
+
 from kalends.calobject import CalendarObject, split_file
 from kalends.errors import KalendsError
 from kalends.names import GROUPS
@@ -63,13 +65,8 @@ def import_data(
     Raises:
         ImportTargetError: the target is of another kind than the file.
     """
-    home, _, calendar = target.rpartition("/")
     with database.write(target) as connection:
-        if home.startswith(f"{GROUPS}/"):
-            place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
-            target = f"{GROUPS}/{place}/{calendar}"
-        else:
-            collections.ensure_home(connection, home, first)
+        target = _with_a_home(connection, target, first)
         existing = collections.find(connection, target)
     allowed = existing.components if existing else None
     whole = split_file(data, allowed=allowed, max_size=max_size)
@@ -90,3 +87,15 @@ def import_data(
     done.update(content.uid for content in fresh)
     skipped = len(whole.objects) - len(fresh)
     return Imported(replace(merged, unchanged=merged.unchanged + skipped), refused)
+
+
+def _with_a_home(
+    connection: Connection, target: str, first: Mapping[str, Mapping[str, str]]
+) -> str:
+    """The target, as it is spelt in the home or the group's place that is there now."""
+    home, _, calendar = target.rpartition("/")
+    if not home.startswith(f"{GROUPS}/"):
+        collections.ensure_home(connection, home, first)
+        return target
+    place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
+    return f"{GROUPS}/{place}/{calendar}"
