@@ -4,8 +4,9 @@ from kalends.calobject.expansion import Budget
 from kalends.calobject.inspect import CalendarObject, read_calendar_object, read_card
 from kalends.calobject.intervals import Interval, happens
 from kalends.calobject.occurrences import Occurrence, last_end, local_range, parts_between
+from kalends.calobject.pieces import Refused
 from kalends.calobject.shapes import FOREVER
-from kalends.calobject.split import Refused, SplitCalendar, split_calendar, split_cards, split_file
+from kalends.calobject.split import SplitCalendar, split_calendar, split_cards, split_file
 from kalends.calobject.zones import iana_zone, zone_in
 
 __all__ = [

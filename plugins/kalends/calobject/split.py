@@ -6,28 +6,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
 
 from kalends import icaltext
 from kalends.calobject.inspect import MAX_SIZE, CalendarObject, index_calendar, read_card
+from kalends.calobject.pieces import Refused, blocks, calendars, component_of, text_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.icaltext import Component, Property
 
-_BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
-_END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_OF_CALENDAR = ("VERSION", "PRODID", "CALSCALE")
-_MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A part of a file that could not be taken: the line it begins at, and why."""
-
-    line: int
-    uid: str
-    why: str
-    precondition: str | None
 
 
 @dataclass(slots=True)
@@ -45,15 +32,6 @@ class SplitCalendar:
     color: str = ""
     objects: list[CalendarObject] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
-
-
-class _Block(NamedTuple):
-    """The physical lines of one component at the top of a calendar."""
-
-    name: str
-    line: int
-    text: str
-    ended: bool
 
 
 def split_file(
@@ -79,17 +57,17 @@ def split_calendar(
         max_size: the largest object, octets.
     """
     whole = SplitCalendar("VCALENDAR")
-    text = _text(data, whole)
+    text = text_of(data, "C:valid-calendar-data", whole.refused)
     if text is None:
         return whole
     groups: dict[str, _Group] = {}
     seen = False
-    for header, blocks in _calendars(text, whole):
+    for header, components in calendars(text, whole.refused):
         seen = True
         _describe(whole, header)
         zones: dict[str, Component] = {}
-        for block in blocks:
-            component = _component(block, whole)
+        for block in components:
+            component = component_of(block, whole.refused)
             if component is None:
                 continue
             if component.name == "VTIMEZONE":
@@ -107,11 +85,11 @@ def split_calendar(
 def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
     """Every card of a file; a card without a UID gets one that follows from its content."""
     whole = SplitCalendar("VADDRESSBOOK")
-    text = _text(data, whole)
+    text = text_of(data, "CR:valid-address-data", whole.refused)
     if text is None:
         return whole
     seen: set[str] = set()
-    for block in _blocks(text.split("\n"), 0):
+    for block in blocks(text.split("\n"), 0):
         try:
             (card,) = icaltext.parse(block.text, vcard=True)
             if not card.value("UID").strip():
@@ -179,104 +157,6 @@ class _Group:
     def _refuse(self, whole: SplitCalendar, component: Component, why: str) -> None:
         precondition = "C:valid-calendar-object-resource"
         whole.refused.append(Refused(component.line, self._uid, why, precondition))
-
-
-def _text(data: bytes, whole: SplitCalendar) -> str | None:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        space = "CR:valid-address-data" if whole.kind == "VADDRESSBOOK" else "C:valid-calendar-data"
-        whole.refused.append(Refused(line, "", "not UTF-8", space))
-        return None
-
-
-def _calendars(
-    text: str, whole: SplitCalendar
-) -> Iterator[tuple[list[Property], Iterator[_Block]]]:
-    """Each VCALENDAR: its own properties, and the blocks of its components."""
-    lines = text.split("\n")
-    start = None
-    for number, line in enumerate(lines):
-        begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
-        if start is None:
-            if begin and begin[1].upper() == "VCALENDAR":
-                start = number + 1
-            elif line.strip() and not (end and end[1].upper() == "VCALENDAR"):
-                _refuse_once(whole, number + 1, "stands outside of any VCALENDAR")
-        elif end and end[1].upper() == "VCALENDAR":
-            yield (
-                _header(lines[start:number], start, whole),
-                _blocks(lines[start:number], start),
-            )
-            start = None
-    if start is not None:
-        _refuse_once(whole, start, "BEGIN:VCALENDAR is never ended")
-        yield _header(lines[start:], start, whole), _blocks(lines[start:], start)
-
-
-def _refuse_once(whole: SplitCalendar, line: int, why: str) -> None:
-    if not any(bad.why == why for bad in whole.refused):
-        whole.refused.append(Refused(line, "", why, "C:valid-calendar-data"))
-
-
-def _blocks(lines: list[str], offset: int) -> Iterator[_Block]:
-    """The components that stand directly in these lines; a bad nesting ends with its block."""
-    name, start = "", 0
-    for number, line in enumerate(lines):
-        begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
-        if name and begin and begin[1].upper() in _MAIN and name in _MAIN:
-            # The one before was never ended; what begins here is whole again.
-            yield _Block(name, offset + start + 1, "\n".join(lines[start:number]), ended=False)
-            name, start = begin[1].upper(), number
-        elif not name and begin:
-            name, start = begin[1].upper(), number
-        elif name and end and end[1].upper() == name:
-            yield _Block(name, offset + start + 1, "\n".join(lines[start : number + 1]), ended=True)
-            name = ""
-    if name:
-        yield _Block(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
-
-
-def _header(lines: list[str], offset: int, whole: SplitCalendar) -> list[Property]:
-    """The calendar's own properties: the lines before its first component, and between."""
-    depth = 0
-    own = []
-    for line in lines:
-        if _BEGIN.fullmatch(line):
-            depth += 1
-        elif _END.fullmatch(line):
-            depth = max(0, depth - 1)
-        elif depth == 0:
-            own.append(line)
-    try:
-        (parsed,) = icaltext.parse("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
-    except IcalendarSyntaxError as error:
-        whole.refused.append(Refused(offset + 1, "", error.why, "C:valid-calendar-data"))
-        return []
-    return parsed.properties
-
-
-def _component(block: _Block, whole: SplitCalendar) -> Component | None:
-    try:
-        if not block.ended:
-            raise IcalendarSyntaxError(1, f"BEGIN:{block.name} is never ended")
-        (component,) = icaltext.parse(block.text)
-    except IcalendarSyntaxError as error:
-        line = block.line + error.line - 1
-        whole.refused.append(Refused(line, "", error.why, "C:valid-calendar-data"))
-        return None
-    return _moved(component, block.line - 1)
-
-
-def _moved(component: Component, lines: int) -> Component:
-    """The same component, with its lines counted in the file instead of its block."""
-    return Component(
-        component.name,
-        [Property(p.name, p.raw_params, p.value, p.line + lines) for p in component.properties],
-        [_moved(child, lines) for child in component.children],
-        component.line + lines,
-    )
 
 
 def _uid(component: Component) -> str:
