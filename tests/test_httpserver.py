@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalends.httpserver.doors import Listener
 from kalends.httpserver.messages import MessageReader
 from kalends.httpserver.room import RefusedError, Room
-from kalends.httpserver.service import Limits, Listener, Service
+from kalends.httpserver.service import Limits, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 from kalends.listeners import Role

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from gunicorn.workers.base import Worker
 
-from kalends.httpserver.service import Limits, Listener, Service
+from kalends.httpserver.doors import Listener
+from kalends.httpserver.service import Limits, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 from kalends.listeners import Role, Roles

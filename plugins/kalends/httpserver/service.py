@@ -15,13 +15,12 @@ from typing import Any, Protocol
 from kalends.httpserver import answers
 from kalends.httpserver.answers import Answer
 from kalends.httpserver.crew import WATCH_SECONDS, Crew
+from kalends.httpserver.doors import Doors, Listener
 from kalends.httpserver.environ import connection_environ, request_environ
 from kalends.httpserver.links import Link, Phase
 from kalends.httpserver.messages import Message, MessageReader
 from kalends.httpserver.room import RefusedError, Room
 from kalends.httpserver.shares import Shares
-from kalends.httpserver.tls import Certificate
-from kalends.listeners import Role
 
 _log = logging.getLogger("kalends.server")
 
@@ -61,20 +60,6 @@ class Limits:
     links: int
 
 
-@dataclass(frozen=True)
-class Listener:
-    """A socket that listens.
-
-    Attributes:
-        role: what it is for.
-        certificate: what it shows to its clients, or None for plain http.
-    """
-
-    socket: socket.socket
-    role: Role
-    certificate: Certificate | None
-
-
 class Service:
     """The connections of one worker process.
 
@@ -103,20 +88,16 @@ class Service:
         self._shares = shares
         self._number = number
         self._links: dict[int, Link] = {}
-        self._listeners = {listener.socket.fileno(): listener for listener in listeners}
-        self._shy: dict[int, float] = {}
-        self._patient = True
         self._alive = True
         self._errors = _Errors()
         self._epoll = select.epoll()
+        self._doors = Doors(listeners, self._epoll, self._has_most, self._welcome)
         self._crew = Crew(self._epoll, self._deal_with, threads)
 
     def start(self) -> None:
         """Begin to accept connections."""
         self._shares.tell(self._number, 0)
-        for fd, listener in self._listeners.items():
-            listener.socket.setblocking(False)
-            self._epoll.register(fd, select.EPOLLIN | _ONCE)
+        self._doors.open()
         self._crew.start()
 
     @property
@@ -130,14 +111,8 @@ class Service:
         Returns:
             in how many seconds to call it again, if `ear` tells nothing before.
         """
-        if not self._shy:
-            return self._crew.watch()
-        now = time.monotonic()
-        for fd in [fd for fd, until in self._shy.items() if until <= now]:
-            del self._shy[fd]
-            self._patient = False
-            self._epoll.modify(fd, select.EPOLLIN | _ONCE)
-        return min(self._crew.watch(), WATCH_SECONDS)
+        wait = self._crew.watch()
+        return min(wait, WATCH_SECONDS) if self._doors.reopen() else wait
 
     def tidy(self) -> None:
         """Cut the connections whose time is over; to be called every second or so."""
@@ -150,9 +125,7 @@ class Service:
         """Accept nothing more; each connection ends with the answer it is at."""
         self._alive = False
         self._shares.leave(self._number)
-        for fd in self._listeners:
-            self._epoll.unregister(fd)
-        self._shy = {}
+        self._doors.close()
 
     def end_idle(self) -> None:
         """Cut the connections that wait for a request."""
@@ -166,9 +139,9 @@ class Service:
         return not self._links
 
     def _deal_with(self, fd: int) -> None:
-        listener = self._listeners.get(fd)
-        if listener is not None:
-            self._accept(fd, listener)
+        if fd in self._doors:
+            if not self._doors.answer(fd):
+                self._crew.ring()  # the door must be opened again
             return
         link = self._links.get(fd)
         if link is None:
@@ -185,29 +158,8 @@ class Service:
         else:
             self._part_from(fd, link)
 
-    def _accept(self, fd: int, listener: Listener) -> None:
-        if not self._alive:
-            return
-        if self._patient and self._shares.has_most(len(self._links)):
-            self._wait_before(fd)  # a worker with fewer connections may take it meanwhile
-            return
-        self._patient = True
-        try:
-            sock, client = listener.socket.accept()
-            self._welcome(sock, client, listener)
-        except BlockingIOError:  # another worker has it
-            pass
-        except OSError as error:
-            _log.error("cannot take a connection: %s", error.strerror or error)
-            self._wait_before(fd)
-            return
-        if self._alive:
-            self._epoll.modify(fd, select.EPOLLIN | _ONCE)
-
-    def _wait_before(self, fd: int) -> None:
-        """Let a moment pass before the next connection is taken."""
-        self._shy[fd] = time.monotonic() + WATCH_SECONDS
-        self._crew.ring()
+    def _has_most(self) -> bool:
+        return self._shares.has_most(len(self._links))
 
     def _welcome(self, sock: socket.socket, client: Any, listener: Listener) -> None:
         try:
