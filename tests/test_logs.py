@@ -131,6 +131,21 @@ def test_files_that_are_renamed_while_it_serves_are_begun_anew(
         assert [line["request"] for line in objects_in(now)] == [second, third]
 
 
+def test_an_access_file_tells_the_time_of_each_request(tmp_path: Path) -> None:
+    access = tmp_path / "access.log"
+    options = {"logging": {"access_file": str(access)}}
+    server = KalendsServer(tmp_path, users={"alice": "wonderland"}, options=options)
+    try:
+        server.request("PROPFIND", "/alice/", user="alice")
+        assert server.stop() == 0
+    finally:
+        server.close()
+    form = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \S+ (-|alice) \"[A-Z]+ .*"
+    lines = access.read_text().splitlines()
+    assert lines
+    assert [line for line in lines if not re.fullmatch(form, line)] == []
+
+
 def test_a_bug_is_one_object_with_its_traceback() -> None:
     code = (
         "import logging\nfrom kalends import logs\nlogs.configure('json', None)\n"

@@ -40,7 +40,9 @@ class AccessLog:
     """
 
     def __init__(self, form: str, file: Path | None) -> None:
-        self._line: Callable[[Sequence[object]], str] = _json if form == "json" else _TEXT.__mod__
+        # Whoever reads standard output, such as systemd's journal, notes the time.
+        text = _TEXT.__mod__ if file is None else _dated
+        self._line: Callable[[Sequence[object]], str] = _json if form == "json" else text
         self._file = file
         self._opened = (_STDOUT, 0, 0)
         self._complained = False
@@ -98,6 +100,12 @@ def configure(form: str, file: Path | None) -> None:
 def tell(*values: object) -> None:
     """Tell of one request that was answered; see `AccessLog.tell`."""
     _current.tell(*values)
+
+
+def _dated(values: Sequence[object]) -> str:
+    now = time.time()
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(now))
+    return f"{moment},{int(now % 1 * 1000):03d} {_TEXT % values}"
 
 
 def _json(values: Sequence[object]) -> str:
