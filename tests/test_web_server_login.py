@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -111,6 +112,21 @@ def test_nobody_logs_in_past_the_web_server(kalends: Behind) -> None:
     answer = kalends.request("PROPFIND", "/ann/", headers={"X-Remote-User": ""})
     assert answer.status == 403
     assert answer.headers["WWW-Authenticate"] is None
+
+
+def test_nobody_has_to_log_in_to_be_led_on(front: Front) -> None:
+    done = subprocess.run(
+        [
+            *("curl", "--silent", "--cacert", str(front.server.certificate.chain)),
+            *("--output", "/dev/null", "--write-out", "%{http_code} %{redirect_url}"),
+            f"{front.server.base}/.well-known/caldav",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert done.stdout == f"301 {front.server.base}/"
 
 
 def test_who_came_that_way_counts_as_an_account(tmp_path: Path) -> None:
