@@ -40,6 +40,7 @@ class Behind(KalendsServer):
         users: who has an account, for Basic and for Digest.
         schemes: what it offers; ``none`` where the web server asks for the login.
         ready: what it prints when it serves.
+        workers: processes that serve.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Behind(KalendsServer):
         users: dict[str, str],
         schemes: str = "digest, basic",
         ready: str = "Kalends serves http://",
+        workers: int = 2,
     ) -> None:
         # A socket's name may have about a hundred bytes, too few for a test's folder.
         self._sockets = tempfile.TemporaryDirectory(prefix="kalends-")
@@ -58,7 +60,7 @@ class Behind(KalendsServer):
         self.digests.write_text("".join(lines))
         self.schemes = schemes
         self.secret = ""
-        super().__init__(folder, users=users, feeds=FEEDS, workers=2, start=False)
+        super().__init__(folder, users=users, feeds=FEEDS, workers=workers, start=False)
         self.process.ready = ready
         self.start()
 
