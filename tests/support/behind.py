@@ -93,7 +93,8 @@ class Behind(KalendsServer):
         if self.secret:
             return
         if self.schemes != "none":
-            put = self.request("PUT", f"/{user}/calendar/p.ics", user=user, body=event("p"))
+            path, tls = f"/{user}/calendar/p.ics", {"X-Forwarded-Proto": "https"}
+            put = self.request("PUT", path, user=user, body=event("p"), headers=tls)
             assert put.status in (201, 204), put
         command = [str(BIN / "kalends"), "feed", "--config", str(self.config_file)]
         done = subprocess.run(

@@ -122,6 +122,8 @@ class DeployedApache(Deployed):
     """Apache with ``deploy/apache``: only the lines of settings.conf are others."""
 
     way = "PROXY"
+    switches: tuple[str, ...] = ()
+    """What of settings.conf is switched on besides, without the ``KALENDS_`` before it."""
     _reload_signal = signal.SIGUSR1
 
     def _made(self) -> ServerProcess:
@@ -179,6 +181,8 @@ class DeployedApache(Deployed):
             text = _replaced(text, r"(?m)^#(Define KALENDS_LOGIN)$", r"\1")
         if self.login == "Digest":
             text = _replaced(text, r"(?m)^#(Define KALENDS_DIGEST)$", r"\1")
+        for name in self.switches:
+            text = _replaced(text, rf"(?m)^#(Define KALENDS_{name})$", r"\1")
         return text
 
 

@@ -1,0 +1,131 @@
+"""Apache without TLS as well (KALENDS_PLAIN_HTTP): Digest, and no password that can be read."""
+
+from __future__ import annotations
+
+import http.client
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from support.behind import Behind
+from support.deployment import DeployedApache, DeployedWsgi
+from support.digestclients import (
+    A_GOOD_DAY,
+    XML,
+    AbstractAsk,
+    Curl,
+    CurlAny,
+    CurlBasic,
+    Requests,
+    a_day,
+    opened,
+)
+from support.samples import event
+from support.server import Sections, basic
+
+USER, PASSWORD = "ann", "pass word"
+
+
+class DigestWithoutTls(Behind):
+    """Kalends as settings.conf says that it goes with plain http."""
+
+    def sections(self) -> Sections:
+        """Return the configuration by section and option."""
+        found = super().sections()
+        found["auth"]["basic_over_http"] = "False"
+        return found
+
+
+class PlainApache(DeployedApache):
+    """Apache that serves both ports."""
+
+    switches = ("PLAIN_HTTP", "DIGEST")
+
+
+class PlainWsgi(DeployedWsgi):
+    """The same with Kalends within Apache."""
+
+    switches = ("PLAIN_HTTP", "DIGEST")
+
+
+@pytest.fixture(scope="module")
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    with DigestWithoutTls(tmp_path_factory.mktemp("k") / "server", {USER: PASSWORD}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=[PlainApache, PlainWsgi], ids=["proxy", "mod_wsgi"])
+def front(
+    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DeployedApache]:
+    folder = tmp_path_factory.mktemp("front")
+    with request.param(folder, kalends.place(), prefix="/dav") as running:
+        yield running
+
+
+def plain(
+    front: DeployedApache, method: str, path: str, login: str = ""
+) -> http.client.HTTPResponse:
+    """The answer to a request without TLS."""
+    connection = http.client.HTTPConnection("localhost", front.http_port, timeout=60)
+    with closing(connection):
+        connection.request(method, path, headers={"Authorization": login} if login else {})
+        answer = connection.getresponse()
+        answer.read()
+        return answer
+
+
+def base_without_tls(front: DeployedApache) -> str:
+    return f"http://localhost:{front.http_port}{front.prefix}"
+
+
+@pytest.mark.parametrize("kind", [Curl, CurlAny, Requests], ids=lambda kind: kind.__name__)
+def test_a_client_works_all_day_with_digest(front: DeployedApache, kind: type[AbstractAsk]) -> None:
+    with opened(kind, base_without_tls(front), USER, PASSWORD) as ask:
+        assert a_day(ask, f"/{USER}") == A_GOOD_DAY
+
+
+def test_a_password_is_neither_asked_for_nor_taken(front: DeployedApache) -> None:
+    for login in ("", basic(USER, PASSWORD)):
+        answer = plain(front, "PROPFIND", f"/dav/{USER}/", login)
+        challenges = answer.headers.get_all("WWW-Authenticate") or []
+        assert answer.status == 401
+        assert {one.split()[0] for one in challenges} == {"Digest"}
+    with opened(CurlBasic, front.base, USER, PASSWORD) as ask:  # over TLS it is
+        assert ask("PROPFIND", f"/{USER}/", headers=XML) == 207
+
+
+@pytest.mark.parametrize("version", ["--http1.0", "--http1.1"])
+@pytest.mark.parametrize("path", ["feeds/ann.ics", "published/owner/ann/mine.ics"])
+def test_feeds_are_read_with_digest(
+    front: DeployedApache, kalends: Behind, path: str, version: str
+) -> None:
+    with opened(Curl, front.base, USER, PASSWORD) as ask:
+        assert ask("PUT", f"/{USER}/calendar/p.ics", event("p").encode()) in (201, 204)
+    kalends.publish(USER)
+    command = ["curl", "--silent", "--fail", version, "--config", "-"]
+    url = f"{base_without_tls(front)}/{path}"
+    login = f'user = "{USER}:{PASSWORD}"\n'.encode()
+    read = subprocess.run(
+        [*command, "--digest", url], input=login, capture_output=True, check=True, timeout=60
+    )
+    assert b"UID:p" in read.stdout
+    refused = subprocess.run(
+        [*command, "--basic", url], input=login, capture_output=True, check=False, timeout=60
+    )
+    assert (refused.returncode, refused.stdout) == (22, b"")
+
+
+def test_well_known_stays_without_tls(front: DeployedApache) -> None:
+    answer = plain(front, "PROPFIND", "/.well-known/caldav")
+    assert (answer.status, answer.headers["Location"]) == (301, f"{base_without_tls(front)}/")
+
+
+def test_else_plain_http_leads_to_tls(kalends: Behind, tmp_path: Path) -> None:
+    with DeployedApache(tmp_path, kalends.place()) as front:
+        for path in ("/", f"/{USER}/calendar/a.ics", "/feeds/open.ics", "/.well-known/caldav"):
+            answer = plain(front, "GET", path, basic(USER, PASSWORD))
+            assert (answer.status, answer.headers["Location"]) == (301, f"https://localhost{path}")
