@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kalends import assembly, condition
 from kalends.store.engine import open_database
 from support.awaiting import await_that
 from support.installation import Installation, event
+from support.postgres import PASSWORD, PostgresServer
 from support.process import ReservedPort
 from support.server import KalendsServer
 
@@ -174,6 +176,51 @@ def test_a_user_file_that_is_gone_fails_the_health(served: KalendsServer, port: 
     assert said["status"] == "failing"
     assert str(served.users_file) in said["failures"]["user files"]
     assert Admin(port).ask("HEAD", "/.health")[2] == b""
+
+
+def database_failure(port: int) -> str:
+    """What health says of the database; empty if all is well."""
+    status, _, body = Admin(port).ask("GET", "/.health")
+    failures: dict[str, str] = json.loads(body)["failures"]
+    assert status == (503 if failures else 200)
+    return failures.get("database", "")
+
+
+def test_a_file_that_is_gone_fails_the_health_until_it_is_back(
+    served: KalendsServer, port: int
+) -> None:
+    assert database_failure(port) == ""
+    away = served.database.rename(served.folder / "away.db")
+    assert str(served.database) in database_failure(port)
+    away.replace(served.database)
+    assert database_failure(port) == ""
+    assert served.request("PROPFIND", "/alice/", user="alice").status == 207
+
+
+def test_a_server_that_is_stopped_fails_the_health_until_it_is_back(
+    tmp_path: Path, port: int
+) -> None:
+    postgres = PostgresServer()
+    try:
+        server = KalendsServer(
+            tmp_path / "server",
+            users={"alice": "wonderland"},
+            options={
+                "storage": {"database": postgres.store()},
+                "auth": {"nonce_folder": str(tmp_path)},
+                "kalends": {"admin_hosts": f"127.0.0.1:{port}"},
+            },
+        )
+        with closing(server):
+            assert database_failure(port) == ""
+            postgres.stop()
+            assert database_failure(port)
+            assert PASSWORD not in database_failure(port)
+            postgres.process.start()
+            assert database_failure(port) == ""
+            assert server.request("PROPFIND", "/alice/", user="alice").status == 207
+    finally:
+        postgres.close()
 
 
 def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(

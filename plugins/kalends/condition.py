@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from kalends.assembly import Assembly
-from kalends.errors import KalendsError
+from kalends.errors import KalendsError, StoreUnavailableError
 from kalends.store.schema import calendar_object, collection
 
 LEAST_ROOM = 64 << 20
@@ -115,8 +116,7 @@ def feeds_behind(built: Assembly) -> Behind:
 def failures(built: Assembly) -> Iterator[tuple[str, str]]:
     """What keeps this host from serving now: the part, and what is wrong with it."""
     try:
-        with built.database.read() as connection:
-            connection.execute(select(func.count()).select_from(collection))
+        _require_database(built)
     except KalendsError as error:
         yield "database", str(error)
     try:
@@ -130,3 +130,17 @@ def failures(built: Assembly) -> Iterator[tuple[str, str]]:
                 yield "disk", f"{folder}: {free >> 20} MiB free"
     except OSError as error:
         yield "disk", f"{error.filename}: {error.strerror}"
+
+
+def _require_database(built: Assembly) -> None:
+    """See to it that the store answers.
+
+    Raises:
+        KalendsError: it does not.
+    """
+    database = built.database
+    # What is open already is read and written on, wherever its file has gone.
+    if database.folder and not os.access(database.name, os.R_OK | os.W_OK):
+        raise StoreUnavailableError(f"{database.name}: it is gone, or cannot be read and written")
+    with database.read() as connection:
+        connection.execute(select(func.count()).select_from(collection))
