@@ -96,7 +96,7 @@ def test_a_directory_that_is_away_is_no_wrong_password(tmp_path: Path) -> None:
             slapd.process.stop()
             assert status(server, "lena", "lilac") == 503
             assert status(server, "ann", "apple") == 207
-            slapd.process.start()
+            slapd.start()
             assert status(server, "lena", "lilac") == 207
 
 

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from support.awaiting import await_that, listens
 from support.process import ReservedPort, ServerProcess
 
 READER, READER_PASSWORD = "cn=reader,dc=example,dc=org", "reading"
@@ -106,7 +107,12 @@ class Slapd:
             folder=folder,
             environment={},
         )
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it listens: it says that it is starting before it does."""
         self.process.start()
+        await_that(lambda: listens(self._reserved.number))
 
     def options(self) -> dict[str, str]:
         """What kalends.ini says of it in ``[auth]``."""
