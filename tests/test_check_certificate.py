@@ -77,6 +77,15 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
     assert line.startswith(f"{made.chain}: cannot be used with the key {made.key}: one of the two")
 
 
+def test_a_key_with_a_passphrase_is_told_and_asks_nobody(tmp_path: Path) -> None:
+    made = Certificate.made_in(tmp_path)
+    locked = tmp_path / "locked"
+    openssl("pkey", "-in", str(made.key), "-aes256", "-passout", "pass:x", "-out", str(locked))
+    locked.replace(made.key)
+    (line,) = found(tmp_path, made)
+    assert line.startswith(f"{made.key}: it is protected by a passphrase")
+
+
 def test_a_form_without_a_date_is_told(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path, days=100)
     openssl("x509", "-in", str(made.chain), "-trustout", "-out", str(made.chain))

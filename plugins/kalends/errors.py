@@ -63,11 +63,11 @@ class StoreUnavailableError(KalendsError):
 
 
 class StoreGoneError(StoreUnavailableError):
-    """The server of the database does not answer, or refuses us.
+    """The server of the database does not answer, or refuses us; or its file is not in its place.
 
     Args:
         database: its URL, without the password.
-        why: what the driver says, in one line.
+        why: what the driver or the system says, in one line.
     """
 
     def __init__(self, database: str, why: str) -> None:

@@ -18,6 +18,14 @@ _REASONS = {
     None: "one of the two is not in PEM, or not whole",
 }
 
+
+class LockedKeyError(OSError):
+    """A key asks for a passphrase, and nobody is there to tell it."""
+
+    def __init__(self) -> None:
+        super().__init__("it is protected by a passphrase; write it anew without one")
+
+
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
@@ -58,8 +66,12 @@ class Certificate:
     def _made(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
-        context.load_cert_chain(self._chain, self._key)
+        context.load_cert_chain(self._chain, self._key, _nobody_knows)
         return context
+
+
+def _nobody_knows() -> bytes:
+    raise LockedKeyError
 
 
 def require_usable(chain: Path, key: Path) -> None:
@@ -75,6 +87,8 @@ def require_usable(chain: Path, key: Path) -> None:
             raise ConfigurationError(str(path), f"cannot be read: {error.strerror}") from None
     try:
         Certificate(chain, key)
+    except LockedKeyError as error:
+        raise ConfigurationError(str(key), str(error)) from None
     except ssl.SSLError as error:
         reason = _REASONS.get(error.reason, str(error))
         raise ConfigurationError(

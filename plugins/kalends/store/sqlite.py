@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError
+from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
 from kalends.store.hosts import Statements
 from kalends.store.turns import Turns
 
@@ -53,9 +53,10 @@ class SqliteDatabase:
         self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "do_connect", self._make)
-        event.listen(self.engine, "connect", _prepare)
+        event.listen(self.engine, "connect", self._opened)
         self._turns = Turns(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._kept: deque[Connection] = deque()
+        self._file: tuple[int, int] | None = None  # what we have open, by device and inode
 
     def read(self) -> AbstractContextManager[Connection]:
         """One snapshot."""
@@ -66,13 +67,35 @@ class SqliteDatabase:
         """The one write transaction of this moment, whatever it is about."""
         # A write that began as a read could meet another's commit and fail: it locks first.
         with self._turns.taken(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
+            self._require_file()
             yield connection
 
     def _make(self, *_: object) -> None:
         """Make the file, before SQLite would: calendars are nobody else's business."""
+        if self._file is not None:
+            self._require_file()
+            return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with suppress(OSError):  # it is there, or SQLite will say why it cannot be
             os.close(os.open(self.name, flags, 0o600))
+
+    def _opened(self, connection: sqlite3.Connection, _record: object) -> None:
+        _prepare(connection)
+        status = os.stat(self.name)  # noqa: PTH116 - as in `_require_file`
+        self._file = self._file or (status.st_dev, status.st_ino)
+
+    def _require_file(self) -> None:
+        """See to it that the file is still in its place: elsewhere, a write would be lost.
+
+        Raises:
+            StoreGoneError: it is not.
+        """
+        try:
+            status = os.stat(self.name)  # noqa: PTH116 - at each write
+        except OSError as error:
+            raise StoreGoneError(self.name, error.strerror or str(error)) from None
+        if self._file != (status.st_dev, status.st_ino):
+            raise StoreGoneError(self.name, "another file has taken its place; start again")
 
     def exists(self) -> bool:
         """Whether the file is there."""
@@ -154,7 +177,7 @@ def damage(connection: Connection) -> Iterator[str]:
         yield f"database: row {orphan[1]} of {orphan[0]} belongs to nothing"
 
 
-def _prepare(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare(connection: sqlite3.Connection) -> None:
     # The driver's own transactions begin late and without a mode; ours begin as we say.
     connection.isolation_level = None
     cursor = connection.cursor()
