@@ -1,12 +1,19 @@
-"""The database is not in its place: writes are refused, nothing empty takes its place."""
+"""What a server needs is gone while it serves: nothing is lost, and it goes on by itself.
+
+A database that is not in its place takes no writes, and nothing empty takes its place. A worker
+that dies is replaced whatever has become of the files meanwhile.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.awaiting import await_that
 from support.samples import event
 from support.server import KalendsServer
 
@@ -47,3 +54,39 @@ def test_a_file_that_was_replaced_takes_no_writes_until_the_server_starts_again(
     assert {put(server, f"lost-{number}") for number in range(6)} == {503}
     assert server.database.stat().st_size == 0
     assert "another file has taken its place" in server.log
+
+
+def kill_workers(server: KalendsServer) -> None:
+    children = (
+        Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children").read_text().split()
+    )
+    assert len(children) == 2
+    for child in children:
+        os.kill(int(child), signal.SIGKILL)
+
+
+def test_a_worker_is_replaced_while_the_configuration_is_being_edited(
+    server: KalendsServer,
+) -> None:
+    assert put(server, "before") == 201
+    server.config_file.write_text("[nonsense\n")
+    kill_workers(server)
+    assert put(server, "after") == 201
+
+
+def test_a_worker_is_replaced_when_the_database_is_back(server: KalendsServer) -> None:
+    assert put(server, "before") == 201
+    away = server.database.rename(server.folder / "away.db")
+    kill_workers(server)
+    await_that(lambda: "a worker cannot begin yet" in server.log)
+    assert not server.database.exists()
+    away.rename(server.database)
+    assert put(server, "after") == 201
+    assert b"UID:before" in server.request("GET", "/alice/calendar/", user="alice").body
+
+
+def test_a_server_stops_while_its_workers_wait(server: KalendsServer) -> None:
+    server.database.rename(server.folder / "away.db")
+    kill_workers(server)
+    await_that(lambda: server.log.count("a worker cannot begin yet") >= 2)
+    assert server.stop() == 0

@@ -90,7 +90,7 @@ class Office:
 
     def admits(self, name: str, password: str) -> bool:
         """Whether both schemes let somebody in, by Kalends' own reading."""
-        directory = user_directory(configuration.load(self.installation.config)[1])
+        directory = user_directory(configuration.load(self.installation.config).settings)
         basic = directory.check_password(name.encode(), password.encode())
         account = directory.digest_account(name.encode(), REALM.encode())
         digest = account is not None and account.has_password(
@@ -419,7 +419,7 @@ from pathlib import Path
 from kalends import accounts, configuration
 from kalends.accounts import ALL, Credentials
 from kalends.htauth.editing import Ha1
-settings = configuration.load(Path(sys.argv[1]))[1]
+settings = configuration.load(Path(sys.argv[1])).settings
 found = Credentials(b"$2y$04$x", Ha1(b"1" * 32, b"2" * 64))
 for number in range(25):
     with accounts.edited(settings, ALL) as files:
@@ -440,7 +440,7 @@ def test_edits_that_meet_lose_nothing(office: Office) -> None:
 
 
 def test_what_another_program_writes_meanwhile_is_not_lost(office: Office) -> None:
-    settings = configuration.load(office.installation.config)[1]
+    settings = configuration.load(office.installation.config).settings
 
     def both() -> None:
         with accounts.edited(settings, accounts.LOGINS) as files:

@@ -106,7 +106,7 @@ def _verify(given: argparse.Namespace) -> int:
 
 
 def _restore(given: argparse.Namespace) -> int:
-    settings: Settings = configuration.load(given.config)[1]
+    settings: Settings = configuration.load(given.config).settings
     database = open_database(settings.database)
     try:
         if database.folder is None:

@@ -32,7 +32,7 @@ def problems(config: Path) -> Iterator[str]:
     Raises:
         KalendsError: so much is wrong that nothing else can be looked at.
     """
-    settings = configuration.load(config)[1]
+    settings = configuration.load(config).settings
     database = open_database(settings.database)
     try:
         built = Assembly(settings, database)

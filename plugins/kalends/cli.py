@@ -96,14 +96,15 @@ def _serve(given: argparse.Namespace) -> int:
         built.require_readable()
 
     # Whatever is wrong is said here, once, before the first worker starts.
-    with assembly.build(path, first) as built:
-        settings = built.settings
-    configuration.configure_logging(*configuration.load(path))
+    with assembly.build(path, first):
+        pass
+    loaded = configuration.load(path)
+    configuration.configure_logging(*loaded)
 
     def announce(url: str) -> str:
         return demo.announcement(given.demo, url) if given.demo else ""
 
-    serving.serve(settings, listeners, announce)
+    serving.serve(loaded, listeners, announce)
     return 0
 
 

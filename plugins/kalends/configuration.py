@@ -7,7 +7,7 @@ import re
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from radicale.config import Configuration
 from radicale.log import REMOVE_TRACEBACK_FILTER
@@ -31,11 +31,20 @@ _ONLY = {
 }
 
 
-def load(path: Path) -> tuple[Configuration, Settings]:
-    """Read and check a configuration file.
+class Loaded(NamedTuple):
+    """A configuration file, read.
 
-    Returns:
-        what Radicale's application takes, and what the assembly takes.
+    Attributes:
+        for_radicale: what Radicale's application takes.
+        settings: what our own parts take.
+    """
+
+    for_radicale: Configuration
+    settings: Settings
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a configuration file.
 
     Raises:
         ConfigurationError: the file cannot be read, or something in it is unknown, misspelt,
@@ -62,7 +71,7 @@ def load(path: Path) -> tuple[Configuration, Settings]:
     if "basic" not in settings.schemes or not settings.basic_over_http:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
         _prefer(configuration, "web", "prefer_browser_login", "True")
-    return configuration, settings
+    return Loaded(configuration, settings)
 
 
 def configure_logging(configuration: Configuration, settings: Settings) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 
-from kalends import configuration
 from kalends.assembly import Assembly
 from kalends.caldav.answers import as_answer, failed
 from kalends.caldav.application import Application
+from kalends.configuration import Loaded
 from kalends.directories import other_directories
 from kalends.errors import StoreFullError, StoreUnavailableError
 from kalends.htauth.middleware import USER_KEY, WEB_SERVER
@@ -32,14 +31,14 @@ class Served:
     """The whole application of one process.
 
     Args:
-        path: the configuration file.
+        loaded: the configuration.
 
     Raises:
-        KalendsError: something in the configuration or the store is not as it must be.
+        KalendsError: something in the store or in other files is not as it must be.
     """
 
-    def __init__(self, path: Path) -> None:
-        radicale_configuration, settings = configuration.load(path)
+    def __init__(self, loaded: Loaded) -> None:
+        radicale_configuration, settings = loaded
         self._presence = _present(settings.database)
         self._application = Application(radicale_configuration)
         storage = self._application.storage

@@ -21,13 +21,15 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from kalends import accesslog, assembly, configuration, wsgi
-from kalends.errors import KalendsError
+from kalends import accesslog, assembly, configuration
+from kalends.errors import KalendsError, StoreGoneError
 from kalends.httpserver.service import Limits
 from kalends.httpserver.shares import Shares
+from kalends.layers import Served
 from kalends.opening import BACKLOG, require_certificate, wait_for
 from kalends.proxies import REQUEST_ID_KEY
 from kalends.settings import Settings
+from kalends.store.engine import open_database
 from kalends.worker import BoundedWorker
 
 if TYPE_CHECKING:
@@ -108,11 +110,12 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
     def __init__(
         self,
-        settings: Settings,
+        loaded: configuration.Loaded,
         listeners: Sequence[socket.socket],
         announce: Callable[[str], str],
     ) -> None:
-        self._settings = settings
+        self._loaded = loaded
+        self._settings = loaded.settings
         self._bind = [f"fd://{listener.detach()}" for listener in listeners]
         self._announce = announce
         self._metrics: Metrics | None = None
@@ -120,7 +123,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
         BoundedWorker.shares = Shares()
-        BoundedWorker.roles = settings.roles
+        BoundedWorker.roles = self._settings.roles
         super().__init__()
 
     def load_config(self) -> None:
@@ -155,11 +158,21 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The WSGI application, made in each worker."""
-        if not self._settings.admin_hosts or _METRICS_FOLDER not in os.environ:
-            # Nobody listens, or nobody did when the listeners were opened.
-            return wsgi.create_app(self._settings.path)
-        served, self._metrics = wsgi.create_counting_app(self._settings.path)
+        """The WSGI application, made in each worker of what the master has read.
+
+        Raises:
+            KalendsError: something in the store or in other files is not as it must be.
+        """
+        database = open_database(self._settings.database)
+        if not database.exists():  # it was there when the server started: make no empty one
+            raise StoreGoneError(database.name, "it is not there any more")
+        served = Served(self._loaded)
+        # Without the folder nobody listened when the listeners were opened.
+        if self._settings.admin_hosts and _METRICS_FOLDER in os.environ:
+            # Not loaded where nobody asks for it: that takes a tenth of a second.
+            from kalends.admin import attach
+
+            self._metrics = attach(served)
         return served
 
     def read_again(self) -> None:
@@ -170,10 +183,10 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         """
         path = self._settings.path
         with assembly.build(path, assembly.Assembly.require_readable) as built:
-            settings = built.settings
-        require_certificate(settings)
-        configuration.configure_logging(*configuration.load(path))
-        self._settings = settings
+            require_certificate(built.settings)
+        self._loaded = configuration.load(path)
+        self._settings = self._loaded.settings
+        configuration.configure_logging(*self._loaded)
 
     def run(self) -> None:
         """Serve until told to stop."""
@@ -203,16 +216,19 @@ def _worker_gone(_server: Any, worker: Any) -> None:
 
 
 def serve(
-    settings: Settings, listeners: Sequence[socket.socket], announce: Callable[[str], str]
+    loaded: configuration.Loaded,
+    listeners: Sequence[socket.socket],
+    announce: Callable[[str], str],
 ) -> None:
     """Serve until told to stop (SIGTERM, SIGINT).
 
     Args:
+        loaded: the configuration.
         listeners: from ``opening.open_listeners``.
         announce: what to say of a server that answers at this URL, after the first line.
     """
-    with _folder_of_metrics(settings):
-        Server(settings, listeners, announce).run()
+    with _folder_of_metrics(loaded.settings):
+        Server(loaded, listeners, announce).run()
 
 
 @contextmanager

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import resource
 import select
+import sys
 import time
 from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn.workers.base import Worker
 
+from kalends.errors import KalendsError
 from kalends.httpserver.doors import Listener
 from kalends.httpserver.service import Limits, Service
 from kalends.httpserver.shares import Shares
 from kalends.httpserver.tls import Certificate
 from kalends.listeners import Role, Roles
+
+_log = logging.getLogger("kalends.server")
+
+_LONGEST_PAUSE_SECONDS = 10.0
 
 LINGER_SECONDS = 0.5
 """How long a stopping worker keeps idle connections: a request may be on its way already."""
@@ -33,6 +40,24 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     roles: ClassVar[Roles]
     """What the listeners are for; it stays as it was when they were opened."""
+
+    def load_wsgi(self) -> None:
+        """Make the application, as soon as it can be made.
+
+        Others serve meanwhile. To end instead, as gunicorn would, would end all of them.
+        """
+        pause = 1.0
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            try:
+                super().load_wsgi()
+            except KalendsError as error:
+                _log.error("a worker cannot begin yet: %s", error)
+            else:
+                return
+            select.select([self.PIPE[0]], [], [], pause)  # a signal has come
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        sys.exit(0)
 
     def run(self) -> None:
         """Serve until told to stop."""

@@ -6,13 +6,10 @@ import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kalends import configuration
 from kalends.layers import Served
-
-if TYPE_CHECKING:
-    from kalends.metrics import Metrics
 
 _lock = threading.Lock()
 _served: Served | None = None
@@ -30,22 +27,7 @@ def create_app(config_path: str | os.PathLike[str]) -> Served:
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    return Served(Path(config_path))
-
-
-def create_counting_app(config_path: str | os.PathLike[str]) -> tuple[Served, Metrics]:
-    """The same, which counts and answers on its listeners for administrators, and what counts.
-
-    ``PROMETHEUS_MULTIPROC_DIR`` names the folder that the workers share.
-
-    Raises:
-        KalendsError: something in the configuration or the store is not as it must be.
-    """
-    # Not loaded where nobody asks for it: that takes a tenth of a second.
-    from kalends.admin import attach
-
-    served = create_app(config_path)
-    return served, attach(served)
+    return Served(configuration.load(Path(config_path)))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

@@ -35,8 +35,8 @@ class EmptyServer(serving.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    settings = configuration.load(Path(sys.argv[1]))[1]
-    EmptyServer(settings, opening.open_listeners(settings), lambda url: "").run()
+    loaded = configuration.load(Path(sys.argv[1]))
+    EmptyServer(loaded, opening.open_listeners(loaded.settings), lambda url: "").run()
 
 
 if __name__ == "__main__":

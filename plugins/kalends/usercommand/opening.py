@@ -43,7 +43,7 @@ def installation(config: Path) -> Iterator[Installation]:
     Raises:
         KalendsError: it is not as it must be, or names no user file.
     """
-    settings = configuration.load(config)[1]
+    settings = configuration.load(config).settings
     if not settings.htpasswd and not settings.htdigest:
         raise ConfigurationError(
             str(settings.path), "[auth] names neither htpasswd_filename nor htdigest_filename"
