@@ -34,19 +34,21 @@ from kalends.errors import (
 )
 from kalends.names import GROUPS, folded_group, owner_of
 from kalends.store.hosts import Statements
+from kalends.store.reach import OutOfReachError, Reach
 
 BUSY_SECONDS = 60
 """How long a write waits for the ones before it."""
 
-# For what the URL does not say. A server that does not answer must not hold a thread for long.
+# For what the URL does not say. A server that does not answer must not hold a thread for long:
+# not while it is connected to, nor if its host vanishes (milliseconds, then).
 _CONNECT = {
     "connect_timeout": "5",
     "client_encoding": "utf8",
     "application_name": "kalends",
-    "keepalives_idle": "30",
-    "keepalives_interval": "10",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "60000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "5",
+    "keepalives_count": "2",
+    "tcp_user_timeout": "10000",
 }
 # A host that vanished must not hold its locks: the server asks whether it is still there. A commit
 # that is acknowledged is on the disk; whoever asks for more than that (a standby's) gets it.
@@ -101,6 +103,8 @@ class PostgresDatabase:
             # Values are calendars, secrets and keys: they are in no error.
             hide_parameters=True,
         )
+        self._reach = Reach()
+        event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "connect", self._prepare)
         event.listen(self.engine, "checkout", _look)
 
@@ -151,6 +155,15 @@ class PostgresDatabase:
             raise
         return connection
 
+    def _connect(
+        self, _dialect: object, _record: object, _args: object, options: dict[str, Any]
+    ) -> psycopg.Connection[Any]:
+        try:
+            with self._reach.attempt():
+                return psycopg.connect(**options)
+        except OutOfReachError as error:
+            raise psycopg.OperationalError(str(error)) from None
+
     def _prepare(self, connection: psycopg.Connection[Any], _record: object) -> None:
         connection.autocommit = True
         encoding = connection.info.parameter_status("server_encoding")
@@ -175,6 +188,8 @@ class PostgresDatabase:
                 raise StoreRefusedError("a name with an octet 0") from error
             lost = isinstance(origin, psycopg.OperationalError) and not state
             if lost or state in _GONE or state.startswith(_GONE_CLASSES):
+                if lost:  # those that wait in the pool are, too: each would be waited for
+                    self.engine.dispose()
                 why = "; ".join(line.strip() for line in str(origin).splitlines() if line.strip())
                 raise StoreGoneError(self.name, why) from error
             raise

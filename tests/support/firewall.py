@@ -1,0 +1,50 @@
+"""A firewall between two hosts that forgets which connections there were."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+
+
+class Firewall:
+    """Takes connections on a port of its own, and passes on what is said to another port.
+
+    Args:
+        port: of 127.0.0.1, whereto.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listening.getsockname()[1]
+        self._generation = 0
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def forget(self) -> None:
+        """Let each connection that there is be cut off as soon as something is said on it."""
+        self._generation += 1
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    def _take(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                inside, _ = self._listening.accept()
+                threading.Thread(target=self._pass_on, args=(inside,), daemon=True).start()
+
+    def _pass_on(self, inside: socket.socket) -> None:
+        of = self._generation
+        outside = socket.create_connection(("127.0.0.1", self._target))
+        other = {inside: outside, outside: inside}
+        with inside, outside, contextlib.suppress(OSError):
+            while True:
+                for speaking in select.select([inside, outside], [], [])[0]:
+                    said = speaking.recv(1 << 16)
+                    if not said or of != self._generation:
+                        return
+                    other[speaking].sendall(said)
