@@ -46,6 +46,14 @@ def postgres() -> Iterator[PostgresServer]:
     running.close()
 
 
+@pytest.fixture
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server that only this test uses, for what others would not survive."""
+    running = PostgresServer()
+    yield running
+    running.close()
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty store on each database that there is."""

@@ -49,7 +49,7 @@ ROWS = [
     RADICALE_SHELLS,
     {"accountpage"},
     {"feedpage"},
-    {"importing", "transfer", "backups", "login", "accounts", "removal"},
+    {"importing", "transfer", "backups", "login", "agreed", "accounts", "removal"},
     {"htauth", "store", "icsfeed"},
     {"calobject", "pages"},
     {"worker"},

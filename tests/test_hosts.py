@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from kalends.agreed import AgreedOnServer
 from kalends.errors import StoreUnavailableError
 from kalends.htauth.nonces import SharedNonceCounts
 from kalends.htauth.noncesigning import Nonce
 from kalends.htauth.throttle import FREE_TRIES, Throttle
-from kalends.login import AgreedOnServer
 from kalends.store.engine import Database, open_database
 from kalends.store.hosts import LoginTries, NonceUses, Statements, shared_key
 from support.postgres import PostgresServer
@@ -131,7 +131,7 @@ def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
 
 def throttles(pair: list[Statements]) -> list[Throttle]:
     return [
-        Throttle(tries=AgreedOnServer(statements).tries(), sleep=lambda _: None)
+        Throttle(tries=AgreedOnServer(statements, None).tries(), sleep=lambda _: None)
         for statements in pair
     ]
 

@@ -6,7 +6,6 @@ import contextlib
 import random
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,14 +39,6 @@ def serve(folder: Path, url: str, *, start: bool = True, workers: int = 2) -> Ka
     )
 
 
-@pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that only this test uses, for what others would not survive."""
-    running = PostgresServer()
-    yield running
-    running.close()
-
-
 # A feed's last good version is served to those who may see it without the database's word.
 WITHOUT_DATABASE = [503, 503, 503, 503, 200, 503]
 
@@ -67,8 +58,7 @@ def ask_all(server: KalendsServer, number: int) -> list[Answer]:
 
 
 def test_a_server_that_goes_and_comes_back(own_postgres: PostgresServer, tmp_path: Path) -> None:
-    # One worker, so that it knows the login when the database, which counts failures, is away.
-    server = serve(tmp_path / "server", own_postgres.store(), workers=1)
+    server = serve(tmp_path / "server", own_postgres.store())
     try:
         usual = [201, 200, 207, 207, 200, 404]
         assert [answer.status for answer in ask_all(server, 1)] == usual

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,14 @@ from kalends.accountpage.homes import Homes
 from kalends.accountpage.imports import Imports
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
+from kalends.agreed import Agreed, AgreedInFolder, AgreedOnServer
 from kalends.directories import other_directories
-from kalends.errors import ConfigurationError, KalendsError
+from kalends.errors import ConfigurationError, KalendsError, StoreUnavailableError
 from kalends.feedpage.application import FeedPageApplication
 from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.middleware import USER_KEY
 from kalends.icsfeed.admission import Admission, address_of
+from kalends.icsfeed.background import Background
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.files import PublishedFiles, make_folder
 from kalends.icsfeed.http import FeedApplication
@@ -28,7 +30,7 @@ from kalends.icsfeed.publisher import Publisher
 from kalends.icsfeed.pusher import Pusher
 from kalends.icsfeed.versions import Versions
 from kalends.importing import Imported, import_data
-from kalends.login import Accounts, Agreed, AgreedInFolder, AgreedOnServer, Login, user_directory
+from kalends.login import Accounts, Login, user_directory
 from kalends.names import refusal_of_name
 from kalends.ownership import hand_over
 from kalends.proxies import Environ, StartResponse
@@ -46,7 +48,14 @@ _log = logging.getLogger("kalends")
 class Feeds:
     """The parts that make feeds, for one installation that has definitions."""
 
-    def __init__(self, settings: Settings, path: Path, database: Database, accounts: Accounts):
+    def __init__(
+        self,
+        settings: Settings,
+        path: Path,
+        database: Database,
+        accounts: Accounts,
+        outsiders: Outsiders,
+    ) -> None:
         folder = settings.feeds_folder
         self.catalog = Catalog(path, accounts)
         self.secrets = SecretBook(database)
@@ -61,9 +70,13 @@ class Feeds:
         )
         deliveries = DeliveryLog(database)
         self.pusher = Pusher(folder, settings.remotes, self.catalog, self.versions, deliveries)
+        self._outsiders = outsiders
+        self._looking = Background("seeing who is admitted", self._look)
 
     def start(self) -> None:
         """Let published files and other servers follow, in this process."""
+        if self._looking.start():
+            self._look()  # whatever becomes of the store, each process has seen it once
         self.publisher.start()
         self.pusher.start()
 
@@ -74,8 +87,15 @@ class Feeds:
 
     def stop(self) -> None:
         """End what ``start`` has begun."""
+        self._looking.stop()
         self.publisher.stop()
         self.pusher.stop()
+
+    def _look(self) -> None:
+        """Keep in mind who is admitted to feeds, for a time when the store cannot be asked."""
+        with suppress(StoreUnavailableError):  # the publisher says so
+            self.secrets.look()
+            self._outsiders.names()
 
     def application(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request below ``/feeds/``: for the file of a feed, or for its page."""
@@ -111,7 +131,7 @@ class Assembly:
         self.accounts = Accounts(self.directory, self.outsiders)
         self.feeds: Feeds | None = None
         if settings.feeds:
-            self.feeds = Feeds(settings, settings.feeds, database, self.accounts)
+            self.feeds = Feeds(settings, settings.feeds, database, self.accounts, self.outsiders)
 
     def login(self) -> Login:
         """What authenticates requests.
@@ -124,7 +144,7 @@ class Assembly:
 
     def _agreed(self) -> Agreed:
         if self.database.statements:
-            return AgreedOnServer(self.database.statements)
+            return AgreedOnServer(self.database.statements, self.settings.own_folder)
         assert self.database.folder
         return AgreedInFolder(self.settings.nonce_folder or self.database.folder)
 

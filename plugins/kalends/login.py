@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Protocol
 
+from kalends.agreed import Agreed
 from kalends.errors import UserFileUnavailableError
 from kalends.htauth.digestscheme import DigestScheme
 from kalends.htauth.elsewhere import OtherDirectories
 from kalends.htauth.middleware import HttpAuthentication
-from kalends.htauth.nonces import NonceCounts, SharedNonceCounts, Use, load_key
-from kalends.htauth.noncesigning import Nonce
 from kalends.htauth.schemes import BasicScheme, Scheme
-from kalends.htauth.throttle import SECONDS_PER_TRY, Known, Throttle, Tries
+from kalends.htauth.throttle import Throttle
 from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
 from kalends.names import folded_group
 from kalends.proxies import PREFIX_KEY, App, Environ, web_server_login
 from kalends.settings import Settings
-from kalends.store import hosts
-from kalends.store.hosts import Statements
 from kalends.store.outsiders import Outsiders
 
 
@@ -33,107 +27,6 @@ def user_directory(settings: Settings) -> UserDirectory:
         realm=settings.realm,
         basic_by_htdigest=settings.basic_from_htdigest,
     )
-
-
-class Agreed(Protocol):
-    """What those agree on who answer for one installation, be they workers or hosts."""
-
-    def key(self) -> bytes:
-        """The key that nonces and tokens are signed with; made where there is none.
-
-        Raises:
-            ConfigurationError: it cannot be made or read.
-        """
-
-    def counts(self) -> NonceCounts:
-        """The counts of nonces.
-
-        Raises:
-            ConfigurationError: they cannot be made or read.
-        """
-
-    def tries(self) -> Tries | None:
-        """Failed and right tries; None where each worker remembers its own."""
-
-    def close(self) -> None:
-        """Let go of it."""
-
-
-class AgreedInFolder:
-    """What the workers of one host agree on: files in a folder.
-
-    Args:
-        folder: where they lie.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._counts: SharedNonceCounts | None = None
-
-    def key(self) -> bytes:
-        """See `Agreed`."""
-        return load_key(self._folder / "nonce.key")
-
-    def counts(self) -> NonceCounts:
-        """See `Agreed`."""
-        self._counts = SharedNonceCounts(self._folder / "nonce.counts", time.time())
-        return self._counts
-
-    def tries(self) -> None:
-        """See `Agreed`."""
-
-    def close(self) -> None:
-        """Close the files."""
-        if self._counts:
-            self._counts.close()
-
-
-class AgreedOnServer:
-    """What several hosts agree on: tables of the server that holds the store.
-
-    Args:
-        statements: that server.
-    """
-
-    def __init__(self, statements: Statements) -> None:
-        self._statements = statements
-
-    def key(self) -> bytes:
-        """See `Agreed`."""
-        return hosts.shared_key(self._statements)
-
-    def counts(self) -> NonceCounts:
-        """See `Agreed`."""
-        return _CountsOnServer(hosts.NonceUses(self._statements))
-
-    def tries(self) -> Tries:
-        """See `Agreed`."""
-        return _TriesOnServer(hosts.LoginTries(self._statements, SECONDS_PER_TRY))
-
-    def close(self) -> None:
-        """The store closes its connections."""
-
-
-class _CountsOnServer:
-    """See `NonceCounts`."""
-
-    def __init__(self, uses: hosts.NonceUses) -> None:
-        self._uses = uses
-
-    def use(self, nonce: Nonce, count: int) -> Use:
-        return Use[self._uses.use(nonce.mac, round(nonce.issued * 1000), count)]
-
-
-class _TriesOnServer:
-    """See `Tries`."""
-
-    def __init__(self, tries: hosts.LoginTries) -> None:
-        self.failed = tries.failed
-        self.succeeded = tries.succeeded
-        self._tries = tries
-
-    def known(self, account: str, network: str) -> Known:
-        return Known(*self._tries.known(account, network))
 
 
 class Accounts:

@@ -107,10 +107,16 @@ class PostgresServer:
         self._reserved.release()
         shutil.rmtree(self._folder)
 
-    def stop(self) -> None:
-        """Stop it without waiting for whoever is connected; `process` can start it again."""
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop it, if it runs, without waiting for anybody; `process` can start it again.
+
+        Args:
+            mode: pg_ctl's: ``immediate`` is a crash, after ``fast`` unlogged tables are there too.
+        """
+        if not self.process.runs:
+            return
         data = str(self._folder / "data")
-        command = [*self._as, program("pg_ctl"), "stop", "-D", data, "-m", "immediate"]
+        command = [*self._as, program("pg_ctl"), "stop", "-D", data, "-m", mode]
         subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, check=True)
         self.process.stop()
 

@@ -69,6 +69,11 @@ class ServerProcess:
             raise ServerDiedError("the server was not started")
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not ended since."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start the command and return when it said that it serves."""
         first = len(self._lines)

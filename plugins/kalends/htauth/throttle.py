@@ -105,7 +105,7 @@ class TriesOfProcess:
         now: seconds, of a clock that only goes forward.
     """
 
-    def __init__(self, capacity: int, now: Callable[[], float]) -> None:
+    def __init__(self, capacity: int = 10_000, now: Callable[[], float] = time.monotonic) -> None:
         self._accounts = FailureCounts(capacity, now)
         self._networks = FailureCounts(capacity, now)
         self._pairs = FailureCounts(capacity, now)

@@ -42,15 +42,20 @@ class Background:
         self._thread: threading.Thread | None = None
         self._process = 0
 
-    def start(self) -> None:
-        """Begin, in this process; call after the server has forked, as often as you like."""
+    def start(self) -> bool:
+        """Begin, in this process; call after the server has forked, as often as you like.
+
+        Returns:
+            Whether it has begun just now.
+        """
         if self._process == os.getpid():
-            return
+            return False
         self._process = os.getpid()
         self._wake = threading.Event()
         self._wake.set()
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
+        return True
 
     def wake(self) -> None:
         """Something has happened: look soon."""

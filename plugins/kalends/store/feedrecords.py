@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 
+from kalends.errors import StoreUnavailableError
 from kalends.store.engine import Database
 from kalends.store.schema import feed_secret, publication
 
@@ -19,6 +22,7 @@ class SecretBook:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._seen: Sequence[Row[Any]] = ()
 
     def secret_of(self, feed: str, person: str) -> str:
         """The secret, made at the first time of asking."""
@@ -61,16 +65,37 @@ class SecretBook:
     def holder(self, secret: str) -> tuple[str, str] | None:
         """The feed and the person that a secret belongs to, or None; takes constant time.
 
-        Every secret is compared, so that how long it took tells nothing of how much was right.
+        While the database is away, it is the one whose it was at the last `look`.
+
+        Raises:
+            StoreUnavailableError: the database is away, and the secret may have come since.
         """
-        given = secret.encode()
+        try:
+            self.look()
+        except StoreUnavailableError:
+            if held := _holder(self._seen, secret):
+                return held
+            raise
+        return _holder(self._seen, secret)
+
+    def look(self) -> None:
+        """See whose each secret is.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+        """
         with self._database.read() as connection:
-            rows = connection.execute(select(feed_secret)).all()
-        match = None
-        for row in rows:
-            if hmac.compare_digest(row.secret.encode(), given):
-                match = (row.feed, row.person)
-        return match
+            self._seen = connection.execute(select(feed_secret)).all()
+
+
+def _holder(rows: Iterable[Row[Any]], secret: str) -> tuple[str, str] | None:
+    """Compare with every one, so that how long it took tells nothing of how much was right."""
+    given = secret.encode()
+    match = None
+    for row in rows:
+        if hmac.compare_digest(row.secret.encode(), given):
+            match = (row.feed, row.person)
+    return match
 
 
 class PublicationLog:

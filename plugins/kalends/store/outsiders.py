@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from kalends.errors import StoreUnavailableError
 from kalends.store.engine import Database
 from kalends.store.prepared import Prepared
 from kalends.store.schema import collection, outsider
@@ -20,6 +21,7 @@ class Outsiders:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._seen: frozenset[str] | None = None
 
     def note(self, name: str) -> None:
         """Remember that the web server has logged ``name`` in.
@@ -35,9 +37,20 @@ class Outsiders:
                 connection.execute(insert(outsider), {"name": name})
 
     def names(self) -> frozenset[str]:
-        """Those who have a home."""
-        with self._database.read() as connection:
-            return frozenset(name for (name,) in _WITH_HOME.run(connection, {}).fetchall())
+        """Those who have a home; who had one when last seen, while the database is away.
+
+        Raises:
+            StoreUnavailableError: it is away, and this process has never seen it.
+        """
+        try:
+            with self._database.read() as connection:
+                rows = _WITH_HOME.run(connection, {}).fetchall()
+        except StoreUnavailableError:
+            if self._seen is None:
+                raise
+        else:
+            self._seen = frozenset(name for (name,) in rows)
+        return self._seen
 
 
 def forget(connection: Connection, name: str) -> None:
