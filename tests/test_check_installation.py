@@ -141,9 +141,54 @@ def test_what_the_server_cannot_read_is_told_to_root(careful: Installation) -> N
     os.chown(careful.folder / "feeds", 0, 0)
     lines = found(careful)
     assert len(lines) == 2
-    assert lines[0].startswith(f"{careful.htpasswd}: 'nobody', to whom the database belongs")
+    assert lines[0].startswith(
+        f"{careful.htpasswd}: 'nobody', to whom {careful.folder}/kalends.db belongs"
+    )
     assert lines[1].startswith(f"{careful.folder}/feeds: 'nobody'")
     assert "cannot write to it" in lines[1]
+
+
+def test_logs_that_the_server_cannot_write_are_told_to_root(careful: Installation) -> None:
+    logs = careful.folder / "logs"
+    logs.mkdir()
+    there = logs / "access.log"
+    there.write_text("")
+    careful.write(logging__file=str(logs / "new.log"), logging__access_file=str(there))
+    if os.geteuid() != 0:
+        assert found(careful) == []
+        return
+    nobody = pwd.getpwnam("nobody")
+    for path in (careful.folder, *careful.folder.rglob("*")):
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+    assert found(careful) == []
+    os.chown(logs, 0, nobody.pw_gid)
+    logs.chmod(0o750)
+    os.chown(there, 0, 0)
+    second, first = sorted(found(careful))
+    assert first.startswith(f"{logs}: 'nobody'")
+    assert second.startswith(f"{there}: 'nobody'")
+
+
+def test_a_password_for_ldap_is_for_its_readers_alone(careful: Installation) -> None:
+    secret = careful.folder / "ldap.secret"
+    secret.write_text("word")
+    ldap = {
+        "auth__directories": "files, ldap",
+        "auth__ldap_uri": "ldap://127.0.0.1:1",
+        "auth__ldap_base": "dc=example,dc=org",
+        "auth__ldap_reader_dn": "cn=reader,dc=example,dc=org",
+    }
+    careful.write(**ldap, auth__ldap_secret_file=str(secret))
+    careful.config.chmod(0o644)
+    secret.chmod(0o640)
+    assert found(careful) == []
+    secret.chmod(0o644)
+    (line,) = found(careful)
+    assert line.startswith(f"{secret}: everybody on this machine can read it")
+    careful.write(**ldap, auth__ldap_secret="word")
+    careful.config.chmod(0o644)
+    (line,) = found(careful)
+    assert line.startswith(f"{careful.config}: everybody on this machine can read it")
 
 
 def test_it_makes_no_database_and_upgrades_none(tmp_path: Path) -> None:

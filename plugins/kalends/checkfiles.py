@@ -33,11 +33,16 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """Whom the server runs as: the owner of the database."""
+    """Whom the server runs as: the owner of what it has made.
+
+    Attributes:
+        made: what that is.
+    """
 
     name: str
     number: int
     groups: frozenset[int]
+    made: Path
 
     def may(self, path: Path, what: int) -> bool:
         """Whether it may do that to a file, and enter the folders above it."""
@@ -56,7 +61,7 @@ def problems(built: Assembly) -> Iterator[str]:
             if not account.may(file.path, file.needs):
                 how = "write to" if file.needs & _WRITE else "read"
                 yield (
-                    f"{file.path}: {account.name!r}, to whom the database belongs, cannot {how} "
+                    f"{file.path}: {account.name!r}, to whom {account.made} belongs, cannot {how} "
                     "it; mind the folders above it"
                 )
     yield from _full_disks(built)
@@ -64,12 +69,14 @@ def problems(built: Assembly) -> Iterator[str]:
 
 def _files(built: Assembly) -> Iterator[_File]:
     settings = built.settings
-    yield _File(settings.path, secret=bool(make_url(settings.database).password))
+    has_password = settings.has_ldap_password or bool(make_url(settings.database).password)
+    yield _File(settings.path, secret=has_password)
     for path, secret in (
         (settings.htpasswd, True),
         (settings.htdigest, True),
         (settings.htgroup, False),
         (settings.feeds, False),
+        (settings.ldap_secret, True),
         (settings.remotes, True),
         (settings.certificate, False),
         (settings.key, True),
@@ -87,8 +94,10 @@ def _files(built: Assembly) -> Iterator[_File]:
     if settings.feeds:
         yield _File(settings.feeds_folder, secret=False, needs=_READ | _WRITE | _ENTER)
     for log in (settings.log_file, settings.access_file):
-        if log:
+        if log and log.exists():
             yield _File(log, secret=False, needs=_WRITE)
+        elif log:  # it is made there
+            yield _File(log.parent, secret=False, needs=_WRITE | _ENTER)
 
 
 def _of_everybody(file: _File) -> Iterator[str]:
@@ -107,17 +116,19 @@ def _of_everybody(file: _File) -> Iterator[str]:
 
 def _account(built: Assembly) -> _Account | None:
     """Whom the server runs as, where root asks and it is somebody else."""
-    if os.geteuid() != 0 or built.database.folder is None or not built.database.exists():
+    has_file = built.database.folder is not None and built.database.exists()
+    made = Path(built.database.name) if has_file else built.settings.own_folder
+    if os.geteuid() != 0 or made is None or not made.exists():
         return None
-    owner = Path(built.database.name).stat().st_uid
+    owner = made.stat().st_uid
     if owner == 0:
         return None
     try:
         known = pwd.getpwuid(owner)
     except KeyError:
-        return _Account(str(owner), owner, frozenset())
+        return _Account(str(owner), owner, frozenset(), made)
     groups = os.getgrouplist(known.pw_name, known.pw_gid)
-    return _Account(known.pw_name, owner, frozenset(groups))
+    return _Account(known.pw_name, owner, frozenset(groups), made)
 
 
 def _allowed(account: _Account, path: Path, what: int) -> bool:

@@ -185,6 +185,7 @@ def _settings(given: _Given) -> Settings:
     folder = given.needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
     _require_ports_that_fit(given)
     htpasswd, htdigest = _user_files(given)
+    directories = get("auth", "directories")
     tls = bool(get("server", "ssl"))
     return Settings(
         path=given.path,
@@ -193,7 +194,9 @@ def _settings(given: _Given) -> Settings:
         htpasswd=htpasswd,
         htdigest=htdigest,
         htgroup=file("auth", "htgroup_filename"),
-        directories=get("auth", "directories"),
+        directories=directories,
+        ldap_secret=file("auth", "ldap_secret_file") if "ldap" in directories else None,
+        has_ldap_password="ldap" in directories and bool(get("auth", "ldap_secret")),
         realm=get("auth", "realm"),
         schemes=get("auth", "schemes"),
         basic_over_http=get("auth", "basic_over_http"),

@@ -30,6 +30,8 @@ class Settings:
         htgroup: the group file, or None.
         directories: who is asked whether a login is right: `FILES` for the files above, and the
             names of Radicale's logins.
+        ldap_secret: the file with the password by which LDAP is asked, or None.
+        has_ldap_password: whether that password is in the configuration file itself.
         realm: what a login dialog shows, and the realm of HTTP Digest.
         schemes: what a 401 offers, the preferred first: ``digest``, ``basic``; empty where only
             the web server in front logs people in.
@@ -68,6 +70,8 @@ class Settings:
     htdigest: Path | None
     htgroup: Path | None
     directories: tuple[str, ...]
+    ldap_secret: Path | None
+    has_ldap_password: bool
     realm: str
     schemes: tuple[str, ...]
     basic_over_http: bool
