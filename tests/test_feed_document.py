@@ -59,24 +59,38 @@ rules = st.builds(
     busy=st.booleans(),
     past=st.sampled_from([None, None, 3]),
 )
+# A calendar joins the feed or leaves it; it gets another path.
+moves = st.tuples(st.sampled_from(["AWAY", "PATH"]), st.sampled_from([1, 2, 3]))
 days = st.sampled_from([0, 0, 1, 2, 5, -1])
 
 
-def carry_out(store: Store, write: tuple[int, str, bytes | None]) -> None:
-    calendar, uid, data = write
-    if data is None:
-        store.remove(calendar, uid)
-    else:
-        store.put(calendar, uid, data.replace(b"UID:UID", f"UID:{uid}".encode()))
+Write = tuple[int, str, bytes | None]
+Move = tuple[str, int]
+
+
+def carry_out(store: Store, write: Write | Move) -> None:
+    match write:
+        case ("AWAY", number):
+            store.away ^= {number}
+        case ("PATH", number):
+            # First among the calendars, or back where it was.
+            path = store.paths[number]
+            store.paths[number] = path[4:] if path.startswith("aaa-") else f"aaa-{path}"
+        case (calendar, uid, None):
+            store.remove(calendar, uid)
+        case (calendar, uid, data):
+            store.put(calendar, uid, data.replace(b"UID:UID", f"UID:{uid}".encode()))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    history=st.lists(st.tuples(days, st.lists(writes, max_size=4)), min_size=1, max_size=6),
+    history=st.lists(
+        st.tuples(days, st.lists(writes | writes | moves, max_size=4)), min_size=1, max_size=6
+    ),
     rules=rules,
 )
 def test_from_before_equals_from_scratch(
-    history: list[tuple[int, list[tuple[int, str, bytes | None]]]], rules: Rules
+    history: list[tuple[int, list[Write | Move]]], rules: Rules
 ) -> None:
     feed = feed_with(rules)
     store = Store()
@@ -89,7 +103,8 @@ def test_from_before_equals_from_scratch(
                 carry_out(store, write)
             grown = composed(folder / "grown", store, feed, today)
             assert grown == composed(folder / f"fresh-{number}", store, feed, today)
-            shown = [s for s in store.stored.values() if rules.private == "show" and not rules.past]
+            there = [s for s in store.stored.values() if s.calendar not in store.away]
+            shown = there if rules.private == "show" and not rules.past else []
             assert grown.count(b"UID:") >= len({s.uid for s in shown})
             assert grown.startswith(b"BEGIN:VCALENDAR\r\n")
             assert grown.endswith(b"END:VCALENDAR\r\n")
@@ -118,6 +133,37 @@ def test_the_order_of_writes_does_not_matter(
             bodies.append(composed(Path(name), store, feed))
         seed.shuffle(written)  # type: ignore[attr-defined]
     assert bodies[0] == bodies[1]
+
+
+def test_a_calendar_that_comes_or_goes_costs_no_reading_of_the_others(tmp_path: Path) -> None:
+    feed = feed_with(Rules("All", "show"))
+    store = Store()
+    store.away = {3}
+    for calendar, uid in ((1, "a"), (2, "a"), (2, "b"), (3, "c")):
+        store.put(calendar, uid, text(uid, f"in {calendar}", "", "", "", False, 5))
+    composed(tmp_path, store, feed)
+    for away, title in (({2}, b"in 3"), (set(), b"in 2"), ({1}, b"in 2")):
+        came = store.away - away
+        store.away, store.read = set(away), []
+        assert title in composed(tmp_path, store, feed)
+        assert set(store.read) == came
+
+
+def test_a_copy_that_is_not_shown_leaves_with_its_calendar(tmp_path: Path) -> None:
+    """The UID of another's meeting is made from the path of the first who has it."""
+    feed = feed_with(Rules("All", "show"))
+    store = Store()
+    for calendar, organizer, sequence in ((1, "a", 0), (2, "b", 0), (3, "b", 1)):
+        event = text("same", f"in {calendar}", "", "", f"{organizer}@example.org", False, 5)
+        number = f"BEGIN:VEVENT\r\nSEQUENCE:{sequence}\r\n".encode()
+        store.put(calendar, "same", event.replace(b"BEGIN:VEVENT\r\n", number))
+    before = composed(tmp_path / "grown", store, feed)
+    assert b"in 2" not in before
+    store.away, store.read = {2}, []
+    after = composed(tmp_path / "grown", store, feed)
+    assert after == composed(tmp_path / "fresh", store, feed)
+    assert after != before
+    assert b"in 3" in after
 
 
 def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:

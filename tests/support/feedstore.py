@@ -48,12 +48,18 @@ class Store:
 
     Args:
         paths: of the calendars, which get the numbers 1, 2, 3…
+
+    Attributes:
+        away: the numbers of calendars that are in no feed.
+        read: of which calendars all objects were read.
     """
 
     def __init__(self, *paths: str) -> None:
         self.paths = dict(enumerate(paths or ("alice/1", "alice/2", "alice/3"), 1))
         self.modseqs = dict.fromkeys(self.paths, 1)
         self.props: dict[int, dict[str, str]] = {number: {} for number in self.paths}
+        self.away: set[int] = set()
+        self.read: list[int] = []
         self.stored: dict[tuple[int, str], Stored] = {}
         self.gone: list[tuple[int, int, int, str]] = []
         self.next_id = 1
@@ -84,15 +90,19 @@ class Store:
         return [
             State(number, path, self.modseqs[number], CHANGED, props=self.props[number])
             for number, path in self.paths.items()
+            if number not in self.away
         ]
 
     def objects(self, calendar: int) -> Iterator[Stored]:
-        yield from sorted(
-            (s for s in self.stored.values() if s.calendar == calendar), key=lambda s: s.uid
-        )
+        self.read.append(calendar)
+        yield from self._objects(calendar)
 
     def changed_since(self, calendar: int, modseq: int) -> Iterator[Stored]:
-        yield from (s for s in self.objects(calendar) if s.modseq > modseq)
+        yield from (s for s in self._objects(calendar) if s.modseq > modseq)
+
+    def _objects(self, calendar: int) -> list[Stored]:
+        found = [s for s in self.stored.values() if s.calendar == calendar]
+        return sorted(found, key=lambda s: s.uid)
 
     def removed_since(self, calendar: int, modseq: int) -> list[tuple[int, str]]:
         return [(number, uid) for c, m, number, uid in self.gone if c == calendar and m > modseq]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import sqlite3
@@ -14,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from kalends.icsfeed.changed import changed_uids, noted
 from kalends.icsfeed.compose import TAIL, definition_text, head, render
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.parts import Parts, Place, opened
@@ -115,9 +115,7 @@ class _Composition:
         parts.note(
             version=self._target.name,
             day=self._today.isoformat(),
-            calendars=json.dumps(
-                {c.id: [c.path, c.life, c.modseq] for c in self._calendars.values()}
-            ),
+            calendars=noted(self._calendars.values()),
             rules=repr(self._feed.rules),
         )
 
@@ -147,23 +145,14 @@ class _Composition:
     def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
         """Make the version from the one before; False if that cannot be done."""
         old = self._target.parent / before.get("version", "")
-        stood = {int(i): state for i, state in json.loads(before["calendars"]).items()}
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
-            return False
-        if {i: state[:-1] for i, state in stood.items()} != {
-            c.id: [c.path, c.life] for c in self._calendars.values()
-        }:
-            return False
-        changed = {i: s[-1] for i, s in stood.items() if self._calendars[i].modseq != s[-1]}
-        if any(m < self._snapshot.oldest_change(i) for i, m in changed.items()):
             return False
         if self._today.isoformat() < before.get("day", ""):  # the clock was put back
             return False
-        uids = set(parts.leaving(self._today))
-        for number, modseq in changed.items():
-            uids.update(o.uid for o in self._snapshot.changed_since(number, modseq))
-            uids.update(uid for _, uid in self._snapshot.removed_since(number, modseq))
-        if len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4:
+        uids = changed_uids(
+            self._snapshot, parts, before["calendars"], self._calendars, self._today
+        )
+        if uids is None or (len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4):
             return False  # as quick from scratch
         names = names_of(parts.zones())
         edits = self._edits(parts, sorted(uids), names)
@@ -182,7 +171,7 @@ class _Composition:
     ) -> list[tuple[int, int, bytes]]:
         """The changes of the old body, in order: an offset, octets that go, octets that come."""
         gone = parts.places(uids)
-        parts.forget_unreadable(uids)
+        parts.forget(uids)
         fresh: list[_Text] = []
         for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
             some = uids[first : first + _AT_A_TIME]
@@ -216,6 +205,9 @@ class _Composition:
                     yield copy
 
     def _shown(self, parts: Parts, stored: Iterable[StoredObject]) -> list[Copy]:
+        """What is shown of all copies of some UIDs."""
+        stored = list(stored)
+        parts.note_sharers(stored)
         found = shown(stored, self._paths, self._feed.rules, self._today)
         for one in found.unreadable:
             parts.note_unreadable(one)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kalends.icsfeed.shown import Unreadable
+from kalends.icsfeed.source import StoredObject
 from kalends.icsfeed.zones import Zone
 
-COMPOSER = 3
+COMPOSER = 4
 """Counts up whenever the same calendars give other bytes than before, or these tables change."""
 
 _TABLES = """
@@ -26,6 +28,8 @@ CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT, 
                    PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
 CREATE INDEX part_uid ON part (uid);
 CREATE INDEX part_leaves ON part (leaves);
+CREATE TABLE sharer (calendar INTEGER, uid TEXT, PRIMARY KEY (calendar, uid)) WITHOUT ROWID;
+CREATE INDEX sharer_uid ON sharer (uid);
 CREATE TABLE unreadable (path TEXT, uid TEXT, id INTEGER, why TEXT);
 CREATE TABLE zone (tzid TEXT, digest TEXT, text BLOB, uses INTEGER, PRIMARY KEY (tzid, digest));
 CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
@@ -59,7 +63,7 @@ class Parts:
 
     def clear(self) -> None:
         """Forget everything, to begin from scratch."""
-        for table in ("part", "zone", "state", "unreadable"):
+        for table in ("part", "zone", "state", "sharer", "unreadable"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
     def places(self, uids: Collection[str]) -> list[tuple[Place, int]]:
@@ -142,10 +146,30 @@ class Parts:
         row = (one.path, one.uid, one.id, one.why)
         self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
 
-    def forget_unreadable(self, uids: Collection[str]) -> None:
-        """Forget what is noted of objects with these UIDs."""
+    def note_sharers(self, objects: Collection[StoredObject]) -> None:
+        """Note the calendars that share a UID: one of them may be what another's is hidden behind.
+
+        Args:
+            objects: all copies of each UID among them.
+        """
+        often = Counter(one.uid for one in objects)
+        rows = [(one.calendar, one.uid) for one in objects if often[one.uid] > 1]
+        self._connection.executemany("INSERT OR IGNORE INTO sharer VALUES (?, ?)", rows)
+
+    def forget(self, uids: Collection[str]) -> None:
+        """Forget what is noted of objects with these UIDs, but for their parts."""
         rows = [(uid,) for uid in uids]
-        self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
+        for table in ("unreadable", "sharer"):
+            self._connection.executemany(f"DELETE FROM {table} WHERE uid = ?", rows)  # noqa: S608
+
+    def uids_of(self, path: str, calendar: int) -> list[str]:
+        """The UIDs for which it matters whether a calendar is in the feed."""
+        rows = self._connection.execute(
+            "SELECT uid FROM part WHERE path = ?1 UNION SELECT uid FROM unreadable WHERE path = ?1"
+            " UNION SELECT uid FROM sharer WHERE calendar = ?2",
+            (path, calendar),
+        )
+        return [uid for (uid,) in rows]
 
 
 def unreadable_in(path: Path) -> list[Unreadable]:
