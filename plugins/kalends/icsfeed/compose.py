@@ -8,7 +8,7 @@ from kalends import icaltext
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.visible import Copy, renamed
-from kalends.icsfeed.zones import Zone, canonical
+from kalends.icsfeed.zones import Zone
 
 TAIL = b"END:VCALENDAR\r\n"
 
@@ -41,7 +41,7 @@ def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Z
 
     Args:
         color: ``#RRGGBB``, or empty.
-        zones: the text of each definition from ``definition_text``.
+        zones: the text of each definition from ``zones.definition_text``.
     """
     every = _duration(rules.refresh)
     lines = [
@@ -66,11 +66,6 @@ def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Z
         for zone in sorted(zones, key=lambda zone: names[zone])
     ]
     return b"".join(text)
-
-
-def definition_text(definition: Component) -> bytes:
-    """A VTIMEZONE's content without its TZID, for ``head``."""
-    return icaltext.serialize(canonical(definition).children)
 
 
 def _duration(seconds: int) -> str:

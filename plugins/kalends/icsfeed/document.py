@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kalends.icsfeed.changed import changed_uids, noted
-from kalends.icsfeed.compose import TAIL, definition_text, head, render
+from kalends.icsfeed.compose import TAIL, head, render
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.parts import Parts, Place, opened
 from kalends.icsfeed.shown import Copy, Unreadable, shown
@@ -222,9 +222,8 @@ class _Composition:
 
 
 def _rendered(copy: Copy, names: Mapping[Zone, str]) -> _Text:
-    uses = {use.zone: use.definition for use in copy.zones.values()}
-    octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in uses})
-    texts = {zone: definition_text(definition) for zone, definition in uses.items()}
+    texts = {use.zone: use.text for use in copy.zones.values()}
+    octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
     return _Text(Place(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from kalends import icaltext
 from kalends.icaltext import Component, Property
@@ -40,4 +41,9 @@ def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
 
 
 def _moment(stored: StoredObject) -> str:
-    return datetime.fromtimestamp(stored.changed // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return _stamp(stored.changed // 1_000_000)
+
+
+@lru_cache(maxsize=64)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")

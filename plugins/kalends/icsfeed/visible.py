@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
-from kalends import icaltext
 from kalends.calobject.zones import zones_of
-from kalends.errors import IcalendarSyntaxError
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.busy import busy
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.gaps import leave_out
+from kalends.icsfeed.objecttext import read_object
 from kalends.icsfeed.source import StoredObject
 from kalends.icsfeed.zones import Use, use_of
 
@@ -49,10 +48,7 @@ def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
         UnicodeDecodeError: it is not UTF-8.
         ObjectRefusedError: when its hidden parts happen cannot be told.
     """
-    parsed = icaltext.parse(stored.data.decode("utf-8"))
-    if not parsed:
-        raise IcalendarSyntaxError(1, "it is empty")
-    calendar = parsed[0]
+    calendar, definitions = read_object(stored.data.decode("utf-8"))
     levels = [
         (child, _level(child, rules))
         for child in sorted(calendar.children, key=_place)
@@ -63,11 +59,10 @@ def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
         return None
     uid = stored.uid if whole else _busy_uid(path, stored.uid)
     copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
-    own = {z.value("TZID"): z for z in reversed(calendar.children) if z.name == "VTIMEZONE"}
     told = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
         first = min(day for component in shown for day in _days(component, tzid))
-        use = use_of(tzid, own.get(tzid), first, is_private=tzid not in told)
+        use = use_of(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
         if use is None:
             # Nobody knows this zone: a floating time, which no other definition may claim.
             copy.components = [renamed(component, {tzid: None}) for component in copy.components]

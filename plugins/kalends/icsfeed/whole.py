@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends import icaltext
 from kalends.icaltext import Component, Property
-from kalends.icsfeed.compose import TAIL, definition_text
+from kalends.icsfeed.compose import TAIL
 from kalends.icsfeed.visible import renamed
-from kalends.icsfeed.zones import Zone, digest_of, names_of
+from kalends.icsfeed.zones import Zone, definition_text, digest_of, names_of
 
 
 def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:

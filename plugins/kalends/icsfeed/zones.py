@@ -12,6 +12,7 @@ from kalends import icaltext
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.busy import only_time
 from kalends.icsfeed.ianazones import agreed_since, iana_definition
+from kalends.icsfeed.objecttext import LONGEST_KEPT
 
 NEUTRAL = "Zone"
 """What a time zone is called whose own name may tell something of a hidden event."""
@@ -19,9 +20,6 @@ NEUTRAL = "Zone"
 _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
 # What ``names_of`` makes looks like this; a client's own name that does must not be taken for one.
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
-
-_LONGEST_KEPT = 20_000
-"""Characters of a definition whose reading is remembered: real ones have 4,000 at most."""
 
 
 class Zone(NamedTuple):
@@ -32,10 +30,11 @@ class Zone(NamedTuple):
 
 
 class Use(NamedTuple):
-    """What a TZID means in one object: the name and digest of its rules, and these."""
+    """What a TZID means in one object: the name and digest of its rules, these, and their text."""
 
     zone: Zone
     definition: Component
+    text: bytes
 
 
 def canonical(definition: Component) -> Component:
@@ -60,7 +59,12 @@ def _is_rule(prop: Property) -> bool:
     return prop.name in _RULES
 
 
-def use_of(tzid: str, own: Component | None, first: str, *, is_private: bool) -> Use | None:
+def definition_text(definition: Component) -> bytes:
+    """The content of a VTIMEZONE in a feed, without its TZID."""
+    return icaltext.serialize(canonical(definition).children)
+
+
+def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
     """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
 
     An object's own definition counts. Where IANA's says the same of all of the object's time, that
@@ -68,23 +72,30 @@ def use_of(tzid: str, own: Component | None, first: str, *, is_private: bool) ->
     the name that subscribers know.
 
     Args:
-        own: the object's VTIMEZONE of that name, or None.
+        own: the text of the object's VTIMEZONE of that name, or empty.
         first: the first day, ``YYYYMMDD``, of the times that refer to it.
         is_private: whether what is text in it may tell something that is hidden.
     """
-    text = "\n".join(own.lines()) if own and own.children else ""
-    known = iana_definition(tzid)
-    is_kept = len(text) <= _LONGEST_KEPT
+    known = _iana(tzid)
+    is_kept = len(own) <= LONGEST_KEPT
     since = _agreed_since if is_kept else _agreed_since.__wrapped__
-    if known is not None and (not text or since(text, tzid) <= first):
+    if known is not None and (not own or since(own, tzid) <= first):
         name = NEUTRAL if is_private and tzid.startswith("/") else tzid
-        return Use(Zone(name, _digest_of_iana(tzid)), known)
-    if not text:
+        return Use(Zone(name, known.digest), known.definition, known.text)
+    if not own:
         return None
     read = _read if is_kept else _read.__wrapped__
-    digest, definition = read(text, is_private=is_private)
+    found = read(own, is_private=is_private)
     name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid
-    return Use(Zone(name, digest), definition)
+    return Use(Zone(name, found.digest), found.definition, found.text)
+
+
+class _Read(NamedTuple):
+    """The rules of a definition: their digest, themselves, their text in a feed."""
+
+    digest: str
+    definition: Component
+    text: bytes
 
 
 @lru_cache(maxsize=512)
@@ -93,19 +104,18 @@ def _agreed_since(text: str, tzid: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _digest_of_iana(tzid: str) -> str:
+def _iana(tzid: str) -> _Read | None:
     known = iana_definition(tzid)
-    return digest_of(known) if known else ""
+    return _Read(digest_of(known), known, definition_text(known)) if known else None
 
 
 @lru_cache(maxsize=512)
-def _read(text: str, *, is_private: bool) -> tuple[str, Component]:
-    """A definition from its text, and the digest of its rules."""
+def _read(text: str, *, is_private: bool) -> _Read:
     definition = canonical(icaltext.parse(text)[0])
     if is_private:
         for rule in definition.children:
             rule.properties = [told for prop in rule.properties if (told := only_time(prop))]
-    return digest_of(definition), definition
+    return _Read(digest_of(definition), definition, definition_text(definition))
 
 
 def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
@@ -127,4 +137,5 @@ def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
 
 
 def _claim(zone: Zone) -> tuple[bool, str]:
-    return zone.digest != _digest_of_iana(zone.tzid), zone.digest
+    known = _iana(zone.tzid)
+    return known is None or zone.digest != known.digest, zone.digest

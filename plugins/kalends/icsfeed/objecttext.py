@@ -1,0 +1,81 @@
+"""Reading what a client stored; time zone definitions, which many objects repeat, are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from kalends import icaltext
+from kalends.errors import IcalendarSyntaxError
+from kalends.icaltext import Component
+
+_BEGIN, _END, _LAST = "\nBEGIN:VTIMEZONE", "\nEND:VTIMEZONE", "\nEND:VCALENDAR"
+
+LONGEST_KEPT = 20_000
+"""Characters of a definition whose reading is remembered: real ones have 4,000 at most."""
+
+
+class ObjectText(NamedTuple):
+    """A calendar object, read.
+
+    Attributes:
+        calendar: its VCALENDAR; its VTIMEZONEs belong to other objects too: do not change them.
+        definitions: the text of each VTIMEZONE that has rules, by TZID; the first of a name counts.
+    """
+
+    calendar: Component
+    definitions: Mapping[str, str]
+
+
+def read_object(text: str) -> ObjectText:
+    """Read a calendar object.
+
+    Raises:
+        IcalendarSyntaxError: it cannot be read.
+    """
+    rest, blocks = _apart(text)
+    try:
+        zones = [_read(block) for block in blocks]
+    except IcalendarSyntaxError:  # its line is not that of the whole text
+        rest, zones = text, []
+    parsed = icaltext.parse(rest)
+    if not parsed:
+        raise IcalendarSyntaxError(1, "it is empty")
+    calendar = parsed[0]
+    texts = [*zip(zones, blocks, strict=False)]
+    texts += [(z, "\n".join(z.lines())) for z in calendar.children if z.name == "VTIMEZONE"]
+    calendar.children[:0] = zones
+    definitions: dict[str, str] = {}
+    for zone, block in texts:
+        definitions.setdefault(zone.value("TZID"), block if zone.children else "")
+    return ObjectText(calendar, {tzid: found for tzid, found in definitions.items() if found})
+
+
+def _apart(text: str) -> tuple[str, list[str]]:
+    """A text without its VTIMEZONEs, which are empty lines now, and these."""
+    blocks: list[str] = []
+    if not text.startswith("BEGIN:VCALENDAR"):
+        return text, blocks
+    kept, position = [], 0
+    while (begin := text.find(_BEGIN, position)) >= 0:
+        end = text.find("\n", text.find(_END, begin) + 1)
+        block = text[begin + 1 : end]
+        kept.append(text[position : begin + 1])
+        # Within another component, or another calendar, it is none of this one's.
+        before = "".join(kept).upper()
+        is_own = before.count("\nBEGIN:") == before.count("\nEND:") and _LAST not in before
+        if not (end > begin and is_own and len(block) <= LONGEST_KEPT):
+            return text, []
+        kept.append("\n" * block.count("\n"))
+        blocks.append(block)
+        position = end
+    return "".join([*kept, text[position:]]), blocks
+
+
+@lru_cache(maxsize=512)
+def _read(block: str) -> Component:
+    parsed = icaltext.parse(block)
+    if len(parsed) != 1 or parsed[0].name != "VTIMEZONE":
+        raise IcalendarSyntaxError(1, "is no VTIMEZONE")
+    return parsed[0]
