@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 
 from support.browser import barriers, chromium, complaints
 from support.installation import event
@@ -126,23 +126,27 @@ def test_an_address_is_copied_where_the_browser_has_no_clipboard_for_pages(
         assert value == f"http://plain.example:{server.port}/alice/calendar/"
 
 
+def drop(page: Page, place: str, name: str, *texts: bytes) -> None:
+    """Drop a file on what the selector ``place`` finds."""
+    page.evaluate(
+        """([place, name, texts]) => {
+            const carried = new DataTransfer();
+            carried.items.add(new File(texts, name, {type: "text/calendar"}));
+            for (const kind of ["dragenter", "dragover", "drop"]) {
+                document.querySelector(place).dispatchEvent(new DragEvent(
+                    kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
+            }
+        }""",
+        [place, name, [text.decode() for text in texts]],
+    )
+
+
 def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
     browser: Browser, server: KalendsServer
 ) -> None:
     bad = event("broken").replace(b"DTSTART:2026", b"DTSTART:never")
     with visited(browser, server) as page:
-        page.evaluate(
-            """([good, bad]) => {
-                const carried = new DataTransfer();
-                carried.items.add(new File([good, bad], "export.ics", {type: "text/calendar"}));
-                const field = document.querySelector(".drop");
-                for (const kind of ["dragenter", "dragover", "drop"]) {
-                    field.dispatchEvent(new DragEvent(
-                        kind, {dataTransfer: carried, bubbles: true, cancelable: true}));
-                }
-            }""",
-            [event("dropped").decode(), bad.decode()],
-        )
+        drop(page, ".drop", "export.ics", event("dropped"), bad)
         result = page.locator(".results .result")
         expect(result).to_contain_text("1 new in Calendar.")
         expect(result).to_be_focused()
@@ -166,6 +170,77 @@ def test_several_files_go_in_one_after_the_other(browser: Browser, server: Kalen
         expect(page.locator(".results .result").first).to_contain_text("Nothing was taken")
     for uid in ("one", "two"):
         assert server.request("GET", f"/alice/calendar/{uid}.ics", user="alice").status == 200
+
+
+def test_files_that_come_while_one_is_sent_go_where_they_were_wanted(
+    browser: Browser, server: KalendsServer
+) -> None:
+    server.request("MKCALENDAR", "/bob/work/", user="bob")
+    with visited(browser, server, user="bob") as page:
+        held: list[Route] = []
+        # The first one waits, those after it go at once.
+        page.route("**/import", lambda route: route.continue_() if held else held.append(route))
+        field, into = page.locator("#file"), page.locator("#into")
+        press = page.get_by_role("button", name="Import")
+        into.select_option("bob/calendar")
+        field.set_input_files([ics("a.ics", "q-a"), ics("b.ics", "q-b")])
+        press.click()
+        expect(page.locator(".phase")).to_have_text("Sending a.ics … Then 1 more.")
+        into.select_option("bob/work")
+        drop(page, ".drop", "c.ics", event("q-c"))
+        field.set_input_files(ics("d.ics", "q-d"))
+        press.click()
+        expect(page.locator(".phase")).to_have_text("Sending a.ics … Then 3 more.")
+        expect(page.locator("#told")).to_have_text("Waiting: d.ics")
+        into.select_option("bob/calendar")
+        held[0].continue_()
+        results = page.locator(".results .result")
+        expect(results).to_have_count(4)
+        assert [text.split("\n")[0] for text in results.all_inner_texts()] == [
+            "d.ics",
+            "c.ics",
+            "b.ics",
+            "a.ics",
+        ]
+        expect(page.locator(".going")).to_be_hidden()
+    for place in ("calendar/q-a", "calendar/q-b", "work/q-c", "work/q-d"):
+        assert server.request("GET", f"/bob/{place}.ics", user="bob").status == 200, place
+
+
+def test_a_file_may_be_dropped_anywhere_on_the_form_and_nowhere_else(
+    browser: Browser, server: KalendsServer, tmp_path: Path
+) -> None:
+    file, folder = tmp_path / "beside.ics", tmp_path / "exported"
+    file.write_bytes(event("beside"))
+    folder.mkdir()
+    with visited(browser, server) as page:
+        mouse = page.context.new_cdp_session(page)
+        page.evaluate("""() => {
+            window.effects = [];
+            addEventListener("dragover", (event) => effects.push(event.dataTransfer.dropEffect));
+        }""")
+
+        def drag(path: Path, place: str) -> None:
+            """By the browser's own hands: what is dropped is on the disk."""
+            page.locator(place).scroll_into_view_if_needed()
+            box = page.locator(place).bounding_box()
+            assert box
+            data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+            for kind in ("dragEnter", "dragOver", "drop"):
+                at = {"type": kind, "x": box["x"] + 5, "y": box["y"] + 5, "data": data}
+                mouse.send("Input.dispatchDragEvent", at)
+
+        results = page.locator(".results .result")
+        drag(file, "#import-title")
+        assert page.evaluate("effects").pop() == "none"
+        drag(file, "form.import")
+        expect(results).to_have_count(1)
+        expect(results).to_contain_text("1 new in Calendar.")
+        assert page.evaluate("effects").pop() == "copy"
+        drag(folder, ".drop")
+        expect(results).to_have_count(2)
+        expect(results.first).to_contain_text("exported")
+        expect(results.first).to_contain_text("This is a folder.")
 
 
 def test_a_large_file_goes_in_and_its_progress_is_shown(

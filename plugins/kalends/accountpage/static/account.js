@@ -49,12 +49,16 @@ if (fitting) fitting.open = true;
 
 const form = document.querySelector("form.import");
 const input = form.querySelector("input[type=file]");
+const target = form.querySelector("select");
 const drop = form.querySelector(".drop");
 const going = form.querySelector(".going");
 const phase = form.querySelector(".phase");
 const progress = form.querySelector("progress");
 const results = document.querySelector(".results");
 const largest = Number(form.dataset.largest);
+// What is still to be sent, each with the place that was chosen when it came.
+const waiting = [];
+let doing = "";
 
 form.querySelector(".drops").hidden = false;
 input.multiple = true;
@@ -86,11 +90,16 @@ function answered(name, text) {
   show(document.importNode(result, true));
 }
 
-function send(file) {
+function say(what) {
+  doing = what;
+  phase.textContent = waiting.length ? `${what} Then ${waiting.length} more.` : what;
+}
+
+function send(file, into) {
   return new Promise((done) => {
     const body = new FormData(form);
-    body.delete("file");
-    body.append("file", file);
+    body.set("into", into);
+    body.set("file", file);
     const request = new XMLHttpRequest();
     request.open("POST", form.action);
     request.upload.addEventListener("progress", (event) => {
@@ -98,7 +107,7 @@ function send(file) {
     });
     request.upload.addEventListener("load", () => {
       progress.removeAttribute("value");
-      phase.textContent = `Reading ${file.name} …`;
+      say(`Reading ${file.name} …`);
     });
     request.addEventListener("load", () => { answered(file.name, request.responseText); done(); });
     request.addEventListener("error", () => {
@@ -106,41 +115,55 @@ function send(file) {
       done();
     });
     progress.value = 0;
-    phase.textContent = `Sending ${file.name} …`;
+    say(`Sending ${file.name} …`);
     request.send(body);
   });
 }
 
-async function bring(files) {
-  if (!going.hidden || !files.length) return;
+function bring(files) {
+  for (const file of files) waiting.push({ file, into: target.value });
+  if (going.hidden) return drain();
+  say(doing);
+  if (files.length) tell(`Waiting: ${files.map((file) => file.name).join(", ")}`);
+}
+
+async function drain() {
   going.hidden = false;
-  form.setAttribute("aria-busy", "true");
-  for (const file of files) {
+  while (waiting.length) {
+    const { file, into } = waiting.shift();
     if (file.size > largest) failed(file.name, `This is larger than ${form.dataset.words}.`);
-    else await send(file);
+    else await send(file, into);
   }
-  form.removeAttribute("aria-busy");
   going.hidden = true;
-  input.value = "";
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   bring([...input.files]);
+  input.value = "";  // now: what is chosen while these are sent is the next
 });
 
-// A file that misses the field would open in the place of the page.
-for (const kind of ["dragover", "drop"]) {
-  window.addEventListener(kind, (event) => event.preventDefault());
-}
-drop.addEventListener("dragover", (event) => {
-  drop.classList.add("over");
-  event.dataTransfer.dropEffect = "copy";
+// Anywhere in the form will do. A file that misses it would open in the place of the page.
+const takes = (event) => form.contains(event.target) && event.dataTransfer.types.includes("Files");
+
+window.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  event.dataTransfer.dropEffect = takes(event) ? "copy" : "none";
+  drop.classList.toggle("over", takes(event));
 });
-drop.addEventListener("dragleave", (event) => {
-  if (!drop.contains(event.relatedTarget)) drop.classList.remove("over");
+window.addEventListener("dragleave", (event) => {
+  if (!form.contains(event.relatedTarget)) drop.classList.remove("over");
 });
-drop.addEventListener("drop", (event) => {
+window.addEventListener("drop", (event) => {
+  event.preventDefault();
   drop.classList.remove("over");
-  bring([...event.dataTransfer.files]);
+  if (!takes(event)) return;
+  const files = [];
+  for (const item of event.dataTransfer.items) {
+    const file = item.getAsFile();
+    if (item.webkitGetAsEntry()?.isDirectory) {
+      failed(file.name, "This is a folder. Drop the files that are in it.");
+    } else if (file) files.push(file);
+  }
+  bring(files);
 });
