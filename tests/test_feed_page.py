@@ -265,6 +265,34 @@ def test_an_override_shows_in_place_of_its_occurrence(client: Client) -> None:
     assert "9 January 2026, 10:00" in shown[4]
 
 
+def test_what_lasts_from_or_to_the_end_of_time_shows(client: Client) -> None:
+    spans = [
+        ("DTSTART:20260110T000000Z", "DTEND:99991231T235959Z"),
+        ("DTSTART:20260110T000000Z", "DURATION:P3000000D"),
+        ("DTSTART;VALUE=DATE:20260110", "DTEND;VALUE=DATE:99991231"),
+        ("DTSTART:20260110T100000", "DTEND:99991231T235959"),
+        ("DTSTART;TZID=America/New_York:20260110T100000", "DURATION:P3000000D"),
+        ("DTSTART:00010101T000000Z", "DTEND:20260112T000000Z"),
+        ("DTSTART;TZID=Asia/Tokyo:00010101T000000", "DTEND:20260112T000000Z"),
+        ("DTSTART;VALUE=DATE:00010101", "DTEND;VALUE=DATE:20260112"),
+        ("DTSTART;VALUE=DATE:09990101", "DTEND;VALUE=DATE:20260112"),
+    ]
+    for number, (begin, lasts) in enumerate(spans):
+        for hidden in ([], ["CLASS:CONFIDENTIAL"]):
+            name = f"{number}{''.join(hidden)[:1]}"
+            body = event(name, "x", lasts, *hidden, summary=name)
+            body = body.replace(b"DURATION:PT1H\r\n", b"").replace(b"DTSTART:x", begin.encode())
+            put(client, name, body)
+    expected = {*map(str, range(len(spans))), "Busy"}
+    for zone in ("UTC", "Asia/Tokyo", "America/New_York"):
+        for view in ("month", "week", "day"):
+            assert titles(page(client, f"?view={view}&date=2026-01-11&tz={zone}"))
+        text = page(client, f"?view=agenda&date=2026-01-11&tz={zone}")
+        assert set(titles(text)) == expected
+        for link in set(links(text)):
+            assert 'class="when"' in page(client, link)
+
+
 def test_a_meeting_that_two_people_hold_is_shown_once(client: Client) -> None:
     organizer = "ORGANIZER:mailto:o@example.org"
     put(client, "m", event("m", "20260105T090000Z", organizer, summary="Old"))
@@ -400,6 +428,9 @@ def test_an_event_that_is_gone_is_404(client: Client) -> None:
     assert "no such event" in answer.body.decode()
     wrong = link.replace("20260105T090000Z", "99999999T999999Z")
     assert client("GET", f"/feeds/open/{wrong}", user="").status == 404
+    for at in ("00010101", "99991231T235959Z", "00010101T000000Z"):
+        query = f"event=0123456789abcdef&at={at}&tz=Asia/Tokyo"
+        assert client("GET", f"/feeds/open/?{query}", user="").status == 404
 
 
 def test_an_unchanged_page_is_not_sent_again(client: Client) -> None:

@@ -18,7 +18,7 @@ from kalends.feedpage.certain import Remembered
 from kalends.feedpage.clock import Clock, clock_of, hour_text, offset_text
 from kalends.feedpage.frame import Frame
 from kalends.feedpage.gathering import Gathering
-from kalends.feedpage.happening import Happenings, range_of
+from kalends.feedpage.happening import Happenings, cut, local_time, range_of
 from kalends.feedpage.periods import (
     MONTHS,
     WEEKDAYS,
@@ -208,7 +208,7 @@ class _Page:
             return None
         start, _ = moment
         # A day is long enough for any zone: a floating time is looked for by its own clock.
-        day = (datetime(1970, 1, 1) + timedelta(seconds=start)).date()
+        day = local_time(cut(start)).date()
         period = Period(day - _DAY, day + 2 * _DAY, "", None, None)
         found, reader = self._gathered(snapshot, period)
         entry = views.find_event(self._query, found, reader, start)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from kalends.calobject import Interval
-from kalends.feedpage.happening import Happening, Item, local_second
+from kalends.feedpage.happening import Happening, Item, cut, local_second
 from kalends.feedpage.source import Range
 from kalends.icaltext import Component
 
@@ -38,9 +38,9 @@ class Frame:
         first, until = self._bounds[floating]
         if start >= until or end <= first:
             return None
-        if floating:
-            return Happening(item, start, floating, start, end, part)
-        begin, finish = self._shown_at(start), self._shown_at(end)
+        begin, finish = cut(start), cut(end)
+        if not floating:
+            begin, finish = self._shown_at(begin), self._shown_at(finish)
         return Happening(item, start, floating, begin, max(begin + 1, finish), part)
 
     def happenings(self, item: Item, intervals: Sequence[Interval]) -> Iterator[Happening]:

@@ -17,6 +17,10 @@ DAY = 86400
 
 _EPOCH = datetime(1970, 1, 1)
 _FIRST_DAY = _EPOCH.date().toordinal()
+# What lasts longer is cut: by some clock it would be beyond the times that there are.
+_EARLIEST, _LATEST = (
+    (day.toordinal() - _FIRST_DAY) * DAY for day in (date(1, 1, 3), date(9999, 12, 29))
+)
 
 Place = tuple[bool, int]
 """Whether a time is floating, and its beginning in seconds, as in ``Happening``."""
@@ -145,6 +149,11 @@ def zones_of(copy: Copy) -> dict[str, str]:
         )
         for tzid, use in copy.zones.items()
     }
+
+
+def cut(second: int) -> int:
+    """A second since 1970, or the first or last one of which every clock can show the day."""
+    return min(max(second, _EARLIEST), _LATEST)
 
 
 def local_second(instant: int, zone: tzinfo) -> int:

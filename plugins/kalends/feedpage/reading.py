@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from kalends import icaltext
 from kalends.feedpage.clock import hour_text
-from kalends.feedpage.happening import DAY, Happening, local_time
+from kalends.feedpage.happening import DAY, Happening, cut, local_time
 from kalends.feedpage.periods import long_day, span_title
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.shown import Copy
@@ -135,10 +135,11 @@ def key_of(uid: str) -> str:
 
 def stamp(happening: Happening) -> str:
     """When a happening begins, for an address: a UTC time, or a time or day of any clock."""
-    moment = _EPOCH + timedelta(seconds=happening.start)
+    start = cut(happening.start)
+    text = re.sub("[-:]", "", local_time(start).isoformat())
     if not happening.floating:
-        return f"{moment:%Y%m%dT%H%M%S}Z"
-    return f"{moment:%Y%m%d}" if happening.start % DAY == 0 else f"{moment:%Y%m%dT%H%M%S}"
+        return f"{text}Z"
+    return text[:8] if start % DAY == 0 else text
 
 
 def read_stamp(text: str) -> tuple[int, bool] | None:

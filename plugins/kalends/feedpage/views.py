@@ -16,6 +16,7 @@ from kalends.feedpage.happening import (
     Happenings,
     Item,
     Place,
+    cut,
     parts_of,
     place_of,
 )
@@ -189,7 +190,7 @@ def agenda(
 def find_event(query: Query, found: Happenings, reader: Reader, start: int) -> Entry | None:
     """The event that an address names, among what happens at its time."""
     for happening in found.found:
-        if happening.start == start:
+        if cut(happening.start) == start:
             entry = reader.entry(happening)
             if entry and (entry.key, entry.at) == (query.event, query.at):
                 return entry
