@@ -56,7 +56,7 @@ def test_everything_works_at_the_address_of_the_outside(browser: Browser, front:
     page.get_by_role("button", name="Import").click()
     expect(page.locator(".results .result")).to_contain_text("1 new")
 
-    feed = page.locator("article.feed", has_text="family")
+    feed = page.locator("article.feed", has_text="house")
     feed.get_by_role("button", name="Make a secret address").click()
     expect(page.locator(".note.good")).to_contain_text("has this secret address now")
     secret = feed.locator(".field", has_text="Your secret address").locator("code").inner_text()

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
+from kalends.cli import main
 from support.installation import Answer, Client, Installation, event
 
 FEEDS = """
@@ -112,6 +113,12 @@ def calendar(*uids: str) -> bytes:
     )
 
 
+def give_secret(site: Installation, feed: str, user: str) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["feed", "url", feed, "--user", user, "--config", str(site.config)])
+    assert left.value.code == 0
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     folder = tmp_path_factory.mktemp("account")
@@ -123,6 +130,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture(scope="module")
 def alice(site: Installation) -> Iterator[Client]:
+    give_secret(site, "family", "alice")
     with site.client() as client:
         yield client
 
@@ -186,6 +194,39 @@ def test_the_feeds_are_those_that_the_person_may_see(alice: Client, bob: Client)
     assert {"/feeds/alice.ics", "/feeds/everyone.ics", "/feeds/open.ics"} <= addresses(alice)
     assert not {"/feeds/bob.ics", "/feeds/staff.ics"} & addresses(alice)
     assert {"/feeds/bob.ics", "/feeds/staff.ics"} <= addresses(bob)
+
+
+def test_a_secret_feed_is_named_to_those_alone_who_hold_a_secret_for_it(
+    alice: Client, bob: Client
+) -> None:
+    def is_told(client: Client) -> list[bool]:
+        pages = (client("GET", path).body for path in (PAGE, "/.mobileconfig"))
+        return [b"Family" in page for page in pages]
+
+    assert is_told(alice) == [True, True]
+    assert is_told(bob) == [False, False]
+    token = page_of(bob).hidden["token"]
+    for action in ("make", "renew"):
+        fields = {"token": token, "feed": "family", "action": action}
+        assert post(bob, SECRET, fields).status == 404
+    assert is_told(bob) == [False, False]
+
+
+def test_a_secret_feed_with_an_owner_is_for_its_owner_alone(tmp_path: Path) -> None:
+    feeds = FEEDS.replace('"owner"', '"secret"')
+    with Installation(tmp_path, feeds=feeds).client() as alice:
+        bob = Client(alice.app, "bob", alice.passwords)
+        assert alice("PUT", "/alice/calendar/a.ics", event("hers")).status == 201
+        token = page_of(bob).hidden["token"]
+        for action in ("make", "renew"):
+            fields = {"token": token, "feed": "alice", "action": action}
+            assert post(bob, SECRET, fields).status == 404
+        kind = "com.apple.subscribedcalendar.account"
+        told = payloads(bob, "?feeds=chosen&feed=alice&feed=bob")[kind]
+        assert [one["SubCalAccountDescription"] for one in told] == ["All of bob"]
+        (mine,) = payloads(alice, "?feeds=chosen&feed=alice&feed=bob")[kind]
+        path = urlsplit(str(mine["SubCalAccountHostName"])).path
+        assert b"UID:hers" in alice("GET", path, user="").body
 
 
 def test_a_feed_can_be_looked_at_as_a_page(alice: Client) -> None:

@@ -206,6 +206,30 @@ def test_a_secret_address_asks_for_no_login_and_ends_when_rotated(
     assert client("GET", new, user="").status == 200
 
 
+def test_a_secret_feed_with_an_owner_gives_nobody_else_an_address(
+    installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Somebody may hold an address from before the feed was secret, or from an older version.
+    old = secret_address(installation, "alice", "alice", "url", capsys)
+    secret = old.split("/")[3]
+    everybody = FEEDS.replace('access = "owner"', 'access = "login"')
+    installation.feeds_file.write_text(everybody)
+    bobs = secret_address(installation, "alice", "bob", "url", capsys)
+    assert client("GET", bobs, user="").status == 200
+    installation.feeds_file.write_text(FEEDS.replace('access = "owner"', 'access = "secret"'))
+    assert client("GET", bobs, user="").status == 404
+    assert client("GET", old, user="").status == 200
+    for action in ("url", "rotate"):
+        with pytest.raises(SystemExit) as left:
+            main(["feed", action, "alice", "--user", "bob", "--config", str(installation.config)])
+        assert left.value.code == 1
+        assert "'alice' is secret, and so for its owner alone" in capsys.readouterr().err
+    assert (
+        secret_address(installation, "alice", "alice", "url", capsys)
+        == f"/feeds/s/{secret}/alice.ics"
+    )
+
+
 def test_what_is_sent_to_a_secret_address_is_no_failed_login(
     installation: Installation,
     client: Client,

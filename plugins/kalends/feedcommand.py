@@ -174,6 +174,8 @@ def _named(feeds: assembly.Feeds, name: str | None) -> Feed:
 
 
 def _require_right(feeds: assembly.Feeds, feed: Feed, user: str) -> None:
+    if feed.access.kind == "secret" and feed.owner not in (None, user):
+        raise FeedError(f"the feed {feed.name!r} is secret, and so for its owner alone")
     if not feeds.catalog.may_see(feed, user):
         raise FeedError(f"{user!r} may not see the feed {feed.name!r}")
 

@@ -23,7 +23,7 @@ class SeenFeeds:
         self._secrets = secrets
 
     def of(self, person: str, groups: Collection[str]) -> list[SeenFeed]:
-        """The feeds that ``person`` may see, their own first.
+        """The feeds that ``person`` is shown, their own first.
 
         Args:
             groups: the groups whose calendars stand in the person's account.
@@ -34,7 +34,7 @@ class SeenFeeds:
         secrets = self._secrets.of_person(person)
         found = [
             seen(feed, person, secrets.get(feed.name), groups)
-            for feed in self._catalog.seen_by(person)
+            for feed in self._catalog.seen_by(person, secrets)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
 
@@ -66,4 +66,6 @@ class SeenFeeds:
 
     def _is_seen(self, name: str, person: str) -> bool:
         feed = self._catalog.feed(name)
-        return feed is not None and self._catalog.may_see(feed, person)
+        return feed is not None and self._catalog.is_shown(
+            feed, person, self._secrets.of_person(person)
+        )

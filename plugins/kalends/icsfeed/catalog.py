@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from kalends.errors import ConfigurationError
@@ -81,27 +81,47 @@ class Catalog:
             if refusal_of_name(name, definitions.named) is None:
                 yield definitions.each.for_account(name)
 
-    def seen_by(self, person: str) -> Iterator[Feed]:
-        """All feeds that a person may see when logged in, or have a secret for.
+    def seen_by(self, person: str, held: Collection[str]) -> Iterator[Feed]:
+        """All feeds that a person is shown as theirs to see.
+
+        Args:
+            held: the names of the feeds that the person holds a secret for. Of secret feeds that
+                have no owner, the others are not even named to them.
 
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
         if self._accounts.has(person):
             for feed in self.feeds():
-                if feed.access.kind == "secret" or feed.admits(person, self._accounts.members):
+                if self._is_shown(feed, person, held):
                     yield feed
 
-    def may_see(self, feed: Feed, person: str) -> bool:
-        """Whether a person may see a feed when logged in, or have a secret for it.
+    def is_shown(self, feed: Feed, person: str, held: Collection[str]) -> bool:
+        """Whether `seen_by` tells of a feed.
 
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        if not self._accounts.has(person):
-            return False
+        return self._accounts.has(person) and self._is_shown(feed, person, held)
+
+    def may_see(self, feed: Feed, person: str) -> bool:
+        """Whether a person may see a feed when logged in, or may be given a secret for it.
+
+        A secret feed with an owner is for that account alone; one without is for whomever the
+        administrator gives a secret.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        return self._accounts.has(person) and self._may_see(feed, person)
+
+    def _is_shown(self, feed: Feed, person: str, held: Collection[str]) -> bool:
+        is_anybodys = feed.access.kind == "secret" and feed.owner is None
+        return feed.name in held if is_anybodys else self._may_see(feed, person)
+
+    def _may_see(self, feed: Feed, person: str) -> bool:
         if feed.access.kind == "secret":
-            return True
+            return feed.owner is None or feed.owner == person
         return feed.admits(person, self._accounts.members)
 
     def _current(self) -> Definitions:
