@@ -170,7 +170,7 @@ class Assembly:
                 target,
                 max_size=settings.max_resource_size,
                 first=settings.first_collections,
-                done=set(),
+                done={},
             )
 
         homes = Homes(self.database, settings.first_collections, places_of)

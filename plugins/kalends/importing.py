@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-from kalends.calobject import CalendarObject, split_file
-from kalends.errors import KalendsError
+from kalends.calobject import CalendarObject, SplitCalendar, split_file, with_occurrences
+from kalends.errors import KalendsError, ObjectRefusedError
 from kalends.names import GROUPS
-from kalends.store import changes, collections
+from kalends.store import changes, collections, objects
 from kalends.store.changes import Merged
+from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
+
+Done = dict[str, CalendarObject | None]
+"""UIDs that were brought: each with what was if it is single occurrences without a series."""
 
 
 class ImportTargetError(KalendsError):
@@ -48,18 +52,20 @@ def import_data(
     *,
     max_size: int,
     first: Mapping[str, Mapping[str, str]],
-    done: set[str],
+    done: Done,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> Imported:
     """Import a file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
+
+    Single occurrences, without their series, change those of the series that is there.
 
     Args:
         data: its octets.
         path: what it is called, for those who are told of what was refused.
         max_size: the largest object, octets.
         first: the collections that a new home (or a group's place) begins with, by name.
-        done: UIDs that a later file of the same import has brought, to which this one adds its own;
-            so a UID in several files ends as the last of them says, however often it is done.
+        done: UIDs that later files of the same import have brought, to which this one adds its
+            own; so a UID in several files ends as the last of them says, however often it is done.
         progress: passes objects through and shows how far it has come.
 
     Raises:
@@ -82,11 +88,66 @@ def import_data(
             raise ImportTargetError(f"{target} is no {whole.kind}, which {path} needs")
         if existing.components != allowed:
             raise ImportTargetError(f"{target} has changed meanwhile; import {path} again")
-        fresh = [content for content in whole.objects if content.uid not in done]
-        merged = changes.merge(connection, existing.id, progress(fresh))
-    done.update(content.uid for content in fresh)
-    skipped = len(whole.objects) - len(fresh)
-    return Imported(replace(merged, unchanged=merged.unchanged + skipped), refused)
+        ready = _put_together(connection, existing, whole, done, max_size)
+        merged = changes.merge(connection, existing.id, progress(ready.contents))
+    done.update(ready.said)
+    refused += [Refused(path, line, why) for line, why in ready.refused]
+    return Imported(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
+
+
+@dataclass(slots=True)
+class _Ready:
+    """The objects of a file as they are to be stored.
+
+    Attributes:
+        said: what is to be added to what is done.
+        skipped: how many objects are left out, since a later file has brought their UIDs.
+        refused: lines, and why what begins there does not go into what it belongs to.
+    """
+
+    contents: list[CalendarObject] = field(default_factory=list)
+    said: Done = field(default_factory=dict)
+    skipped: int = 0
+    refused: list[tuple[int, str]] = field(default_factory=list)
+
+
+def _put_together(
+    connection: Connection,
+    into: CollectionRow,
+    whole: SplitCalendar,
+    done: Done,
+    max_size: int,
+) -> _Ready:
+    """Bring single occurrences into their series: those of later files, and those of this one."""
+    ready = _Ready()
+
+    def joined(stored: bytes, single: CalendarObject, line: int) -> CalendarObject | None:
+        try:
+            return with_occurrences(stored, single.data, allowed=into.components, max_size=max_size)
+        except ObjectRefusedError as error:
+            why = f"single occurrences of a series that is there already: {error.why}"
+            ready.refused.append((line, why))
+            return None
+
+    for content in whole.objects:
+        uid = content.uid
+        line = whole.occurrences.get(uid)
+        later = done.get(uid)
+        if uid in done and later is None:
+            ready.skipped += 1
+            continue
+        if later is not None:
+            content = joined(content.data, later, line or 1) or content
+        said = None if line is None else content
+        if line is not None and (href := objects.find_uid(connection, into.id, uid)):
+            there = objects.get(connection, into.id, href)
+            found = joined(there.data, content, line) if there else None
+            if found is None:
+                continue
+            content = found
+        ready.said[uid] = said
+        ready.contents.append(content)
+    return ready
 
 
 def _with_a_home(

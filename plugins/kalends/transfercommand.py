@@ -13,7 +13,7 @@ from tqdm import tqdm
 from kalends import assembly
 from kalends.calobject import CalendarObject
 from kalends.errors import KalendsError
-from kalends.importing import Imported, import_data
+from kalends.importing import Done, Imported, import_data
 from kalends.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.store.objects import ObjectRow
 from kalends.transfer import apple, plain, radicale, xandikos
@@ -158,7 +158,7 @@ def _export(given: argparse.Namespace) -> int:
 def _import_files(given: argparse.Namespace) -> int:
     with assembly.build(given.config) as built:
         target = _target(given.into, built.named_feeds())
-        done: set[str] = set()
+        done: Done = {}
         outcomes = [_import_one(built, path, target, done) for path in reversed(given.files)]
         outcomes.reverse()
         built.catch_up()
@@ -186,7 +186,7 @@ def _target(raw: str, named_feeds: frozenset[str]) -> str:
     return f"{home}/{calendar}"
 
 
-def _import_one(built: assembly.Assembly, path: Path, target: str, done: set[str]) -> Imported:
+def _import_one(built: assembly.Assembly, path: Path, target: str, done: Done) -> Imported:
     settings = built.settings
 
     def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:

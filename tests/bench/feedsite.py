@@ -137,7 +137,7 @@ def bring(built: assembly.Assembly, events: Iterable[Event], export: Path, targe
         target,
         max_size=built.settings.max_resource_size,
         first={},
-        done=set(),
+        done={},
     )
 
 

@@ -3,6 +3,7 @@
 from kalends.calobject.expansion import Budget
 from kalends.calobject.inspect import CalendarObject, read_calendar_object, read_card
 from kalends.calobject.intervals import Interval, happens
+from kalends.calobject.joining import with_occurrences
 from kalends.calobject.occurrences import Occurrence, last_end, local_range, parts_between
 from kalends.calobject.pieces import Refused
 from kalends.calobject.shapes import FOREVER
@@ -27,5 +28,6 @@ __all__ = [
     "split_calendar",
     "split_cards",
     "split_file",
+    "with_occurrences",
     "zone_in",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from kalends import icaltext
 from kalends.calobject.inspect import MAX_SIZE, CalendarObject, index_calendar, read_card
 from kalends.calobject.pieces import Refused, blocks, calendars, component_of, text_of
+from kalends.calobject.zones import tzids_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.icaltext import Component, Property
 
@@ -24,6 +24,8 @@ class SplitCalendar:
     Attributes:
         kind: ``VCALENDAR`` or ``VADDRESSBOOK``.
         name: what it calls itself, or empty; likewise ``description`` and ``color``.
+        occurrences: the UIDs of the objects that hold single occurrences of a series without the
+            series itself, each with the line of the first.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class SplitCalendar:
     color: str = ""
     objects: list[CalendarObject] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
+    occurrences: dict[str, int] = field(default_factory=dict)
 
 
 def split_file(
@@ -133,7 +136,7 @@ class _Group:
 
     def finish(self, whole: SplitCalendar, allowed: frozenset[str] | None, max_size: int) -> None:
         """Compose and check the object."""
-        used = {tzid for component in self._components for tzid in _tzids(component)}
+        used = {tzid for component in self._components for tzid in tzids_of(component)}
         kept = [prop for prop in self._header if prop.name in _KEPT_OF_CALENDAR]
         names = {prop.name for prop in kept}
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
@@ -149,7 +152,10 @@ class _Group:
             if len(data) > max_size:
                 why = f"larger than {max_size} octets"
                 raise ObjectRefusedError("C:max-resource-size", why)
-            whole.objects.append(index_calendar(data, calendar, allowed))
+            found = index_calendar(data, calendar, allowed)
+            whole.objects.append(found)
+            if all(part.first("RECURRENCE-ID") for part in self._components):
+                whole.occurrences[found.uid] = self._components[0].line
         except ObjectRefusedError as error:
             line = error.line or self._components[0].line
             whole.refused.append(Refused(line, self._uid, error.why, error.precondition))
@@ -171,14 +177,6 @@ def _uid(component: Component) -> str:
 def _derived(component: Component) -> str:
     text = "\n".join(line for line in component.lines() if not line.startswith(("DTSTAMP", "UID")))
     return sha256(text.encode()).hexdigest()[:40]
-
-
-def _tzids(component: Component) -> Iterator[str]:
-    for prop in component.properties:
-        if "TZID" in prop.raw_params.upper() and (tzid := prop.param("TZID")):
-            yield tzid
-    for child in component.children:
-        yield from _tzids(child)
 
 
 def _describe(whole: SplitCalendar, header: list[Property]) -> None:

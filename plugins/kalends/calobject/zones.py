@@ -7,7 +7,7 @@ another (RFC 5545 section 3.6.5).
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import tzinfo
 from functools import lru_cache
@@ -32,6 +32,15 @@ def zones_of(calendar: Component) -> Mapping[str, str]:
         if child.name == "VTIMEZONE":
             found.setdefault(child.value("TZID"), "\r\n".join(child.lines()))
     return found
+
+
+def tzids_of(component: Component) -> Iterator[str]:
+    """Every TZID that the times of a component and of those in it name."""
+    for prop in component.properties:
+        if "TZID" in prop.raw_params.upper() and (tzid := prop.param("TZID")):
+            yield tzid
+    for child in component.children:
+        yield from tzids_of(child)
 
 
 def zone_in(text: str) -> tzinfo | None:
