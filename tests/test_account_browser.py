@@ -83,20 +83,62 @@ def ics(name: str, *uids: str) -> FilePayload:
     return {"name": name, "mimeType": "text/calendar", "buffer": data}
 
 
+def open_all(page: Page) -> None:
+    """Open everything that can be."""
+    page.evaluate("""() => {
+        for (const one of document.querySelectorAll("details")) {
+            one.removeAttribute("name");  // which lets one of them be open at a time
+            one.open = true;
+        }
+    }""")
+
+
 def test_the_page_has_no_barriers(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server) as page:
-        page.evaluate("""() => {
-            for (const one of document.querySelectorAll("details")) {
-                one.removeAttribute("name");  // which lets one of them be open at a time
-                one.open = true;
-            }
-        }""")
+        open_all(page)
         assert barriers(page) == []
     for more in ({"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}):
         with visited(browser, server, **more) as page:
             assert barriers(page) == []
             wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
             assert not wide, "the page is wider than the screen"
+
+
+def test_no_name_makes_the_page_wider_than_a_phone(browser: Browser, tmp_path: Path) -> None:
+    name = "anastasia.maximiliane.mustermann@beispielunternehmen.example"
+    word = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft"
+    groups = tmp_path / "groups"
+    groups.write_text(f"{'g' * 60}: {name}\n")
+    server = KalendsServer(
+        tmp_path / "server",
+        users={name: "secret"},
+        feeds=f'[feed.{"f" * 60}]\ntitle = "{word}"\ncalendars = ["*/*"]\naccess = "login"\n',
+        options={"auth": {"htgroup_filename": str(groups)}},
+    )
+    try:
+        for number, title in enumerate(("Feiertage und Schulferien in Niedersachsen 2026", word)):
+            made = server.request(
+                "MKCALENDAR",
+                f"/{name}/{number}/",
+                user=name,
+                body='<C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><D:set>'
+                f"<D:prop><D:displayname>{title}</D:displayname></D:prop></D:set></C:mkcalendar>",
+            )
+            assert made.status == 201
+            context = browser.new_context(
+                http_credentials={"username": name, "password": "secret"},
+                viewport={"width": 320, "height": 740},
+            )
+            page = context.new_page()
+            page.goto(f"{server.url}.web/account/")
+            open_all(page)
+            page.locator("#file").set_input_files(ics(f"{word}.ics", f"wide-{number}"))
+            page.get_by_role("button", name="Import").click()
+            expect(page.locator(".results .result")).to_have_count(1)
+            assert page.evaluate("document.documentElement.scrollWidth") == 320, title
+            context.close()
+    finally:
+        server.close()
 
 
 def test_an_address_is_copied(browser: Browser, server: KalendsServer) -> None:
