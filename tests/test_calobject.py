@@ -202,6 +202,35 @@ def test_cards_need_a_uid_to_be_put_and_get_one_when_imported() -> None:
     assert split_cards(card).objects[0].uid in {found.uid for found in whole.objects}
 
 
+def card(uid: str, *lines: str) -> bytes:
+    text = ["BEGIN:VCARD", "VERSION:2.1", f"UID:{uid}", f"N:{uid}", *lines, "END:VCARD"]
+    return "".join(f"{line}\r\n" for line in text).encode()
+
+
+def test_of_two_cards_with_one_uid_the_second_is_named_unless_it_is_the_same() -> None:
+    other = card("a", "TEL:1")
+    whole = split_cards(card("a") + other + card("b") + card("a").rstrip())
+    assert [found.data for found in whole.objects] == [card("a"), card("b")]
+    assert [(bad.line, bad.uid, bad.why) for bad in whole.refused] == [
+        (6, "a", "another card has the same UID")
+    ]
+
+
+def test_a_card_without_an_end_takes_no_other_with_it() -> None:
+    whole = split_cards(card("a").replace(b"END:VCARD\r\n", b"") + card("b") + card("c"))
+    assert [found.data for found in whole.objects] == [card("b"), card("c")]
+    assert [(bad.line, bad.why) for bad in whole.refused] == [(1, "BEGIN:VCARD is never ended")]
+
+
+@pytest.mark.parametrize("agent", ["AGENT:", "item1.AGENT;X-A=b: "])
+def test_the_card_of_an_agent_stands_within_another(agent: str) -> None:
+    inner = card("inner").decode().split("\r\n")[:-1]
+    boss = card("boss", agent, *inner, "TEL:1")
+    whole = split_cards(boss + card("b"))
+    assert [found.data for found in whole.objects] == [boss, card("b")]
+    assert whole.refused == []
+
+
 starts = st.datetimes(min_value=datetime(2025, 1, 1), max_value=datetime(2027, 1, 1)).map(
     lambda moment: moment.replace(microsecond=0)
 )

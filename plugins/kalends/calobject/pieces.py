@@ -13,6 +13,7 @@ from kalends.icaltext import Component, Property
 
 _BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
+_AGENT = re.compile(r"(?:[A-Za-z0-9-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
 _MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
 
 
@@ -80,20 +81,30 @@ def calendars(
 
 def blocks(lines: list[str], offset: int) -> Iterator[Block]:
     """The components that stand directly in these lines; a bad nesting ends with its block."""
-    name, start = "", 0
+    name, start, agents = "", 0, 0
     for number, line in enumerate(lines):
         begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
-        if name and begin and begin[1].upper() in _MAIN and name in _MAIN:
-            # The one before was never ended; what begins here is whole again.
+        begun = begin[1].upper() if begin else ""
+        if name == begun == "VCARD" and _AGENT.fullmatch(lines[number - 1]):
+            agents += 1  # of vCard 2.1: a card within a card
+        elif name and begun and _is_whole_again(name, begun):
             yield Block(name, offset + start + 1, "\n".join(lines[start:number]), ended=False)
-            name, start = begin[1].upper(), number
-        elif not name and begin:
-            name, start = begin[1].upper(), number
+            name, start, agents = begun, number, 0
+        elif not name and begun:
+            name, start, agents = begun, number, 0
         elif name and end and end[1].upper() == name:
+            if agents:
+                agents -= 1
+                continue
             yield Block(name, offset + start + 1, "\n".join(lines[start : number + 1]), ended=True)
             name = ""
     if name:
         yield Block(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
+
+
+def _is_whole_again(name: str, begun: str) -> bool:
+    """Whether what begins shows that what it stands in was never ended."""
+    return name == begun == "VCARD" or (name in _MAIN and begun in _MAIN)
 
 
 def component_of(block: Block, refused: list[Refused]) -> Component | None:

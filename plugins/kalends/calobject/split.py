@@ -91,7 +91,7 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
     text = text_of(data, "CR:valid-address-data", whole.refused)
     if text is None:
         return whole
-    seen: set[str] = set()
+    seen: dict[str, CalendarObject] = {}
     for block in blocks(text.split("\n"), 0):
         try:
             (card,) = icaltext.parse(block.text, vcard=True)
@@ -99,14 +99,17 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
                 card.properties.insert(0, Property("UID", "", _derived(card)))
                 found = read_card(icaltext.serialize([card]), max_size=max_size)
             else:
-                found = read_card(block.text.encode(), max_size=max_size)
+                found = read_card(f"{block.text}\n".encode(), max_size=max_size)
         except (IcalendarSyntaxError, ObjectRefusedError) as error:
             line = block.line + (error.line or 1) - 1
             whole.refused.append(Refused(line, "", error.why, "CR:valid-address-data"))
             continue
-        if found.uid not in seen:
-            seen.add(found.uid)
+        there = seen.setdefault(found.uid, found)
+        if there is found:
             whole.objects.append(found)
+        elif there.data.strip() != found.data.strip():
+            why = "another card has the same UID"
+            whole.refused.append(Refused(block.line, found.uid, why, "CR:valid-address-data"))
     if not whole.objects and not whole.refused:
         whole.refused.append(Refused(1, "", "no BEGIN:VCARD", "CR:valid-address-data"))
     return whole
