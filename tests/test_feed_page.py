@@ -265,6 +265,41 @@ def test_an_override_shows_in_place_of_its_occurrence(client: Client) -> None:
     assert "9 January 2026, 10:00" in shown[4]
 
 
+def override(replaces: str, start: str, summary: str, *lines: str) -> str:
+    return "\r\n".join(
+        [
+            *("BEGIN:VEVENT", "UID:s", "DTSTAMP:20260101T000000Z"),
+            *(f"RECURRENCE-ID:{replaces}", f"DTSTART:{start}", "DURATION:PT1H"),
+            *(f"SUMMARY:{summary}", *lines, "END:VEVENT", ""),
+        ]
+    )
+
+
+def test_overrides_at_the_time_of_others_show_beside_them(client: Client) -> None:
+    body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=5", summary="Daily").decode()
+    parts = (
+        override("20260106T090000Z", "20260107T090000Z", "Moved onto another"),
+        override("20260108T090000Z", "20260107T120000Z", "Moved together"),
+        override("20260109T090000Z", "20260107T120000Z", "Moved as well"),
+    )
+    put(client, "s", body.replace("END:VCAL", f"{''.join(parts)}END:VCAL").encode())
+    expected = ["Daily", "Daily", "Moved as well", "Moved onto another", "Moved together"]
+    for view in ("month", "week", "agenda"):
+        text = page(client, f"?view={view}&date=2026-01-05")
+        assert sorted(titles(text)) == expected
+        for title, link in zip(titles(text), links(text), strict=True):
+            assert f'<h1 class="">{title}</h1>' in page(client, link)
+
+
+def test_the_address_of_an_occurrence_outlives_its_override(client: Client) -> None:
+    body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=2", summary="Daily").decode()
+    put(client, "s", body.encode())
+    link = links(page(client, "?date=2026-01-05"))[1]
+    part = override("20260106T090000Z", "20260106T090000Z", "Special")
+    put(client, "s", body.replace("END:VCAL", f"{part}END:VCAL").encode())
+    assert "Special</h1>" in page(client, link)
+
+
 def test_what_lasts_from_or_to_the_end_of_time_shows(client: Client) -> None:
     spans = [
         ("DTSTART:20260110T000000Z", "DTEND:99991231T235959Z"),

@@ -2,7 +2,7 @@
 
 from kalends.calobject.expansion import Budget
 from kalends.calobject.inspect import CalendarObject, read_calendar_object, read_card
-from kalends.calobject.intervals import Interval, happens
+from kalends.calobject.intervals import Interval, begins_twice, happens
 from kalends.calobject.joining import with_occurrences
 from kalends.calobject.occurrences import Occurrence, last_end, local_range, parts_between
 from kalends.calobject.pieces import Refused
@@ -18,6 +18,7 @@ __all__ = [
     "Occurrence",
     "Refused",
     "SplitCalendar",
+    "begins_twice",
     "happens",
     "iana_zone",
     "last_end",

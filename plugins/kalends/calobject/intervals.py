@@ -7,10 +7,17 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 from kalends import icaltext
-from kalends.calobject.occurrences import Occurrence, happens_between, occurrences_of
+from kalends.calobject.expansion import Budget
+from kalends.calobject.occurrences import (
+    Occurrence,
+    happens_between,
+    occurrences_of,
+    parts_between,
+)
 from kalends.calobject.shapes import FOREVER
 from kalends.calobject.spans import Span
 from kalends.calobject.zones import zones_of
+from kalends.errors import ObjectRefusedError
 from kalends.icaltext import Component
 
 _WEEK = 7 * 86400
@@ -106,6 +113,31 @@ def happens(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bo
         end: the same, exclusive.
         zone: what times without a zone are read in.
     """
+    return happens_between(*_read(data), start, end, zone)
+
+
+def begins_twice(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget) -> bool:
+    """Whether an object that was stored begins twice at the same time in a range; in doubt it does.
+
+    An override may have been moved to where another occurrence is. As intervals they are one, or
+    differ in their ends alone.
+
+    Args:
+        start: seconds since 1970, UTC.
+        end: the same, exclusive.
+        zone: what times without a zone are read in.
+        budget: what this and others may cost together.
+    """
+    try:
+        found = parts_between(*_read(data), start, end, zone, budget)
+    except ObjectRefusedError:  # an earlier version took it
+        return True
+    begins = {(occurrence.floating, occurrence.start) for occurrence, _ in found}
+    return budget.spent or len(begins) < len(found)
+
+
+def _read(data: bytes) -> tuple[list[Component], dict[str, str]]:
+    """The components of an object that happen, and its time zones."""
     (calendar,) = icaltext.parse(data.decode("utf-8"))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
-    return happens_between(parts, zones_of(calendar), start, end, zone)
+    return parts, zones_of(calendar)

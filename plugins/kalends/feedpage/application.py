@@ -255,7 +255,9 @@ class _Page:
             earlier=query.link(day=period.before) if period.before else "",
             later=query.link(day=period.after) if period.after else "",
             now=query.link(day=None),
-            event_link=lambda entry: replace(query, skip=0).link(event=entry.key, at=entry.at),
+            event_link=lambda entry: query.link(
+                event=entry.key, at=entry.at, replaces=entry.replaces
+            ),
             clock=self._clock,
             offset=offset_text(self._clock.zone, datetime(*(query.day or today).timetuple()[:3])),
             style=style,

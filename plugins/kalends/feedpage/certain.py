@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from kalends.calobject import Interval
+from kalends.calobject import Budget, Interval, begins_twice
 from kalends.feedpage.frame import Frame
 from kalends.feedpage.happening import Happening, Item
 from kalends.feedpage.source import PageSnapshot
@@ -85,11 +85,20 @@ def _told(calendar: CalendarState, asked: Asked, snapshot: PageSnapshot) -> Cert
         times.setdefault(number, []).append(interval)
     found: list[Happening] = []
     others = []
+    within, zone = asked.frame.asked, asked.frame.zone
+    budget = Budget()
+
+    def apart(stored: StoredObject) -> bool:
+        """Whether its text alone tells what happens at a time, because two things do."""
+        return b"RECURRENCE-ID" in stored.data.upper() and begins_twice(
+            stored.data, within.start, within.end, zone, budget
+        )
+
     for stored in snapshot.objects_at(times.keys()):
         if stored.component not in asked.components:
             continue
         known = times[stored.id]
-        if is_one(stored) and _is_known(known, asked.oldest):
+        if is_one(stored) and _is_known(known, asked.oldest) and not apart(stored):
             item = Item(stored.id, stored.uid, calendar)
             found += islice(asked.frame.happenings(item, known), MOST - len(found))
         else:

@@ -39,6 +39,7 @@ class Query:
         skip: of the first day of an agenda, how many were on the page before.
         event: the key of one event, or empty.
         at: when that one begins, as ``reading.stamp`` writes it.
+        replaces: which occurrence of a series it replaces, by its RECURRENCE-ID, or empty.
     """
 
     view: str = "month"
@@ -48,15 +49,17 @@ class Query:
     skip: int = 0
     event: str = ""
     at: str = ""
+    replaces: str = ""
 
     def link(self, **changes: Any) -> str:
         """The query of the same page with some fields changed; it does not lead to an event."""
-        other = replace(self, **{"skip": 0, "event": "", "at": "", **changes})
+        other = replace(self, **{"skip": 0, "event": "", "at": "", "replaces": "", **changes})
         fields = {
             "view": other.view,
             "date": other.day.isoformat() if other.day else "",
             "event": other.event,
             "at": other.at,
+            "replaces": other.replaces,
             "skip": str(other.skip or ""),
             **other.kept,
         }
@@ -96,6 +99,7 @@ def read_query(text: str) -> Query:
         skip=int(skip),
         event=event,
         at=at if event else "",
+        replaces=fields.get("replaces", "") if event else "",
     )
 
 

@@ -40,6 +40,7 @@ class Entry:
     Attributes:
         key: names the object in addresses.
         at: names the time.
+        replaces: the RECURRENCE-ID of an override: another may begin at the same time.
         color: the number of its colour.
         begin: by the reader's clock.
         finish: the same; equal to ``begin`` for an instant.
@@ -51,6 +52,7 @@ class Entry:
 
     key: str
     at: str
+    replaces: str
     color: int
     title: str
     begin: datetime
@@ -107,6 +109,7 @@ def entry_of(happening: Happening, copy: Copy, part: Component, color: int, cale
     return Entry(
         key=key_of(copy.uid),
         at=stamp(happening),
+        replaces=part.value("RECURRENCE-ID").strip().upper(),
         color=color,
         title=_line(part, "SUMMARY") or "(no title)",
         begin=begin,

@@ -189,12 +189,13 @@ def agenda(
 
 def find_event(query: Query, found: Happenings, reader: Reader, start: int) -> Entry | None:
     """The event that an address names, among what happens at its time."""
-    for happening in found.found:
-        if cut(happening.start) == start:
-            entry = reader.entry(happening)
-            if entry and (entry.key, entry.at) == (query.event, query.at):
-                return entry
-    return None
+    entries = _entries((one for one in found.found if cut(one.start) == start), reader)
+    meant = [entry for entry in entries if (entry.key, entry.at) == (query.event, query.at)]
+    for entry in meant:
+        if entry.replaces == query.replaces:
+            return entry
+    # It had no override of its own when somebody kept the address.
+    return meant[0] if meant and not query.replaces else None
 
 
 def _entries(found: Iterable[Happening], reader: Reader) -> list[Entry]:
