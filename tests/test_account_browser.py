@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import plistlib
 import re
 import threading
 import zipfile
@@ -386,6 +387,27 @@ def test_everything_is_downloaded(browser: Browser, server: KalendsServer) -> No
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert {"Calendar.ics", "Contacts.vcf"} <= set(archive.namelist())
         assert archive.testzip() is None
+
+
+@pytest.mark.parametrize(
+    ("device", "feeds"), [("iphone", ["Family <script>alert(1)</script>"]), ("mac", [])]
+)
+def test_a_profile_subscribes_to_feeds_where_the_device_does(
+    browser: Browser, server: KalendsServer, device: str, feeds: list[str]
+) -> None:
+    with visited(browser, server) as page:
+        guide = page.locator(f"#with-{device}")
+        if guide.get_attribute("open") is None:
+            guide.locator("summary").click()
+        with page.expect_download() as download:
+            guide.get_by_role("button", name="Get the profile").click()
+        data = Path(download.value.path()).read_bytes()
+    content = plistlib.loads(data)["PayloadContent"]
+    assert {"com.apple.caldav.account", "com.apple.carddav.account"} <= {
+        one["PayloadType"] for one in content
+    }
+    told = [one.get("SubCalAccountDescription") for one in content]
+    assert [title for title in told if title] == feeds
 
 
 def test_the_manager_knows_who_comes_from_the_page(browser: Browser, server: KalendsServer) -> None:

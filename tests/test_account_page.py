@@ -221,6 +221,10 @@ def test_a_secret_feed_with_an_owner_is_for_its_owner_alone(tmp_path: Path) -> N
         for action in ("make", "renew"):
             fields = {"token": token, "feed": "alice", "action": action}
             assert post(bob, SECRET, fields).status == 404
+        for client in (alice, bob):
+            token = page_of(client).hidden["token"]
+            fields = {"token": token, "feed": client.user, "action": "make"}
+            assert post(client, SECRET, fields).status == 303
         kind = "com.apple.subscribedcalendar.account"
         told = payloads(bob, "?feeds=chosen&feed=alice&feed=bob")[kind]
         assert [one["SubCalAccountDescription"] for one in told] == ["All of bob"]
@@ -462,6 +466,22 @@ def test_the_profile_takes_the_feeds_that_are_asked_for(alice: Client) -> None:
     (own,) = payloads(alice, "?feeds=chosen&feed=alice")[kind]
     assert str(own["SubCalAccountHostName"]).endswith("/feeds/alice.ics")
     assert kind not in payloads(alice, "?feeds=chosen&feed=staff&feed=bob")
+
+
+def test_a_profile_makes_no_secret_address(tmp_path: Path) -> None:
+    feeds = '[feed."{user}"]\ncalendars = ["*/*"]\naccess = "secret"\n'
+    kind = "com.apple.subscribedcalendar.account"
+    with Installation(tmp_path, feeds=feeds).client() as client:
+        for query in ("", "?feeds=chosen&feed=alice"):
+            assert kind not in payloads(client, query)
+        page = page_of(client)
+        assert "Your secret address" not in page.copies
+        assert "#feed-alice" in page.links  # where it is made
+        post(client, SECRET, {"token": page.hidden["token"], "feed": "alice", "action": "make"})
+        (made,) = page_of(client).copies["Your secret address"]
+        for query in ("", "?feeds=chosen&feed=alice"):
+            (one,) = payloads(client, query)[kind]
+            assert one["SubCalAccountHostName"] == made
 
 
 def test_a_profile_that_is_installed_again_is_the_same_one(alice: Client, bob: Client) -> None:

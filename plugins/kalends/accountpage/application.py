@@ -199,12 +199,11 @@ class AccountApplication:
         )
 
     def _profile(self, asked: Asked) -> Iterable[bytes]:
-        found = []
-        if self._feeds:
-            feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user))
-            query = parse_qs(asked.environ.get("QUERY_STRING", ""))
-            found = [self._feeds.subscription(f, asked.user) for f in chosen(feeds, query)]
-        body = profile(asked.outside, asked.user, found)
+        feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user)) if self._feeds else []
+        wanted = chosen(feeds, parse_qs(asked.environ.get("QUERY_STRING", "")))
+        # A secret address that is still to be made is not made by a GET.
+        subscriptions = [one for feed in wanted if (one := feed.subscription)]
+        body = profile(asked.outside, asked.user, subscriptions)
         headers = [
             ("Content-Type", CONTENT_TYPE),
             ("Content-Length", str(len(body))),

@@ -65,15 +65,10 @@ class SeenFeed:
         """Where it is shown as a web page, where an address is known."""
         return self.best.removesuffix(".ics") + "/" if self.best else None
 
-    def subscription(self, secret: str | None) -> Subscription:
-        """It as a part of a profile.
-
-        Args:
-            secret: its secret address; needed where it has no other.
-        """
-        path = secret if self.path is None else self.path
-        assert path is not None
-        return Subscription(self.name, self.title, path, self.asks and self.path is not None)
+    @property
+    def subscription(self) -> Subscription | None:
+        """It as a part of a profile, where an address is known."""
+        return Subscription(self.name, self.title, self.best, self.asks) if self.best else None
 
 
 def seen(feed: Feed, person: str, secret: str | None, groups: Collection[str]) -> SeenFeed:

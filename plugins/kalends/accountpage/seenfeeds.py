@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kalends.accountpage.feedlist import SeenFeed, secret_path, seen
-from kalends.accountpage.profile import Subscription
+from kalends.accountpage.feedlist import SeenFeed, seen
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.source import SecretBook
 
@@ -37,13 +36,6 @@ class SeenFeeds:
             for feed in self._catalog.seen_by(person, secrets)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
-
-    def subscription(self, feed: SeenFeed, person: str) -> Subscription:
-        """A feed as a part of a profile; one that is secret alone gets its address now."""
-        secret = None
-        if feed.path is None:
-            secret = secret_path(feed.name, self._secrets.secret_of(feed.name, person))
-        return feed.subscription(secret)
 
     def make(self, name: str, person: str) -> bool:
         """Make a secret address where there is none.
