@@ -109,6 +109,19 @@ def test_a_zone_without_a_definition_is_ianas_or_windows_or_anywhere() -> None:
     assert start("Nowhere") == instant("20260704T220000+0000")
 
 
+@pytest.mark.parametrize("parameter", ["East, West", r"East\, West"])
+def test_a_zone_is_found_by_its_name_without_escapes_and_as_it_is_written(parameter: str) -> None:
+    zoned = event("a", "20260105T120000").decode()
+    zoned = zoned.replace("DTSTART:", f'DTSTART;TZID="{parameter}":')
+    defined = ZONE.format("+1000").replace("Somewhere", r"East\, West")
+    body = zoned.replace("BEGIN:VEVENT", defined).encode()
+    expected = instant("20260105T020000+0000")
+    assert read_calendar_object(body).first_start == expected
+    (found,) = split_calendar(body).objects
+    assert found.first_start == expected
+    assert defined.encode() in found.data
+
+
 @pytest.mark.parametrize(
     ("lines", "start", "end"),
     [

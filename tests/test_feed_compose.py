@@ -35,7 +35,8 @@ def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
     assert expected.count(b"METHOD:") == 1
     assert b"\r\nMETHOD:PUBLISH\r\n" in expected
     calendar = icaltext.parse(expected.decode())[0]
-    defined = [child.value("TZID") for child in calendar.children if child.name == "VTIMEZONE"]
+    zones = [child for child in calendar.children if child.name == "VTIMEZONE"]
+    defined = [icaltext.unescape(zone.value("TZID")) for zone in zones]
     assert sorted(defined) == sorted(used_zones(calendar))
     places = [
         (c.value("UID"), c.value("RECURRENCE-ID")) for c in calendar.children if c.first("UID")

@@ -11,7 +11,7 @@ from kalends import icaltext
 from kalends.calobject.inspect import MAX_SIZE, CalendarObject, read_calendar_object
 from kalends.calobject.pieces import blocks
 from kalends.calobject.times import read_moment, read_moments
-from kalends.calobject.zones import tzids_of, zones_of
+from kalends.calobject.zones import name_of, tzids_of, zones_of
 from kalends.errors import ObjectRefusedError
 from kalends.icaltext import Component
 
@@ -42,7 +42,7 @@ def with_occurrences(
     known = ours.keys() | {tzid for child in series.children for tzid in tzids_of(child)}
     parts = [child for child in single.children if child.name != "VTIMEZONE"]
     defined = [child for child in single.children if child.name == "VTIMEZONE"]
-    zones = [zone for zone in defined if zone.value("TZID") not in known]
+    zones = [zone for zone in defined if name_of(zone.value("TZID")) not in known]
     both = {**ours, **{tzid: text for tzid, text in theirs.items() if tzid not in known}}
     for part in parts:
         _require_same_times(part, theirs, both)

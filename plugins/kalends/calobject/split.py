@@ -9,7 +9,7 @@ from hashlib import sha256
 from kalends import icaltext
 from kalends.calobject.inspect import MAX_SIZE, CalendarObject, index_calendar, read_card
 from kalends.calobject.pieces import Refused, blocks, calendars, component_of, text_of
-from kalends.calobject.zones import tzids_of
+from kalends.calobject.zones import by_name, tzids_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.icaltext import Component, Property
 
@@ -69,15 +69,17 @@ def split_calendar(
         seen = True
         _describe(whole, header)
         zones: dict[str, Component] = {}
+        defined: list[Component] = []
         for block in components:
             component = component_of(block, whole.refused)
             if component is None:
                 continue
             if component.name == "VTIMEZONE":
-                zones.setdefault(component.value("TZID"), component)
+                defined.append(component)
             else:
                 uid = _uid(component)
                 groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
+        zones.update(by_name((zone, zone) for zone in defined))
     if not seen and not whole.refused:
         whole.refused.append(Refused(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
@@ -145,11 +147,8 @@ class _Group:
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
             if name not in names:
                 kept.insert(0, Property(name, "", value))
-        calendar = Component(
-            "VCALENDAR",
-            kept,
-            [zone for tzid, zone in self._zones.items() if tzid in used] + self._components,
-        )
+        zones = {zone.line: zone for tzid, zone in self._zones.items() if tzid in used}
+        calendar = Component("VCALENDAR", kept, [*zones.values(), *self._components])
         data = icaltext.serialize([calendar])
         try:
             if len(data) > max_size:

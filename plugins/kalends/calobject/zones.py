@@ -7,10 +7,11 @@ another (RFC 5545 section 3.6.5).
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import tzinfo
 from functools import lru_cache
+from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from dateutil.tz import tzical
@@ -23,15 +24,40 @@ from kalends.icaltext import Component
 _OF_RULES = (
     "BEGIN:", "END:", "TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "EXDATE",
 )  # fmt: skip
+_Told = TypeVar("_Told")
+
+
+def name_of(tzid: str) -> str:
+    r"""The name by which parameters refer to a VTIMEZONE.
+
+    Its TZID is a TEXT, the parameter is none (RFC 5545 sections 3.8.3.1, 3.2.19): ``\,`` in the one
+    is ``,`` in the other.
+
+    Args:
+        tzid: the value of the VTIMEZONE's TZID.
+    """
+    name = icaltext.unescape(tzid)
+    return tzid if "\n" in name or '"' in name else name  # which no parameter can hold
+
+
+def by_name(zones: Iterable[tuple[Component, _Told]]) -> dict[str, _Told]:
+    """What is told of each VTIMEZONE, by the TZIDs that refer to it; the first of a name counts.
+
+    Some programs write the TEXT in parameters too: a name that no other has finds it as well.
+    """
+    zones = list(zones)
+    found: dict[str, _Told] = {}
+    for zone, told in zones:
+        found.setdefault(name_of(zone.value("TZID")), told)
+    for zone, told in zones:
+        found.setdefault(zone.value("TZID"), told)
+    return found
 
 
 def zones_of(calendar: Component) -> Mapping[str, str]:
-    """The text of each VTIMEZONE of a calendar, by TZID; the first of a name counts."""
-    found: dict[str, str] = {}
-    for child in calendar.children:
-        if child.name == "VTIMEZONE":
-            found.setdefault(child.value("TZID"), "\r\n".join(child.lines()))
-    return found
+    """The text of each VTIMEZONE of a calendar, by the TZIDs that refer to it."""
+    zones = (child for child in calendar.children if child.name == "VTIMEZONE")
+    return by_name((zone, "\r\n".join(zone.lines())) for zone in zones)
 
 
 def tzids_of(component: Component) -> Iterator[str]:
@@ -46,11 +72,14 @@ def tzids_of(component: Component) -> Iterator[str]:
 def zone_in(text: str) -> tzinfo | None:
     """The time zone that a VCALENDAR with one VTIMEZONE defines; None if it defines none."""
     try:
-        defined = [zones_of(calendar) for calendar in icaltext.parse(text)]
+        calendars = icaltext.parse(text)
     except IcalendarSyntaxError:
         return None
-    names = [(tzid, own) for own in defined for tzid in own]
-    return resolve(*names[0]) if len(names) == 1 else None
+    tzids = {own: tzid for calendar in calendars for tzid, own in zones_of(calendar).items()}
+    if len(tzids) != 1:
+        return None
+    ((own, tzid),) = tzids.items()
+    return resolve(tzid, {tzid: own})
 
 
 def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:

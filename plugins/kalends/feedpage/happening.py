@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
+from kalends import icaltext
 from kalends.calobject import Budget, Occurrence, parts_between
 from kalends.errors import ObjectRefusedError
 from kalends.feedpage.source import Range
@@ -144,9 +145,7 @@ def as_shown(part: Component, occurrence: Occurrence) -> Occurrence:
 def zones_of(copy: Copy) -> dict[str, str]:
     """The definitions that an object uses, by TZID, as ``calobject`` takes them."""
     return {
-        tzid: "\r\n".join(
-            Component("VTIMEZONE", [Property("TZID", "", tzid)], use.definition.children).lines()
-        )
+        tzid: "\r\n".join(Component("VTIMEZONE", [_named(tzid)], use.definition.children).lines())
         for tzid, use in copy.zones.items()
     }
 
@@ -154,6 +153,10 @@ def zones_of(copy: Copy) -> dict[str, str]:
 def cut(second: int) -> int:
     """A second since 1970, or the first or last one of which every clock can show the day."""
     return min(max(second, _EARLIEST), _LATEST)
+
+
+def _named(tzid: str) -> Property:
+    return Property("TZID", "", icaltext.escape(tzid))
 
 
 def local_second(instant: int, zone: tzinfo) -> int:

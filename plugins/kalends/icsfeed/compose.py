@@ -60,7 +60,7 @@ def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Z
     text = [icaltext.fold(line) for line in lines]
     text += [
         icaltext.fold("BEGIN:VTIMEZONE")
-        + icaltext.fold(f"TZID:{names[zone]}")
+        + icaltext.fold(f"TZID:{icaltext.escape(names[zone])}")
         + zones[zone]
         + icaltext.fold("END:VTIMEZONE")
         for zone in sorted(zones, key=lambda zone: names[zone])

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from kalends import icaltext
+from kalends.calobject.zones import by_name
 from kalends.errors import IcalendarSyntaxError
 from kalends.icaltext import Component
 
@@ -21,7 +22,7 @@ class ObjectText(NamedTuple):
 
     Attributes:
         calendar: its VCALENDAR; its VTIMEZONEs belong to other objects too: do not change them.
-        definitions: the text of each VTIMEZONE that has rules, by TZID; the first of a name counts.
+        definitions: the text of each VTIMEZONE that has rules, by the TZIDs that refer to it.
     """
 
     calendar: Component
@@ -46,9 +47,7 @@ def read_object(text: str) -> ObjectText:
     texts = [*zip(zones, blocks, strict=False)]
     texts += [(z, "\n".join(z.lines())) for z in calendar.children if z.name == "VTIMEZONE"]
     calendar.children[:0] = zones
-    definitions: dict[str, str] = {}
-    for zone, block in texts:
-        definitions.setdefault(zone.value("TZID"), block if zone.children else "")
+    definitions = by_name((zone, block if zone.children else "") for zone, block in texts)
     return ObjectText(calendar, {tzid: found for tzid, found in definitions.items() if found})
 
 

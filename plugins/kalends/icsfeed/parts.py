@@ -20,7 +20,7 @@ from kalends.icsfeed.shown import Unreadable
 from kalends.icsfeed.source import StoredObject
 from kalends.icsfeed.zones import Zone
 
-COMPOSER = 4
+COMPOSER = 5
 """Counts up whenever the same calendars give other bytes than before, or these tables change."""
 
 _TABLES = """

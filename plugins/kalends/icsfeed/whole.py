@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends import icaltext
+from kalends.calobject.zones import by_name, name_of
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.compose import TAIL
 from kalends.icsfeed.visible import renamed
@@ -56,7 +57,9 @@ def _pieces(
     for key, value in header:
         yield icaltext.fold(Property(key, "", value).text())
     for zone in sorted(zones, key=names.__getitem__):
-        yield icaltext.fold("BEGIN:VTIMEZONE") + icaltext.fold(f"TZID:{names[zone]}")
+        yield icaltext.fold("BEGIN:VTIMEZONE") + icaltext.fold(
+            f"TZID:{icaltext.escape(names[zone])}"
+        )
         yield definition_text(zones[zone]) + icaltext.fold("END:VTIMEZONE")
     for calendar in calendars():
         yield from _written(calendar, names)
@@ -70,14 +73,12 @@ def _parsed(data: bytes) -> Component:
 def _zones(calendar: Component) -> Iterator[tuple[Zone, Component]]:
     for child in calendar.children:
         if child.name == "VTIMEZONE":
-            yield Zone(child.value("TZID"), digest_of(child)), child
+            yield Zone(name_of(child.value("TZID")), digest_of(child)), child
 
 
 def _written(calendar: Component, names: Mapping[Zone, str]) -> Iterator[bytes]:
     """The text of an object, without its zones, which are called by ``names``."""
-    own: dict[str, Zone] = {}
-    for zone, _ in _zones(calendar):
-        own.setdefault(zone.tzid, zone)
+    own = by_name((definition, zone) for zone, definition in _zones(calendar))
     new = {t: names[zone] for t, zone in own.items() if names[zone] != t}
     for child in calendar.children:
         if child.name != "VTIMEZONE":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from kalends import icaltext
 from kalends.calobject import last_end
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.visible import Copy
@@ -42,4 +43,6 @@ def _is_open(component: Component) -> bool:
 
 
 def _named(definition: Component, tzid: str) -> Component:
-    return Component(definition.name, [Property("TZID", "", tzid)], definition.children)
+    return Component(
+        definition.name, [Property("TZID", "", icaltext.escape(tzid))], definition.children
+    )

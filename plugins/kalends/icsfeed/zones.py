@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from kalends import icaltext
+from kalends.calobject.zones import name_of
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.busy import only_time
 from kalends.icsfeed.ianazones import agreed_since, iana_definition
@@ -86,7 +87,8 @@ def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
         return None
     read = _read if is_kept else _read.__wrapped__
     found = read(own, is_private=is_private)
-    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid
+    # Some programs escape the parameter as the property is: subscribers would not find it so.
+    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else name_of(tzid)
     return Use(Zone(name, found.digest), found.definition, found.text)
 
 

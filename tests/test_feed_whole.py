@@ -1,0 +1,36 @@
+"""A calendar as one file: each object says in it what it says by itself, and comes back so."""
+
+from __future__ import annotations
+
+from kalends.calobject import split_calendar
+from kalends.icsfeed.whole import whole_calendar
+from support.happenings import by_icalendar
+
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:{0}\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+    "TZOFFSETFROM:{1}\r\nTZOFFSETTO:{1}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
+    """An object whose time refers to a time zone."""
+    return (
+        f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n{zones}BEGIN:VEVENT\r\nUID:{uid}"
+        f'\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;TZID="{tzid}":20260705T090000\r\n'
+        f"DURATION:PT1H\r\nSUMMARY:{uid}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+
+def starts(data: bytes) -> dict[str, str]:
+    """When each event begins, by its summary."""
+    return {summary: start for start, _, summary in by_icalendar(data.decode())}
+
+
+def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
+    defined = ZONE.format(r"East\, West", "+0300")
+    objects = [zoned("a", "East, West", defined), zoned("b", r"East\, West", defined)]
+    whole = whole_calendar(objects, "", "")
+    assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
+    back = [one.data for one in split_calendar(whole).objects]
+    assert all(defined.encode() in data for data in back)
+    assert whole_calendar(back, "", "") == whole
