@@ -265,6 +265,25 @@ def test_times_turn_to_the_readers_zone(browser: Browser, server: KalendsServer)
         expect(page.locator(".zone")).to_contain_text("Times in Asia/Tokyo")
 
 
+@pytest.mark.parametrize(("named", "told"), [("Etc/Unknown", 0), ("Mars/Olympus", 1)])
+def test_a_reader_whose_zone_nobody_knows_sees_the_feed_in_its_own(
+    browser: Browser, server: KalendsServer, named: str, told: int
+) -> None:
+    with opened(browser) as page:
+        page.add_init_script(
+            "const real = Intl.DateTimeFormat.prototype.resolvedOptions;"
+            "Intl.DateTimeFormat.prototype.resolvedOptions = function () {"
+            f"return {{...real.call(this), timeZone: '{named}'}}; }};"
+        )
+        page.goto(f"{server.url}feeds/open/?date={DAY}")
+        if told:
+            page.wait_for_url("**tz=**")
+        expect(page.locator(".zone")).to_contain_text("Times in UTC")
+        expect(page.get_by_text("is no time zone")).to_have_count(told)
+        page.get_by_role("link", name="Next month").click()
+        expect(page.locator(".period")).to_have_text("April 2026")
+
+
 def test_the_address_is_copied(browser: Browser, server: KalendsServer) -> None:
     with opened(browser, permissions=["clipboard-read", "clipboard-write"]) as page:
         page.goto(f"{server.url}feeds/open/?date={DAY}")

@@ -35,6 +35,7 @@ class Query:
         view: one of ``VIEWS``.
         day: the day that the view holds, or None for today.
         zone: the time zone, or None for the feed's own.
+        unknown_zone: what was asked for in place of a time zone that there is, or empty.
         embed: whether it is for a frame in another page.
         skip: of the first day of an agenda, how many were on the page before.
         event: the key of one event, or empty.
@@ -50,6 +51,7 @@ class Query:
     event: str = ""
     at: str = ""
     replaces: str = ""
+    unknown_zone: str = ""
 
     def link(self, **changes: Any) -> str:
         """The query of the same page with some fields changed; it does not lead to an event."""
@@ -91,10 +93,14 @@ def read_query(text: str) -> Query:
     skip = fields.get("skip", "0")
     if not re.fullmatch(r"[0-9]{1,6}", skip):
         raise BadQueryError(f"“{_short(skip)}” is no number of events.")
+    # The script of the page asks for the reader's zone by itself, whatever that is called there.
+    tz = fields.get("tz", "")
+    zone = iana_zone(tz) if 0 < len(tz) <= 64 else None
     return Query(
         view=view,
         day=_day(fields["date"]) if "date" in fields else None,
-        zone=_zone(fields["tz"]) if "tz" in fields else None,
+        zone=zone,
+        unknown_zone="" if zone else _short(tz),
         embed=fields.get("embed", "0") not in ("0", "no", "false"),
         skip=int(skip),
         event=event,
@@ -114,15 +120,6 @@ def _day(text: str) -> date:
         return date(year, month, day)
     except ValueError:
         raise BadQueryError(f"There is no day {_short(text)}.") from None
-
-
-def _zone(text: str) -> ZoneInfo:
-    zone = iana_zone(text) if len(text) <= 64 else None
-    if zone is None:
-        raise BadQueryError(
-            f"“{_short(text)}” is no time zone; these are called as in Europe/Vienna."
-        )
-    return zone
 
 
 def _short(text: str) -> str:

@@ -4,7 +4,7 @@
 // Times in the reader's own zone: at once where the feed has none, else on request.
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const { zone, own } = document.body.dataset;
-if (zone && mine && mine !== zone) {
+if (zone && mine && mine !== "Etc/Unknown" && mine !== zone) {
   const address = new URL(location.href);
   if (!address.searchParams.has("tz")) {
     address.searchParams.set("tz", mine);
