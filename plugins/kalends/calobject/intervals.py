@@ -136,7 +136,7 @@ def begins_twice(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget
     return budget.spent or len(begins) < len(found)
 
 
-def _read(data: bytes) -> tuple[list[Component], dict[str, str]]:
+def _read(data: bytes) -> tuple[list[Component], Mapping[str, str]]:
     """The components of an object that happen, and its time zones."""
     (calendar,) = icaltext.parse(data.decode("utf-8"))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
