@@ -563,6 +563,31 @@ def test_calendars_are_named_only_where_the_feed_names_them(client: Client) -> N
     assert "therapy" in client("GET", "/feeds/alice/?date=2026-01-05").body.decode()
 
 
+def test_no_calendar_is_named_for_what_is_hidden(client: Client) -> None:
+    for name, title in (
+        ("therapy", "Chemotherapy"),
+        ("secrets", "Secrets"),
+        ("choir", "Our Choir"),
+    ):
+        client("MKCALENDAR", f"/alice/{name}/")
+        patch = (
+            '<propertyupdate xmlns="DAV:"><set><prop><displayname>'
+            f"{title}</displayname></prop></set></propertyupdate>"
+        )
+        assert client("PROPPATCH", f"/alice/{name}/", patch).status == 207
+    put(client, "a", event("a", "20260105T090000Z"))
+    put(client, "b", event("b", "20260105T090000Z", "CLASS:PRIVATE"), "alice/therapy")
+    put(client, "c", event("c", "20260105T090000Z", "CLASS:CONFIDENTIAL"), "alice/secrets")
+    put(client, "d", event("d", "20260105T090000Z"), "alice/choir")
+    text = page(client, "?date=2026-01-05", "named")
+    assert "choir" in text
+    for hidden in ("therapy", "secrets", "Chemotherapy", "Secrets", "Our Choir"):
+        assert hidden not in text
+    own = client("GET", "/feeds/alice/?date=2026-02-05").body.decode()
+    for shown in ("Chemotherapy", "Secrets", "Our Choir"):
+        assert shown in own
+
+
 def test_a_dense_rule_is_counted_and_the_rest_is_a_link_away(client: Client) -> None:
     put(client, "h", event("h", "20200101T000000Z", "RRULE:FREQ=HOURLY", summary="Hourly"))
     text = page(client, "?date=2026-01-05")

@@ -62,6 +62,7 @@ class Reader:
     _copies: dict[int, Copy | None] = field(default_factory=dict)
     _parts: dict[int, dict[Place, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)
+    _named: set[int] = field(default_factory=set)
 
     def entry(self, happening: Happening) -> Entry | None:
         """What a happening is; None if the feed shows nothing of it after all."""
@@ -73,24 +74,36 @@ class Reader:
             return None
         own = colors.NEUTRAL if copy.is_private else self.color_of(item.calendar)
         named = self.tells_calendars and not copy.is_private
+        if named:
+            self._named.add(item.calendar.id)
         return entry_of(
             happening,
             copy,
             happening.part or self._part(happening, copy),
             self._number(own),
-            name_of(item.calendar) if named else "",
+            self.name_of(item.calendar) if named else "",
         )
 
     @property
     def tells_calendars(self) -> bool:
         """Whether the feed says which calendar an event is of, or is its reader's own."""
-        return self.feed.rules.categories or self.feed.access.kind == "owner"
+        return self.feed.rules.categories or self._is_own
+
+    @property
+    def _is_own(self) -> bool:
+        return self.feed.access.kind == "owner"
 
     def legend(self) -> list[Legend]:
-        """The calendars that a reader may know of."""
-        if not self.tells_calendars or len(self.calendars) < 2:
+        """The calendars of one's own feed, or those of which something was shown by name."""
+        listed = [c for c in self.calendars if self._is_own or c.id in self._named]
+        if len(listed) < 2:
             return []
-        return [Legend(name_of(c), self._number(self.color_of(c))) for c in self.calendars]
+        return [Legend(self.name_of(c), self._number(self.color_of(c))) for c in listed]
+
+    def name_of(self, calendar: CalendarState) -> str:
+        """What a calendar is called: to others, no more than the feed's CATEGORIES tell."""
+        title = calendar.props.get("D:displayname", "").strip() if self._is_own else ""
+        return title or calendar.path.rpartition("/")[2]
 
     def style(self) -> str:
         """CSS for the colours that were handed out."""
@@ -119,11 +132,6 @@ class Reader:
             return {}
         found = parts_of(copy, self.frame.within, self.frame.zone, self._budget)
         return {place_of(occurrence, part): part for occurrence, part in found}
-
-
-def name_of(calendar: CalendarState) -> str:
-    """What a calendar is called."""
-    return calendar.props.get("D:displayname", "").strip() or calendar.path.rpartition("/")[2]
 
 
 @dataclass(slots=True)
