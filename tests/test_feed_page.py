@@ -462,6 +462,22 @@ def test_a_zone_that_is_unknown_leaves_the_feed_in_its_own(site: Client, zone: s
     assert 'content="noindex, nofollow"' in page(site, f"?tz={zone}")
 
 
+@pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
+def test_at_the_ends_of_what_is_shown_no_link_leads_beyond(client: Client, day: str) -> None:
+    put(client, "a", event("a", "18991231T000000Z", "RRULE:FREQ=HOURLY", summary="Hourly"))
+    for feed in ("open", "named"):
+        for view in ("month", "week", "day", "agenda"):
+            text = page(client, f"?view={view}&date={day}", feed)
+            for query in set(re.findall(r'href="(\?[^"]*)"', text)):
+                assert page(client, html.unescape(query), feed)
+
+
+def test_an_address_too_long_for_a_code_is_shown_without(site: Client) -> None:
+    answer = site("GET", "/feeds/open/", user="", headers={"Host": "a" * 3000})
+    assert (answer.status, answer.body.count(b"qr")) == (200, 0)
+    assert b'class="qr"' in site("GET", "/feeds/open/", user="").body
+
+
 def test_an_event_that_is_gone_is_404(client: Client) -> None:
     put(client, "a", event("a", "20260105T090000Z"))
     (link,) = links(page(client, "?date=2026-01-05"))

@@ -26,7 +26,7 @@ from kalends.feedpage.periods import (
     period_of,
     span_title,
 )
-from kalends.feedpage.query import VIEWS, BadQueryError, Query, read_query
+from kalends.feedpage.query import VIEWS, BadQueryError, Query, is_shown, read_query
 from kalends.feedpage.reading import read_stamp
 from kalends.feedpage.source import PageSnapshot, PageSource
 from kalends.feedpage.subscribing import Addresses, addresses_of
@@ -254,6 +254,7 @@ class _Page:
             earlier=query.link(day=period.before) if period.before else "",
             later=query.link(day=period.after) if period.after else "",
             now=query.link(day=None),
+            is_shown=is_shown,
             event_link=lambda entry: query.link(
                 event=entry.key, at=entry.at, replaces=entry.replaces
             ),

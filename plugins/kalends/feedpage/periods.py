@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from kalends.feedpage.query import FIRST_YEAR, LAST_YEAR
+from kalends.feedpage.query import is_shown
 
 AGENDA_DAYS = 30
 
@@ -78,7 +78,7 @@ def _week(day: date, week_begins: int) -> date:
 
 
 def _shown(day: date) -> date | None:
-    return day if FIRST_YEAR <= day.year <= LAST_YEAR else None
+    return day if is_shown(day) else None
 
 
 def long_day(day: date) -> str:

@@ -74,6 +74,11 @@ class Query:
         return {**kept, "embed": "1"} if self.embed else kept
 
 
+def is_shown(day: date) -> bool:
+    """Whether a page may be asked for a day."""
+    return FIRST_YEAR <= day.year <= LAST_YEAR
+
+
 def read_query(text: str) -> Query:
     """Read the query of an address; fields that it does not know are nobody's mistake.
 

@@ -23,7 +23,7 @@ from kalends.feedpage.happening import (
 from kalends.feedpage.hours import Hours, hours_of, shown_hours
 from kalends.feedpage.months import LANES, Cell, row_of, weeks_of
 from kalends.feedpage.periods import Period
-from kalends.feedpage.query import Query
+from kalends.feedpage.query import Query, is_shown
 from kalends.feedpage.reading import Entry, entry_of
 from kalends.icaltext import Component
 from kalends.icsfeed.definitions import Feed
@@ -191,7 +191,8 @@ def agenda(
     """The values of ``agenda.html``."""
     listed = agenda_of(period.first, period.until, found, query.skip)
     days = [{"day": day.day, "entries": _entries(day.found, reader)} for day in listed.days]
-    rest = query.link(day=listed.rest[0], skip=listed.rest[1]) if listed.rest else ""
+    day, skip = listed.rest or (None, 0)
+    rest = query.link(day=day, skip=skip) if day and is_shown(day) else ""
     return {"listed": days, "rest": rest}
 
 

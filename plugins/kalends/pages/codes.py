@@ -9,6 +9,9 @@ import segno
 
 @lru_cache(maxsize=128)
 def qr_code(text: str) -> str:
-    """A QR code as SVG markup, without a size of its own."""
-    code = segno.make(text, error="m", micro=False)
+    """A QR code as SVG markup, without a size of its own; empty for a text too long for one."""
+    try:
+        code = segno.make(text, error="m", micro=False)
+    except segno.DataOverflowError:
+        return ""
     return code.svg_inline(border=3, omitsize=True, svgclass="qr", lineclass=None, dark="#000")
