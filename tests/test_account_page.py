@@ -538,6 +538,25 @@ def test_behind_a_prefix_everything_carries_it(tmp_path: Path) -> None:
         assert (answer.status, answer.headers["Location"][:18]) == (303, "/dav/.web/account/")
 
 
+def test_behind_a_proxy_at_another_port_everything_carries_it(tmp_path: Path) -> None:
+    with fresh(tmp_path, kalends__trusted_proxies="127.0.0.1") as client:
+        outside = {
+            "Host": "dav.example.org",
+            "X-Forwarded-Proto": "https",
+            "X-Forwarded-Port": "8443",
+        }
+        page = Form(client("GET", PAGE, headers=outside).body.decode())
+        assert page.copies["Base URL"] == ["https://dav.example.org:8443/alice/"]
+        fields = urlencode({"token": page.hidden["token"], "feed": "alice", "action": "make"})
+        kind = {"Content-Type": "application/x-www-form-urlencoded"}
+        own = {**outside, **kind, "Origin": "https://dav.example.org:8443"}
+        assert client("POST", SECRET, fields, headers=own).status == 303
+        caldav = plistlib.loads(client("GET", "/.mobileconfig", headers=outside).body)[
+            "PayloadContent"
+        ][0]
+        assert (caldav["CalDAVHostName"], caldav["CalDAVPort"]) == ("dav.example.org", 8443)
+
+
 def test_an_account_without_a_home_is_told_so(tmp_path: Path) -> None:
     place = Installation(tmp_path, users={"feeds": "word"})
     with place.client("feeds") as client:

@@ -134,6 +134,27 @@ def test_the_web_server_itself_is_believed_anywhere() -> None:
     assert "REMOTE_USER" not in seen
 
 
+@pytest.mark.parametrize(
+    ("host", "scheme", "port", "outside"),
+    [
+        ("dav.example.org", "https", "8443", "dav.example.org:8443"),
+        ("[2001:db8::1]", "https", "8443", "[2001:db8::1]:8443"),
+        ("dav.example.org:9443", "https", "8443", "dav.example.org:9443"),
+        ("[2001:db8::1]:9443", "https", "8443", "[2001:db8::1]:9443"),
+        ("dav.example.org", "https", "443", "dav.example.org"),
+        ("dav.example.org", "http", "80", "dav.example.org"),
+        ("dav.example.org", "https", "80", "dav.example.org:80"),
+    ],
+)
+def test_the_host_has_the_port_that_the_proxy_tells(
+    host: str, scheme: str, port: str, outside: str
+) -> None:
+    for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST"):
+        told = {name: host, "HTTP_X_FORWARDED_PROTO": scheme, "HTTP_X_FORWARDED_PORT": port}
+        seen = behind(TRUSTED, "", **told)
+        assert (seen["HTTP_HOST"], seen["SERVER_PORT"]) == (outside, port)
+
+
 def test_odd_schemes_and_ports_change_nothing() -> None:
     seen = behind(HTTP_X_FORWARDED_PROTO="javascript", HTTP_X_FORWARDED_PORT="x")
     assert (seen["wsgi.url_scheme"], seen["SERVER_PORT"]) == ("http", "5232")

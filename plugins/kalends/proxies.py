@@ -27,6 +27,7 @@ _ONLY_OF_A_PROXY = (
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._+=/@-]{1,64}")
 _WEB_SERVER_LOGIN = "kalends.web_server_login"
 _PORT = re.compile(r":\d+$")
+_PORT_NUMBER = re.compile(r"[0-9]{1,5}")
 # What Apache writes for a user that there is none of.
 _NOBODY = "(null)"
 
@@ -86,12 +87,17 @@ class TrustedProxies:
         if scheme in ("http", "https"):
             environ["wsgi.url_scheme"] = scheme
             environ["SERVER_PORT"] = "443" if scheme == "https" else "80"
-        port = _last(said.get("HTTP_X_FORWARDED_PORT", ""))
-        if port.isdigit():
-            environ["SERVER_PORT"] = port
         host = _last(said.get("HTTP_X_FORWARDED_HOST", ""))
         if host:
             environ["HTTP_HOST"] = host
+        port = _last(said.get("HTTP_X_FORWARDED_PORT", ""))
+        if _PORT_NUMBER.fullmatch(port):
+            environ["SERVER_PORT"] = port
+            stated = environ.get("HTTP_HOST", "")
+            own = "443" if environ["wsgi.url_scheme"] == "https" else "80"
+            # Some proxies pass the host on without the port that the client named.
+            if stated and port != own and not _PORT.search(stated):
+                environ["HTTP_HOST"] = f"{stated}:{port}"
         prefix = said.get("HTTP_X_SCRIPT_NAME", self._prefix).rstrip("/")
         if prefix.startswith("/") and not prefix.startswith("//"):
             environ["SCRIPT_NAME"] = environ[PREFIX_KEY] = prefix
