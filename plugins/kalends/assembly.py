@@ -232,10 +232,17 @@ class Assembly:
     def catch_up(self) -> None:
         """Publish what is due, for a command that has written."""
         if self.feeds:
-            try:
+            with self.telling_of_feeds_folder():
                 self.feeds.publisher.catch_up()
-            except OSError as error:
-                raise ConfigurationError(str(error.filename), str(error.strerror)) from None
+
+    @contextmanager
+    def telling_of_feeds_folder(self) -> Iterator[None]:
+        """Turn what the system says of the folder of feeds into a line that names that alone."""
+        try:
+            yield
+        except OSError as error:
+            folder, why = str(self.settings.feeds_folder), error.strerror or str(error)
+            raise ConfigurationError(folder, why) from None
 
 
 @contextmanager

@@ -28,13 +28,22 @@ class HalfReplacedError(OSError):
         self.replaced = replaced
 
 
-def replace(path: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> bool:
+def replace(
+    path: Path,
+    content: bytes | BinaryIO,
+    *,
+    mode: int = 0o644,
+    group: int = -1,
+    anew: bool = False,
+) -> bool:
     """Make ``path`` hold ``content``, durably; a file that holds it already is left untouched.
 
     Args:
         path: the file, in a folder that exists.
         content: octets, or a seekable file that is read from its beginning.
         mode: the permissions of the new file; by default others, such as a web server, may read.
+        group: the number of the new file's group, where we may give it that; -1 for whichever.
+        anew: also replace a file that holds it already, and need not be one that we can read.
 
     Returns:
         whether the file was replaced.
@@ -43,9 +52,15 @@ def replace(path: Path, content: bytes | BinaryIO, *, mode: int = 0o644) -> bool
         OSError: it could not be written; the old content stands, and nothing else is left behind.
     """
     source = BytesIO(content) if isinstance(content, bytes) else content
-    if _holds(path, source):
+    if not anew and _holds(path, source):
         return False
-    with _beside(path, source, lambda descriptor, _: os.fchmod(descriptor, mode)) as temporary:
+
+    def dress(descriptor: int, _: Path) -> None:
+        with suppress(PermissionError):
+            os.fchown(descriptor, -1, group)
+        os.fchmod(descriptor, mode)
+
+    with _beside(path, source, dress) as temporary:
         temporary.replace(path)
     sync_folder(path.parent)
     return True

@@ -6,6 +6,7 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def problems(built: Assembly) -> Iterator[str]:
                     f"{file.path}: {account.name!r}, to whom {account.made} belongs, cannot {how} "
                     "it; mind the folders above it"
                 )
+    if built.settings.feeds:
+        yield from _other_groups(built.settings.feeds_folder)
     yield from _full_disks(built)
 
 
@@ -112,6 +115,27 @@ def _of_everybody(file: _File) -> Iterator[str]:
         yield f"{path}: everybody on this machine can replace it; chmod o-w {path.parent}"
     if file.secret and mode & 0o004:
         yield f"{path}: everybody on this machine can read it (mode {mode:04o}); chmod o-r it"
+
+
+def _other_groups(folder: Path) -> Iterator[str]:
+    """Published files that a web server in the group of their folder cannot read.
+
+    Their paths hold secrets, so that none is told.
+    """
+    if not folder.is_dir() or _for_others(folder, _READ | _ENTER):
+        return
+    group, others = folder.stat().st_gid, 0
+    for above, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in (*folders, *(name for name in files if not name.startswith("."))):
+            with suppress(FileNotFoundError):
+                others += (Path(above) / name).lstat().st_gid != group
+    if others:
+        yield (
+            f"{folder}: {others} of the files and folders in it are in another group, so that a "
+            "web server cannot read them; let the account that Kalends runs as be in its group "
+            "(usermod -aG www-data kalends), and start it again"
+        )
 
 
 def _account(built: Assembly) -> _Account | None:

@@ -95,6 +95,20 @@ class StoreRefusedError(KalendsError):
         super().__init__(f"the database cannot hold it: {why}")
 
 
+class UnpublishedError(KalendsError):
+    """A feed's file cannot be written, or not taken away; it is tried again.
+
+    Args:
+        file: it as it may be shown: without a secret.
+        why: the reason, without its path.
+    """
+
+    def __init__(self, file: str, why: str) -> None:
+        self.file = file
+        self.why = why
+        super().__init__(f"{file}: {why}")
+
+
 class SchemaVersionError(KalendsError):
     """The database was written by another version of Kalends than this one."""
 

@@ -114,13 +114,14 @@ def _rotate(built: assembly.Assembly, given: argparse.Namespace) -> int:
 def _refresh(built: assembly.Assembly, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
-    for feed in tqdm(wanted, unit="feed", disable=None, leave=False):
-        feeds.versions.discard(feed)
-        feeds.versions.open(feed)[1].close()
-    built.catch_up()
     addresses = [url for feed in wanted for url in feed.remotes]
-    for url in tqdm(addresses, unit="address", disable=None, leave=False):
-        feeds.pusher.push([url])
+    with built.telling_of_feeds_folder():
+        for feed in tqdm(wanted, unit="feed", disable=None, leave=False):
+            feeds.versions.discard(feed)
+            feeds.versions.open(feed)[1].close()
+        built.catch_up()
+        for url in tqdm(addresses, unit="address", disable=None, leave=False):
+            feeds.pusher.push([url])
     known = feeds.pusher.known()
     failed = [known[url] for url in addresses if url in known and known[url].failures]
     for delivery in failed:
@@ -190,7 +191,8 @@ def _places(feeds: assembly.Feeds) -> Iterator[tuple[str, list[str]]]:
     states = feeds.versions.states(list(wanted.values()))
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
         lines.setdefault(feed.name, []).append(f"{url}: {_delivered(known.get(url), newest.key)}")
-    left = [f"to be taken away: {url}{_failure(known[url])}" for url in known if url not in wanted]
+    left = [f"to be taken away: {file}" for file in feeds.publisher.left_over()]
+    left += [f"to be taken away: {url}{_failure(known[url])}" for url in known if url not in wanted]
     yield from lines.items()
     yield "", left
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -24,7 +25,9 @@ def hand_over(folder: Path, prefixes: tuple[str, ...] = ("",), *, deep: bool = F
         owner = os.fstat(here)
         for name in (*folders, *files):
             if name.startswith(prefixes):
-                _give(name, here, owner)
+                # It has gone since, or nothing can be written: then nothing was made.
+                with suppress(OSError):
+                    _give(name, here, owner)
         if not deep:
             break
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
-from kalends.errors import KalendsError
+from kalends.errors import KalendsError, UnpublishedError
 from kalends.icsfeed.background import Background, growing_pause
 from kalends.icsfeed.catalog import Catalog
 from kalends.icsfeed.definitions import Feed
@@ -43,9 +44,7 @@ class PublishedFile:
     @property
     def shown(self) -> str:
         """The path as it may stand in a log or a list: without the secret."""
-        return (
-            f"s/…/{self.target.rpartition('/')[2]} of {self.person}" if self.person else self.target
-        )
+        return _shown(self.target) + (f" of {self.person}" if self.person else "")
 
 
 class Publisher:
@@ -88,8 +87,9 @@ class Publisher:
         """Do all that is due; one process of a host at a time.
 
         Raises:
+            UnpublishedError: a file cannot be written or taken away; the others were.
             KalendsError: who there is cannot be told, or the store cannot be used.
-            OSError: a file cannot be written; the others were.
+            OSError: the folder cannot be written.
         """
         failed = self._catch_up()
         if failed:
@@ -101,15 +101,25 @@ class Publisher:
         Raises:
             KalendsError: who there is cannot be told, or the store cannot be used.
         """
-        known = self._published.published()
+        known = self._known()
         wanted = list(self._wanted().values())
-        mine = f"{self._files.owner()}:" if known or wanted else ""
         return [
-            PublishedFile(
-                file.target, file.feed, file.person, known.get(mine + file.target) == state.key
+            replace(
+                file,
+                is_current=known.get(file.target) == state.key
+                and self._files.is_right(file.target),
             )
             for file, state in zip(wanted, self._states(wanted), strict=True)
         ]
+
+    def left_over(self) -> list[str]:
+        """The files that should stand no more and are not taken away yet, without secrets.
+
+        Raises:
+            KalendsError: who there is cannot be told, or the store cannot be used.
+        """
+        wanted = self._wanted()
+        return [_shown(target) for target in self._known() if target not in wanted]
 
     def _work(self) -> None:
         try:
@@ -119,45 +129,59 @@ class Publisher:
 
     def _catch_up(self) -> list[Exception]:
         wanted = self._wanted()
-        known = self._published.published()
-        if not wanted and not known:
+        if not wanted and not self._published.published():
             return []
-        failed: list[Exception] = []
         with self._files.alone():
-            mine = f"{self._files.owner()}:"
-            known = self._published.published()
+            self._files.owner()  # named now, if nothing was ever published
+            known = self._known()
+            # What nobody may see any more goes first.
+            gone = [target for target in known if target not in wanted]
+            failed = [self._tried(t, _shown(t), partial(self._take_away, t)) for t in gone]
             todo = list(wanted.values())
             for file, state in zip(todo, self._states(todo), strict=True):
-                if known.get(mine + file.target) == state.key and self._files.stands(file.target):
-                    continue
-                error = self._published_one(file, mine)
-                failed += [error] if error else []
-            for name in known:
-                target = name.removeprefix(mine)
-                if name.startswith(mine) and target not in wanted:
-                    self._files.remove(target)
-                    self._published.forget(name)
-        return failed
+                is_there = known.get(file.target) == state.key
+                publish = partial(self._publish, file, is_there=is_there)
+                failed.append(self._tried(file.target, file.shown, publish))
+        return [error for error in failed if error]
 
-    def _published_one(self, file: PublishedFile, mine: str) -> Exception | None:
-        """Write one file; one that fails holds up no other, and is tried again by and by."""
-        failures, due = self._failing.get(file.target, (0, 0.0))
+    def _tried(self, target: str, shown: str, do: Callable[[], None]) -> Exception | None:
+        """Do something to one file; one that fails holds up no other, and is tried again later."""
+        failures, due = self._failing.get(target, (0, 0.0))
         if time.monotonic() < due:
             return None
         try:
-            state, content = self._versions.open(file.feed)
-            with content:
-                self._files.put(file.target, content)
-            self._published.record(mine + file.target, state.key)
+            do()
         except Exception as error:  # noqa: BLE001 - our bug in one feed must not stop the others
             pause = growing_pause(failures + 1, _LONGEST_PAUSE)
-            self._failing[file.target] = failures + 1, time.monotonic() + pause
-            known = isinstance(error, (KalendsError, OSError))
-            text = "%s cannot be published: %s; tried again in %d s"
-            _log.error(text, file.shown, error, pause, exc_info=None if known else error)
-            return error
-        self._failing.pop(file.target, None)
+            self._failing[target] = failures + 1, time.monotonic() + pause
+            why = _why(error)
+            text = "%s cannot be published or taken away: %s; tried again in %d s"
+            _log.error(text, shown, why or error, pause, exc_info=None if why else error)
+            return UnpublishedError(shown, why) if why else error
+        self._failing.pop(target, None)
         return None
+
+    def _publish(self, file: PublishedFile, *, is_there: bool) -> None:
+        if is_there and self._files.stands(file.target):
+            return
+        state, content = self._versions.open(file.feed)
+        with content:
+            self._files.put(file.target, content)
+        self._published.record(f"{self._files.owner()}:{file.target}", state.key)
+
+    def _take_away(self, target: str) -> None:
+        self._files.remove(target)
+        self._published.forget(f"{self._files.owner()}:{target}")
+
+    def _known(self) -> dict[str, str]:
+        """By target, the key of the version that was written in this folder."""
+        if not self._files.have_begun:
+            return {}
+        mine = f"{self._files.owner()}:"
+        known = self._published.published()
+        return {
+            name.removeprefix(mine): key for name, key in known.items() if name.startswith(mine)
+        }
 
     def _states(self, files: list[PublishedFile]) -> list[State]:
         return self._versions.states([file.feed for file in files])
@@ -180,3 +204,15 @@ class Publisher:
             yield f"owner/{feed.owner}/{name}", ""
         else:
             yield f"{feed.access.kind}/{name}", ""
+
+
+def _shown(target: str) -> str:
+    """A path without the secret in it."""
+    return f"s/…/{target.rpartition('/')[2]}" if target.startswith("s/") else target
+
+
+def _why(error: Exception) -> str:
+    """What is told of a failure: of the system's without the path, which may hold a secret."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error) if isinstance(error, KalendsError) else ""
