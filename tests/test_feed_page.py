@@ -621,12 +621,19 @@ def test_tasks_stand_on_the_day_that_they_are_due(client: Client) -> None:
     for name, lines in {
         "due": ("DUE;VALUE=DATE:20260107", "SUMMARY:Due"),
         "done": ("DUE:20260107T090000Z", "STATUS:COMPLETED", "SUMMARY:Done"),
+        "off": ("DUE:20260108T090000Z", "STATUS:CANCELLED", "SUMMARY:Off"),
         "whenever": ("SUMMARY:Whenever",),
     }.items():
         text = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//t//EN", "BEGIN:VTODO", f"UID:{name}"]
         text += ["DTSTAMP:20260101T000000Z", *lines, "END:VTODO", "END:VCALENDAR", ""]
         put(client, name, "\r\n".join(text).encode(), "alice/tasks")
-    assert titles(page(client, "?date=2026-01-05")) == ["Due", "Done"]
+    assert titles(page(client, "?date=2026-01-05")) == ["Due", "Done", "Off"]
+    told = [page(client, link) for link in links(page(client, "?view=agenda&date=2026-01-05"))]
+    states = [re.findall(r'class="state">(.*?)<', text) for text in told]
+    assert states == [[], ["Done"], ["Cancelled"]]
+    assert re.findall(r'unseen">(\w[^<]*): ', page(client, "?view=agenda&date=2026-01-05")) == [
+        *("To do", "Done", "Cancelled")
+    ]
     assert titles(page(client, "?view=day&date=2026-01-07")) == ["Due", "Done"]
     assert titles(page(client, "?view=day&date=2026-01-06")) == []
 

@@ -47,7 +47,7 @@ class Entry:
         all_day: whether it is of days alone.
         links: addresses of http, https or mailto.
         kind: the component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``.
-        is_off: whether it is cancelled, or a task is done.
+        state: what is to be said of it: ``Cancelled``, ``Done``, ``Tentative`` or nothing.
     """
 
     key: str
@@ -66,9 +66,13 @@ class Entry:
     people: tuple[Person, ...]
     repeats: bool
     kind: str
-    is_off: bool
-    is_tentative: bool
+    state: str
     calendar: str
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is over before its time: cancelled, or done."""
+        return self.state in ("Cancelled", "Done")
 
     @property
     def last_day(self) -> datetime:
@@ -105,7 +109,6 @@ def entry_of(happening: Happening, copy: Copy, part: Component, color: int, cale
     begin = local_time(happening.begin)
     # An instant is kept as a second, so that it is in time ranges.
     finish = begin if length == 1 else local_time(happening.finish)
-    status = part.value("STATUS").strip().upper()
     return Entry(
         key=key_of(copy.uid),
         at=stamp(happening),
@@ -125,10 +128,17 @@ def entry_of(happening: Happening, copy: Copy, part: Component, color: int, cale
             component.first(name) for component in copy.components for name in ("RRULE", "RDATE")
         ),
         kind=part.name,
-        is_off=status in ("CANCELLED", "COMPLETED") or part.first("COMPLETED") is not None,
-        is_tentative=status == "TENTATIVE",
+        state=_state(part),
         calendar=calendar,
     )
+
+
+def _state(part: Component) -> str:
+    status = part.value("STATUS").strip().upper()
+    if status in ("CANCELLED", "TENTATIVE"):
+        return status.capitalize()
+    is_done = status == "COMPLETED" or part.first("COMPLETED") is not None
+    return "Done" if is_done else ""
 
 
 def key_of(uid: str) -> str:
