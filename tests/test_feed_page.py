@@ -406,6 +406,16 @@ def test_the_zone_of_the_calendar_is_the_default(client: Client, tzid: str, told
     assert "What Alice" not in text
 
 
+def test_what_leads_nowhere_stays_in_its_frame(site: Client) -> None:
+    there = site("GET", "/feeds/open?embed=1&view=week", user="").headers["Location"]
+    assert there == "http://127.0.0.1/feeds/open/?embed=1&view=week"
+    for query in ("date=x", "event=0123456789abcdef&at=20260105"):
+        answer = site("GET", f"/feeds/open/?{query}&embed=1", user="")
+        assert answer.status in (400, 404)
+        assert frame_ancestors(answer) == "*"
+        assert 'href="http://127.0.0.1/feeds/open/?embed=1"' in answer.body.decode()
+
+
 def test_a_search_engine_finds_the_first_page_of_a_public_feed_and_no_other(site: Client) -> None:
     assert 'content="nofollow"' in page(site)
     assert 'content="noindex, nofollow"' in page(site, "?date=2026-01-05")

@@ -154,6 +154,18 @@ def test_axe_finds_nothing_serious_in_any_view(
         assert violations(page) == []
 
 
+def test_no_name_of_a_view_is_broken(browser: Browser, server: KalendsServer) -> None:
+    with opened(browser) as page:
+        page.goto(f"{server.url}feeds/open/?date={DAY}")
+        for width in range(320, 1300, 40):
+            page.set_viewport_size({"width": width, "height": 700})
+            heights = page.evaluate(
+                "[...document.querySelectorAll('.views a')].map(a => a.offsetHeight)"
+            )
+            assert set(heights) == {30}, width
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_title_is_text(browser: Browser, server: KalendsServer) -> None:
     with opened(browser) as page:
         page.goto(f"{server.url}feeds/open/?date={DAY}")

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from kalends.errors import KalendsError
 from kalends.feedpage import views
@@ -26,7 +26,7 @@ from kalends.feedpage.periods import (
     period_of,
     span_title,
 )
-from kalends.feedpage.query import VIEWS, BadQueryError, Query, is_shown, read_query
+from kalends.feedpage.query import VIEWS, BadQueryError, Query, is_shown, kept_of, read_query
 from kalends.feedpage.reading import read_stamp
 from kalends.feedpage.source import PageSnapshot, PageSource
 from kalends.feedpage.subscribing import Addresses, addresses_of
@@ -83,7 +83,9 @@ class FeedPageApplication:
             if isinstance(admitted, HTTPStatus):
                 return plain(environ, start_response, admitted)
             if not address.rest:
-                to = [("Location", addresses_of(environ, address).page)]
+                query = environ.get("QUERY_STRING", "")
+                page = addresses_of(environ, address).page + (f"?{query}" if query else "")
+                to = [("Location", page)]
                 return plain(environ, start_response, HTTPStatus.PERMANENT_REDIRECT, headers=to)
             return self._page(environ, start_response, admitted.feed, address)
         except KalendsError as error:
@@ -137,7 +139,7 @@ class _Page:
         self._secret = address.secret is not None
         self._addresses: Addresses = addresses_of(environ, address)
         self._assets = f"{quote(environ.get('SCRIPT_NAME', ''))}{PREFIX}s/{_ASSETS}/"
-        self._query = Query()
+        self._query = kept_of(environ.get("QUERY_STRING", ""))
         self._styles: list[str] = []
         self._clock: Clock
         self._now: datetime
@@ -218,12 +220,13 @@ class _Page:
     def problem(self, why: str) -> bytes:
         """The page that says what was wrong with the address."""
         self._styles = []
+        kept = self._query.kept
         return self._pages.render(
             "problem.html",
             assets=self._assets,
             title=self._feed.rules.title,
             why=why,
-            home=self._addresses.page,
+            home=self._addresses.page + (f"?{urlencode(kept)}" if kept else ""),
         )
 
     def _gathered(self, snapshot: PageSnapshot, period: Period) -> tuple[Happenings, views.Reader]:

@@ -85,10 +85,7 @@ def read_query(text: str) -> Query:
     Raises:
         BadQueryError: a field has a value that it cannot have.
     """
-    try:
-        fields = dict(parse_qsl(text, max_num_fields=_MOST_FIELDS, errors="replace"))
-    except ValueError:
-        raise BadQueryError("The address has too many fields.") from None
+    fields = _fields(text)
     view = fields.get("view", "month")
     if view not in VIEWS:
         raise BadQueryError(f"There is no view “{_short(view)}”: it can be {', '.join(VIEWS)}.")
@@ -106,12 +103,31 @@ def read_query(text: str) -> Query:
         day=_day(fields["date"]) if "date" in fields else None,
         zone=zone,
         unknown_zone="" if zone else _short(tz),
-        embed=fields.get("embed", "0") not in ("0", "no", "false"),
+        embed=_is_embedded(fields),
         skip=int(skip),
         event=event,
         at=at if event else "",
         replaces=fields.get("replaces", "") if event else "",
     )
+
+
+def kept_of(text: str) -> Query:
+    """What stays the same from view to view of an address that ``read_query`` refuses."""
+    try:
+        return Query(embed=_is_embedded(_fields(text)))
+    except BadQueryError:
+        return Query()
+
+
+def _fields(text: str) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, max_num_fields=_MOST_FIELDS, errors="replace"))
+    except ValueError:
+        raise BadQueryError("The address has too many fields.") from None
+
+
+def _is_embedded(fields: Mapping[str, str]) -> bool:
+    return fields.get("embed", "0") not in ("0", "no", "false")
 
 
 def _day(text: str) -> date:
