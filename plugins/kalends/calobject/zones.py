@@ -7,6 +7,7 @@ another (RFC 5545 section 3.6.5).
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import tzinfo
@@ -23,7 +24,13 @@ from kalends.icaltext import Component
 
 _OF_RULES = (
     "BEGIN:", "END:", "TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "EXDATE",
-)  # fmt: skip
+)  # fmt: skip# What dateutil reads and others do not (RFC 5545 sections 3.3.5, 3.3.14).
+_ODD = re.compile(
+    r"^(?:TZOFFSET(?:FROM|TO)[^:\r\n]*:(?!\s*[+-]\d{4}(?:\d\d)?\s*$)"
+    r"|(?:DTSTART|RDATE)[^:\r\n]*:(?!\s*\d{8}T\d{6}(?:\D|$)))",
+    re.ASCII | re.IGNORECASE | re.MULTILINE,
+)
+
 _Told = TypeVar("_Told")
 
 
@@ -93,11 +100,19 @@ def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
     return defined or iana_zone(tzid)
 
 
+def is_defined(text: str) -> bool:
+    """Whether a VTIMEZONE can be read: one that cannot defines nothing."""
+    return _defined(text) is not None
+
+
 @lru_cache(maxsize=512)
 def _defined(text: str) -> tzinfo | None:
     # The key is the whole text, so that two definitions of one TZID are two entries.
+    rules = _rules_of(text)
+    if _ODD.search(rules):
+        return None
     try:
-        read = tzical(io.StringIO(_rules_of(text)))
+        read = tzical(io.StringIO(rules))
         (name,) = read.keys()
         zone: tzinfo | None = read.get(name)
     except (ValueError, KeyError, TypeError, AttributeError):

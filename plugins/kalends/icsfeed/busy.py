@@ -10,18 +10,9 @@ from __future__ import annotations
 import re
 
 from kalends.icaltext import Component, Property
+from kalends.icsfeed.values import LENGTH, OFFSET, RULE, RULE_PART, TIME
 
-_TIME = r"\d{8}(?:T\d{6}Z?)?"
-_LENGTH = r"[+-]?P(?:\d+W|(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)"
-_TIMES = rf"{_TIME}(?:/(?:{_TIME}|{_LENGTH}))?"
-_NUMBERS = r"[+-]?\d+(?:,[+-]?\d+)*"
-_DAY = r"[+-]?\d*(?:MO|TU|WE|TH|FR|SA|SU)"
-_RULE_PART = (
-    r"FREQ=(?:SECONDLY|MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY)"
-    rf"|(?:INTERVAL|COUNT)=\d+|UNTIL={_TIME}|WKST={_DAY}|BYDAY={_DAY}(?:,{_DAY})*"
-    rf"|BY(?:SECOND|MINUTE|HOUR|MONTHDAY|YEARDAY|WEEKNO|MONTH|SETPOS)={_NUMBERS}"
-)
-_OFFSET = r"[+-]\d{4}(?:\d\d)?"
+_TIMES = rf"{TIME}(?:/(?:{TIME}|{LENGTH}))?"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -29,18 +20,18 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _VALUES = {
-    "DTSTART": _pattern(_TIME),
-    "DTEND": _pattern(_TIME),
-    "DURATION": _pattern(_LENGTH),
-    "RRULE": _pattern(rf"(?:{_RULE_PART})(?:;(?:{_RULE_PART}))*"),
+    "DTSTART": _pattern(TIME),
+    "DTEND": _pattern(TIME),
+    "DURATION": _pattern(LENGTH),
+    "RRULE": _pattern(RULE),
     "RDATE": _pattern(rf"{_TIMES}(?:,{_TIMES})*"),
-    "EXDATE": _pattern(rf"{_TIME}(?:,{_TIME})*"),
-    "RECURRENCE-ID": _pattern(_TIME),
+    "EXDATE": _pattern(rf"{TIME}(?:,{TIME})*"),
+    "RECURRENCE-ID": _pattern(TIME),
     "SEQUENCE": _pattern(r"\d{1,9}"),
-    "TZOFFSETFROM": _pattern(_OFFSET),
-    "TZOFFSETTO": _pattern(_OFFSET),
+    "TZOFFSETFROM": _pattern(OFFSET),
+    "TZOFFSETTO": _pattern(OFFSET),
 }
-_KNOWN_PART = _pattern(_RULE_PART)
+_KNOWN_PART = _pattern(RULE_PART)
 _PARAMS = {
     "VALUE": _pattern("DATE|DATE-TIME|PERIOD"),
     "RANGE": _pattern("THISANDFUTURE"),
@@ -59,7 +50,7 @@ def busy(event: Component) -> Component:
 def only_time(prop: Property) -> Property | None:
     """What a property says of a time, with the parameters that the time needs; None: nothing."""
     pattern = _VALUES.get(prop.name)
-    value = re.sub(r"\s", "", prop.value)
+    value = re.sub(r"\s", "", prop.value).upper()
     if prop.name == "RRULE":
         # Parts of another's making say nothing of when it happens.
         parts = [part for part in value.split(";") if _KNOWN_PART.fullmatch(part)]

@@ -10,6 +10,7 @@ from kalends import icaltext
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.source import StoredObject
+from kalends.icsfeed.values import readable
 from kalends.icsfeed.visible import Copy
 
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
@@ -37,7 +38,7 @@ def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
     children = component.children
     if not rules.alarms:
         children = [child for child in children if child.name != "VALARM"]
-    return Component(component.name, kept, children, component.line)
+    return readable(Component(component.name, kept, children, component.line))
 
 
 def _moment(stored: StoredObject) -> str:

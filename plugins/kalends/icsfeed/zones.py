@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
 from kalends import icaltext
-from kalends.calobject.zones import name_of
+from kalends.calobject.zones import is_defined, name_of
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.busy import only_time
 from kalends.icsfeed.ianazones import agreed_since, iana_definition
 from kalends.icsfeed.objecttext import LONGEST_KEPT
+from kalends.icsfeed.values import capital
 
 NEUTRAL = "Zone"
 """What a time zone is called whose own name may tell something of a hidden event."""
@@ -44,7 +45,7 @@ def canonical(definition: Component) -> Component:
     Comments and X- properties say nothing of the rules, and may tell what an event hides.
     """
     rules = [
-        Component(rule.name, sorted(filter(_is_rule, rule.properties), key=Property.text))
+        Component(rule.name, sorted(_rules(rule), key=Property.text))
         for rule in definition.children
         if rule.name in ("STANDARD", "DAYLIGHT")
     ]
@@ -56,8 +57,8 @@ def digest_of(definition: Component) -> str:
     return sha256("\n".join(canonical(definition).lines()).encode()).hexdigest()[:16]
 
 
-def _is_rule(prop: Property) -> bool:
-    return prop.name in _RULES
+def _rules(rule: Component) -> Iterable[Property]:
+    return (capital(prop) for prop in rule.properties if prop.name in _RULES)
 
 
 def definition_text(definition: Component) -> bytes:
@@ -68,15 +69,17 @@ def definition_text(definition: Component) -> bytes:
 def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
     """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
 
-    An object's own definition counts. Where IANA's says the same of all of the object's time, that
-    stands for it: so what several programs write for one zone is one definition in a feed, under
-    the name that subscribers know.
+    An object's own definition counts, if it can be read. Where IANA's says the same of all of the
+    object's time, that stands for it: so what several programs write for one zone is one definition
+    in a feed, under the name that subscribers know.
 
     Args:
         own: the text of the object's VTIMEZONE of that name, or empty.
         first: the first day, ``YYYYMMDD``, of the times that refer to it.
         is_private: whether what is text in it may tell something that is hidden.
     """
+    if own and not is_defined(own):
+        own = ""
     known = _iana(tzid)
     is_kept = len(own) <= LONGEST_KEPT
     since = _agreed_since if is_kept else _agreed_since.__wrapped__
