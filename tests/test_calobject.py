@@ -215,6 +215,20 @@ def test_cards_need_a_uid_to_be_put_and_get_one_when_imported() -> None:
     assert split_cards(card).objects[0].uid in {found.uid for found in whole.objects}
 
 
+def test_what_is_no_utf8_is_refused_alone() -> None:
+    bad = event("bad", summary="B@ro").replace(b"@", b"\xfc")
+    whole = split_calendar(
+        event("a") + bad + event("c", summary="B@ro").replace(b"@", b"\xc3\r\n \xbc")
+    )
+    assert [found.uid for found in whole.objects] == ["a", "c"]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(20, "not UTF-8")]
+    assert "SUMMARY:Büro\r\n" in whole.objects[1].data.decode()
+    named = event("a").replace(b"PRODID:", b"X-WR-CALNAME:B\xfcro\r\nPRODID:")
+    whole = split_calendar(named)
+    assert [found.uid for found in whole.objects] == ["a"]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(2, "not UTF-8")]
+
+
 def card(uid: str, *lines: str) -> bytes:
     text = ["BEGIN:VCARD", "VERSION:2.1", f"UID:{uid}", f"N:{uid}", *lines, "END:VCARD"]
     return "".join(f"{line}\r\n" for line in text).encode()
@@ -233,6 +247,12 @@ def test_a_card_without_an_end_takes_no_other_with_it() -> None:
     whole = split_cards(card("a").replace(b"END:VCARD\r\n", b"") + card("b") + card("c"))
     assert [found.data for found in whole.objects] == [card("b"), card("c")]
     assert [(bad.line, bad.why) for bad in whole.refused] == [(1, "BEGIN:VCARD is never ended")]
+
+
+def test_a_card_that_is_no_utf8_is_refused_alone() -> None:
+    whole = split_cards(card("a") + card("b", "NOTE:@").replace(b"@", b"\xfc") + card("c"))
+    assert [found.uid for found in whole.objects] == ["a", "c"]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(10, "not UTF-8")]
 
 
 @pytest.mark.parametrize("agent", ["AGENT:", "item1.AGENT;X-A=b: "])

@@ -38,8 +38,32 @@ def test_the_bytes_come_back_as_they_were_sent(client: Client) -> None:
 
 
 def test_a_byte_order_mark_is_dropped(client: Client) -> None:
-    assert client("PUT", "/alice/calendar/a.ics", b"\xef\xbb\xbf" + event("a")).status == 201
+    answer = client("PUT", "/alice/calendar/a.ics", b"\xef\xbb\xbf" + event("a"))
+    assert (answer.status, answer.headers.get("ETag")) == (201, None)
     assert client("GET", "/alice/calendar/a.ics").body == event("a")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/alice/calendar/a.ics", event("a")), ("/alice/contacts/c.vcf", CARD)],
+    ids=["event", "card"],
+)
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        (b"Caf\xc3\r\n \xa9!", b"Caf\r\n \xc3\xa9!"),
+        (b"\xe2\x82\n\t\xac \xf0\r\n \x9f\x92\x96", b"\n\t\xe2\x82\xac \r\n \xf0\x9f\x92\x96"),
+    ],
+)
+def test_a_line_that_is_folded_within_a_character_is_text_and_tells_no_entity_tag(
+    client: Client, path: str, body: bytes, sent: bytes, kept: bytes
+) -> None:
+    answer = client("PUT", path, body.replace(b"Meeting", sent).replace(b"Carol", sent))
+    assert (answer.status, answer.headers.get("ETag")) == (201, None)
+    stored = client("GET", path)
+    assert stored.body == body.replace(b"Meeting", kept).replace(b"Carol", kept)
+    again = client("PUT", path, stored.body)
+    assert (again.status, again.headers["ETag"]) == (204, stored.headers["ETag"])
 
 
 def test_new_is_201_and_over_is_204(client: Client) -> None:

@@ -22,8 +22,10 @@ _LINE = re.compile(rf"({_NAME})((?:{_PARAM})*):(.*)", re.DOTALL)
 _VCARD_LINE = re.compile(rf"({_NAME})((?:{_BARE_PARAM})*):(.*)", re.DOTALL)
 _ONE_PARAM = re.compile(rf";([A-Za-z0-9_-]+)(?:=({_PARAM_VALUE}(?:,{_PARAM_VALUE})*))?")
 _ONE_VALUE = re.compile(_PARAM_VALUE)
-# RFC 5545 section 3.1: every control character but TAB is forbidden in a content line.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f]")
+# RFC 5545 section 3.1: every control character but TAB is forbidden in a content line. Surrogates
+# stand for octets that are no UTF-8.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_FOLD_IN_CHARACTER = re.compile(rb"([\xc2-\xf4][\x80-\xbf]*)(\r?\n[ \t])([\x80-\xbf]+)")
 
 MAX_DEPTH = 16
 """How deep components may nest; real calendars need three."""
@@ -121,6 +123,25 @@ def _split_values(raw: str) -> list[str]:
     return values
 
 
+def decode(data: bytes, errors: str = "strict") -> str:
+    """Octets as text, which has the same lines.
+
+    Where a line is folded within a character, as RFC 5545 section 3.1 allows, the fold goes before
+    it: no line is text otherwise.
+
+    Args:
+        errors: ``surrogateescape`` to have surrogates in the place of octets that are no UTF-8,
+            at which `parse` raises.
+
+    Raises:
+        UnicodeDecodeError: the octets are no UTF-8.
+    """
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return _FOLD_IN_CHARACTER.sub(rb"\2\1\3", data).decode("utf-8", errors)
+
+
 def unfold(text: str) -> Iterator[tuple[int, str]]:
     """The content lines of ``text`` with the physical line each begins at, counted from 1.
 
@@ -147,19 +168,22 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
         vcard: admit vCard's parameters without a value (``TEL;HOME:``).
 
     Raises:
-        IcalendarSyntaxError: a line is no content line, holds a control character, components do
-            not balance or nest too deep, or something stands outside of them.
+        IcalendarSyntaxError: a line is no content line, holds a control character or a surrogate,
+            components do not balance or nest too deep, or something stands outside of them.
     """
     top: list[Component] = []
     stack: list[Component] = []
     fullmatch = (_VCARD_LINE if vcard else _LINE).fullmatch
-    is_clean = not _CONTROL.search(text.replace("\r\n", "\n"))
+    is_clean = not _FORBIDDEN.search(text.replace("\r\n", "\n"))
     for number, line in unfold(text.removeprefix("\ufeff")):
         match = fullmatch(line)
         if match is None:
             raise IcalendarSyntaxError(number, f"not a content line: {line[:40]!r}")
-        if not is_clean and _CONTROL.search(line):
-            raise IcalendarSyntaxError(number, "holds a control character")
+        if not is_clean and (bad := _FORBIDDEN.search(line)):
+            is_text = bad[0] < "\ud800"
+            raise IcalendarSyntaxError(
+                number, "holds a control character" if is_text else "not UTF-8"
+            )
         name, params, value = match.groups()
         name = name.upper()
         if name == "BEGIN":

@@ -97,7 +97,7 @@ class Put:
         try:
             if target.is_object:
                 content = self._read(body, target)
-                return self._store_object(content, target)
+                return self._store_object(body, content, target)
             whole = self._split(body, target)
             return self._store_whole(whole, target)
         except ObjectRefusedError as error:
@@ -151,7 +151,9 @@ class Put:
             raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
         return whole
 
-    def _store_object(self, content: CalendarObject, target: Target) -> types.WSGIResponse:
+    def _store_object(
+        self, body: bytes, content: CalendarObject, target: Target
+    ) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
         with self._storage.acquire_lock("w", self._grant.user, path=self._path):
             now = self._target()
@@ -166,7 +168,8 @@ class Put:
             if existing != holder:
                 return self._uid_conflict(parent, holder.href if holder else href)
             changes.store(connection, parent.id, href, content, existing)
-        return _stored(existing is None, {"ETag": content.etag})
+        # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
+        return _stored(existing is None, {"ETag": content.etag} if content.data == body else {})
 
     def _uid_conflict(self, parent: CollectionRow, href: str) -> types.WSGIResponse:
         space = "CR" if parent.tag == "VADDRESSBOOK" else "C"

@@ -26,7 +26,8 @@ class CalendarObject:
     """An object that may be stored.
 
     Attributes:
-        data: the client's octets, without a byte order mark.
+        data: the client's octets, without a byte order mark and without folds within characters:
+            UTF-8 in each line.
         kind: ``VCALENDAR`` or ``VCARD``.
         component: ``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VAVAILABILITY`` or ``VCARD``.
         first_start: seconds since 1970 before which it matches no time range, or None.
@@ -65,11 +66,12 @@ def read_calendar_object(
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "C:max-resource-size")
-    top = _parsed(data, "C:valid-calendar-data")
+    text = _text_of(data, "C:valid-calendar-data")
+    top = _parsed(text, "C:valid-calendar-data")
     if len(top) != 1 or top[0].name != "VCALENDAR":
         line = top[1].line if len(top) > 1 else 1
         raise ObjectRefusedError("C:valid-calendar-data", "not one VCALENDAR", line)
-    return index_calendar(data, top[0], allowed)
+    return index_calendar(text.encode(), top[0], allowed)
 
 
 def index_calendar(
@@ -108,13 +110,14 @@ def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
     """
     data = data.removeprefix(_BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "CR:max-resource-size")
-    top = _parsed(data, "CR:valid-address-data", vcard=True)
+    text = _text_of(data, "CR:valid-address-data")
+    top = _parsed(text, "CR:valid-address-data", vcard=True)
     if len(top) != 1 or top[0].name != "VCARD":
         raise ObjectRefusedError("CR:valid-address-data", "not one VCARD", 1)
     uid = icaltext.unescape(top[0].value("UID")).strip()
     if not uid:
         raise ObjectRefusedError("CR:valid-address-data", "the card has no UID", top[0].line)
-    return CalendarObject(data, "VCARD", uid, "VCARD", None, None, recurring=False)
+    return CalendarObject(text.encode(), "VCARD", uid, "VCARD", None, None, recurring=False)
 
 
 def _one_uid(parts: Sequence[Component]) -> str:
@@ -131,12 +134,17 @@ def _one_uid(parts: Sequence[Component]) -> str:
     return uids.pop()
 
 
-def _parsed(data: bytes, precondition: str, *, vcard: bool = False) -> list[Component]:
+def _text_of(data: bytes, precondition: str) -> str:
     try:
-        return icaltext.parse(data.decode("utf-8"), vcard=vcard)
+        return icaltext.decode(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ObjectRefusedError(precondition, "not UTF-8", line) from None
+
+
+def _parsed(text: str, precondition: str, *, vcard: bool = False) -> list[Component]:
+    try:
+        return icaltext.parse(text, vcard=vcard)
     except IcalendarSyntaxError as error:
         raise ObjectRefusedError(precondition, error.why, error.line) from None
 

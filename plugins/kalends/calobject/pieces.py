@@ -36,19 +36,9 @@ class Block(NamedTuple):
     ended: bool
 
 
-def text_of(data: bytes, precondition: str, refused: list[Refused]) -> str | None:
-    """The text of a file; None if it is none, which is refused.
-
-    Args:
-        precondition: what it violates then.
-        refused: what is refused is added here.
-    """
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        refused.append(Refused(line, "", "not UTF-8", precondition))
-        return None
+def text_of(data: bytes) -> str:
+    """The text of a file, with surrogates where it is none: what they stand in is refused."""
+    return icaltext.decode(data, "surrogateescape").removeprefix("\ufeff")
 
 
 def calendars(

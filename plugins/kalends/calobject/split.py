@@ -60,9 +60,7 @@ def split_calendar(
         max_size: the largest object, octets.
     """
     whole = SplitCalendar("VCALENDAR")
-    text = text_of(data, "C:valid-calendar-data", whole.refused)
-    if text is None:
-        return whole
+    text = text_of(data)
     groups: dict[str, _Group] = {}
     seen = False
     for header, components in calendars(text, whole.refused):
@@ -90,9 +88,7 @@ def split_calendar(
 def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
     """Every card of a file; a card without a UID gets one that follows from its content."""
     whole = SplitCalendar("VADDRESSBOOK")
-    text = text_of(data, "CR:valid-address-data", whole.refused)
-    if text is None:
-        return whole
+    text = text_of(data)
     seen: dict[str, CalendarObject] = {}
     for block in blocks(text.split("\n"), 0):
         try:
