@@ -37,7 +37,9 @@ publish = ["family.ics", "{url}dav/family.ics"]
 class Target:
     """An Apache with a folder for WebDAV below /dav/, where nobody may write while `refusing`."""
 
-    def __init__(self, folder: Path, kind: str = "Digest", *, tls: bool = False) -> None:
+    def __init__(
+        self, folder: Path, kind: str = "Digest", *, tls: bool = False, more: str = ""
+    ) -> None:
         self.folder = folder
         folder.mkdir()
         users = folder / "users"
@@ -49,6 +51,7 @@ Redirect 302 /moved/ http://localhost:9/dav/
 <If "-f '{folder}/refusing' && %{{REQUEST_METHOD}} == 'PUT'">
     Require all denied
 </If>
+{more}
 """
         certificate = Certificate.made_in(folder) if tls else None
         self.apache = RealApache(folder, config, certificate=certificate)
@@ -178,7 +181,7 @@ def test_what_somebody_else_wrote_there_is_replaced_and_told(
 
 
 def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
-    tmp_path: Path, target: Target
+    tmp_path: Path, target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     two = FEEDS + FEEDS.replace("family", "other")
     installation = installed(tmp_path, target.url, two)
@@ -190,8 +193,29 @@ def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
     with installation.client() as client:
         begin(client)
         await_that(lambda: not target.file.exists())
-        await_that(lambda: len(target.answered("HEAD")) > 0)
+        await_that(lambda: "other.ics stays where it is: somebody else" in caplog.text)
     assert other.read_text() == "of somebody else"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param("FileETag None", id="no entity tags"),
+        pytest.param(
+            "<If \"%{REQUEST_METHOD} == 'HEAD'\">\nRequire all denied\n</If>", id="not to be read"
+        ),
+    ],
+)
+def test_a_feed_that_goes_is_taken_away_where_little_is_told(tmp_path: Path, more: str) -> None:
+    target = Target(tmp_path / "remote", more=more)
+    with target.apache:
+        installation = installed(tmp_path, target.url)
+        assert run(installation, "feed", "refresh") == 0
+        assert target.shows(b"END:VCALENDAR")
+        installation.feeds_file.write_text("")
+        with installation.client() as client:
+            begin(client)
+            await_that(lambda: not target.file.exists())
 
 
 def test_a_redirect_is_not_followed(

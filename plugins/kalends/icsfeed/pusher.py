@@ -165,8 +165,9 @@ class Pusher:
 
     def _take_away(self, remote: Remote, delivery: Delivery) -> None:
         try:
-            if delivery.key:
-                webdav.remove(remote, delivery.target, delivery.etag)
+            if delivery.key and not webdav.remove(remote, delivery.target, delivery.etag):
+                why = "somebody else has changed it"
+                _log.warning("%s stays where it is: %s", delivery.target, why)
         except RemoteError as error:
             if not error.is_final:
                 raise

@@ -83,19 +83,30 @@ def put(
 def remove(remote: Remote, url: str, known: str) -> bool:
     """Take away what we have put at ``url``; what somebody else has put there since stays.
 
+    A server that tells no entity tag is believed to hold what we have put there.
+
+    Args:
+        remote: how to log in.
+        known: the opaque part of the entity tag that we saw there last; empty if we saw none.
+
     Returns:
-        whether nothing of ours is there any more.
+        whether nothing is there any more; else it is somebody else's.
 
     Raises:
         RemoteError: it did not work.
     """
     with _client(remote) as client:
         current = _current(client, url)
-        if not current or (known and _opaque(current) != known):
+        if current is None:
             return True
-        headers = {"If-Match": current} if current.startswith('"') else {}
+        if current and known and _opaque(current) != known:
+            return False
+        tag = current or (f'"{known}"' if known else "")
+        headers = {"If-Match": tag} if tag.startswith('"') else {}
         with client.stream("DELETE", url, headers=headers) as answer:
-            if answer.status_code not in (404, 410, 412):
+            if answer.status_code == 412:
+                return False
+            if answer.status_code not in (404, 410):
                 _require(answer, (200, 202, 204))
     return True
 
