@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -57,3 +58,15 @@ def test_every_definition_of_the_shipped_file_is_a_good_one() -> None:
     found = spec.parse(opened, str(SHIPPED))
     assert sorted(found.named) == ["choir", "everyone", "family"]
     assert found.each is not None
+
+
+def test_many_feeds_cost_each_what_few_do() -> None:
+    def seconds(number: int) -> float:
+        one = 'calendars = ["GROUPS/class{0}/*"]\naccess = ["@class{0}"]\nprivate = "busy"\n'
+        text = "".join(f"[feed.class{i}]\n{one.format(i)}\n" for i in range(number))
+        began = time.process_time()
+        spec.parse(text, "feeds.toml")
+        return time.process_time() - began
+
+    few = min(seconds(100) for _ in range(3))
+    assert seconds(2000) < 60 * few  # twenty times as many; each looking for each took 400 times

@@ -81,13 +81,12 @@ def parse(text: str, path: str) -> Definitions:
 
 
 class _Table:
-    """One ``[feed.NAME]``: reads its keys, and knows where they stand."""
+    """One ``[feed.NAME]``: reads its keys, and finds where they stand if one is wrong."""
 
     def __init__(self, name: str, table: object, text: str, path: str) -> None:
         self._name = name
         self._path = path
         self._text = text
-        self._begin = _find(text, rf"\[\s*feed\s*\.\s*{_key(name)}\s*\]")
         if not isinstance(table, dict):
             self._refuse("must be a table", None)
         self._table: Mapping[str, Any] = table
@@ -250,14 +249,15 @@ class _Table:
 
     def _line(self, key: str | None, value: str | None) -> int | None:
         """The line of a value, or else of its key, or else of the table."""
-        if self._begin is None:
+        begin = _find(self._text, rf"\[\s*feed\s*\.\s*{_key(self._name)}\s*\]")
+        if begin is None:
             return None
-        found = self._begin
+        found = begin
         for wanted in (rf"{_key(key)}\s*=" if key else None, _quoted(value) if value else None):
             if wanted is None:
                 continue
             for number, line in enumerate(self._text.splitlines(), 1):
-                if number > self._begin and re.match(r"\s*\[\s*feed\b", line):
+                if number > begin and re.match(r"\s*\[\s*feed\b", line):
                     break
                 if number >= found and re.search(rf"(?:^\s*|[\[,\s]){wanted}", line):
                     found = number
