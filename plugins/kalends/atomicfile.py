@@ -56,7 +56,7 @@ def replace(
         return False
 
     def dress(descriptor: int, _: Path) -> None:
-        with suppress(PermissionError):
+        with suppress(OSError):  # not permitted, or a group that this namespace does not know
             os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)
 

@@ -159,7 +159,7 @@ class PublishedFiles:
             return False
         try:
             if found.st_gid != group:
-                with suppress(PermissionError):
+                with suppress(OSError):  # not permitted, or a group that is unknown here
                     os.fchown(descriptor, -1, group)
             if stat.S_IMODE(os.fstat(descriptor).st_mode) != mode:
                 os.fchmod(descriptor, mode)
