@@ -92,7 +92,9 @@ def page(client: Client, query: str = "", feed: str = "open") -> str:
 
 def titles(text: str) -> list[str]:
     """The titles that a page shows, in its order."""
-    return [html.unescape(t) for t in re.findall(r'<span class="what">(.*?)</span>', text)]
+    return [
+        html.unescape(t) for t in re.findall(r'<span class="what" dir="auto">(.*?)</span>', text)
+    ]
 
 
 def links(text: str) -> list[str]:
@@ -288,7 +290,7 @@ def test_overrides_at_the_time_of_others_show_beside_them(client: Client) -> Non
         text = page(client, f"?view={view}&date=2026-01-05")
         assert sorted(titles(text)) == expected
         for title, link in zip(titles(text), links(text), strict=True):
-            assert f'<h1 class="">{title}</h1>' in page(client, link)
+            assert f'<h1 class="" dir="auto">{title}</h1>' in page(client, link)
 
 
 def test_the_address_of_an_occurrence_outlives_its_override(client: Client) -> None:

@@ -93,7 +93,7 @@ def _months(site: Site, rounds: int) -> tuple[list[float], int]:
 def _events_of(page: str) -> int:
     """How many events a page of a month shows or counts; those of several days once a week."""
     hidden = re.findall(r">\+(\d+)<", page)
-    return page.count('<span class="what">') + sum(map(int, hidden))
+    return page.count('<span class="what" dir="auto">') + sum(map(int, hidden))
 
 
 def _views(site: Site, view: str, rounds: int) -> Iterator[float]:
