@@ -34,6 +34,7 @@ title = "Choir of St. Mary"
 calendars = ["*/*"]
 access = "public"
 embed = "*"
+components = ["VEVENT", "VTODO"]
 
 [feed.closed]
 calendars = ["*/*"]
@@ -68,6 +69,8 @@ def fill(server: KalendsServer) -> None:
     for number, body in enumerate(bodies):
         path = f"/{USER}/calendar/{number}.ics"
         assert server.request("PUT", path, user=USER, body=body).status == 201
+    task = event("task", "20260310T090000Z", summary="Task").replace(b"VEVENT", b"VTODO")
+    assert server.request("PUT", f"/{USER}/tasks/1.ics", user=USER, body=task).status == 201
     color = (
         '<propertyupdate xmlns="DAV:"><set><prop>'
         '<calendar-color xmlns="http://apple.com/ns/ical/">#ffcc00ff</calendar-color>'
@@ -262,6 +265,18 @@ def test_a_bar_covers_its_days_and_what_overlaps_stands_side_by_side(
         night = box(page.locator(".block", has_text="Night"))
         hours = box(page.locator(".column"))
         assert abs(night["y"] - hours["y"]) < 2  # it goes on from the day before
+
+
+def test_a_task_has_its_box_beside_its_title(browser: Browser, server: KalendsServer) -> None:
+    with opened(browser) as page:
+        page.goto(f"{server.url}feeds/open/?view=week&date=2026-03-10")
+        block = page.locator(".block", has_text="Task")
+        bottom = {}
+        for part in (".box", ".what", ".time", "a"):
+            box: Any = block.locator(part).bounding_box()
+            bottom[part] = box["y"] + box["height"]
+        assert bottom[".box"] <= bottom[".what"]
+        assert bottom[".time"] <= bottom["a"] + 1
 
 
 def test_times_turn_to_the_readers_zone(browser: Browser, server: KalendsServer) -> None:
