@@ -38,10 +38,13 @@ class Frame:
         first, until = self._bounds[floating]
         if start >= until or end <= first:
             return None
-        begin, finish = cut(start), cut(end)
+        begin, until = cut(start), cut(end)
+        length = max(1, until - begin)
         if not floating:
-            begin, finish = self._shown_at(begin), self._shown_at(finish)
-        return Happening(item, start, floating, begin, max(begin + 1, finish), part)
+            begin, until = self._shown_at(begin), self._shown_at(until)
+        # Where the clock is turned back meanwhile, it may show the same at the end, or less.
+        finish = until if until > begin else begin + length
+        return Happening(item, start, floating, begin, finish, part, finish - until)
 
     def happenings(self, item: Item, intervals: Sequence[Interval]) -> Iterator[Happening]:
         """The intervals and their repetitions that are in the period."""

@@ -52,6 +52,7 @@ class Happening:
         begin: its beginning as the reader's clock shows it, seconds since 1970 of that clock.
         finish: its end, exclusive, likewise.
         part: the component that tells what happens, where that was asked already.
+        back: seconds before ``finish`` that the clock shows at its end, where it was turned back.
         first: the day on which it begins, counted from 1970.
         last: the last day on which it still happens.
         last_in_grid: its last day in a grid, where hours after midnight stay on the day before.
@@ -59,7 +60,7 @@ class Happening:
     """
 
     __slots__ = (
-        *("begin", "finish", "first", "floating", "is_bar", "last", "last_in_grid"),
+        *("back", "begin", "finish", "first", "floating", "is_bar", "last", "last_in_grid"),
         *("of", "part", "start"),
     )
 
@@ -71,6 +72,7 @@ class Happening:
         begin: int,
         finish: int,
         part: Component | None = None,
+        back: int = 0,
     ) -> None:
         self.of = of
         self.start = start
@@ -78,6 +80,7 @@ class Happening:
         self.begin = begin
         self.finish = finish
         self.part = part
+        self.back = back
         length = finish - begin
         self.first = begin // DAY
         self.last = (finish - 1 if finish > begin else begin) // DAY

@@ -43,7 +43,8 @@ class Entry:
         replaces: the RECURRENCE-ID of an override: another may begin at the same time.
         color: the number of its colour.
         begin: by the reader's clock.
-        finish: the same; equal to ``begin`` for an instant.
+        finish: the same; not later where the clock was turned back meanwhile.
+        is_instant: whether it takes no time.
         all_day: whether it is of days alone.
         links: addresses of http, https or mailto.
         kind: the component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``.
@@ -57,6 +58,7 @@ class Entry:
     title: str
     begin: datetime
     finish: datetime
+    is_instant: bool
     all_day: bool
     location: str
     description: str
@@ -85,7 +87,7 @@ class Entry:
         if self.all_day:
             return span_title(self.begin.date(), self.last_day.date())
         begin = f"{long_day(self.begin)}, {hour_text(self.begin)}"
-        if self.begin == self.finish:
+        if self.is_instant:
             return begin
         until = "" if self.begin.date() == self.last_day.date() else f"{long_day(self.finish)}, "
         return f"{begin} – {until}{hour_text(self.finish)}"
@@ -108,7 +110,8 @@ def entry_of(happening: Happening, copy: Copy, part: Component, color: int, cale
     length = happening.finish - happening.begin
     begin = local_time(happening.begin)
     # An instant is kept as a second, so that it is in time ranges.
-    finish = begin if length == 1 else local_time(happening.finish)
+    is_instant = length == 1
+    finish = begin if is_instant else local_time(happening.finish - happening.back)
     return Entry(
         key=key_of(copy.uid),
         at=stamp(happening),
@@ -117,6 +120,7 @@ def entry_of(happening: Happening, copy: Copy, part: Component, color: int, cale
         title=_line(part, "SUMMARY") or "(no title)",
         begin=begin,
         finish=finish,
+        is_instant=is_instant,
         all_day=happening.floating and happening.begin % DAY == 0 and length % DAY == 0,
         location=_line(part, "LOCATION"),
         description=_text(part, "DESCRIPTION"),
