@@ -385,6 +385,35 @@ def test_times_are_in_the_zone_that_is_asked_for(client: Client) -> None:
     assert "Times in Asia/Tokyo" in page(client, "?view=day&date=2026-01-05", "named")
 
 
+def test_there_is_a_way_back_to_the_zone_of_the_feed(client: Client) -> None:
+    query = "?view=day&date=2026-01-06&tz=Europe/Vienna"
+    (back,) = re.findall(r'href="([^"]*)">Show in Asia/Tokyo<', page(client, query, "named"))
+    assert html.unescape(back) == "?view=day&date=2026-01-06"
+    assert "Show in" not in page(client, html.unescape(back), "named")
+    assert "Show in" not in page(client, query, "open")  # which has none
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "told", "high"),
+    [
+        ("20261025T003000Z", "20261025T013000Z", "02:30 – 02:30", 60),
+        ("20261025T005000Z", "20261025T013500Z", "02:50 – 02:35", 45),
+        ("20261025T005500Z", "20261025T005500Z", "02:55", 30),
+        ("20260329T003000Z", "20260329T013000Z", "01:30 – 03:30", 120),
+    ],
+)
+def test_what_happens_while_the_clock_is_changed_keeps_both_its_times(
+    client: Client, begin: str, end: str, told: str, high: int
+) -> None:
+    body = event("a", begin, f"DTEND:{end}").replace(b"DURATION:PT1H\r\n", b"")
+    put(client, "a", body)
+    query = f"date={begin[:4]}-{begin[4:6]}-{begin[6:8]}&tz=Europe/Vienna"
+    listed = page(client, f"?view=agenda&{query}")
+    assert f'<span class="time">{told}</span>' in listed
+    assert f", {told}</time>" in page(client, links(listed)[0])
+    assert f".n{high}{{" in page(client, f"?view=day&{query}")
+
+
 @pytest.mark.parametrize(
     ("tzid", "told"),
     [

@@ -106,11 +106,10 @@ class FeedPageApplication:
             return html(environ, start_response, HTTPStatus.BAD_REQUEST, body, page.headers())
         with self._source.snapshot() as snapshot:
             state = self._versions.state_in(feed, snapshot)
-            clock = clock_of(state.calendars, feed.page.timezone)
-            if query.zone:
-                clock = Clock(query.zone, query.zone.key, is_own=True)
+            own = clock_of(state.calendars, feed.page.timezone)
+            clock = Clock(query.zone, query.zone.key, is_own=True) if query.zone else own
             now = self._now(clock.zone)
-            page.begin(query, clock, now, state)
+            page.begin(query, clock, own, now, state)
             headers = [("ETag", f'W/"{page.tag}"'), ("Cache-Control", page.caching)]
             if page.tag in _ETAG.findall(environ.get("HTTP_IF_NONE_MATCH", "")):
                 start_response("304 Not Modified", [*headers, ("Vary", "Accept-Encoding")])
@@ -142,13 +141,15 @@ class _Page:
         self._query = kept_of(environ.get("QUERY_STRING", ""))
         self._styles: list[str] = []
         self._clock: Clock
+        self._own_zone = ""
         self._now: datetime
         self._state: State
         self._period: Period
 
-    def begin(self, query: Query, clock: Clock, now: datetime, state: State) -> None:
-        """Say what is asked for, and of which moment."""
+    def begin(self, query: Query, clock: Clock, own: Clock, now: datetime, state: State) -> None:
+        """Say what is asked for, of which moment, and which clock is the feed's own."""
         self._clock, self._now, self._state = clock, now, state
+        self._own_zone = own.name if own.is_own and own.name != clock.name else ""
         self._query = query
         day = query.day or now.date()
         self._period = period_of(query.view, day, self._feed.page.week_begins)
@@ -161,6 +162,7 @@ class _Page:
             self._pages.version,
             self._query,
             self._clock.name,
+            self._own_zone,
             self._now.date(),
             self._feed.page,
             self._addresses,
@@ -262,6 +264,7 @@ class _Page:
                 event=entry.key, at=entry.at, replaces=entry.replaces
             ),
             clock=self._clock,
+            own_zone=self._own_zone,
             offset=offset_text(self._clock.zone, datetime(*(query.day or today).timetuple()[:3])),
             style=style,
             hour=hour_text,
