@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from kalends.accountpage.archive import Entry, file_names, zipped
 from kalends.accountpage.clients import guides
 from kalends.accountpage.feedlist import chosen, seen
-from kalends.accountpage.outside import Outside
 from kalends.accountpage.profile import Subscription, profile
 from kalends.accountpage.tokens import DAYS, Tokens
 from kalends.icsfeed.definitions import Access, Feed, Pattern, Rules
 from kalends.names import refusal_of_name
+from kalends.pages import Outside
 
 NAMES = st.text(min_size=1).filter(lambda name: refusal_of_name(name, ()) is None)
 # What XML 1.0 can carry.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
 
 import pytest
 import recurring_ical_events
@@ -517,6 +518,19 @@ def test_an_address_too_long_for_a_code_is_shown_without(site: Client) -> None:
     answer = site("GET", "/feeds/open/", user="", headers={"Host": "a" * 3000})
     assert (answer.status, answer.body.count(b"qr")) == (200, 0)
     assert b'class="qr"' in site("GET", "/feeds/open/", user="").body
+
+
+def test_all_addresses_of_a_page_have_the_prefix_encoded_once(tmp_path: Path) -> None:
+    options = {"kalends__trusted_proxies": "127.0.0.1"}
+    with Installation(tmp_path, feeds=FEEDS, options=options).client() as client:
+        outside = {"X-Script-Name": "/kalend\xc3\xa9r", "Host": "dav.example.org"}
+        moved = client("GET", "/feeds/open", user="", headers=outside)
+        prefix = "/kalend%C3%A9r/feeds/"
+        assert moved.headers["Location"] == f"http://dav.example.org{prefix}open/"
+        page = client("GET", "/feeds/open/", user="", headers=outside).body.decode()
+        found = re.findall(r'(?:href|src|value)="([^"]*kalend[^"]*)"', page)
+        assert {f"webcal://dav.example.org{prefix}open.ics"} < set(found)
+        assert all(urlsplit(one).path.startswith(prefix) for one in found), found
 
 
 def test_an_event_that_is_gone_is_404(client: Client) -> None:

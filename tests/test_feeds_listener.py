@@ -46,7 +46,7 @@ class Site:
             options={
                 "auth": {"digest_without_qop": "True"},
                 "kalends": {
-                    "feeds_hosts": f"127.0.0.1:{self.feeds.number}",
+                    "feeds_hosts": f"0.0.0.0:{self.feeds.number}",
                     "admin_hosts": f"127.0.0.1:{self.admin.number}",
                     "trusted_proxies": "127.0.0.1",
                 },
@@ -84,6 +84,16 @@ def site(
     made = Site(tmp_path_factory.mktemp("site") / "server", tls=request.param)
     yield made
     made.close()
+
+
+def test_a_program_that_names_no_host_is_told_the_address_that_it_has_reached(site: Site) -> None:
+    place = f"127.0.0.1:{site.feeds.number}/feeds/open"
+    status, header, _ = site.raw("GET /feeds/open HTTP/1.0\r\n\r\n")
+    assert (status, f"Location: http://{place}/" in header) == (308, True), header
+    status, _, body = site.raw("GET /feeds/open/ HTTP/1.0\r\n\r\n")
+    assert status == 200
+    assert f'value="http://{place}.ics"'.encode() in body
+    assert f'href="webcal://{place}.ics"'.encode() in body
 
 
 def md5(*parts: str) -> str:

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalends.httpserver.doors import Listener
+from kalends.httpserver.environ import connection_environ
 from kalends.httpserver.messages import MessageReader
 from kalends.httpserver.room import RefusedError, Room
 from kalends.httpserver.service import Limits, Service
@@ -468,3 +469,17 @@ def test_new_connections_go_to_whoever_has_fewer() -> None:
     assert not shares.has_most(4)
     shares.leave(1)
     assert not shares.has_most(5)
+
+
+@pytest.mark.parametrize(
+    ("own", "name", "port"),
+    [
+        (("192.0.2.1", 5232), "192.0.2.1", "5232"),
+        (("2001:db8::1", 5232, 0, 0), "[2001:db8::1]", "5232"),
+        (("::ffff:192.0.2.1", 5232, 0, 0), "192.0.2.1", "5232"),
+        ("/run/kalends.sock", "", ""),
+    ],
+)
+def test_the_server_is_named_as_addresses_name_it(own: Any, name: str, port: str) -> None:
+    environ = connection_environ(("192.0.2.7", 4711), own, Role.ALL, "http", None)
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, port)

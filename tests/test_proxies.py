@@ -116,6 +116,15 @@ def test_a_prefix_that_is_passed_on_is_taken_off(path: str, inside: str) -> None
     assert behind(PATH_INFO=path, prefix="/dav")["PATH_INFO"] == inside
 
 
+def test_a_prefix_may_be_beyond_ascii() -> None:
+    wire = "/kalend\xc3\xa9r"
+    for seen in (
+        behind(PATH_INFO=f"{wire}/alice/", prefix="/kalend\xe9r"),
+        behind(PATH_INFO=f"{wire}/alice/", HTTP_X_SCRIPT_NAME=wire),
+    ):
+        assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == (wire, "/alice/")
+
+
 @pytest.mark.parametrize("prefix", ["", "/", "dav", "//evil.example", "https://evil.example"])
 def test_what_is_no_prefix_is_none(prefix: str) -> None:
     seen = behind(HTTP_X_SCRIPT_NAME=prefix)

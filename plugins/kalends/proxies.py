@@ -51,7 +51,7 @@ class TrustedProxies:
         self._app = app
         self._networks = [network for network in trusted if network != "unix"]
         self._unix = "unix" in trusted
-        self._prefix = prefix
+        self._prefix = prefix.encode().decode("latin-1")  # as WSGI has all text
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on, as its client made it."""

@@ -18,14 +18,13 @@ from kalends.accountpage.feedlist import chosen
 from kalends.accountpage.homes import Homes
 from kalends.accountpage.imports import Imports
 from kalends.accountpage.origin import is_own
-from kalends.accountpage.outside import Outside
 from kalends.accountpage.profile import CONTENT_TYPE, profile
 from kalends.accountpage.refusals import FAILURES, RefusedError, refusal_of
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
 from kalends.accountpage.upload import LARGEST_FILE, Form, form_of, in_words
 from kalends.htauth.noncesigning import SALT_BITS
-from kalends.pages import Pages, html, plain, qr_code, security_headers
+from kalends.pages import Outside, Pages, html, plain, qr_code, security_headers
 
 _log = logging.getLogger("kalends.account")
 

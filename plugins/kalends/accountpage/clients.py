@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.accountpage.outside import Outside
+from kalends.pages import Outside
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from kalends.accountpage.outside import Outside
+from kalends.pages import Outside
 
 
 def is_own(environ: Mapping[str, Any], outside: Outside) -> bool:

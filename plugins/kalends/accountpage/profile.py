@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from kalends.accountpage.outside import Outside
+from kalends.pages import Outside
 
 CONTENT_TYPE = "application/x-apple-aspen-config"
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from kalends.errors import KalendsError
 from kalends.feedpage import views
@@ -29,8 +29,8 @@ from kalends.feedpage.periods import (
 from kalends.feedpage.query import VIEWS, BadQueryError, Query, is_shown, kept_of, read_query
 from kalends.feedpage.reading import read_stamp
 from kalends.feedpage.source import PageSnapshot, PageSource
-from kalends.feedpage.subscribing import Addresses, addresses_of
-from kalends.icsfeed.admission import PREFIX, Admission, FeedAddress, address_of
+from kalends.feedpage.subscribing import ASSETS, Addresses, addresses_of
+from kalends.icsfeed.admission import Admission, address_of
 from kalends.icsfeed.definitions import Feed
 from kalends.icsfeed.moment import State
 from kalends.icsfeed.versions import Versions
@@ -38,7 +38,6 @@ from kalends.pages import Pages, html, plain, qr_code, security_headers
 
 _log = logging.getLogger("kalends.feeds")
 
-_ASSETS = ".static"
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 _DAY = timedelta(days=1)
 
@@ -73,21 +72,23 @@ class FeedPageApplication:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD below ``/feeds/`` that is not for a file."""
         address = address_of(environ)
-        if address.secret == _ASSETS:
+        if address.secret == ASSETS:
             name = environ["PATH_INFO"].rpartition("/")[2]
             return self._pages.assets(environ, start_response, name)
         if address.rest not in ("", "/"):
             return plain(environ, start_response, HTTPStatus.NOT_FOUND)
+        addresses = addresses_of(environ, address)
+        if addresses is None:
+            return plain(environ, start_response, HTTPStatus.BAD_REQUEST)
         try:
             admitted = self._admission.admit(environ)
             if isinstance(admitted, HTTPStatus):
                 return plain(environ, start_response, admitted)
             if not address.rest:
                 query = environ.get("QUERY_STRING", "")
-                page = addresses_of(environ, address).page + (f"?{query}" if query else "")
-                to = [("Location", page)]
+                to = [("Location", addresses.page + (f"?{query}" if query else ""))]
                 return plain(environ, start_response, HTTPStatus.PERMANENT_REDIRECT, headers=to)
-            return self._page(environ, start_response, admitted.feed, address)
+            return self._page(environ, start_response, admitted.feed, addresses)
         except KalendsError as error:
             _log.error("%s", error)
             retry = [("Retry-After", "5")]
@@ -96,9 +97,9 @@ class FeedPageApplication:
             )
 
     def _page(
-        self, environ: Environ, start_response: StartResponse, feed: Feed, address: FeedAddress
+        self, environ: Environ, start_response: StartResponse, feed: Feed, addresses: Addresses
     ) -> Iterable[bytes]:
-        page = _Page(environ, feed, address, self._pages, self._remembered)
+        page = _Page(environ, feed, addresses, self._pages, self._remembered)
         try:
             query = read_query(environ.get("QUERY_STRING", ""))
         except BadQueryError as error:
@@ -128,16 +129,15 @@ class _Page:
         self,
         environ: Environ,
         feed: Feed,
-        address: FeedAddress,
+        addresses: Addresses,
         pages: Pages,
         remembered: Remembered,
     ) -> None:
         self._feed = feed
         self._pages = pages
         self._remembered = remembered
-        self._secret = address.secret is not None
-        self._addresses: Addresses = addresses_of(environ, address)
-        self._assets = f"{quote(environ.get('SCRIPT_NAME', ''))}{PREFIX}s/{_ASSETS}/"
+        self._secret = address_of(environ).secret is not None
+        self._addresses = addresses
         self._query = kept_of(environ.get("QUERY_STRING", ""))
         self._styles: list[str] = []
         self._clock: Clock
@@ -225,7 +225,7 @@ class _Page:
         kept = self._query.kept
         return self._pages.render(
             "problem.html",
-            assets=self._assets,
+            assets=self._addresses.assets,
             title=self._feed.rules.title,
             why=why,
             home=self._addresses.page + (f"?{urlencode(kept)}" if kept else ""),
@@ -243,7 +243,7 @@ class _Page:
         self._styles = [style]
         return self._pages.render(
             template,
-            assets=self._assets,
+            assets=self._addresses.assets,
             title=self._feed.rules.title,
             is_public=self._feed.access.kind == "public" and not self._secret,
             is_front=query == Query(zone=query.zone),

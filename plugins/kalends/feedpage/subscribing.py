@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from kalends.icsfeed.admission import PREFIX, FeedAddress
+from kalends.pages import Outside
+
+ASSETS = ".static"
+"""What stands in the place of a secret in the addresses of style sheets and scripts."""
 
 
 class Addresses(NamedTuple):
@@ -15,21 +18,25 @@ class Addresses(NamedTuple):
         page: of the page itself.
         file: of the ``.ics`` file.
         webcal: the same for programs that subscribe.
+        assets: of the folder of style sheets and scripts.
     """
 
     page: str
     file: str
     webcal: str
+    assets: str
 
 
-def addresses_of(environ: dict[str, Any], address: FeedAddress) -> Addresses:
-    """The addresses of a feed, by the host and prefix that the request came to."""
-    scheme = environ["wsgi.url_scheme"]
-    host = environ.get("HTTP_HOST") or environ["SERVER_NAME"]
-    secret = "" if address.secret is None else f"s/{quote(address.secret, safe='')}/"
-    below = quote(environ.get("SCRIPT_NAME", "")) + PREFIX + secret + quote(address.name, safe="")
+def addresses_of(environ: dict[str, Any], address: FeedAddress) -> Addresses | None:
+    """The addresses of a feed, by what the request came to; None if its Host is no host."""
+    outside = Outside.of(environ)
+    if outside is None:
+        return None
+    secret = "" if address.secret is None else f"s/{address.secret}/"
+    below = f"{PREFIX}{secret}{address.name}"
     return Addresses(
-        f"{scheme}://{host}{below}/",
-        f"{scheme}://{host}{below}.ics",
-        f"webcal://{host}{below}.ics",
+        outside.url(f"{below}/"),
+        outside.url(f"{below}.ics"),
+        outside.webcal(f"{below}.ics"),
+        outside.path(f"{PREFIX}s/{ASSETS}/"),
     )

@@ -16,14 +16,14 @@ _keys: dict[bytes, str | None] = {}
 
 
 def connection_environ(
-    client: Any, listener: Any, role: Role, scheme: str, errors: Any
+    client: Any, own: Any, role: Role, scheme: str, errors: Any
 ) -> dict[str, Any]:
     """What is the same for all requests of a connection.
 
     Args:
         client: the other end's address; of a Unix socket it is empty.
-        listener: the address of the socket that took the connection.
-        role: what that socket is for.
+        own: the address that it has reached; of a Unix socket it is empty.
+        role: what the listener that took it is for.
     """
     environ: dict[str, Any] = {
         "SCRIPT_NAME": "",
@@ -42,8 +42,10 @@ def connection_environ(
     }
     if isinstance(client, tuple):
         environ["REMOTE_PORT"] = str(client[1])
-    if isinstance(listener, tuple):
-        environ["SERVER_NAME"], environ["SERVER_PORT"] = listener[0], str(listener[1])
+    if isinstance(own, tuple):
+        name = own[0].removeprefix("::ffff:")
+        environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
+        environ["SERVER_PORT"] = str(own[1])
     return environ
 
 

@@ -166,6 +166,7 @@ class Service:
             if len(self._links) >= self._limits.links:
                 self._make_room()
             sock.setblocking(False)
+            own = sock.getsockname()  # the listener's may be a wildcard
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             scheme = "http"
@@ -177,8 +178,7 @@ class Service:
         except OSError:  # it is gone already
             sock.close()
             return
-        address = listener.socket.getsockname()
-        environ = connection_environ(client, address, listener.role, scheme, self._errors)
+        environ = connection_environ(client, own, listener.role, scheme, self._errors)
         link = Link(sock, environ, MessageReader(self._limits.body, self._room))
         link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
         self._links[sock.fileno()] = link

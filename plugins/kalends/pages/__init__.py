@@ -1,4 +1,4 @@
-"""What all of our web pages share: templates, assets, and how an answer goes out.
+"""What all of our web pages share: templates, assets, addresses, and how an answer goes out.
 
 A part that shows pages is a package with two folders of data, ``templates/`` (Jinja2) and
 ``static/`` (style sheets, scripts), which ``pyproject.toml`` names as package data::
@@ -22,6 +22,7 @@ allowed by its hash. Pages work without scripts, and scripts make them nicer.
 from kalends.pages.answers import html, plain, security_headers
 from kalends.pages.assets import Assets
 from kalends.pages.codes import qr_code
+from kalends.pages.outside import Outside
 from kalends.pages.templates import Pages
 
-__all__ = ["Assets", "Pages", "html", "plain", "qr_code", "security_headers"]
+__all__ = ["Assets", "Outside", "Pages", "html", "plain", "qr_code", "security_headers"]
