@@ -373,7 +373,33 @@ def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     with fresh(tmp_path, server__max_content_length="50000") as client:
         assert upload(client, calendar("small")).status == 200
         assert upload(client, b"x" * 60_000).status == 413
-        assert b"up to 48 KB" in client("GET", PAGE).body
+        told = re.search(
+            rb'up to (\d+) KB.*data-largest="(\d+)"', client("GET", PAGE).body, re.DOTALL
+        )
+        assert told
+        assert 40 <= int(told[1]) == int(told[2]) >> 10
+        # A file of that length is taken, whatever else stands in the form.
+        exact = calendar("exact").ljust(int(told[2]), b"\n")
+        assert len(multipart({"token": "t" * 200, "into": "i" * 200}, "n" * 255, exact)) < 50_000
+        assert b"1 new in" in upload(client, exact).body
+
+
+def test_a_wrong_file_is_called_by_its_name(alice: Client) -> None:
+    for into in ("alice/calendar", "alice/contacts"):
+        empty = upload(alice, b"", into=into)
+        assert b"it is empty" in empty.body
+        assert b"VCALENDAR" not in empty.body
+        everything = alice("GET", "/.web/account/download").body
+        assert b"it is a zip archive: unpack it" in upload(alice, everything, into=into).body
+    nothing = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
+    assert b"There is nothing in the file." in upload(alice, nothing).body
+
+
+def test_where_there_is_no_calendar_nothing_is_asked_for(tmp_path: Path) -> None:
+    with fresh(tmp_path, storage__predefined_collections="{}") as client:
+        text = client("GET", PAGE).body.decode()
+    assert "There is no calendar that it could go into." in text
+    assert '<form class="card import" hidden ' in text
 
 
 def test_everything_comes_in_one_zip(alice: Client) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import io
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +15,13 @@ import recurring_ical_events
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalends.calobject import read_calendar_object, read_card, split_calendar, split_cards
+from kalends.calobject import (
+    read_calendar_object,
+    read_card,
+    split_calendar,
+    split_cards,
+    split_file,
+)
 from kalends.errors import ObjectRefusedError
 from support.installation import event
 
@@ -215,18 +224,21 @@ def test_cards_need_a_uid_to_be_put_and_get_one_when_imported() -> None:
     assert split_cards(card).objects[0].uid in {found.uid for found in whole.objects}
 
 
+NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
+
+
 def test_what_is_no_utf8_is_refused_alone() -> None:
     bad = event("bad", summary="B@ro").replace(b"@", b"\xfc")
     whole = split_calendar(
         event("a") + bad + event("c", summary="B@ro").replace(b"@", b"\xc3\r\n \xbc")
     )
     assert [found.uid for found in whole.objects] == ["a", "c"]
-    assert [(refused.line, refused.why) for refused in whole.refused] == [(20, "not UTF-8")]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(20, NOT_UTF8)]
     assert "SUMMARY:Büro\r\n" in whole.objects[1].data.decode()
     named = event("a").replace(b"PRODID:", b"X-WR-CALNAME:B\xfcro\r\nPRODID:")
     whole = split_calendar(named)
     assert [found.uid for found in whole.objects] == ["a"]
-    assert [(refused.line, refused.why) for refused in whole.refused] == [(2, "not UTF-8")]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(2, NOT_UTF8)]
 
 
 def card(uid: str, *lines: str) -> bytes:
@@ -252,7 +264,7 @@ def test_a_card_without_an_end_takes_no_other_with_it() -> None:
 def test_a_card_that_is_no_utf8_is_refused_alone() -> None:
     whole = split_cards(card("a") + card("b", "NOTE:@").replace(b"@", b"\xfc") + card("c"))
     assert [found.uid for found in whole.objects] == ["a", "c"]
-    assert [(refused.line, refused.why) for refused in whole.refused] == [(10, "not UTF-8")]
+    assert [(refused.line, refused.why) for refused in whole.refused] == [(10, NOT_UTF8)]
 
 
 @pytest.mark.parametrize("agent", ["AGENT:", "item1.AGENT;X-A=b: "])
@@ -262,6 +274,42 @@ def test_the_card_of_an_agent_stands_within_another(agent: str) -> None:
     whole = split_cards(boss + card("b"))
     assert [found.data for found in whole.objects] == [boss, card("b")]
     assert whole.refused == []
+
+
+def zipped(compression: int) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", compression) as archive:
+        archive.writestr("a.ics", event("a"))
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "it is empty"),
+        (b"\xef\xbb\xbf\r\n", "it is empty"),
+        (zipped(zipfile.ZIP_DEFLATED), "zip archive: unpack it"),
+        (zipped(zipfile.ZIP_STORED), "zip archive: unpack it"),
+        (gzip.compress(event("a")), "gzip: unpack it"),
+        (event("a").decode().encode("utf-16"), "UTF-16 text: export or save it as UTF-8"),
+        (event("a").decode().encode("utf-16-be"), "UTF-16 text: export or save it as UTF-8"),
+        (b"\n<!DOCTYPE html><title>Log in</title>", "it is a web page"),
+        (b"Name,Email\r\nA,b@example.org\r\n", "no calendar (BEGIN:VCALENDAR) and no contacts"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_by_its_name(data: bytes, why: str) -> None:
+    whole = split_file(data)
+    assert not whole.objects
+    (refused,) = whole.refused
+    assert refused.line == 1
+    assert why in refused.why
+
+
+@pytest.mark.parametrize("data", [event("a"), card("a")], ids=["event", "card"])
+def test_a_file_of_an_old_mac_or_with_a_byte_order_mark_is_taken(data: bytes) -> None:
+    for written in (data.replace(b"\r\n", b"\r"), b"\xef\xbb\xbf" + data):
+        whole = split_file(written)
+        assert ([found.uid for found in whole.objects], whole.refused) == (["a"], [])
 
 
 starts = st.datetimes(min_value=datetime(2025, 1, 1), max_value=datetime(2027, 1, 1)).map(

@@ -25,7 +25,12 @@ _ONE_VALUE = re.compile(_PARAM_VALUE)
 # RFC 5545 section 3.1: every control character but TAB is forbidden in a content line. Surrogates
 # stand for octets that are no UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
+_CONTROL = "holds a control character"
+_NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
 _FOLD_IN_CHARACTER = re.compile(rb"([\xc2-\xf4][\x80-\xbf]*)(\r?\n[ \t])([\x80-\xbf]+)")
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What some programs write before UTF-8 text."""
 
 MAX_DEPTH = 16
 """How deep components may nest; real calendars need three."""
@@ -181,9 +186,7 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
             raise IcalendarSyntaxError(number, f"not a content line: {line[:40]!r}")
         if not is_clean and (bad := _FORBIDDEN.search(line)):
             is_text = bad[0] < "\ud800"
-            raise IcalendarSyntaxError(
-                number, "holds a control character" if is_text else "not UTF-8"
-            )
+            raise IcalendarSyntaxError(number, _CONTROL if is_text else _NOT_UTF8)
         name, params, value = match.groups()
         name = name.upper()
         if name == "BEGIN":

@@ -22,7 +22,7 @@ from kalends.accountpage.profile import CONTENT_TYPE, profile
 from kalends.accountpage.refusals import FAILURES, RefusedError, refusal_of
 from kalends.accountpage.seenfeeds import SeenFeeds
 from kalends.accountpage.tokens import Tokens
-from kalends.accountpage.upload import LARGEST_FILE, Form, form_of, in_words
+from kalends.accountpage.upload import Form, form_of, in_words, largest_file
 from kalends.htauth.noncesigning import SALT_BITS
 from kalends.pages import Outside, Pages, html, plain, qr_code, security_headers
 
@@ -92,7 +92,7 @@ class AccountApplication:
         self._tokens = tokens
         self._refusal_of = refusal_of
         self._schemes = schemes
-        self._largest = min(largest, LARGEST_FILE)
+        self._largest = largest_file(largest)
         self._user_key = user_key
         self._written = written
         self._pages = Pages("kalends.accountpage")

@@ -126,6 +126,15 @@ def _read(parser: MultipartParser, form: Form) -> None:
             part.close()
 
 
+def largest_file(largest_body: int) -> int:
+    """The largest file that fits into a form, octets.
+
+    Args:
+        largest_body: the largest body of a request.
+    """
+    return max(0, min(LARGEST_FILE, largest_body - _AROUND))
+
+
 def in_words(octets: int) -> str:
     """A size for a person."""
     return f"{octets >> 20} MB" if octets >> 20 else f"{octets >> 10} KB"

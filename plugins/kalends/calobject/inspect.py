@@ -17,7 +17,6 @@ from kalends.icaltext import Component
 MAX_SIZE = 10_000_000
 """The largest object unless told otherwise, octets."""
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _KINDS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
 
 
@@ -64,7 +63,7 @@ def read_calendar_object(
     Raises:
         ObjectRefusedError: it may not be stored.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
+    data = data.removeprefix(icaltext.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "C:max-resource-size")
     text = _text_of(data, "C:valid-calendar-data")
     top = _parsed(text, "C:valid-calendar-data")
@@ -108,7 +107,7 @@ def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
     Raises:
         ObjectRefusedError: it may not be stored.
     """
-    data = data.removeprefix(_BYTE_ORDER_MARK)
+    data = data.removeprefix(icaltext.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "CR:max-resource-size")
     text = _text_of(data, "CR:valid-address-data")
     top = _parsed(text, "CR:valid-address-data", vcard=True)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from kalends import icaltext
 from kalends.calobject.inspect import MAX_SIZE, CalendarObject, index_calendar, read_card
 from kalends.calobject.pieces import Refused, blocks, calendars, component_of, text_of
+from kalends.calobject.strangers import stranger
 from kalends.calobject.zones import by_name, tzids_of
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.icaltext import Component, Property
@@ -40,7 +41,17 @@ class SplitCalendar:
 def split_file(
     data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
 ) -> SplitCalendar:
-    """Every object of a file of calendars or of cards, whichever begins first in it."""
+    """Every object of a file of calendars or of cards, whichever begins first in it.
+
+    Lines may also end as on old Macs, with CR alone.
+    """
+    data = data.removeprefix(icaltext.BYTE_ORDER_MARK)
+    if b"\n" not in data:
+        data = data.replace(b"\r", b"\n")
+    if why := stranger(data):
+        return SplitCalendar(
+            "VCALENDAR", refused=[Refused(1, "", why, "C:supported-calendar-data")]
+        )
     begin = _FIRST_BEGIN.search(data)
     if begin and begin[1].upper() == b"VCARD":
         return split_cards(data, max_size=max_size)
