@@ -129,6 +129,7 @@ def test_every_file_of_an_archive_has_a_plain_name_of_its_own(
         assert ".." not in path.parts
         assert len(path.parts) == (2 if folder else 1)
         assert name.endswith(suffix)
+        assert all(len(part.encode()) < 255 for part in path.parts)
         assert not PureWindowsPath(name).is_reserved()
         assert not PureWindowsPath(name).drive
 
@@ -136,6 +137,19 @@ def test_every_file_of_an_archive_has_a_plain_name_of_its_own(
 def test_two_calendars_of_one_name_are_two_files() -> None:
     wanted = [("", "Work", ".ics"), ("", "work", ".ics"), ("", "a/b", ".ics"), ("", "..", ".ics")]
     assert list(file_names(wanted)) == ["Work.ics", "work (2).ics", "a-b.ics", "unnamed.ics"]
+
+
+def test_letters_with_marks_are_the_same_however_they_are_written() -> None:
+    wanted = [("", "Caf\xe9", ".ics"), ("", "Cafe\u0301", ".ics")]
+    assert list(file_names(wanted)) == ["Caf\xe9.ics", "Caf\xe9 (2).ics"]
+
+
+@pytest.mark.parametrize("letter", ["\u6f22", "\U0001f468", "\xe9", "a"])
+def test_a_long_name_is_cut_between_characters(letter: str) -> None:
+    name, other = file_names([("f" * 300, letter * 300, ".ics")] * 2)
+    number = 200 // len(letter.encode())
+    assert name == f"{'f' * 200}/{letter * number}.ics"
+    assert other == f"{'f' * 200}/{letter * number} (2).ics"
 
 
 @given(st.lists(st.binary(max_size=300_000), max_size=4))

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
+from unicodedata import normalize
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 _BLOCK = 1 << 16
 # What some file system takes for something else than a part of a name.
 _ODD = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
-_LONGEST = 100
+# Octets of UTF-8; file systems take 255, with a number and a suffix.
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,23 @@ def file_names(wanted: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     for folder, name, suffix in wanted:
         stem = (f"{_plain(folder)}/" if folder else "") + _plain(name)
         found, number = stem + suffix, 1
-        while found.casefold() in used:
+        while _folded(found) in used:
             number += 1
             found = f"{stem} ({number}){suffix}"
-        used.add(found.casefold())
+        used.add(_folded(found))
         yield found
+
+
+def _folded(name: str) -> str:
+    """What is the same for names that some file system takes for one."""
+    return normalize("NFC", name.casefold())
 
 
 def _plain(name: str) -> str:
     """A name without what leads elsewhere or nowhere, and none of Windows' devices."""
-    plain = _ODD.sub("-", name)[:_LONGEST].strip(". ") or "unnamed"
+    whole = _ODD.sub("-", normalize("NFC", name))
+    # A character that is cut through is left out.
+    plain = whole.encode()[:_LONGEST].decode(errors="ignore").strip(". ") or "unnamed"
     if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", plain):
         return f"{plain}-"
     return plain
