@@ -226,6 +226,8 @@ LINES = st.lists(
             "DESCRIPTION:a class of its own",
             "DESCRIPTION:words\\nCLASS:PRIVATE",
             "X-A:\r\n CLASS:PRIVATE",
+            "STATUS:CANCELLED",
+            "STATUS:cancel\r\n led",
             "LOCATION:here",
         ]
     ),

@@ -116,9 +116,10 @@ def _is_known(intervals: Sequence[Interval], oldest: int | None) -> bool:
 
 
 def is_one(stored: StoredObject) -> bool:
-    """Whether a feed shows all of an event alike, whatever its rules: nothing in it has a CLASS.
+    """Whether a feed shows all of an event alike, whatever its rules.
 
-    In doubt it says no: the word may stand in a text.
+    Nothing in it has a CLASS, and nothing is cancelled, which keeps nobody busy. In doubt it says
+    no: the words may stand in a text.
     """
     if stored.component != "VEVENT":
         return False
@@ -127,6 +128,7 @@ def is_one(stored: StoredObject) -> bool:
         if b"\n " in stored.data or b"\n\t" in stored.data
         else stored.data
     )
-    if b"class" not in data.lower():
-        return True
-    return b"class" not in _PUBLIC.sub(b"", data).lower()
+    small = data.lower()
+    if b"cancelled" in small:
+        return False
+    return b"class" not in small or b"class" not in _PUBLIC.sub(b"", data).lower()

@@ -85,7 +85,7 @@ def _without_hidden(
     least = "show"
     if levels[0][0].first("RECURRENCE-ID") is None:
         least = levels[0][1]
-        if least == "hide" or (least == "busy" and levels[0][0].name != "VEVENT"):
+        if _is_hidden(levels[0][0], least) or (least == "busy" and levels[0][0].name != "VEVENT"):
             return [], []
     shown: list[Component] = []
     whole: list[Component] = []
@@ -93,6 +93,8 @@ def _without_hidden(
     for component, own in levels:
         # What a series hides, no override of it shows.
         level = least if own == "show" else own
+        if _is_hidden(component, level):
+            level = "hide"
         if level == "show":
             shown.append(component)
             whole.append(component)
@@ -107,6 +109,12 @@ def _without_hidden(
             master = master and leave_out(master, recurrence, zones_of(calendar))
         shown = [master, *shown] if master else shown
     return shown, whole
+
+
+def _is_hidden(component: Component, level: str) -> bool:
+    """Whether nothing of a component shows: what is cancelled keeps nobody busy (RFC 4791, 7.10)."""
+    is_cancelled = component.value("STATUS").strip().upper() == "CANCELLED"
+    return level == "hide" or (level == "busy" and is_cancelled)
 
 
 def _level(component: Component, rules: Rules) -> str:
