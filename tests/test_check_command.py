@@ -150,3 +150,12 @@ def test_basic_over_http_can_be_refused(tmp_path: Path) -> None:
         tls = {"X-Forwarded-Proto": "https"}
         assert client("PROPFIND", "/alice/", user="", headers=tls).status == 401
         assert client("PROPFIND", "/alice/", headers=tls).status == 207
+
+
+def test_it_says_how_the_first_account_is_made(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation.htpasswd.unlink()
+    code, said = check(installation, capsys)
+    told = f"{installation.htpasswd}: No such file or directory; `kalends user add NAME` makes it"
+    assert (code, [line for line in said if "htpasswd" in line]) == (1, [told])

@@ -6,6 +6,8 @@ one of an older schema is upgraded by the server that needs it.
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -15,7 +17,7 @@ from sqlalchemy import Connection, func, select
 
 from kalends import checkfiles, checktls, configuration
 from kalends.assembly import Assembly
-from kalends.errors import KalendsError, SchemaVersionError
+from kalends.errors import KalendsError, SchemaVersionError, UserFileUnavailableError
 from kalends.icsfeed import remotes
 from kalends.names import refusal_of_group, refusal_of_name
 from kalends.store import verify, versions
@@ -108,6 +110,10 @@ def _published_problems(built: Assembly) -> Iterator[str]:
 def _account_problems(built: Assembly) -> Iterator[str]:
     try:
         names = built.directory.names()
+    except UserFileUnavailableError as error:
+        is_new = error.why == os.strerror(errno.ENOENT)
+        yield f"{error}; `kalends user add NAME` makes it" if is_new else str(error)
+        return
     except KalendsError as error:
         yield str(error)
         return
