@@ -118,11 +118,14 @@ def _is_hidden(component: Component, level: str) -> bool:
 
 
 def _level(component: Component, rules: Rules) -> str:
-    """``show``, ``busy`` or ``hide`` (RFC 5545 section 3.8.1.3: an unknown CLASS is PRIVATE)."""
-    access = component.value("CLASS").strip().upper() or "PUBLIC"
-    if rules.private == "show" or access == "PUBLIC":
+    """``show``, ``busy`` or ``hide`` (RFC 5545 section 3.8.1.3: an unknown CLASS is PRIVATE).
+
+    Of several, which one alone is allowed, the strictest counts.
+    """
+    access = {prop.value.strip().upper() for prop in component.all("CLASS")} - {"", "PUBLIC"}
+    if rules.private == "show" or not access:
         return "busy" if rules.busy else "show"
-    return "busy" if access == "CONFIDENTIAL" else rules.private
+    return "busy" if access == {"CONFIDENTIAL"} else rules.private
 
 
 def _busy_uid(path: str, uid: str) -> str:
