@@ -29,7 +29,9 @@ def finish(copy: Copy, rules: Rules) -> None:
 
 
 def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
-    kept = [p for p in component.properties if p.name not in ("UID", "LAST-MODIFIED")]
+    # What an event is related to may be hidden, and its UID is nobody's business then.
+    gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
+    kept = [prop for prop in component.properties if prop.name not in gone]
     if not any(prop.name == "DTSTAMP" for prop in kept):
         kept.insert(0, Property("DTSTAMP", "", _moment(copy.stored)))
     kept.append(Property("LAST-MODIFIED", "", last_modified(component, copy.stored)))
