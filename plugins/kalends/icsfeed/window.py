@@ -16,7 +16,7 @@ _EPOCH = date(1970, 1, 1)
 def leaves(copy: Copy, past: int) -> date | None:
     """The first UTC date on which a copy is no longer shown, or None if it stays for ever.
 
-    What comes again stays, whole, while it does, and a task until it is done.
+    What comes again stays, whole, while it does, a task until it is done, and what has no date.
 
     Args:
         past: for how many days something is shown after its end.
@@ -24,7 +24,7 @@ def leaves(copy: Copy, past: int) -> date | None:
     Raises:
         ObjectRefusedError: a time in it cannot be read.
     """
-    if any(map(_is_open, copy.components)):
+    if any(map(_is_open, copy.components)) or not any(map(_is_dated, copy.components)):
         return None
     own = {
         tzid: "\r\n".join(_named(use.definition, tzid).lines()) for tzid, use in copy.zones.items()
@@ -40,6 +40,10 @@ def _is_open(component: Component) -> bool:
     status = component.value("STATUS").strip().upper()
     is_done = component.first("COMPLETED") or status in ("COMPLETED", "CANCELLED")
     return component.name == "VTODO" and not is_done
+
+
+def _is_dated(component: Component) -> bool:
+    return any(component.first(name) for name in ("DTSTART", "DUE", "COMPLETED"))
 
 
 def _named(definition: Component, tzid: str) -> Component:
