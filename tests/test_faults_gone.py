@@ -74,6 +74,34 @@ def test_a_worker_is_replaced_while_the_configuration_is_being_edited(
     assert put(server, "after") == 201
 
 
+@pytest.mark.parametrize("how", ["broken", "gone"])
+def test_a_worker_is_replaced_while_the_feeds_are_being_edited(tmp_path: Path, how: str) -> None:
+    """It has the last good definitions, and not those with which the server started."""
+    first = '[feed.house]\ncalendars = ["*/*"]\naccess = "public"\n'
+    server = KalendsServer(
+        tmp_path / "server", users={"alice": "wonderland"}, workers=2, feeds=first
+    )
+    try:
+        assert put(server, "before") == 201
+        assert server.request("GET", "/feeds/house.ics").status == 200
+        server.feeds_file.write_text(first.replace("public", "login"))
+        assert server.request("GET", "/feeds/house.ics").status == 401
+        if how == "broken":
+            server.feeds_file.write_text(first + "nonsense")
+        else:
+            server.feeds_file.unlink()
+        kill_workers(server)
+        assert put(server, "after") == 201
+        assert server.request("GET", "/feeds/house.ics").status == 401
+        feed = server.request("GET", "/feeds/house.ics", user="alice")
+        assert b"UID:after" in feed.body
+        await_that(lambda: "the feeds stay as they were" in server.log)
+        server.feeds_file.write_text(first)
+        await_that(lambda: server.request("GET", "/feeds/house.ics").status == 200)
+    finally:
+        server.close()
+
+
 def test_a_worker_is_replaced_when_the_database_is_back(server: KalendsServer) -> None:
     assert put(server, "before") == 201
     away = server.database.rename(server.folder / "away.db")

@@ -55,9 +55,12 @@ class Feeds:
         database: Database,
         accounts: Accounts,
         outsiders: Outsiders,
+        *,
+        serves: bool,
     ) -> None:
         folder = settings.feeds_folder
-        self.catalog = Catalog(path, accounts)
+        kept = folder / ".feeds.toml" if serves else None
+        self.catalog = Catalog(path, accounts, kept=kept)
         self.secrets = SecretBook(database)
         source = FeedSource(database)
         self.versions = Versions(folder / ".versions", source, accounts)
@@ -112,6 +115,8 @@ class Assembly:
         settings: what its configuration says.
         database: its store, migrated.
         elsewhere: makes what asks other directories than the user files.
+        serves: whether this process serves, and so begins even while the feed definitions cannot
+            be used, if others that served before it have kept the last good ones.
 
     Raises:
         ConfigurationError: the feed definitions cannot be used.
@@ -122,6 +127,8 @@ class Assembly:
         settings: Settings,
         database: Database,
         elsewhere: Callable[[], OtherDirectories | None] = lambda: None,
+        *,
+        serves: bool = False,
     ) -> None:
         self._elsewhere = elsewhere
         self.settings = settings
@@ -131,7 +138,9 @@ class Assembly:
         self.accounts = Accounts(self.directory, self.outsiders)
         self.feeds: Feeds | None = None
         if settings.feeds:
-            self.feeds = Feeds(settings, settings.feeds, database, self.accounts, self.outsiders)
+            self.feeds = Feeds(
+                settings, settings.feeds, database, self.accounts, self.outsiders, serves=serves
+            )
 
     def login(self) -> Login:
         """What authenticates requests.

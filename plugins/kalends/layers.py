@@ -46,6 +46,7 @@ class Served:
             settings,
             storage.database,
             partial(other_directories, radicale_configuration, settings),
+            serves=True,
         )
         self._feeds = self._assembly.feeds
         self._application.rights.named_feeds = self._assembly.named_feeds

@@ -6,8 +6,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from kalends import atomicfile
 from kalends.errors import ConfigurationError
 from kalends.icsfeed import spec
 from kalends.icsfeed.definitions import Definitions, Feed
@@ -29,21 +31,31 @@ class Catalog:
         path: the file of definitions.
         accounts: who there is.
         pause: waits for so many seconds.
+        kept: where the last good ones are kept, for a process that begins while the file cannot be
+            used; None keeps none.
 
     Raises:
-        ConfigurationError: the definitions cannot be used. Later on, the last good ones stand
-            until the file is mended, and the log tells.
+        ConfigurationError: the definitions cannot be used, and none are kept. Later on, the last
+            good ones stand until the file is mended, and the log tells.
     """
 
     def __init__(
-        self, path: Path, accounts: Accounts, pause: Callable[[float], None] = time.sleep
+        self,
+        path: Path,
+        accounts: Accounts,
+        pause: Callable[[float], None] = time.sleep,
+        kept: Path | None = None,
     ) -> None:
         self._pause = pause
         self._path = path
         self._accounts = accounts
         self._lock = threading.Lock()
         self._seen = self._stamp()
-        self._definitions = spec.load(path)
+        self._kept = kept
+        try:
+            self._definitions = self._load()
+        except ConfigurationError as error:
+            self._definitions = self._last_good(error)
 
     @property
     def accounts(self) -> Accounts:
@@ -136,9 +148,28 @@ class Catalog:
 
     def _reload(self) -> None:
         try:
-            self._definitions = spec.load(self._path)
+            self._definitions = self._load()
         except ConfigurationError as error:
             _log.error("%s; the feeds stay as they were", error)
+
+    def _load(self) -> Definitions:
+        text = spec.read(self._path)
+        definitions = spec.parse(text, str(self._path))
+        if self._kept:
+            with suppress(OSError):  # the folder is not there yet, or full: it helps, and no more
+                atomicfile.replace(self._kept, text.encode(), mode=0o600)
+        return definitions
+
+    def _last_good(self, error: ConfigurationError) -> Definitions:
+        """The definitions that a process of before has read last, since those now are in error."""
+        if self._kept is None:
+            raise error
+        try:
+            definitions = spec.load(self._kept)
+        except ConfigurationError:
+            raise error from None
+        _log.error("%s; the feeds stay as they were", error)
+        return definitions
 
     def _when_quiet(self) -> tuple[int, int, int] | None:
         """The file's stamp once nobody writes it.

@@ -38,13 +38,21 @@ def load(path: Path) -> Definitions:
         ConfigurationError: it cannot be read or something in it is wrong; with the line, where one
             can be told.
     """
+    return parse(read(path), str(path))
+
+
+def read(path: Path) -> str:
+    """The text of a file of feed definitions.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except OSError as error:
         raise ConfigurationError(str(path), f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ConfigurationError(str(path), "is not UTF-8 text") from None
-    return parse(text, str(path))
 
 
 def parse(text: str, path: str) -> Definitions:
