@@ -219,15 +219,32 @@ def test_a_secret_feed_with_an_owner_gives_nobody_else_an_address(
     installation.feeds_file.write_text(FEEDS.replace('access = "owner"', 'access = "secret"'))
     assert client("GET", bobs, user="").status == 404
     assert client("GET", old, user="").status == 200
-    for action in ("url", "rotate"):
-        with pytest.raises(SystemExit) as left:
-            main(["feed", action, "alice", "--user", "bob", "--config", str(installation.config)])
-        assert left.value.code == 1
-        assert "'alice' is secret, and so for its owner alone" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as left:
+        main(["feed", "url", "alice", "--user", "bob", "--config", str(installation.config)])
+    assert left.value.code == 1
+    assert "'alice' is secret, and so for its owner alone" in capsys.readouterr().err
     assert (
         secret_address(installation, "alice", "alice", "url", capsys)
         == f"/feeds/s/{secret}/alice.ics"
     )
+
+
+@pytest.mark.parametrize("gone", ["from the list", "from the user file"])
+def test_the_address_of_somebody_who_may_not_see_it_can_be_ended_for_good(
+    installation: Installation, client: Client, capsys: pytest.CaptureFixture[str], gone: str
+) -> None:
+    old = secret_address(installation, "some", "bob", "url", capsys)
+    assert client("GET", old, user="").status == 200
+    file = installation.feeds_file if gone == "from the list" else installation.htpasswd
+    before = file.read_text()
+    file.write_text(before.replace("bob", "carol"))
+    assert client("GET", old, user="").status == 404
+    told = secret_address(installation, "some", "bob", "rotate", capsys)
+    assert told == "the address that 'bob', who may not see it, had of 'some' has ended"
+    file.write_text(before)
+    assert client("GET", old, user="").status == 404
+    new = secret_address(installation, "some", "bob", "url", capsys)
+    assert client("GET", new, user="").status == 200
 
 
 def test_what_is_sent_to_a_secret_address_is_no_failed_login(

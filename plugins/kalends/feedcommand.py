@@ -104,9 +104,14 @@ def _rotate(built: assembly.Assembly, given: argparse.Namespace) -> int:
     feed = _named(feeds, given.name)
     if not given.user:
         raise FeedError("feed rotate takes FEED --user USER")
-    _require_right(feeds, feed, given.user)
-    secret = feeds.secrets.rotate(feed.name, given.user)
-    _say_address(built, f"s/{secret}/{quote(feed.name)}.ics")
+    if given.user in feeds.secrets.held(feed.name) and not feeds.catalog.may_see(feed, given.user):
+        # It sleeps until they may see the feed again, unless it is ended now.
+        feeds.secrets.rotate(feed.name, given.user)
+        _say(f"the address that {given.user!r}, who may not see it, had of {feed.name!r} has ended")
+    else:
+        _require_right(feeds, feed, given.user)
+        secret = feeds.secrets.rotate(feed.name, given.user)
+        _say_address(built, f"s/{secret}/{quote(feed.name)}.ics")
     built.catch_up()
     return 0
 
