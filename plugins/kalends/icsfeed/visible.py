@@ -112,7 +112,7 @@ def _without_hidden(
 
 
 def _is_hidden(component: Component, level: str) -> bool:
-    """Whether nothing of a component shows: what is cancelled keeps nobody busy (RFC 4791, 7.10)."""
+    """Whether nothing of a component shows; what is cancelled keeps nobody busy (RFC 4791 7.10)."""
     is_cancelled = component.value("STATUS").strip().upper() == "CANCELLED"
     return level == "hide" or (level == "busy" and is_cancelled)
 
