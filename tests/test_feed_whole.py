@@ -34,3 +34,42 @@ def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
     back = [one.data for one in split_calendar(whole).objects]
     assert all(defined.encode() in data for data in back)
     assert whole_calendar(back, "", "") == whole
+
+
+def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
+    objects = [
+        zoned("odd", "Europe/Berlin", ZONE.format("Europe/Berlin", "+0500")),
+        zoned("bare", "Europe/Berlin"),
+        zoned("own", "Here", ZONE.format("Here", "+0300")),
+        zoned("lost", "Here"),
+    ]
+    whole = whole_calendar(objects, "", "")
+    for data in (whole, whole_calendar([o.data for o in split_calendar(whole).objects], "", "")):
+        assert starts(data) == {
+            "odd": "2026-07-05T04:00:00Z",
+            "bare": "2026-07-05T07:00:00Z",
+            "own": "2026-07-05T06:00:00Z",
+            "lost": "2026-07-05T09:00:00",
+        }
+        assert data == whole
+
+
+def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one() -> None:
+    fixed = ZONE.format("Etc/GMT-3", "+0300")
+    objects = [zoned("a", "Etc/GMT-3", fixed), zoned("b", "Etc/GMT-3")]
+    whole = whole_calendar(objects, "", "")
+    assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
+    assert whole.count(b"BEGIN:VTIMEZONE") == 1
+    assert b"\r\nTZID:Etc/GMT-3\r\n" in whole
+
+
+def test_a_download_of_what_was_downloaded_is_the_same() -> None:
+    definitions = [ZONE.format("Here", f"+0{hours}00") for hours in (3, 4, 5)]
+    objects = [zoned(str(n), "Here", zone) for n, zone in enumerate(definitions)]
+    whole = whole_calendar(objects, "", "")
+    back = [one.data for one in split_calendar(whole).objects]
+    assert whole_calendar(back, "", "") == whole
+    # And beside what never was in a download.
+    mixed = whole_calendar([*back[1:], objects[0]], "", "")
+    assert starts(mixed) == starts(whole)
+    assert mixed.count(b"BEGIN:VTIMEZONE") == 3

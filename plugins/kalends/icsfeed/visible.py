@@ -61,7 +61,7 @@ def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
     copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
     told = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
-        first = min(day for component in shown for day in _days(component, tzid))
+        first = min(day for component in shown for day in days_of(component, tzid))
         use = use_of(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
         if use is None:
             # Nobody knows this zone: a floating time, which no other definition may claim.
@@ -141,13 +141,13 @@ def _tzids(component: Component) -> Iterable[str]:
         yield from _tzids(child)
 
 
-def _days(component: Component, tzid: str) -> Iterable[str]:
+def days_of(component: Component, tzid: str) -> Iterable[str]:
     """The days, ``YYYYMMDD``, of the times that refer to a time zone."""
     for prop in component.properties:
         if prop.raw_params and prop.param("TZID") == tzid:
             yield from (text.strip()[:8] for text in prop.value.split(","))
     for child in component.children:
-        yield from _days(child, tzid)
+        yield from days_of(child, tzid)
 
 
 def renamed(component: Component, names: Mapping[str, str | None]) -> Component:

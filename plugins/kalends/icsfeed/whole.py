@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends import icaltext
-from kalends.calobject.zones import by_name, name_of
+from kalends.calobject.zones import by_name, name_of, tzids_of
 from kalends.icaltext import Component, Property
 from kalends.icsfeed.compose import TAIL
-from kalends.icsfeed.visible import renamed
+from kalends.icsfeed.ianazones import agreed_since, iana_definition
+from kalends.icsfeed.visible import days_of, renamed
 from kalends.icsfeed.zones import Zone, definition_text, digest_of, names_of
 
 
@@ -46,17 +47,21 @@ def _pieces(
     calendars: Callable[[], Iterable[Component]], name: str, description: str
 ) -> Iterator[bytes]:
     zones: dict[Zone, Component] = {}
+    undefined: dict[str, str] = {}
     for calendar in calendars():
         for zone, definition in _zones(calendar):
             zones.setdefault(zone, definition)
-    names = names_of(zones)
+        for tzid, day in _undefined(calendar):
+            undefined[tzid] = min(day, undefined.get(tzid, day))
+    names = _names(zones, undefined)
     header = [("VERSION", "2.0"), ("PRODID", "-//Kalends//Kalends//EN")]
     header += [("X-WR-CALNAME", icaltext.escape(name))] if name else []
     header += [("X-WR-CALDESC", icaltext.escape(description))] if description else []
     yield icaltext.fold("BEGIN:VCALENDAR")
     for key, value in header:
         yield icaltext.fold(Property(key, "", value).text())
-    for zone in sorted(zones, key=names.__getitem__):
+    # Of one name there is one digest: an earlier download may have made the name that is made now.
+    for zone in sorted({names[zone]: zone for zone in zones}.values(), key=names.__getitem__):
         yield icaltext.fold("BEGIN:VTIMEZONE") + icaltext.fold(
             f"TZID:{icaltext.escape(names[zone])}"
         )
@@ -74,6 +79,35 @@ def _zones(calendar: Component) -> Iterator[tuple[Zone, Component]]:
     for child in calendar.children:
         if child.name == "VTIMEZONE":
             yield Zone(name_of(child.value("TZID")), digest_of(child)), child
+
+
+def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
+    """Each TZID that an object uses and does not define, and its first day, ``YYYYMMDD``."""
+    own = by_name((definition, zone) for zone, definition in _zones(calendar))
+    parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
+    for tzid in {tzid for part in parts for tzid in tzids_of(part)} - own.keys():
+        yield tzid, min(day for part in parts for day in days_of(part, tzid))
+
+
+def _names(zones: dict[Zone, Component], undefined: Mapping[str, str]) -> Mapping[Zone, str]:
+    """Under which TZID each definition stands; IANA's are added where objects count on them.
+
+    What an object uses and does not define, no other object may define for it.
+    """
+    free: set[str] = set()
+    for tzid, first in undefined.items():
+        names = names_of(zones)
+        keeper = next((zone for zone in zones if names[zone] == tzid), None)
+        known = iana_definition(tzid)
+        if known is None:
+            free |= {tzid, name_of(tzid)}
+        elif keeper is not None and agreed_since(zones[keeper], tzid) > first:
+            zones[Zone(tzid, digest_of(known))] = known
+    # A name that a download has made of these rules stays, so that each download is like the last.
+    return {
+        zone: zone.tzid if zone.tzid.endswith(f"-{zone.digest}") else name
+        for zone, name in names_of(zones).items()
+    } | {zone: f"{zone.tzid}-{zone.digest}" for zone in zones if zone.tzid in free}
 
 
 def _written(calendar: Component, names: Mapping[Zone, str]) -> Iterator[bytes]:
