@@ -31,6 +31,7 @@ _ODD = re.compile(
     re.ASCII | re.IGNORECASE | re.MULTILINE,
 )
 
+_DAY_ALONE = re.compile(r"^DTSTART;VALUE=DATE:(\d{8})(?=\r?$)", re.MULTILINE | re.IGNORECASE)
 _Told = TypeVar("_Told")
 
 
@@ -121,9 +122,13 @@ def _defined(text: str) -> tzinfo | None:
 
 
 def _rules_of(text: str) -> str:
-    """A definition without what says nothing of its rules, at which dateutil gives up."""
+    """A definition without what says nothing of its rules, at which dateutil gives up.
+
+    Some programs write the day alone for when a rule begins: midnight, as others read it.
+    """
     lines = (line for _, line in icaltext.unfold(text))
-    return "\r\n".join(line for line in lines if line.upper().startswith(_OF_RULES))
+    rules = "\r\n".join(line for line in lines if line.upper().startswith(_OF_RULES))
+    return _DAY_ALONE.sub(r"DTSTART:\1T000000", rules)
 
 
 @lru_cache(maxsize=1024)
