@@ -7,9 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support.postgres import PostgresServer
 from support.server import KalendsServer
+
+# How long an example takes is no matter of right or wrong.
+settings.register_profile(
+    "untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None
+)
+settings.load_profile("untimed")
 
 FEEDS = """
 [feed."{user}"]

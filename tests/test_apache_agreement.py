@@ -32,7 +32,6 @@ from support.userfiles import htdigest_files, htgroup_files, htpasswd_files
 
 EXAMPLES = int(os.environ.get("KALENDS_EXAMPLES", "500"))
 sampled = settings(
-    deadline=None,
     max_examples=EXAMPLES,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

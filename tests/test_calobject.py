@@ -324,7 +324,7 @@ rules = st.builds(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(start=starts, rule=st.none() | rules, hours=st.integers(0, 50), window=starts)
 def test_the_index_holds_at_least_what_happens(
     start: datetime, rule: str | None, hours: int, window: datetime

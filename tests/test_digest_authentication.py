@@ -431,7 +431,7 @@ FIELDS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(FIELDS)
 def test_no_header_raises(
     tmp_path_factory: pytest.TempPathFactory, fields: list[tuple[str, str]]

@@ -82,7 +82,7 @@ def carry_out(store: Store, write: Write | Move) -> None:
             store.put(calendar, uid, data.replace(b"UID:UID", f"UID:{uid}".encode()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     history=st.lists(
         st.tuples(days, st.lists(writes | writes | moves, max_size=4)), min_size=1, max_size=6
@@ -111,7 +111,7 @@ def test_from_before_equals_from_scratch(
             assert grown.count(b"BEGIN:VEVENT") == grown.count(b"END:VEVENT")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     final=st.dictionaries(
         st.tuples(st.sampled_from([1, 2, 3]), st.sampled_from("abcd")), objects, max_size=8

@@ -54,7 +54,7 @@ def check(objects: Stored, private: str, busy: bool, reader: Reader) -> None:
         assert HIDDEN.lower() not in text.replace("\r\n ", "").lower()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(objects=stored, chosen=rules)
 def test_a_feed_happens_as_its_sources_do_for_icalendar(
     objects: Stored, chosen: tuple[str, bool]
@@ -63,7 +63,7 @@ def test_a_feed_happens_as_its_sources_do_for_icalendar(
 
 
 def test_a_feed_happens_as_its_sources_do_for_ical_js(ical_js: Reader) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(objects=stored, chosen=rules)
     def of(objects: Stored, chosen: tuple[str, bool]) -> None:
         check(objects, *chosen, ical_js)

@@ -747,7 +747,7 @@ WRITES = st.tuples(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(writes=st.lists(WRITES, min_size=2, max_size=8))
 def test_what_is_remembered_of_calendars_is_what_is_in_them(
     writes: list[tuple[str, str, str, int]],

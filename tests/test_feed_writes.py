@@ -119,9 +119,7 @@ def forget(folder: Path) -> None:
         shutil.rmtree(path)
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.lists(writes, max_size=4), min_size=1, max_size=4))
 def test_after_any_writes_a_feed_is_as_from_scratch(
     client: Client, installation: Installation, history: list[list[tuple[object, ...]]]
@@ -138,9 +136,7 @@ def test_after_any_writes_a_feed_is_as_from_scratch(
     assert feeds(client) == grown
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     final=st.dictionaries(places, sources, min_size=1, max_size=6),
     seed=st.integers(0, 1000),

@@ -181,7 +181,7 @@ def put(client: Client, path: str, content: Objects) -> None:
         assert answer.status in (201, 204), answer
 
 
-sampled = settings(max_examples=60, deadline=None)
+sampled = settings(max_examples=60)
 ASKED = st.lists(st.sampled_from(PROPS), unique=True, min_size=1)
 
 
@@ -451,7 +451,7 @@ def query(kind: str, start: datetime, end: datetime) -> str:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(happenings(), min_size=1, max_size=8, unique_by=lambda one: one.text),
     st.lists(st.tuples(TIMES, st.integers(1, 200)), min_size=1, max_size=4),

@@ -30,7 +30,7 @@ def test_nothing_that_was_found_makes_it_fail(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_nothing_makes_it_fail(target: str, data: st.DataObject) -> None:
     kept = KEPT[target]

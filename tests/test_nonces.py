@@ -102,7 +102,7 @@ def test_counts(tmp_path: Path, counts: list[int], last: Use) -> None:
     used.close()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 150), max_size=60))
 def test_no_count_is_good_twice(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int]

@@ -646,7 +646,7 @@ def accepted(rule: str, first: datetime) -> bool:
 BEGINNINGS = whole_seconds(datetime(1995, 1, 1), datetime(2027, 1, 1))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @example(first=datetime(2026, 1, 7), rule="FREQ=WEEKLY;BYDAY=MO,TH,FR;BYSETPOS=1", days=0)
 @given(first=BEGINNINGS, rule=rules(), days=st.just(0) | st.integers(-100, 4000))
 def test_a_walk_finds_what_dateutil_finds_from_wherever_it_begins(
@@ -680,7 +680,7 @@ def test_the_weeks_of_a_year_are_isos(week: int) -> None:
     assert list(Walk(read_, None, local_second(days[-1]), Budget())) == expected
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(first=BEGINNINGS, rule=fine_rules(), hours=st.integers(0, 100))
 def test_so_it_does_in_hours_minutes_and_seconds(first: datetime, rule: str, hours: int) -> None:
     try:
@@ -904,7 +904,7 @@ def ranges_of(draw: st.DrawFn, happens: set[Occurrence]) -> tuple[int, int]:
 ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York")])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(drawn=events(RECENT), zone=ZONES, data=st.data())
 def test_it_happens_when_a_naive_expansion_says_so(
     drawn: Drawn, zone: tzinfo, data: st.DataObject
@@ -918,7 +918,7 @@ def test_it_happens_when_a_naive_expansion_says_so(
         )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     drawn=events(RECENT) | events(LONG_AGO),
     now=st.integers(at("20240101"), at("20270101")),
@@ -954,7 +954,7 @@ def _inside(happens: Iterable[Occurrence], begin: int | None, until: int) -> set
     }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=RECENT, rule=rules(), hours=st.integers(1, 50), days=st.integers(0, 900))
 def test_another_library_finds_the_same(first: datetime, rule: str, hours: int, days: int) -> None:
     lines = (f"DTSTART:{first:%Y%m%dT%H%M%SZ}", f"DURATION:PT{hours}H", f"RRULE:{rule}")

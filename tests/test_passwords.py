@@ -6,7 +6,7 @@ import string
 
 import bcrypt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from passlib.hash import apr_md5_crypt, des_crypt, md5_crypt, sha256_crypt, sha512_crypt
 
@@ -156,7 +156,6 @@ SHAPES = st.sampled_from(
 FIELDS = st.tuples(SHAPES, st.text(string.printable + "ÿ", max_size=40)).map("".join)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=40), FIELDS.map(str.encode) | st.binary(max_size=30))
 @pytest.mark.parametrize("verifier", [HERE, WITHOUT_LIBCRYPT], ids=["libcrypt", "passlib"])
 def test_no_field_raises_and_none_is_its_own_password(

@@ -287,9 +287,7 @@ def test_a_whole_address_book_at_a_new_address_makes_it(client: Client) -> None:
     assert len(client.props("/alice/friends/", "D:getetag", depth="1")) == 3
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_no_body_makes_it_fail(client: Client, body: bytes) -> None:
     wrapped = event("a").replace(b"SUMMARY:Meeting", b"SUMMARY:" + body)

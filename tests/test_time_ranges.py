@@ -123,7 +123,7 @@ def database(
 RUN = Interval(0, 10, floating=False, sure=True, step=100, again=3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(questions(), st.booleans())
 @example(([(RUN,)], Range(10, 100, None, None)), True)
 @example(([(RUN,)], Range(10, 101, None, None)), True)
