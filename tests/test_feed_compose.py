@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 from kalends import icaltext
 from kalends.icaltext import Component
 from kalends.icsfeed.definitions import Rules
-from kalends.icsfeed.visible import visible
 from support import goldenfeeds
-from support.feedstore import CHANGED, State, Store, Stored, composed, feed_with
-from support.installation import event
+from support.feedstore import Store, composed, feed_with
 
 folders = goldenfeeds.folders()
 
@@ -140,16 +138,3 @@ def test_the_gap_of_a_hidden_override_tells_its_time_alone() -> None:
     made = feed_of(data.encode(), Rules("All", "hide"), "a")
     assert b"\r\nEXDATE:20260106T090000Z\r\n" in made
     assert WORD.encode() not in made
-
-
-def test_a_hidden_uid_is_not_found_by_trying() -> None:
-    data = event("a", "20260105T090000Z", "CLASS:CONFIDENTIAL")
-    stored = Stored(1, 1, "a", "VEVENT", 1, CHANGED, data)
-
-    def uid(life: str) -> str:
-        copy = visible(stored, State(1, "alice/work", 1, CHANGED, life), Rules("All", "hide"))
-        assert copy is not None
-        return copy.uid
-
-    assert uid("random") == uid("random")
-    assert uid("random") != uid("another")

@@ -21,7 +21,6 @@ from kalends.feedpage.periods import period_of
 from kalends.feedpage.query import BadQueryError, Query, read_query
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.visible import visible
-from support.feedstore import State
 from support.installation import event
 
 MONDAY = date(2026, 3, 2)
@@ -274,7 +273,7 @@ def test_what_is_not_read_is_shown_whole_or_as_busy(
     if not is_one(stored):
         return
     try:
-        copy = visible(stored, State(1, "a/b", 1, 0), Rules("x", private, busy=busy))
+        copy = visible(stored, "a/b", Rules("x", private, busy=busy))
     except (IcalendarSyntaxError, ObjectRefusedError):
         return
     assert copy is not None

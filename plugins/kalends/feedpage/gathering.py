@@ -53,6 +53,7 @@ class Gathering:
         self._remembered = remembered
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
+        self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._rules = rules
         self._today = today
         self._frame = frame
@@ -139,4 +140,4 @@ class Gathering:
         return self._snapshot.copies(self._calendars.keys(), sorted(uids))
 
     def _shown(self, objects: Iterable[StoredObject]) -> list[Copy]:
-        return shown(objects, self._calendars, self._rules, self._today).copies
+        return shown(objects, self._paths, self._rules, self._today).copies

@@ -97,6 +97,7 @@ class _Composition:
     ) -> None:
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
+        self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._feed = feed
         self._today = today
         self._target = target
@@ -207,7 +208,7 @@ class _Composition:
         """What is shown of all copies of some UIDs."""
         stored = list(stored)
         parts.note_sharers(stored)
-        found = shown(stored, self._calendars, self._feed.rules, self._today)
+        found = shown(stored, self._paths, self._feed.rules, self._today)
         for one in found.unreadable:
             parts.note_unreadable(one)
         return found.copies

@@ -16,7 +16,7 @@ from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.finish import finish
 from kalends.icsfeed.meetings import settle
-from kalends.icsfeed.source import CalendarState, StoredObject
+from kalends.icsfeed.source import StoredObject
 from kalends.icsfeed.visible import Copy, visible
 from kalends.icsfeed.window import leaves
 
@@ -45,27 +45,24 @@ class Shown:
 
 
 def shown(
-    objects: Iterable[StoredObject],
-    calendars: Mapping[int, CalendarState],
-    rules: Rules,
-    today: date,
+    objects: Iterable[StoredObject], paths: Mapping[int, str], rules: Rules, today: date
 ) -> Shown:
     """What a feed shows of objects, in the feed's order.
 
     Args:
         objects: of each UID among them all objects that the feed's calendars have.
-        calendars: the feed's, by their numbers.
+        paths: of the feed's calendars, by their numbers.
         rules: the feed's.
         today: the UTC date, which matters where the feed has a window.
     """
     found = Shown()
     groups: dict[str, list[Copy]] = {}
     for stored in objects:
-        within = calendars[stored.calendar]
+        path = paths[stored.calendar]
         try:
-            copy = visible(stored, within, rules)
+            copy = visible(stored, path, rules)
         except (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError) as error:
-            found.unreadable.append(Unreadable(within.path, stored.uid, stored.id, str(error)))
+            found.unreadable.append(Unreadable(path, stored.uid, stored.id, str(error)))
             continue
         if copy:
             groups.setdefault(stored.uid, []).append(copy)

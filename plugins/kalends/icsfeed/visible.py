@@ -13,7 +13,7 @@ from kalends.icsfeed.busy import busy
 from kalends.icsfeed.definitions import Rules
 from kalends.icsfeed.gaps import leave_out
 from kalends.icsfeed.objecttext import read_object
-from kalends.icsfeed.source import CalendarState, StoredObject
+from kalends.icsfeed.source import StoredObject
 from kalends.icsfeed.zones import Use, use_of
 
 
@@ -40,7 +40,7 @@ class Copy:
     leaves: date | None = None
 
 
-def visible(stored: StoredObject, within: CalendarState, rules: Rules) -> Copy | None:
+def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
     """An object as far as a feed shows it; None if it shows nothing of it.
 
     Raises:
@@ -57,8 +57,8 @@ def visible(stored: StoredObject, within: CalendarState, rules: Rules) -> Copy |
     shown, whole = _without_hidden(levels, calendar)
     if not shown:
         return None
-    uid = stored.uid if whole else _busy_uid(within, stored.uid)
-    copy = Copy(stored, within.path, uid, shown, {}, is_private=not whole)
+    uid = stored.uid if whole else _busy_uid(path, stored.uid)
+    copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
     told = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
         first = min(day for component in shown for day in days_of(component, tzid))
@@ -128,9 +128,8 @@ def _level(component: Component, rules: Rules) -> str:
     return "busy" if access == {"CONFIDENTIAL"} else rules.private
 
 
-def _busy_uid(within: CalendarState, uid: str) -> str:
-    # Without something that only the store knows, whoever guesses a UID could see that it is there.
-    digest = sha256(f"{within.life}\0{within.path}\0{uid}".encode()).hexdigest()
+def _busy_uid(path: str, uid: str) -> str:
+    digest = sha256(f"{path}\0{uid}".encode()).hexdigest()
     return f"busy-{digest[:16]}"
 
 

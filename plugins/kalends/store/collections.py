@@ -138,7 +138,7 @@ def create(connection: Connection, path: str, props: Mapping[str, str]) -> Colle
             parent=parent,
             tag=props.get("tag", ""),
             props=_dump(props),
-            incarnation=secrets.token_hex(16),
+            incarnation=secrets.token_hex(6),
             modseq=1,
             forgotten=0,
             changed=now(),

@@ -145,7 +145,7 @@ def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
 def _begin_anew(connection: Connection, published: Collection[str]) -> None:
     for number in connection.execute(select(collection.c.id)).scalars().all():
         life = update(collection).where(collection.c.id == number)
-        connection.execute(life.values(incarnation=secrets.token_hex(16)))
+        connection.execute(life.values(incarnation=secrets.token_hex(6)))
     # Nothing is known of what stands there, so that all of it is published again or withdrawn.
     known = {*connection.execute(select(publication.c.target)).scalars(), *published}
     connection.execute(delete(publication))
