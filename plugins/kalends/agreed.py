@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -157,17 +159,13 @@ class _TriesOnServer:
 
     def failed(self, account: str, network: str) -> None:
         self._of_process.failed(account, network)
-        try:
+        with self._absence.noted():
             self._shared.failed(account, network)
-        except StoreUnavailableError as error:
-            self._absence.note(error)
 
     def succeeded(self, account: str, network: str) -> None:
         self._of_process.succeeded(account, network)
-        try:
+        with self._absence.noted():
             self._shared.succeeded(account, network)
-        except StoreUnavailableError as error:
-            self._absence.note(error)
 
 
 class _Absence:
@@ -181,6 +179,14 @@ class _Absence:
         self._meanwhile = meanwhile
         self._lock = threading.Lock()
         self._is_away = False
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Go on where the block finds that the server is away."""
+        try:
+            yield
+        except StoreUnavailableError as error:
+            self.note(error)
 
     def note(self, error: StoreUnavailableError) -> None:
         """The server is away."""

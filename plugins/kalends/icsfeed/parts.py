@@ -159,8 +159,8 @@ class Parts:
     def forget(self, uids: Collection[str]) -> None:
         """Forget what is noted of objects with these UIDs, but for their parts."""
         rows = [(uid,) for uid in uids]
-        for table in ("unreadable", "sharer"):
-            self._connection.executemany(f"DELETE FROM {table} WHERE uid = ?", rows)  # noqa: S608
+        self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
+        self._connection.executemany("DELETE FROM sharer WHERE uid = ?", rows)
 
     def uids_of(self, path: str, calendar: int) -> list[str]:
         """The UIDs for which it matters whether a calendar is in the feed."""
