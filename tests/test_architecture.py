@@ -10,7 +10,7 @@ import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from kalends.options import OPTIONS
+from kalends.config.options import OPTIONS
 from kalends.store.schema import HEAD
 
 ROOT = Path(__file__).parent.parent

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kalends import configuration
-from kalends.layers import Served
+from kalends.app.stack import Served
+from kalends.config import loader
 
 _lock = threading.Lock()
 _served: Served | None = None
@@ -27,7 +27,7 @@ def create_app(config_path: str | os.PathLike[str]) -> Served:
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    return Served(configuration.load(Path(config_path)))
+    return Served(loader.load(Path(config_path)))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -37,6 +37,6 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         with _lock:
             if _served is None:
                 path = Path(os.environ["KALENDS_CONFIG"])
-                configuration.configure_logging(*configuration.load(path))
+                loader.configure_logging(*loader.load(path))
                 _served = create_app(path)
     return _served(environ, start_response)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from kalends import configuration, opening, serving
+from kalends.config import loader
+from kalends.server import arbiter, sockets
 
 
 class Nothing:
@@ -26,7 +27,7 @@ class Nothing:
         return [b""]
 
 
-class EmptyServer(serving.Server):
+class EmptyServer(arbiter.Server):
     """The server with its options as they are, but with `Nothing` inside."""
 
     def load(self) -> Any:
@@ -35,8 +36,8 @@ class EmptyServer(serving.Server):
 
 def main() -> None:
     """Serve until told to stop."""
-    loaded = configuration.load(Path(sys.argv[1]))
-    EmptyServer(loaded, opening.open_listeners(loaded.settings), lambda url: "").run()
+    loaded = loader.load(Path(sys.argv[1]))
+    EmptyServer(loaded, sockets.open_listeners(loaded.settings), lambda url: "").run()
 
 
 if __name__ == "__main__":

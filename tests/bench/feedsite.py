@@ -14,8 +14,8 @@ from tqdm import tqdm
 from bench.events import Event, calendar_object, new_event
 from bench.peers import PASSWORD, Kalends, Progress
 from bench.wire import Connection
-from kalends import assembly
-from kalends.importing import import_data
+from kalends.app import container
+from kalends.transfer.import_file import import_data
 from support.server import basic, htpasswd_line
 
 EVERYONE = "/feeds/everyone.ics"
@@ -103,7 +103,7 @@ class Site(Kalends):
         size = self.size
         wanted = [("ten", number, size.ten_events) for number in range(size.ten)]
         wanted += [("calendar", number, size.events) for number in range(size.calendars)]
-        with assembly.build(self.folder / "config") as built:
+        with container.build(self.folder / "config") as built:
             for name, number, count in tqdm(wanted, desc=self.name, unit="calendar", leave=False):
                 export = self.folder / f"{name}-{number}.ics"
                 bring(built, _events(name, number, count), export, f"{size.users[number]}/{name}")
@@ -126,7 +126,7 @@ class Site(Kalends):
         return max(map(_private, workers), default=0)
 
 
-def bring(built: assembly.Assembly, events: Iterable[Event], export: Path, target: str) -> None:
+def bring(built: container.Assembly, events: Iterable[Event], export: Path, target: str) -> None:
     """Write events to a file and import it, as an administrator does, but in this process."""
     with export.open("w", newline="") as file:
         file.writelines(event.text for event in events)

@@ -19,9 +19,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import bcrypt
 
-from kalends.htauth.htfiles import parse_htpasswd
-from kalends.htauth.reloading import ReloadingFile
-from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from kalends.authn.apache.htfiles import parse_htpasswd
+from kalends.authn.apache.reloading import ReloadingFile
+from kalends.authn.backends.apache_files import (
+    UserDirectory,
+    htdigest_file,
+    htgroup_file,
+    htpasswd_file,
+)
 from support.server import REALM, Answer, KalendsServer, basic, with_digest
 
 LINES = 50_000

@@ -19,7 +19,7 @@ from bench.load import percentile
 from bench.peers import Kalends, Progress
 from bench.targets import markdown, shown, verdict, verdicts
 from bench.wire import Connection
-from kalends import assembly
+from kalends.app import container
 
 MONTH = "/feeds/everyone/?view=month&date=2025-03-01"
 VIEWS = ("month", "week", "day", "agenda")
@@ -37,7 +37,7 @@ class Site(Kalends):
     def prepare(self, events: list[Event], progress: Progress) -> None:
         self.configure()
         names = tqdm(range(self.calendars), desc="calendars", unit="calendar", leave=False)
-        with assembly.build(self.folder / "config") as built:
+        with container.build(self.folder / "config") as built:
             for number in names:
                 dice = random.Random(number)
                 first = number * self.events

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.worker import BoundedWorker
+from kalends.server.worker import BoundedWorker
 
 
 class ShortWorker(BoundedWorker):

@@ -18,7 +18,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["kalends.htauth"]):
+with atheris.instrument_imports(include=["kalends.authn"]):
     from fuzz.harness import TARGETS
 
 

@@ -9,25 +9,30 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from kalends.htauth import libcrypt
-from kalends.htauth.basic import parse_basic
-from kalends.htauth.digest import (
+from kalends.authn.apache.htfiles import parse_htdigest, parse_htpasswd
+from kalends.authn.apache.htgroup import parse_groups
+from kalends.authn.backends.apache_files import (
+    UserDirectory,
+    htdigest_file,
+    htgroup_file,
+    htpasswd_file,
+)
+from kalends.authn.hashing import libcrypt
+from kalends.authn.hashing.verify import PasswordVerifier
+from kalends.authn.nonces.replay_cache import SharedNonceCounts
+from kalends.authn.nonces.signing import NonceSigner
+from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.basic import parse_basic
+from kalends.authn.schemes.digest import (
     ALGORITHMS,
     authentication_info,
     digest,
     expected_response,
     parse_digest,
 )
-from kalends.htauth.digestscheme import DigestScheme
-from kalends.htauth.headers import quoted_string
-from kalends.htauth.htfiles import parse_htdigest, parse_htpasswd
-from kalends.htauth.htgroup import parse_groups
-from kalends.htauth.nonces import SharedNonceCounts
-from kalends.htauth.noncesigning import NonceSigner
-from kalends.htauth.passwords import PasswordVerifier
-from kalends.htauth.schemes import BasicScheme, Scheme
-from kalends.htauth.throttle import Throttle
-from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from kalends.authn.schemes.digestscheme import DigestScheme
+from kalends.authn.schemes.quoting import quoted_string
+from kalends.authn.throttle import Throttle
 from support.wsgisite import Site
 
 REALM = "R"

@@ -15,13 +15,18 @@ from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.http.parser import RequestParser
 
-from kalends.htauth import libcrypt
-from kalends.htauth.digestscheme import DigestScheme
-from kalends.htauth.htfiles import decode_name
-from kalends.htauth.nonces import SharedNonceCounts
-from kalends.htauth.passwords import PasswordVerifier
-from kalends.htauth.schemes import BasicScheme, Scheme
-from kalends.htauth.users import UserDirectory, htdigest_file, htgroup_file, htpasswd_file
+from kalends.authn.apache.htfiles import decode_name
+from kalends.authn.backends.apache_files import (
+    UserDirectory,
+    htdigest_file,
+    htgroup_file,
+    htpasswd_file,
+)
+from kalends.authn.hashing import libcrypt
+from kalends.authn.hashing.verify import PasswordVerifier
+from kalends.authn.nonces.replay_cache import SharedNonceCounts
+from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.digestscheme import DigestScheme
 from support.apache import RealApache, login
 from support.differences import Difference
 from support.server import KalendsServer

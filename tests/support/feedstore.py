@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kalends.icsfeed import spec
-from kalends.icsfeed.definitions import Feed, Rules
-from kalends.icsfeed.versions import Versions
+from kalends.feeds.cache import Versions
+from kalends.feeds.definitions import parse
+from kalends.feeds.definitions.model import Feed, Rules
 
 CHANGED = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z, microseconds: when everything changed last, unless told otherwise."""
@@ -149,4 +149,4 @@ def composed(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) ->
 def feed_with(rules: Rules) -> Feed:
     """A feed of all calendars."""
     text = '[feed.all]\ncalendars = ["*/*"]\naccess = "login"\n'
-    return replace(spec.parse(text, "feeds.toml").named["all"], rules=rules)
+    return replace(parse.parse(text, "feeds.toml").named["all"], rules=rules)

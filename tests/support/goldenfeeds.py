@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kalends.icsfeed import spec
-from kalends.icsfeed.definitions import Feed
+from kalends.feeds.definitions import parse
+from kalends.feeds.definitions.model import Feed
 from support.feedstore import TODAY, Store, composed
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "feeds"
@@ -57,7 +57,7 @@ def folders() -> list[Path]:
 def read(folder: Path) -> Golden:
     """Read a golden folder."""
     text = (folder / "feed.toml").read_text("utf-8")
-    (feed,) = spec.parse(text, str(folder / "feed.toml")).named.values()
+    (feed,) = parse.parse(text, str(folder / "feed.toml")).named.values()
     said = re.search(r"^# today: (.+)$", text, re.MULTILINE)
     today = datetime.fromisoformat(said[1]).replace(tzinfo=UTC) if said else TODAY
     objects = {}

@@ -14,8 +14,8 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from kalends.htauth import libcrypt
-from kalends.htauth.apr1 import apr1
+from kalends.authn.hashing import libcrypt
+from kalends.authn.hashing.apr1 import apr1
 
 NAMES = [
     *(b"alice", b"bob", b"Alice", b"alice smith", b'al"ice', b"dom\\alice", b"a/b", b"a@b"),

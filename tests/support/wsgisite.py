@@ -8,10 +8,10 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
-from kalends.htauth.middleware import USER_KEY, HttpAuthentication
-from kalends.htauth.schemes import Scheme
-from kalends.htauth.throttle import Throttle
-from kalends.htauth.users import UserDirectory
+from kalends.authn.backends.apache_files import UserDirectory
+from kalends.authn.middleware import USER_KEY, HttpAuthentication
+from kalends.authn.schemes.base import Scheme
+from kalends.authn.throttle import Throttle
 
 
 class Answer:

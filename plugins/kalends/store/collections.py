@@ -16,9 +16,9 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
-from kalends.names import GROUPS, folded_group
+from kalends.common.names import GROUPS, folded_group
+from kalends.store.compiled import Prepared
 from kalends.store.engine import lock_places
-from kalends.store.prepared import Prepared
 from kalends.store.schema import collection
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from kalends.errors import ConfigurationError
 from kalends.store import sqlite
-from kalends.store.hosts import Statements
+from kalends.store.cluster_state import Statements
 
 _POSTGRESQL = "postgresql"
 _EXAMPLES = "sqlite:////path/to/kalends.db or postgresql+psycopg://USER@HOST/DATABASE"

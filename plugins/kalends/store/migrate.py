@@ -6,9 +6,9 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from kalends.atomicfile import sync_folder
+from kalends.common.atomicfile import sync_folder
 from kalends.errors import ConfigurationError, SchemaVersionError, StoreFullError
-from kalends.store import copies, versions
+from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
 from kalends.store.schema import HEAD
 
@@ -29,16 +29,16 @@ def migrate(database: Database, copies_folder: Path | None = None) -> None:
         ConfigurationError: no copy could be taken; nothing was changed.
     """
     with database.read() as connection:
-        if versions.of(connection) == HEAD:
+        if schema_version.of(connection) == HEAD:
             return
     with database.write() as connection:
-        found = versions.of(connection)  # another process may have been here meanwhile
-        if found is not None and found not in versions.known():
+        found = schema_version.of(connection)  # another process may have been here meanwhile
+        if found is not None and found not in schema_version.known():
             raise SchemaVersionError(database.name, found, HEAD)
         if found is not None and found != HEAD:
             # Nobody else writes now, so that the copy is what is upgraded.
             _copy_first(database, found, copies_folder)
-        versions.upgrade(connection, "head")
+        schema_version.upgrade(connection, "head")
 
 
 def _copy_first(database: Database, found: str, folder: Path | None) -> None:
@@ -52,7 +52,7 @@ def _copy_first(database: Database, found: str, folder: Path | None) -> None:
     made = copy.with_name(f".{copy.name}.tmp")
     try:
         made.unlink(missing_ok=True)
-        copies.copy_out(database, made)
+        snapshot_copy.copy_out(database, made)
         made.replace(copy)
         sync_folder(copy.parent)
     except (OSError, StoreFullError) as error:

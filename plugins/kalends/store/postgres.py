@@ -25,6 +25,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 
+from kalends.common.names import GROUPS, folded_group, owner_of
 from kalends.errors import (
     ConfigurationError,
     StoreBusyError,
@@ -32,9 +33,8 @@ from kalends.errors import (
     StoreGoneError,
     StoreRefusedError,
 )
-from kalends.names import GROUPS, folded_group, owner_of
-from kalends.store.hosts import Statements
-from kalends.store.reach import OutOfReachError, Reach
+from kalends.store.circuit_breaker import OutOfReachError, Reach
+from kalends.store.cluster_state import Statements
 
 BUSY_SECONDS = 60
 """How long a write waits for the ones before it."""

@@ -19,13 +19,13 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.engine import URL
 
-from kalends.atomicfile import sync_folder
+from kalends.common.atomicfile import sync_folder
 from kalends.errors import SchemaVersionError
-from kalends.store import versions
-from kalends.store.copies import CopyError, require_whole
+from kalends.store import schema_version
 from kalends.store.engine import Database
-from kalends.store.presence import Presence, StoreInUseError
 from kalends.store.schema import HEAD, calendar_object, collection, delivery, metadata, publication
+from kalends.store.serving_lock import Presence, StoreInUseError
+from kalends.store.snapshot_copy import CopyError, require_whole
 
 _ROWS = 500
 
@@ -120,12 +120,12 @@ def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
         with engine.begin() as connection:
-            found = versions.of(connection)
+            found = schema_version.of(connection)
             if found is None:
                 raise CopyError(f"{copy}: is no database of Kalends")
-            if found not in versions.known():
+            if found not in schema_version.known():
                 raise SchemaVersionError(str(copy), found, HEAD)
-            versions.upgrade(connection, "head")
+            schema_version.upgrade(connection, "head")
         with engine.begin() as connection:
             _begin_anew(connection, published)
             counted = [

@@ -16,8 +16,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
-from kalends.store.hosts import Statements
-from kalends.store.turns import Turns
+from kalends.store.cluster_state import Statements
+from kalends.store.write_queue import Turns
 
 BUSY_SECONDS = 60
 """How long a write waits for the one before it."""

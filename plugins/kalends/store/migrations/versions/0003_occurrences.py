@@ -3,9 +3,11 @@
 import sqlalchemy as sa
 from alembic import op
 
-from kalends.calobject import FOREVER, Interval, read_calendar_object
 from kalends.errors import ObjectRefusedError
-from kalends.store import occurrences
+from kalends.ical.recurrence.duration import FOREVER
+from kalends.ical.recurrence.index import Interval
+from kalends.ical.validate import read_calendar_object
+from kalends.store.objects import time_range
 
 revision = "0003"
 down_revision = "0002"
@@ -47,4 +49,4 @@ def _fill(connection: sa.Connection) -> None:
             intervals = read_calendar_object(data).intervals
         except ObjectRefusedError:  # an earlier version took it: each query looks at its text
             intervals = (Interval(-FOREVER, FOREVER, floating=False, sure=False),)
-        occurrences.add(connection, collection_id, object_id, intervals)
+        time_range.add(connection, collection_id, object_id, intervals)

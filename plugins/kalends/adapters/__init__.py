@@ -1,0 +1,1 @@
+"""Radicale's plug-in interfaces on Kalends' own parts."""

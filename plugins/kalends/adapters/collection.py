@@ -1,0 +1,205 @@
+"""Radicale's collection: a home, calendar or address book of the store."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Mapping
+from email.utils import formatdate
+from typing import Any, Protocol, overload
+
+from radicale import item as radicale_item
+from radicale.item import filter as radicale_filter
+from radicale.storage import BaseCollection
+from sqlalchemy import Connection
+
+from kalends.adapters.item import Item, content_of, may_match
+from kalends.common.names import owner_of
+from kalends.feeds.export import card_pieces, whole_calendar
+from kalends.store import collections
+from kalends.store.collections import CollectionRow
+from kalends.store.objects import read, write
+from kalends.store.objects.read import ObjectRow
+from kalends.store.objects.write import Content
+from kalends.store.sync_tokens import ctag_of, modseq_of, token_of
+
+
+class Holder(Protocol):
+    """Who holds the transaction that a collection was found in."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the transaction."""
+
+    def forget_removals(self, row: CollectionRow) -> None:
+        """Forget the removals in a collection for which sync-tokens have expired."""
+
+
+class Collection(BaseCollection):
+    """A home, calendar or address book, within the transaction that found it."""
+
+    def __init__(self, holder: Holder, row: CollectionRow) -> None:
+        self._holder = holder
+        self.row = row
+
+    @property
+    def _connection(self) -> Connection:
+        return self._holder.connection
+
+    @property
+    def path(self) -> str:
+        """The path without a slash at either end."""
+        return self.row.path
+
+    @property
+    def owner(self) -> str:
+        """The account, or the place of the group, that it belongs to."""
+        return owner_of(self.row.path)
+
+    @property
+    def etag(self) -> str:
+        """The ctag: it changes with every change of the collection."""
+        return ctag_of(self.row)
+
+    @property
+    def tag(self) -> str:
+        """``VCALENDAR``, ``VADDRESSBOOK``, ``VSUBSCRIBED`` or empty."""
+        return self.row.tag
+
+    @property
+    def last_modified(self) -> str:
+        """The time of the last change as an HTTP date."""
+        return _http_date(self.row.changed)
+
+    def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
+        """The current sync-token, and the names that changed since an earlier one (RFC 6578).
+
+        Raises:
+            ValueError: the token is none of ours, or too old to know what was removed since.
+        """
+        token = token_of(self.row)
+        if not old_token:
+            return token, self._hrefs()
+        since = modseq_of(self.row, old_token)
+        if since == self.row.modseq:
+            return token, ()
+        return token, read.hrefs_since(self._connection, self.row.id, since)
+
+    def _hrefs(self) -> Iterator[str]:
+        # Nothing is read where only the token was asked for, as on every poll.
+        yield from read.hrefs_since(self._connection, self.row.id, 0)
+
+    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, Item | None]]:
+        """The named items; None for a name at which nothing stands."""
+        names = list(dict.fromkeys(hrefs))
+        found = {row.href: row for row in read.get_many(self._connection, self.row.id, names)}
+        for name in names:
+            row = found.get(name)
+            yield name, self.item(row) if row else None
+
+    def get_all(self) -> Iterator[Item]:
+        """All items, by href."""
+        for row in read.every(self._connection, self.row.id):
+            yield self.item(row)
+
+    def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[Item, bool]]:
+        """The items that can match, each with whether it is known to match.
+
+        The index holds at least what matches; a row that lies within the range as a whole needs no
+        second look.
+        """
+        if not self.tag:
+            return
+        filters = list(filters)
+        component, start, end, simple = radicale_filter.simplify_prefilters(filters, self.tag)
+        lower = None if start <= radicale_filter.TIMESTAMP_MIN else start
+        upper = None if end >= radicale_filter.TIMESTAMP_MAX else end
+        whole = lower is None and upper is None
+        for row in read.between(self._connection, self.row.id, component, lower, upper):
+            inside = (
+                row.first_start is not None
+                and row.last_end is not None
+                and start <= row.first_start
+                and row.last_end <= end
+            )
+            item = self.item(row)
+            if (simple and (whole or inside)) or may_match(item, filters, self.tag):
+                yield item, True
+
+    def has_uid(self, uid: str) -> bool:
+        """Whether an item has this UID."""
+        return read.find_uid(self._connection, self.row.id, uid) is not None
+
+    def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
+        """Store an item that Radicale made; what clients PUT goes through ``put``.
+
+        Raises:
+            ValueError: its text is not what may be stored.
+        """
+        old = read.get(self._connection, self.row.id, href)
+        stored = self.put(href, content_of(item, self.tag))
+        return stored, self.item(old) if old else None
+
+    def put(self, href: str, content: Content) -> Item:
+        """Store checked content under ``href``."""
+        write.put(self._connection, self.row.id, href, content)
+        self._reload()
+        row = read.get(self._connection, self.row.id, href)
+        assert row is not None
+        return self.item(row)
+
+    def delete(self, href: str | None = None) -> None:
+        """Delete the item called ``href``, or the collection with all that is in it.
+
+        Raises:
+            ComponentNotFoundError: there is no such item.
+        """
+        if href is None:
+            collections.remove(self._connection, self.row.path)
+        elif write.remove(self._connection, self.row.id, href):
+            self._holder.forget_removals(self.row)
+            self._reload()
+
+    @overload
+    def get_meta(self, key: None = None) -> Mapping[str, str]: ...
+    @overload
+    def get_meta(self, key: str) -> str | None: ...
+    def get_meta(self, key: str | None = None) -> Mapping[str, str] | str | None:
+        """The property ``key`` under Radicale's short name, or all of them."""
+        return self.row.props if key is None else self.row.props.get(key)
+
+    def set_meta(self, props: Mapping[str, str]) -> None:
+        """Replace all properties."""
+        if dict(props) != dict(self.row.props):
+            collections.set_props(self._connection, self.row.id, props)
+            self._reload()
+
+    def serialize(self, *args: Any, **kwargs: Any) -> str:
+        """The whole collection as one file, every object as it was stored."""
+        data = [row.data for row in read.every(self._connection, self.row.id)]
+        if self.tag == "VCALENDAR":
+            name = self.row.props.get("D:displayname", "")
+            description = self.row.props.get("C:calendar-description", "")
+            return whole_calendar(data, name, description).decode("utf-8")
+        return b"".join(card_pieces(data)).decode("utf-8")
+
+    def item(self, row: ObjectRow) -> Item:
+        """A row as Radicale's item."""
+        return Item(
+            collection=self,
+            href=row.href,
+            last_modified=_http_date(row.changed),
+            text=row.data.decode("utf-8"),
+            etag=row.etag,
+            uid=row.uid,
+            name=row.kind,
+            component_name=row.component,
+        )
+
+    def _reload(self) -> None:
+        row = collections.find(self._connection, self.row.path)
+        assert row is not None
+        self.row = row
+
+
+def _http_date(microseconds: int) -> str:
+    return formatdate(microseconds / 1_000_000, usegmt=True)

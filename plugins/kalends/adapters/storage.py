@@ -1,0 +1,205 @@
+"""Radicale's storage interface on the store: ``[storage] type = kalends.storage``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from radicale import config, pathutils, types
+from radicale import item as radicale_item
+from radicale.storage import BaseCollection, BaseStorage
+from sqlalchemy import Connection
+
+from kalends.adapters.collection import Collection
+from kalends.adapters.item import content_of
+from kalends.common.names import GROUPS
+from kalends.store import collections, integrity
+from kalends.store.collections import CollectionRow
+from kalends.store.engine import open_database
+from kalends.store.migrate import migrate
+from kalends.store.objects import read, write
+from kalends.store.thread_transaction import Current, Snapshot
+
+
+class Storage(BaseStorage):
+    """The whole store; ``acquire_lock`` opens the transaction that everything else works in."""
+
+    _is_collision_free = True
+    _supports_unicode = True
+    _supports_trailing_whitespace = True
+    _supports_problematic_chars = True
+
+    def __init__(self, configuration: config.Configuration) -> None:
+        super().__init__(configuration)
+        self.database = open_database(configuration.get("storage", "database"))
+        own = configuration.get("auth", "nonce_folder") or (
+            configuration.get("kalends", "feeds") and configuration.get("kalends", "feeds_folder")
+        )
+        migrate(self.database, Path(own).expanduser() if own else None)
+        self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
+        self._first_group_collections = configuration.get("storage", "group_collections")
+        self._current = Current(self.database)
+        self.after_commit: Callable[[], None] = _nothing
+        """Called after every write that was committed, outside of the transaction."""
+
+    @property
+    def connection(self) -> Connection:
+        """The connection of the transaction that this thread is in.
+
+        Raises:
+            RuntimeError: it is in none.
+        """
+        return self._current.connection
+
+    def snapshot(self) -> Snapshot:
+        """A read snapshot as a context, or the transaction that this thread is in."""
+        return self._current.snapshot()
+
+    @contextmanager
+    def acquire_lock(
+        self, mode: str, user: str = "", *args: object, **kwargs: str
+    ) -> Iterator[None]:
+        """A read snapshot (``r``), or a write transaction (``w``) that has these homes to itself.
+
+        A snapshot within a transaction is that transaction.
+
+        Args:
+            user: whose home it is about, where no path is given.
+            kwargs: ``path`` of what it is about, ``to_path`` of the target of a MOVE.
+        """
+        if mode != "w":
+            with self._current.snapshot():
+                yield
+            return
+        paths = (kwargs.get("path") or user, kwargs.get("to_path"))
+        with self._current.write(*(path for path in paths if path)):
+            yield
+        self.after_commit()
+
+    def discover(
+        self,
+        path: str,
+        depth: str = "0",
+        child_context_manager: Callable[[str, str | None], AbstractContextManager[None]]
+        | None = None,
+        user_groups: set[str] = frozenset(),  # type: ignore[assignment] # never changed
+    ) -> Iterator[types.CollectionOrItem]:
+        """What stands at ``path``, and with a depth other than 0 what is directly in it.
+
+        Args:
+            user_groups: the places of groups whose calendars appear in the user's home as well.
+        """
+        context = child_context_manager or _no_context
+        sane = pathutils.strip_path(path)
+        row = collections.find(self.connection, sane)
+        if row is None:
+            yield from self._root_or_item(sane)
+            return
+        found = Collection(self, row)
+        yield found
+        if depth == "0":
+            return
+        for object_row in read.every(self.connection, row.id):
+            with context(sane, object_row.href):
+                yield found.item(object_row)
+        for child in collections.children(self.connection, sane):
+            with context(child.path, None):
+                yield Collection(self, child)
+        # A client looks for calendars in its user's home alone: there its groups' are listed too.
+        for place in sorted(user_groups) if sane and "/" not in sane else ():
+            for shared in collections.children(self.connection, f"{GROUPS}/{place}"):
+                with context(shared.path, None):
+                    yield Collection(self, shared)
+
+    def _root_or_item(self, sane: str) -> Iterator[types.CollectionOrItem]:
+        if not sane:
+            yield Collection(self, collections.UNWRITTEN_ROOT)
+            return
+        parent, _, href = sane.rpartition("/")
+        row = collections.find(self.connection, parent)
+        item = read.get(self.connection, row.id, href) if row else None
+        if row and item:
+            yield Collection(self, row).item(item)
+
+    def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
+        """Bring an item to another place, over whatever stands there."""
+        source, target = item.collection, to_collection
+        assert isinstance(source, Collection)
+        assert isinstance(target, Collection)
+        assert item.href is not None
+        row = read.get(self.connection, source.row.id, item.href)
+        assert row is not None
+        write.move(self.connection, row, target.row.id, to_href)
+
+    def create_collection(
+        self,
+        href: str,
+        items: Iterable[radicale_item.Item] | None = None,
+        props: Mapping[str, str] | None = None,
+    ) -> tuple[Collection, dict[str, radicale_item.Item], list[str]]:
+        """Make a collection, or with ``props`` replace it and all that is in it.
+
+        Returns:
+            the collection, the items that were replaced by href, and the hrefs that are new.
+
+        Raises:
+            ValueError: an item is not what may be stored.
+        """
+        sane = pathutils.strip_path(href)
+        row = collections.find(self.connection, sane)
+        if row is not None and not props:
+            return Collection(self, row), {}, []
+        replaced: dict[str, radicale_item.Item] = {}
+        if row is not None:
+            old = Collection(self, row)
+            replaced = {item.href: item for item in old.get_all() if item.href}
+            collections.remove(self.connection, sane)
+        made = Collection(self, collections.create(self.connection, sane, props or {}))
+        hrefs = [self._fill(made, item) for item in items or () if made.tag]
+        return (
+            made,
+            {h: i for h, i in replaced.items() if h in hrefs},
+            [h for h in hrefs if h not in replaced],
+        )
+
+    def _fill(self, made: Collection, item: radicale_item.Item) -> str:
+        content = content_of(item, made.tag)
+        href = item.href or write.free_href(self.connection, made.row.id, content)
+        made.put(href, content)
+        return href
+
+    def ensure_group(self, name: str) -> str:
+        """Make the place of a group, with the calendars that it begins with, if it has none.
+
+        Returns:
+            the last segment of its place, which may be in another ASCII case than the name.
+
+        Raises:
+            StoreFullError: there is no room for it.
+        """
+        with self.database.read() as connection:
+            place = collections.group_place(connection, name)
+        if place is None:
+            with self.acquire_lock("w", path=f"{GROUPS}/{name}"):
+                place = collections.ensure_group(
+                    self.connection, name, self._first_group_collections
+                )
+        return place
+
+    def verify(self) -> bool:
+        """Whether the database is whole and every object is what its row says."""
+        with self.acquire_lock("r"):
+            return not list(integrity.problems(self.connection))
+
+    def forget_removals(self, row: CollectionRow) -> None:
+        """Forget the removals in a collection for which sync-tokens have expired."""
+        write.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
+
+
+def _no_context(_path: str, _href: str | None) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def _nothing() -> None:
+    """No one is told."""

@@ -1,0 +1,95 @@
+"""``/.health`` and ``/.metrics``, on listeners of their own for the administrator's machine."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+
+from kalends.app import health
+from kalends.app.container import Assembly
+from kalends.app.metrics import CONTENT_TYPE, Gauge, Metrics
+from kalends.app.middleware.proxy_headers import Environ, StartResponse
+from kalends.app.stack import Served
+from kalends.errors import KalendsError
+
+_log = logging.getLogger("kalends")
+
+
+def attach(served: Served) -> Metrics:
+    """Let an application count what it does, and answer on its listeners for administrators.
+
+    Returns:
+        what counts; whoever sees requests answered tells it.
+    """
+    metrics = Metrics()
+    served.observe(
+        AdminApplication(served.assembly, metrics), metrics.login_failed, metrics.composed
+    )
+    return metrics
+
+
+class AdminApplication:
+    """WSGI application with the two addresses and nothing else.
+
+    Args:
+        built: the installation.
+        metrics: what the workers count.
+    """
+
+    def __init__(self, built: Assembly, metrics: Metrics) -> None:
+        self._built = built
+        self._metrics = metrics
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        path = environ.get("PATH_INFO", "")
+        if path not in ("/.health", "/.metrics"):
+            status, kind, body = HTTPStatus.NOT_FOUND, "text/plain", b"/.health or /.metrics\n"
+        elif environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            status, kind, body = HTTPStatus.METHOD_NOT_ALLOWED, "text/plain", b"GET or HEAD\n"
+        elif path == "/.health":
+            status, kind, body = self._health()
+        else:
+            status, kind, body = HTTPStatus.OK, CONTENT_TYPE, self._metrics.text(self._gauges())
+        headers = [
+            ("Content-Type", kind),
+            ("Content-Length", str(len(body))),
+            ("Cache-Control", "no-store"),
+        ]
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(("Allow", "GET, HEAD"))
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+    def _health(self) -> tuple[HTTPStatus, str, bytes]:
+        failures = dict(health.failures(self._built))
+        said = {"status": "failing" if failures else "ok", "failures": failures}
+        status = HTTPStatus.SERVICE_UNAVAILABLE if failures else HTTPStatus.OK
+        return status, "application/json", json.dumps(said, indent=1).encode() + b"\n"
+
+    def _gauges(self) -> Iterator[Gauge]:
+        """What is looked up now; what cannot be is left out, and is in the log and in health."""
+        built = self._built
+        try:
+            collections, objects = health.store_counts(built)
+            yield "collections", "Homes, calendars and address books.", collections
+            yield "objects", "Calendar objects and cards.", objects
+            yield "store_bytes", "Octets of the database.", health.store_octets(built)
+            yield "accounts", "Accounts that may log in.", len(built.accounts.names())
+            behind = health.feeds_behind(built)
+        except KalendsError as error:
+            _log.error("metrics: %s", error)
+        else:
+            yield "feed_places", "Files and servers where feeds are published.", behind.places
+            yield "feed_places_behind", "Those that do not have the newest version.", behind.behind
+            yield "feed_servers_failing", "Other servers that refused a feed.", behind.failing
+            yield "feed_staleness_seconds", "Age of the oldest unpublished change.", behind.seconds
+        try:
+            free = min(health.room(built).values(), default=None)
+        except OSError as error:
+            _log.error("metrics: %s: %s", error.filename, error.strerror)
+        else:
+            if free is not None:
+                yield "disk_free_bytes", "Free octets of the fullest disk that is used.", free

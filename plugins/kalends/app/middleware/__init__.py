@@ -1,0 +1,1 @@
+"""WSGI middleware: trusted proxies and request IDs."""

@@ -1,0 +1,1 @@
+"""Apache's user files: reading, editing and reloading htpasswd, htdigest and group files."""

@@ -1,0 +1,1 @@
+"""Sources of accounts: Apache's files, LDAP, PAM, IMAP and others."""

@@ -1,0 +1,107 @@
+"""Radicale's own logins (LDAP, PAM, IMAP, Dovecot, OAuth2), asked for accounts beside the files."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import threading
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from radicale.auth import AuthContext, BaseAuth
+from radicale.config import Configuration
+
+from kalends.authn.backends.external import Ask, OtherDirectories
+from kalends.config.settings import FILES, Settings
+from kalends.errors import ConfigurationError
+
+
+class _Complaints(logging.Handler):
+    """What Radicale logs as an error in the thread of one login: some of its logins say no then."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self._local = threading.local()
+
+    def begin(self) -> None:
+        """Note what comes from now on, in this thread."""
+        self._local.found = []
+
+    def found(self) -> list[str]:
+        """What was noted in this thread."""
+        return list(self._local.found)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = getattr(self._local, "found", None)
+        if found is not None:
+            found.append(record.getMessage())
+
+
+_complaints = _Complaints()
+
+
+def other_directories(configuration: Configuration, settings: Settings) -> OtherDirectories | None:
+    """What ``[auth] directories`` names beside the files; None if it names nothing else.
+
+    Raises:
+        ConfigurationError: one of them cannot be used with these options.
+    """
+    names = [name for name in settings.directories if name != FILES]
+    if not names:
+        return None
+    radicale = logging.getLogger("radicale")
+    if _complaints not in radicale.handlers:
+        radicale.addHandler(_complaints)
+    rename = _renaming(configuration)
+    remembered = configuration.get("auth", "cache_logins")
+    return OtherDirectories(
+        {name: _ask(_made(name, configuration, settings), rename) for name in names},
+        remember_seconds=(
+            configuration.get("auth", "cache_successful_logins_expiry") if remembered else 0.0
+        ),
+    )
+
+
+def _made(name: str, configuration: Configuration, settings: Settings) -> BaseAuth:
+    try:
+        module = importlib.import_module(f"radicale.auth.{name}")
+        made: BaseAuth = module.Auth(configuration)
+    except (RuntimeError, OSError, ImportError) as error:
+        raise ConfigurationError(
+            str(settings.path), f"[auth] directories: {name} cannot be used: {error}"
+        ) from None
+    return made
+
+
+def _ask(auth: BaseAuth, rename: Callable[[str], str]) -> Ask:
+    """Ask past ``BaseAuth.login``, whose delays and memory we have in ways of our own."""
+
+    def ask(name: str, password: str, address: str) -> str:
+        context = AuthContext()  # type: ignore[no-untyped-call]
+        context.remote_addr = address
+        _complaints.begin()
+        account, _ = auth._login_ext_with_groups(rename(name), password, context)
+        if not account and (found := _complaints.found()):
+            raise RuntimeError(found[0])
+        return account or ""
+
+    return ask
+
+
+def _renaming(configuration: Configuration) -> Callable[[str], str]:
+    """What Radicale's options make of a name before a directory is asked."""
+    lower, upper, unquoted, bare = (
+        configuration.get("auth", option)
+        for option in ("lc_username", "uc_username", "urldecode_username", "strip_domain")
+    )
+
+    def rename(name: str) -> str:
+        if lower:
+            name = name.lower()
+        if upper:
+            name = name.upper()
+        if unquoted:
+            name = unquote(name)
+        return name.partition("@")[0] if bare else name
+
+    return rename

@@ -1,0 +1,1 @@
+"""Password hashes: their verification and the limits of their cost."""

@@ -1,0 +1,202 @@
+"""HTTP authentication as WSGI middleware: every 401 is given here, before the application."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from kalends.authn.apache.htfiles import decode_name
+from kalends.authn.backends.apache_files import UserDirectory
+from kalends.authn.schemes.base import BasicScheme, Refused, Scheme, Verified, over_tls
+from kalends.authn.throttle import Throttle, TooManyTriesError
+from kalends.errors import DirectoryUnavailableError, UserFileUnavailableError
+
+_log = logging.getLogger("kalends.htauth")
+
+USER_KEY = "kalends.user"
+"""Where the application finds the verified user's name. No header of a client ends up here."""
+
+WEB_SERVER = "web server"
+"""The AUTH_TYPE of a user whom the web server in front has authenticated."""
+
+# Apache's LimitRequestFieldSize is for the whole header line.
+_HEADER_LIMIT = 8190 - len("Authorization: ")
+_RETRY_AFTER_SECONDS = 5
+_NAME_IN_LOG = 100
+
+
+def peer_address(environ: WSGIEnvironment) -> str:
+    """The address that the connection comes from."""
+    return environ.get("REMOTE_ADDR") or "-"
+
+
+class HttpAuthentication:
+    """WSGI middleware that says who the client is, or answers 401.
+
+    The application behind it never sees an Authorization header. A verified user's name is in the
+    environ under `USER_KEY`, and under REMOTE_USER for the access log; without one, neither is.
+
+    A refused request's body is not read here. What is left of it is the server's business: gunicorn
+    reads up to 64 KiB away and else closes the connection, Apache and nginx read it away.
+
+    Args:
+        app: the application behind.
+        directory: who may log in.
+        realm: what the login dialog shows.
+        needs_login: whether a request is only for those who have logged in. Elsewhere credentials
+            count if they are right, and are ignored if they are not.
+        schemes: what is accepted and offered, the preferred first; Basic if not given. Where none
+            is offered to a client, what needs a login is forbidden to it (403).
+        client_address: whom the log names for a failed login, and the throttle counts.
+        web_server_login: the user whom the web server in front has authenticated, empty if it has
+            not; then nothing else is asked.
+        throttle: slows down failed logins; nothing does if not given.
+        failed: told the scheme of each login that is refused.
+    """
+
+    def __init__(
+        self,
+        app: WSGIApplication,
+        directory: UserDirectory,
+        *,
+        realm: str,
+        needs_login: Callable[[WSGIEnvironment], bool],
+        schemes: Sequence[Scheme] | None = None,
+        client_address: Callable[[WSGIEnvironment], str] = peer_address,
+        web_server_login: Callable[[WSGIEnvironment], str] = lambda _: "",
+        throttle: Throttle | None = None,
+        failed: Callable[[str], None] | None = None,
+    ) -> None:
+        self._app = app
+        self._needs_login = needs_login
+        self._schemes = (BasicScheme(directory, realm),) if schemes is None else tuple(schemes)
+        self._client_address = client_address
+        self._web_server_login = web_server_login
+        self._throttle = throttle
+        self._failed = failed
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Authenticate one request, and pass it on or refuse it."""
+        credentials = environ.pop("HTTP_AUTHORIZATION", None)
+        for key in (USER_KEY, "REMOTE_USER", "AUTH_TYPE"):
+            environ.pop(key, None)
+        login = self._web_server_login(environ)
+        if login:
+            name = decode_name(login.encode("latin-1"))
+            return self._pass_on(environ, start_response, Verified(name, WEB_SERVER))
+        needed = self._needs_login(environ)
+        answer = partial(_answer, environ, start_response)
+        try:
+            outcome = None if credentials is None else self._authenticate(environ, credentials)
+        except (
+            UserFileUnavailableError,
+            DirectoryUnavailableError,
+            TooManyTriesError,
+        ) as error:
+            if needed:
+                seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
+                retry = ("Retry-After", str(seconds))
+                return answer(HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.", [retry])
+            outcome = None
+        if isinstance(outcome, Verified):
+            return self._pass_on(environ, start_response, outcome)
+        if not needed:
+            return self._app(environ, start_response)
+        if outcome is not None and outcome.bad_request:
+            text = "That Authorization header is not for this request."
+            return answer(HTTPStatus.BAD_REQUEST, text, [])
+        challenges = [("WWW-Authenticate", c) for c in self._challenges(environ, outcome)]
+        if not challenges:
+            return answer(HTTPStatus.FORBIDDEN, "Nobody can log in over this connection.", [])
+        return answer(HTTPStatus.UNAUTHORIZED, "Please log in.", challenges)
+
+    def _pass_on(
+        self, environ: WSGIEnvironment, start_response: StartResponse, who: Verified
+    ) -> Iterable[bytes]:
+        environ[USER_KEY] = environ["REMOTE_USER"] = who.user
+        environ["AUTH_TYPE"] = who.scheme
+        return self._app(environ, _with_headers(start_response, who.headers))
+
+    def _challenges(self, environ: WSGIEnvironment, refused: Refused | None) -> list[str]:
+        """What a 401 offers, the preferred first.
+
+        After a failed Digest answer, where Basic is there too: over TLS Basic alone, so that a
+        client that ranks Digest first gets to an account without HA1; over plain http Digest alone.
+        Why it failed makes no difference, but for a stale nonce.
+        """
+        stale = refused is not None and refused.stale
+        offered = {s.name: s.challenges(environ, stale=stale) for s in self._schemes}
+        if refused is not None and refused.scheme == "digest" and offered.get("basic"):
+            kept = "basic" if over_tls(environ) and not stale else "digest"
+            return offered[kept]
+        return [challenge for challenges in offered.values() for challenge in challenges]
+
+    def _authenticate(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+        """Let the scheme that the header names judge it; a refusal is one line in the log."""
+        if len(credentials) > _HEADER_LIMIT:
+            outcome: Verified | Refused = Refused("", None, "overlong header", bad_request=True)
+        else:
+            name = re.split("[ \t]", credentials, maxsplit=1)[0].lower()
+            scheme = next((s for s in self._schemes if s.name == name), None)
+            if scheme is None:
+                outcome = Refused("", None, "a scheme that is not offered")
+            else:
+                outcome = scheme.verify(environ, credentials, partial(self._admit, environ))
+        address = self._client_address(environ)
+        if isinstance(outcome, Verified):
+            if self._throttle is not None:
+                self._throttle.succeeded(outcome.user, address)
+        elif not outcome.stale:
+            # Some programs send headers that name nobody: those guess no password.
+            if self._throttle is not None and outcome.claimed is not None:
+                self._throttle.failed(outcome.claimed, address)
+            if self._failed is not None:
+                self._failed(outcome.scheme)
+            # The address comes first: what follows is the client's own text.
+            _log.warning(
+                "login failed from %s: %s, name %s",
+                address,
+                outcome.why,
+                ascii(outcome.claimed[:_NAME_IN_LOG]) if outcome.claimed is not None else "unknown",
+            )
+        return outcome
+
+    def _admit(self, environ: WSGIEnvironment, name: str) -> None:
+        if self._throttle is not None:
+            self._throttle.admit(name, self._client_address(environ))
+
+
+def _answer(
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    status: HTTPStatus,
+    text: str,
+    headers: list[tuple[str, str]],
+) -> list[bytes]:
+    """A short answer of our own."""
+    body = (text + "\n").encode()
+    headers = [
+        *headers,
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+    ]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
+
+
+def _with_headers(
+    start_response: StartResponse, more: tuple[tuple[str, str], ...]
+) -> StartResponse:
+    """A start_response that adds headers to whatever the application answers."""
+    if not more:
+        return start_response
+
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+        return start_response(status, [*headers, *more], exc_info)
+
+    return start

@@ -1,0 +1,1 @@
+"""Digest nonces: their signatures and the cache that detects replays."""

@@ -1,0 +1,1 @@
+"""``kalends check``: the configuration, the user files, the store and the certificate."""

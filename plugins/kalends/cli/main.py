@@ -1,0 +1,112 @@
+"""The command ``kalends``: every failure that a person can mend is one line, never a traceback."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from kalends import __version__
+from kalends.app import container
+from kalends.cli import backup, demo, feed, transfer
+from kalends.cli.check.installation import problems
+from kalends.cli.user import command as user
+from kalends.config import loader
+from kalends.errors import KalendsError
+from kalends.server import arbiter, sockets
+
+DEFAULT_CONFIGURATION = "/etc/kalends/kalends.ini"
+
+
+class UsageError(KalendsError):
+    """The words of a command do not fit together."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command; the exit status is 0, or 1 with a line on standard error, or 2 for usage."""
+    # A command says what is wrong in its one line; only a server logs as well.
+    for name in ("kalends", "radicale"):
+        logging.getLogger(name).addHandler(logging.NullHandler())
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except KalendsError as error:
+        sys.stderr.write(f"kalends: {error}\n")
+        status = 1
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kalends",
+        description="CalDAV and CardDAV for people who run Apache or nginx, with merged feeds.",
+    )
+    parser.add_argument("--version", action="version", version=f"kalends {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[..., int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument(
+            "--config",
+            type=Path,
+            default=Path(os.environ.get("KALENDS_CONFIG", DEFAULT_CONFIGURATION)),
+            metavar="FILE",
+            help=f"the configuration file (or KALENDS_CONFIG; otherwise {DEFAULT_CONFIGURATION})",
+        )
+        added.set_defaults(run=run)
+        return added
+
+    serve = command("serve", _serve, "Serve until stopped.")
+    serve.add_argument(
+        "--demo",
+        type=Path,
+        metavar="FOLDER",
+        help="make a configuration with an account 'demo' in FOLDER and serve that",
+    )
+    command("check", _check, "Look the installation over and say what is wrong.")
+    transfer.register(command)
+    feed.register(command)
+    user.register(command)
+    backup.register(command)
+    return parser
+
+
+def _serve(given: argparse.Namespace) -> int:
+    path = demo.prepare(given.demo) if given.demo else given.config
+    listeners: list[socket.socket] = []
+
+    def first(built: container.Assembly) -> None:
+        listeners.extend(sockets.open_listeners(built.settings))
+        built.require_readable()
+
+    # Whatever is wrong is said here, once, before the first worker starts.
+    with container.build(path, first):
+        pass
+    loaded = loader.load(path)
+    loader.configure_logging(*loaded)
+
+    def announce(url: str) -> str:
+        return demo.announcement(given.demo, url) if given.demo else ""
+
+    arbiter.serve(loaded, listeners, announce)
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    found = False
+    for problem in problems(given.config):
+        sys.stdout.write(f"{problem}\n")
+        found = True
+    if not found:
+        sys.stdout.write("all is well\n")
+    return 1 if found else 0

@@ -1,0 +1,1 @@
+"""``kalends user``: accounts and groups in Apache's user files."""

@@ -1,0 +1,1 @@
+"""Shared helpers without dependencies on the rest of the package."""

@@ -1,0 +1,1 @@
+"""The configuration: the file, its schema, its options, and the settings made of them."""

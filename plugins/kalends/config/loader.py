@@ -1,0 +1,266 @@
+"""The configuration file: Radicale's format and options, extended by ours, and nothing unknown."""
+
+from __future__ import annotations
+
+import logging
+import re
+from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
+from configparser import Error as ParserError
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from radicale.config import Configuration
+from radicale.log import REMOVE_TRACEBACK_FILTER
+
+from kalends.app import access_log, logging_setup
+from kalends.config.schema import schema
+from kalends.config.settings import FILES, Settings, ports
+from kalends.errors import ConfigurationError
+
+# What Radicale calls the source of an option that no file names.
+_DEFAULTS = "default config"
+
+# What Radicale offers and this store does not carry: refused, since silence would mislead.
+_ONLY = {
+    ("storage", "type"): "kalends.storage",
+    ("auth", "type"): "kalends.auth",
+    ("rights", "type"): "kalends.rights",
+    ("sharing", "type"): "none",
+    ("hook", "type"): "none",
+    ("group", "type"): "none",
+}
+
+
+class Loaded(NamedTuple):
+    """A configuration file, read.
+
+    Attributes:
+        for_radicale: what Radicale's application takes.
+        settings: what our own parts take.
+    """
+
+    for_radicale: Configuration
+    settings: Settings
+
+
+def load(path: Path) -> Loaded:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or something in it is unknown, misspelt,
+            missing or of the wrong kind; it names the line where there is one.
+    """
+    text, sections = _read(path)
+    configuration = Configuration(schema())
+    given = _Given(path, text, configuration)
+    for section, options in sections.items():
+        for option in options or ("",):
+            said = {section: {option: options[option]} if option else {}}
+            try:
+                configuration.update(said, str(path))
+            except (ValueError, RuntimeError) as error:
+                why = _plain(str(error), section, option, configuration)
+                raise given.error(section, option, why) from None
+    for (section, option), only in _ONLY.items():
+        if configuration.get(section, option) != only:
+            why = f"[{section}] {option} must be {only!r} in this version of Kalends"
+            if (section, option) == ("auth", "type"):
+                why += "; who has accounts besides the files is said by directories = files, ldap"
+            raise given.error(section, option, why)
+    settings = _settings(given)
+    if "basic" not in settings.schemes or not settings.basic_over_http:
+        # The collection manager's own form sends Basic; the browser's dialog knows the others too.
+        _prefer(configuration, "web", "prefer_browser_login", "True")
+    return Loaded(configuration, settings)
+
+
+def configure_logging(configuration: Configuration, settings: Settings) -> None:
+    """Log as ``[logging]`` says.
+
+    Raises:
+        ConfigurationError: a log file cannot be written.
+    """
+    logging_setup.configure(settings.log_format, settings.log_file)
+    access_log.configure(settings.log_format, settings.access_file)
+    level = configuration.get("logging", "level").upper()
+    for name in ("kalends", "radicale"):
+        logging.getLogger(name).setLevel(level)
+    if level not in ("DEBUG", "TRACE"):
+        # Radicale adds a traceback to a client's mistake; what is a bug it logs as text, whole.
+        logging.getLogger("radicale").addFilter(REMOVE_TRACEBACK_FILTER)
+
+
+def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
+    parser = RawConfigParser()
+    try:
+        text = path.read_text("utf-8")
+        parser.read_string(text, str(path))
+    except OSError as error:
+        raise ConfigurationError(str(path), f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(str(path), "is not UTF-8 text") from None
+    except (DuplicateOptionError, DuplicateSectionError) as error:
+        what = getattr(error, "option", None) or f"[{error.section}]"
+        raise ConfigurationError(str(path), f"{what} is there twice", error.lineno) from None
+    except ParsingError as error:
+        line = error.errors[0][0] if error.errors else None
+        raise ConfigurationError(str(path), "is neither [SECTION] nor NAME = VALUE", line) from None
+    except ParserError as error:
+        line = getattr(error, "lineno", None)
+        raise ConfigurationError(str(path), "does not begin with a [SECTION]", line) from None
+    return text, {section: dict(parser[section]) for section in parser.sections()}
+
+
+def _plain(message: str, section: str, option: str, configuration: Configuration) -> str:
+    """What is wrong, for the administrator: Radicale's messages name its own types."""
+    if section not in configuration.sections():
+        return f"[{section}] is no section; known are {', '.join(_known(configuration))}"
+    if option not in configuration.options(section):
+        return f"[{section}] has no option {option!r}"
+    because = re.search(r"\((.*)\)\s*$", message, re.DOTALL)
+    return f"[{section}] {option}: {because[1] if because else message}"
+
+
+def _prefer(configuration: Configuration, section: str, option: str, value: str) -> None:
+    """Give an option that the file does not name a value that fits what it does name."""
+    if configuration.get_source(section, option) == _DEFAULTS:
+        configuration.update({section: {option: value}}, "what follows from the other options")
+
+
+def _known(configuration: Configuration) -> list[str]:
+    return [name for name in configuration.sections() if not name.startswith("_")]
+
+
+def _line(text: str, section: str, option: str) -> int | None:
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[(.+?)\]", line):
+            inside = header[1] == section
+            if inside and not option:
+                return number
+        elif inside and re.match(rf"{re.escape(option)}\s*[=:]", line, re.IGNORECASE):
+            return number
+    return None
+
+
+class _Given:
+    """What a file says, and where."""
+
+    def __init__(self, path: Path, text: str, configuration: Configuration) -> None:
+        self.path = path
+        self._text = text
+        self._configuration = configuration
+
+    def get(self, section: str, option: str) -> Any:
+        """The value of an option, which its type in the schema has made."""
+        return self._configuration.get(section, option)
+
+    def file(self, section: str, option: str) -> Path | None:
+        """The file that an option names; None if it is empty."""
+        name = self.get(section, option)
+        return Path(name).expanduser() if name else None
+
+    def needed(self, section: str, option: str, example: str) -> str:
+        """The value of an option that must not be empty."""
+        value: str = self.get(section, option)
+        if not value:
+            why = f"[{section}] {option} is missing; for example {option} = {example}"
+            raise self.error(section, "", why)
+        return value
+
+    def names(self, section: str, option: str) -> bool:
+        """Whether it is the file that says an option, and not a default."""
+        return self._configuration.get_source(section, option) == str(self.path)
+
+    def error(self, section: str, option: str, why: str) -> ConfigurationError:
+        """The error of what an option says, or of a section if that is empty."""
+        return ConfigurationError(str(self.path), why, _line(self._text, section, option))
+
+
+def _settings(given: _Given) -> Settings:
+    get, file = given.get, given.file
+    _require_logins_that_fit(given)
+    database = given.needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
+    feeds = file("kalends", "feeds")
+    folder = given.needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
+    _require_ports_that_fit(given)
+    htpasswd, htdigest = _user_files(given)
+    directories = get("auth", "directories")
+    tls = bool(get("server", "ssl"))
+    return Settings(
+        path=given.path,
+        hosts=get("server", "hosts"),
+        database=database,
+        htpasswd=htpasswd,
+        htdigest=htdigest,
+        htgroup=file("auth", "htgroup_filename"),
+        directories=directories,
+        ldap_secret=file("auth", "ldap_secret_file") if "ldap" in directories else None,
+        has_ldap_password="ldap" in directories and bool(get("auth", "ldap_secret")),
+        realm=get("auth", "realm"),
+        schemes=get("auth", "schemes"),
+        basic_over_http=get("auth", "basic_over_http"),
+        basic_from_htdigest=get("auth", "basic_from_htdigest"),
+        digest_without_qop=get("auth", "digest_without_qop"),
+        nonce_folder=file("auth", "nonce_folder"),
+        first_collections=get("storage", "predefined_collections"),
+        first_group_collections=get("storage", "group_collections"),
+        feeds=feeds,
+        feeds_folder=Path(folder).expanduser(),
+        remotes=file("kalends", "remotes"),
+        feeds_hosts=get("kalends", "feeds_hosts"),
+        admin_hosts=get("kalends", "admin_hosts"),
+        log_format=get("logging", "format"),
+        log_file=file("logging", "file"),
+        access_file=file("logging", "access_file"),
+        public_url=get("kalends", "public_url"),
+        workers=get("kalends", "workers"),
+        threads=get("kalends", "threads"),
+        timeout=int(get("server", "timeout")),
+        max_content_length=get("server", "max_content_length"),
+        max_resource_size=get("server", "max_resource_size"),
+        trusted_proxies=get("kalends", "trusted_proxies"),
+        prefix=get("server", "script_name"),
+        certificate=Path(get("server", "certificate")) if tls else None,
+        key=Path(get("server", "key")) if tls else None,
+    )
+
+
+def _user_files(given: _Given) -> tuple[Path | None, Path | None]:
+    """The user files that count, for passwords and for HTTP Digest."""
+    if FILES not in given.get("auth", "directories"):
+        return None, None
+    htpasswd = given.file("auth", "htpasswd_filename")
+    if "basic" not in given.get("auth", "schemes") and not given.names("auth", "htpasswd_filename"):
+        htpasswd = None  # nobody asked for the file of our default
+    return htpasswd, given.file("auth", "htdigest_filename")
+
+
+def _require_logins_that_fit(given: _Given) -> None:
+    """See that each of the directories can be asked by a scheme that is offered."""
+    directories, schemes = given.get("auth", "directories"), given.get("auth", "schemes")
+    if directories != (FILES,) and "basic" not in schemes:
+        why = "[auth] directories other than files need schemes = basic, or 'digest, basic'"
+        raise given.error("auth", "directories", why)
+    if "digest" in schemes:
+        if FILES not in directories:
+            why = (
+                "[auth] schemes: HTTP Digest is for the accounts of the files; say "
+                "directories = files, …, or schemes = basic"
+            )
+            raise given.error("auth", "schemes", why)
+        given.needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
+
+
+def _require_ports_that_fit(given: _Given) -> None:
+    """See that feeds alone, and what is for the administrator, have ports of their own."""
+    hosts, feeds_hosts = given.get("server", "hosts"), given.get("kalends", "feeds_hosts")
+    if feeds_hosts and not given.get("kalends", "feeds"):
+        why = "[kalends] feeds_hosts offers nothing, since [kalends] feeds names no definitions"
+        raise given.error("kalends", "feeds_hosts", why)
+    if both := ports(hosts) & ports(feeds_hosts):
+        why = f"needs another port than {min(both)}, which [server] hosts has"
+        raise given.error("kalends", "feeds_hosts", f"[kalends] feeds_hosts {why}")
+    if both := ports(given.get("kalends", "admin_hosts")) & ports((*hosts, *feeds_hosts)):
+        why = f"needs another port than {min(both)}, which others have"
+        raise given.error("kalends", "admin_hosts", f"[kalends] admin_hosts {why}")

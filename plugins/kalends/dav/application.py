@@ -1,0 +1,297 @@
+"""Radicale's application with our own PUT, and its other writes made safe."""
+
+from __future__ import annotations
+
+import logging
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from radicale import config, httputils, types, xmlutils
+from radicale.app import Application as RadicaleApplication
+from radicale.log import logger as radicale_log
+
+from kalends.adapters.auth import Auth
+from kalends.adapters.rights import Rights
+from kalends.adapters.storage import Storage
+from kalends.authn.apache.htfiles import decode_name
+from kalends.authn.middleware import USER_KEY
+from kalends.dav import errors
+from kalends.dav.dispatch import Frequent, Limits
+from kalends.dav.group_homes import GroupPlaces, GroupsOf
+from kalends.dav.message import Request
+from kalends.dav.methods.move import Move
+from kalends.dav.methods.put import Put
+from kalends.dav.privileges import Grant
+from kalends.dav.reads import Reads
+from kalends.dav.request_body import put_back, read_body
+from kalends.dav.xml.parse import parse
+
+# RFC 4918 section 15 and RFC 3744: what only the server may say of a resource.
+_PROTECTED = frozenset(
+    xmlutils.make_clark(name)
+    for name in (
+        "D:resourcetype",
+        "D:getetag",
+        "D:getcontentlength",
+        "D:getlastmodified",
+        "D:creationdate",
+        "D:lockdiscovery",
+        "D:supportedlock",
+        "D:sync-token",
+        "D:owner",
+        "D:current-user-principal",
+        "D:current-user-privilege-set",
+        "D:supported-report-set",
+        "CS:getctag",
+        "C:supported-calendar-component-set",
+    )
+)
+
+_ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
+
+_RADICALES_PROFILE = "/.mobileconfig"
+
+_Handler = Callable[..., types.WSGIResponse]
+_Answered = tuple[str, list[tuple[str, str]], Iterable[bytes]]
+
+
+class Application(RadicaleApplication):
+    """The WSGI application for everything but feeds."""
+
+    def __init__(self, configuration: config.Configuration) -> None:
+        super().__init__(configuration)
+        assert isinstance(self._storage, Storage)
+        self.storage: Storage = self._storage
+        self._share_storage()
+        assert isinstance(self._rights, Rights)
+        assert isinstance(self._auth, Auth)
+        self.rights: Rights = self._rights
+        self._login: Auth = self._auth
+        self._places = GroupPlaces(self.storage, lambda _: ())
+        self._frequent = None if self._tells_all() else self._made_frequent()
+
+    def _tells_all(self) -> bool:
+        """Whether the log is to show what only Radicale's own way through a request tells."""
+        settings = self.configuration
+        return (
+            radicale_log.isEnabledFor(logging.DEBUG)
+            or settings.get("logging", "profiling") != "none"
+            or any(
+                settings.get("logging", f"{part}_on_notice_condition")
+                for part in (
+                    "request_header",
+                    "request_content",
+                    "response_header",
+                    "response_content",
+                )
+            )
+        )
+
+    def _made_frequent(self) -> Frequent:
+        reads = Reads(
+            self.storage, self.rights, lambda user: self._places.of(user), self._max_resource_size
+        )
+        limits = Limits(
+            max_content_length=self._max_content_length,
+            max_resource_size=self._max_resource_size,
+            strict_preconditions=self._strict_preconditions,
+            validate_user_value=self._validate_user_value,
+            validate_path_value=self._validate_path_value,
+            urldecode_username=self._urldecode_username,
+        )
+        return Frequent(self.storage, self.rights, reads, limits)
+
+    def _share_storage(self) -> None:
+        """Close the second storage that Radicale's sharing, which is off, opens for itself."""
+        second = self._sharing._storage
+        assert isinstance(second, Storage)
+        second.database.close()
+        self._sharing._storage = self.storage
+
+    def tell_groups(self, groups_of: GroupsOf) -> None:
+        """Let members share what belongs to their groups."""
+        self._places = GroupPlaces(self.storage, groups_of)
+        self.rights.places_of = self._login.places_of = self._places.of
+
+    def __call__(
+        self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
+    ) -> Iterable[bytes]:
+        """Answer a request: in a frequent way if it is of a frequent shape, else as Radicale."""
+        assert isinstance(environ, dict)
+        user = environ.get(USER_KEY, "")
+        self._places.of(user)  # the groups of its user have their places then, as the user has
+        # Radicale takes text, as its own server gives it; WSGI gives bytes as ISO-8859-1.
+        path = self._places.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
+        environ["PATH_INFO"] = path
+        if user and self._frequent:
+            prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
+            request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
+            answer = self._frequent.answer(request)
+            if answer is not None:
+                headers = {**answer.headers, **self._extra_headers}
+                start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
+                return () if request.method == "HEAD" else answer.body
+        return super().__call__(environ, start_response)
+
+    def _handle_request(self, environ: types.WSGIEnviron) -> _Answered:
+        """All that is not frequent; what fails before a handler has it is answered here."""
+        try:
+            return super()._handle_request(environ)
+        except errors.FAILURES as error:
+            answer = errors.as_answer(errors.failed(error))
+            status = f"{answer.status.value} {answer.status.phrase}"
+            return status, [*answer.headers.items()], answer.body
+
+    def do_PUT(
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
+        """Store an object, or a whole calendar at a new address."""
+        grant = Grant.of(self.rights, user, path)
+        if not grant.may_write:
+            return httputils.NOT_ALLOWED
+        put = Put(
+            self.storage,
+            grant,
+            environ,
+            base_prefix,
+            max_size=self._max_resource_size,
+            strict=self._strict_preconditions,
+        )
+        return self._write(
+            lambda: put.answer(read_body(environ, self._max_content_length), put.look())
+        )
+
+    def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
+        """Set and remove properties, all or none (RFC 4918 section 9.2)."""
+
+        def answer() -> types.WSGIResponse:
+            body = read_body(environ, self._max_content_length)
+            refusal = _protected_refused(body, rest[0], rest[1])
+            if refusal:
+                return refusal
+            put_back(environ, body)
+            return super(Application, self).do_PROPPATCH(environ, *rest)
+
+        return self._write(answer)
+
+    def do_DELETE(self, *args: Any) -> types.WSGIResponse:
+        """Delete an object or a collection."""
+        return self._write(lambda: super(Application, self).do_DELETE(*args))
+
+    def do_MOVE(
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
+        """Bring an object to another address."""
+        move = Move(self.storage, self._rights, environ, base_prefix, path, user)
+        return self._write(move.answer)
+
+    def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
+        """Make a calendar."""
+        return self._bounded(super().do_MKCALENDAR, *args)
+
+    def do_MKCOL(self, *args: Any) -> types.WSGIResponse:
+        """Make a collection."""
+        return self._bounded(super().do_MKCOL, *args)
+
+    def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:
+        """Answer for properties."""
+        return self._snapshot(super().do_PROPFIND, *args)
+
+    def do_REPORT(self, *args: Any) -> types.WSGIResponse:
+        """Answer a query."""
+        return self._snapshot(super().do_REPORT, *args)
+
+    def do_GET(self, *args: Any) -> types.WSGIResponse:
+        """Answer with an object, a whole collection, or a page."""
+        if args[2] == _RADICALES_PROFILE:  # ours was answered before; this came by a detour
+            return httputils.NOT_FOUND
+        if args[0]["wsgi.url_scheme"] == "https":
+            args[0].setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
+        return self._snapshot(super().do_GET, *args)
+
+    def _snapshot(
+        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
+    ) -> types.WSGIResponse:
+        """A handler of Radicale's, within one snapshot to its end.
+
+        Radicale leaves its lock before it has read all that it answers with.
+        """
+
+        def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
+            with self.storage.acquire_lock("r"):
+                return handler(environ, *rest)
+
+        return self._bounded(answer, environ, *rest)
+
+    def _bounded(
+        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
+    ) -> types.WSGIResponse:
+        """A handler of Radicale's, with a body that was read by us (chunked too, and limited)."""
+
+        def answer() -> types.WSGIResponse:
+            body = read_body(environ, self._max_content_length)
+            if body and _root(body, environ["REQUEST_METHOD"]) is None:
+                return errors.plain(HTTPStatus.BAD_REQUEST)
+            put_back(environ, body)
+            return handler(environ, *rest)
+
+        return self._write(answer)
+
+    def _write(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
+        try:
+            return answer()
+        except errors.FAILURES as error:
+            return errors.failed(error)
+
+
+def _root(body: bytes, method: str) -> ET.Element | None:
+    """The root of a request's XML; None if it is not what the method takes (RFC 4918 8.2)."""
+    root = parse(body)
+    expected = _ROOTS.get(method)
+    fits = root is not None and (expected is None or root.tag == xmlutils.make_clark(expected))
+    return root if fits else None
+
+
+def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:
+    """The answer to a PROPPATCH that names protected properties: 403 for them, 424 for the rest."""
+    root = _root(body, "PROPPATCH")
+    if root is None:
+        return errors.plain(HTTPStatus.BAD_REQUEST)
+    named = [prop.tag for prop in root.findall(f"*/{xmlutils.make_clark('D:prop')}/*")]
+    protected = [tag for tag in named if tag in _PROTECTED]
+    if not protected:
+        return None
+    multistatus = ET.Element(xmlutils.make_clark("D:multistatus"))
+    response = ET.SubElement(multistatus, xmlutils.make_clark("D:response"))
+    ET.SubElement(response, xmlutils.make_clark("D:href")).text = xmlutils.make_href(prefix, path)
+    for tags, status in (
+        (protected, HTTPStatus.FORBIDDEN),
+        ([tag for tag in named if tag not in _PROTECTED], HTTPStatus.FAILED_DEPENDENCY),
+    ):
+        if not tags:
+            continue
+        propstat = ET.SubElement(response, xmlutils.make_clark("D:propstat"))
+        prop = ET.SubElement(propstat, xmlutils.make_clark("D:prop"))
+        for tag in tags:
+            ET.SubElement(prop, tag)
+        status_line = ET.SubElement(propstat, xmlutils.make_clark("D:status"))
+        status_line.text = f"HTTP/1.1 {status.value} {status.phrase}"
+        if status is HTTPStatus.FORBIDDEN:
+            error = ET.SubElement(propstat, xmlutils.make_clark("D:error"))
+            ET.SubElement(error, xmlutils.make_clark("D:cannot-modify-protected-property"))
+    text = ET.tostring(multistatus, encoding="utf-8", xml_declaration=True)
+    return HTTPStatus.MULTI_STATUS, {"Content-Type": "text/xml; charset=utf-8"}, text, None

@@ -1,0 +1,139 @@
+"""What clients ask all day, answered without Radicale; whatever is otherwise is left to it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from radicale.app.base import _check_path_format, _check_user_format
+from radicale.pathutils import is_safe_path_component
+
+from kalends.adapters.rights import Rights
+from kalends.adapters.storage import Storage
+from kalends.dav import errors
+from kalends.dav.message import Answer, Request
+from kalends.dav.methods.delete import delete_object
+from kalends.dav.methods.put import Put
+from kalends.dav.privileges import Grant
+from kalends.dav.reads import Reads
+from kalends.dav.request_body import put_back, read_body
+from kalends.dav.xml.requests import read_propfind, read_report
+
+_log = logging.getLogger("kalends.caldav")
+
+_NAMES_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the configuration says of requests, under Radicale's names for it."""
+
+    max_content_length: int
+    max_resource_size: int
+    strict_preconditions: bool
+    validate_user_value: str
+    validate_path_value: str
+    urldecode_username: bool
+
+
+class Frequent:
+    """The frequent requests, behind the same checks of user, path and rights as all others.
+
+    Args:
+        storage: the store.
+        rights: who may do what.
+        reads: answers those that change nothing.
+        limits: what the configuration says.
+    """
+
+    def __init__(self, storage: Storage, rights: Rights, reads: Reads, limits: Limits) -> None:
+        self._storage = storage
+        self._rights = rights
+        self._reads = reads
+        self._limits = limits
+        self._admitted: dict[str, bool] = {}
+        self._handlers: dict[str, Callable[[Request], Answer | None]] = {
+            "PROPFIND": self._propfind,
+            "REPORT": self._report,
+            "GET": reads.get,
+            "HEAD": reads.get,
+            "PUT": self._put,
+            "DELETE": self._delete,
+        }
+
+    def answer(self, request: Request) -> Answer | None:
+        """Answer a request; None leaves it to Radicale, as it came."""
+        handler = self._handlers.get(request.method)
+        if handler is None or request.environ.get("QUERY_STRING") or not self._admits(request):
+            return None
+        try:
+            return handler(request)
+        except errors.FAILURES as error:
+            return errors.as_answer(errors.failed(error))
+        except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
+            _log.exception("an error of ours in a %s of %r", request.method, request.path)
+            return errors.as_answer(errors.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
+
+    def _admits(self, request: Request) -> bool:
+        limits, storage = self._limits, self._storage
+        return (
+            request.is_sane
+            and (
+                (request.path.isprintable() and limits.validate_path_value == "none")
+                or _check_path_format(storage, request.path, limits.validate_path_value)
+            )
+            and self._admits_user(request.user)
+        )
+
+    def _admits_user(self, user: str) -> bool:
+        """Whether Radicale takes the name; it is asked once for each."""
+        admitted = self._admitted.get(user)
+        if admitted is None:
+            limits = self._limits
+            admitted = is_safe_path_component(user) and _check_user_format(
+                self._storage, user, limits.validate_user_value, limits.urldecode_username
+            )
+            if len(self._admitted) >= _NAMES_KEPT:
+                self._admitted.clear()
+            self._admitted[user] = admitted
+        return admitted
+
+    def _propfind(self, request: Request) -> Answer | None:
+        body = read_body(request.environ, self._limits.max_content_length)
+        asked = read_propfind(body)
+        answer = self._reads.propfind(request, asked) if asked else None
+        if answer is None:
+            put_back(request.environ, body)
+        return answer
+
+    def _report(self, request: Request) -> Answer | None:
+        body = read_body(request.environ, self._limits.max_content_length)
+        asked = read_report(body)
+        answer = self._reads.report(request, asked) if asked else None
+        if answer is None:
+            put_back(request.environ, body)
+        return answer
+
+    def _put(self, request: Request) -> Answer | None:
+        grant = Grant.of(self._rights, request.user, request.path)
+        if not grant.may_write or not grant.path:
+            return None
+        put = Put(
+            self._storage,
+            grant,
+            request.environ,
+            request.prefix,
+            max_size=self._limits.max_resource_size,
+            strict=self._limits.strict_preconditions,
+        )
+        target = put.look()
+        if target.parent is None:
+            return None
+        body = read_body(request.environ, self._limits.max_content_length)
+        return errors.as_answer(put.answer(body, target))
+
+    def _delete(self, request: Request) -> Answer | None:
+        grant = Grant.of(self._rights, request.user, request.path)
+        return delete_object(self._storage, request) if "w" in grant.above else None

@@ -1,0 +1,85 @@
+"""Refusals as WebDAV clients read them: a status and a precondition element (RFC 4791, 1.3)."""
+
+from __future__ import annotations
+
+import logging
+import xml.etree.ElementTree as ET
+from http import HTTPStatus
+
+from radicale import types, xmlutils
+
+from kalends.dav.message import Answer
+from kalends.dav.request_body import BodyRefusedError
+from kalends.errors import (
+    ObjectRefusedError,
+    StoreFullError,
+    StoreRefusedError,
+    StoreUnavailableError,
+)
+
+_log = logging.getLogger("kalends.caldav")
+
+FAILURES = (BodyRefusedError, StoreFullError, StoreRefusedError, StoreUnavailableError)
+"""What `failed` answers."""
+
+Failure = BodyRefusedError | StoreFullError | StoreRefusedError | StoreUnavailableError
+
+_WHY = "{urn:x-kalends}why"
+_TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
+
+
+def refused(error: ObjectRefusedError) -> types.WSGIResponse:
+    """The answer to an object that may not be stored."""
+    large = error.precondition in _TOO_LARGE
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.FORBIDDEN
+    return precondition(status, error.precondition, str(error))
+
+
+def precondition(
+    status: HTTPStatus, element: str | None, why: str, href: str | None = None
+) -> types.WSGIResponse:
+    """A refusal that names its precondition, and for a person the reason.
+
+    Args:
+        element: Radicale's short name of the element, such as ``C:no-uid-conflict``.
+        why: one line for whoever reads the log of the client.
+        href: what stands in the way (RFC 4791 section 5.3.2.1), already quoted.
+    """
+    error = ET.Element(xmlutils.make_clark("D:error"))
+    if element:
+        named = ET.SubElement(error, xmlutils.make_clark(element))
+        if href is not None:
+            ET.SubElement(named, xmlutils.make_clark("D:href")).text = href
+    ET.SubElement(error, _WHY).text = why
+    body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
+    return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
+
+
+def failed(error: Failure) -> types.WSGIResponse:
+    """The answer to a request that could not be carried out, and a line in the log if it is us."""
+    if isinstance(error, BodyRefusedError):
+        return plain(error.status)
+    if isinstance(error, StoreRefusedError):
+        return precondition(HTTPStatus.FORBIDDEN, None, str(error))
+    _log.error("%s", error)
+    if isinstance(error, StoreUnavailableError):
+        status, headers, body, xml = plain(HTTPStatus.SERVICE_UNAVAILABLE)
+        return status, {**dict(headers), "Retry-After": str(error.retry_after)}, body, xml
+    return plain(HTTPStatus.INSUFFICIENT_STORAGE)
+
+
+def as_answer(response: types.WSGIResponse) -> Answer:
+    """An answer in Radicale's form in ours."""
+    status, headers, body, _ = response
+    sent = dict(headers)
+    if isinstance(body, str):
+        sent["Content-Type"] += "; charset=utf-8"
+        body = body.encode("utf-8")
+    if body is None:
+        return Answer(HTTPStatus(status), sent)
+    return Answer(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
+
+
+def plain(status: HTTPStatus) -> types.WSGIResponse:
+    """A status with its own phrase as the text."""
+    return status, {"Content-Type": "text/plain"}, f"{status.phrase}.\n", None

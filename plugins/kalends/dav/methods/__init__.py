@@ -1,0 +1,1 @@
+"""Methods that change the store: PUT, MOVE and DELETE."""

@@ -1,0 +1,27 @@
+"""DELETE of an object (RFC 4918 section 9.6)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from kalends.adapters.storage import Storage
+from kalends.dav import conditional, errors
+from kalends.dav.message import Answer, Request
+from kalends.store import collections
+from kalends.store.objects import write
+
+
+def delete_object(storage: Storage, request: Request) -> Answer | None:
+    """Delete the object at an address, which the user may do; None if no object is there."""
+    above, _, name = request.sane.rpartition("/")
+    with storage.acquire_lock("w", request.user, path=request.sane):
+        connection = storage.connection
+        parent = collections.find(connection, above)
+        there = write.standing(connection, parent.id, name, "")[0] if parent else None
+        if parent is None or there is None:
+            return None
+        if not conditional.holds(request.environ, there.etag):
+            return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
+        write.bury(connection, parent.id, there)
+        storage.forget_removals(parent)
+    return Answer(HTTPStatus.NO_CONTENT)

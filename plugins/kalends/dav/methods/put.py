@@ -1,0 +1,214 @@
+"""PUT: what a client may store, and the bytes that it stored (RFC 4791 5.3.2, RFC 6352 6.3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from radicale import httputils, types, xmlutils
+
+from kalends.adapters.storage import Storage
+from kalends.dav import conditional, errors
+from kalends.dav.privileges import Grant
+from kalends.errors import ObjectRefusedError
+from kalends.ical.split import SplitCalendar, split_file
+from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
+from kalends.store import collections
+from kalends.store.collections import CollectionRow
+from kalends.store.objects import write
+from kalends.store.sync_tokens import ctag_of
+
+PUBLISHED = "{urn:x-kalends}published"
+"""The property by which an owner marks a calendar as published from a file, with any text."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What stands at the address of a PUT, and what that makes of it.
+
+    Attributes:
+        parent: the collection above, or None.
+        existing: the collection at the very address, or None.
+    """
+
+    parent: CollectionRow | None
+    existing: CollectionRow | None
+
+    @property
+    def is_object(self) -> bool:
+        """Whether one object is put into a collection, rather than a whole collection."""
+        return self.existing is None and self.parent is not None and bool(self.parent.tag)
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What must still be so when the write begins."""
+        return tuple(
+            (found.id, found.tag, found.components) if found else None
+            for found in (self.parent, self.existing)
+        )
+
+
+class Put:
+    """One PUT request.
+
+    Args:
+        storage: the store.
+        grant: what the user may do at the address.
+        environ: the WSGI environment.
+        prefix: what stands before every path outside, quoted in hrefs.
+        max_size: the largest object, octets.
+        strict: whether an existing object may be replaced with If-Match only.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        grant: Grant,
+        environ: Mapping[str, Any],
+        prefix: str,
+        *,
+        max_size: int,
+        strict: bool,
+    ) -> None:
+        self._storage = storage
+        self._grant = grant
+        self._environ = environ
+        self._prefix = prefix
+        self._max_size = max_size
+        self._strict = strict
+        self._path = grant.path
+
+    def look(self) -> Target:
+        """See what stands at the address."""
+        with self._storage.acquire_lock("r", self._grant.user):
+            return self._target()
+
+    def answer(self, body: bytes, target: Target) -> types.WSGIResponse:
+        """Store ``body`` at the address, or say why not."""
+        refusal = self._refusal(target)
+        if refusal:
+            return refusal
+        try:
+            if target.is_object:
+                content = self._read(body, target)
+                return self._store_object(body, content, target)
+            whole = self._split(body, target)
+            return self._store_whole(whole, target)
+        except ObjectRefusedError as error:
+            return errors.refused(error)
+
+    def _target(self) -> Target:
+        above = self._path.rpartition("/")[0]
+        parent, existing = collections.find_pair(self._storage.connection, above, self._path)
+        root = collections.UNWRITTEN_ROOT
+        return Target(
+            parent or (None if above else root), existing or (None if self._path else root)
+        )
+
+    def _refusal(self, target: Target) -> types.WSGIResponse | None:
+        if target.parent is None:
+            return errors.precondition(
+                HTTPStatus.CONFLICT, None, "the collection above this address does not exist"
+            )
+        if target.is_object:
+            allowed = "w" in self._grant.above
+            return None if allowed else httputils.NOT_ALLOWED
+        if "w" not in self._grant.here:
+            return httputils.NOT_ALLOWED
+        if target.existing is not None and not (
+            target.existing.tag == "VCALENDAR" and target.existing.props.get(PUBLISHED)
+        ):
+            return errors.precondition(
+                HTTPStatus.FORBIDDEN,
+                "C:calendar-collection-location-ok",
+                "a collection is here; its owner has not marked it as published from a file",
+            )
+        return None
+
+    def _read(self, body: bytes, target: Target) -> CalendarObject:
+        assert target.parent is not None
+        if target.parent.tag == "VADDRESSBOOK":
+            return read_card(body, max_size=self._max_size)
+        if target.parent.tag == "VCALENDAR":
+            allowed = target.parent.components
+            return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
+        raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
+
+    def _split(self, body: bytes, target: Target) -> SplitCalendar:
+        existing = target.existing
+        allowed = existing.components if existing else None
+        whole = split_file(body, allowed=allowed, max_size=self._max_size)
+        if existing and whole.kind != existing.tag:
+            why = f"the collection is no {whole.kind}"
+            raise ObjectRefusedError("C:supported-calendar-data", why)
+        for bad in whole.refused:  # a PUT is carried out as a whole or not at all
+            raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
+        return whole
+
+    def _store_object(
+        self, body: bytes, content: CalendarObject, target: Target
+    ) -> types.WSGIResponse:
+        href = self._path.rpartition("/")[2]
+        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
+            now = self._target()
+            if now.key != target.key:
+                return errors.plain(HTTPStatus.CONFLICT)
+            parent = now.parent
+            assert parent is not None
+            connection = self._storage.connection
+            existing, holder = write.standing(connection, parent.id, href, content.uid)
+            if not self._may_replace(existing.etag if existing else None):
+                return httputils.PRECONDITION_FAILED
+            if existing != holder:
+                return self._uid_conflict(parent, holder.href if holder else href)
+            write.store(connection, parent.id, href, content, existing)
+        # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
+        return _stored(existing is None, {"ETag": content.etag} if content.data == body else {})
+
+    def _uid_conflict(self, parent: CollectionRow, href: str) -> types.WSGIResponse:
+        space = "CR" if parent.tag == "VADDRESSBOOK" else "C"
+        return errors.precondition(
+            HTTPStatus.CONFLICT,
+            f"{space}:no-uid-conflict",
+            "another object of this collection has this UID",
+            xmlutils.make_href(self._prefix, f"/{parent.path}/{href}"),
+        )
+
+    def _store_whole(self, whole: SplitCalendar, target: Target) -> types.WSGIResponse:
+        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
+            now = self._target()
+            if now.key != target.key:
+                return errors.plain(HTTPStatus.CONFLICT)
+            if not self._may_replace(ctag_of(now.existing) if now.existing else None):
+                return httputils.PRECONDITION_FAILED
+            connection = self._storage.connection
+            made = now.existing or collections.create(connection, self._path, _props(whole))
+            write.merge(connection, made.id, whole.objects, replace=True)
+        return _stored(target.existing is None, {})
+
+    def _may_replace(self, etag: str | None) -> bool:
+        if etag is not None and self._strict and "HTTP_IF_MATCH" not in self._environ:
+            return False
+        return conditional.holds(self._environ, etag)
+
+
+def _stored(is_new: bool, headers: dict[str, str]) -> types.WSGIResponse:
+    if is_new:
+        return HTTPStatus.CREATED, headers | {"Content-Length": "0"}, None, None
+    return HTTPStatus.NO_CONTENT, headers, None, None
+
+
+def _props(whole: SplitCalendar) -> dict[str, str]:
+    props = {
+        "tag": whole.kind,
+        "D:displayname": whole.name,
+        "C:calendar-description" if whole.kind == "VCALENDAR" else "CR:addressbook-description": (
+            whole.description
+        ),
+        "ICAL:calendar-color" if whole.kind == "VCALENDAR" else "INF:addressbook-color": (
+            whole.color
+        ),
+    }
+    return {name: value for name, value in props.items() if value}

@@ -1,0 +1,1 @@
+"""WebDAV properties of collections and of objects."""

@@ -1,0 +1,247 @@
+"""The properties of collections and objects, each as the XML that stands in an answer.
+
+RFC 4918 section 15, RFC 3744, RFC 4791 sections 5.2 and 6.2, RFC 6352 sections 6.2 and 7.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from importlib.metadata import version
+from xml.sax.saxutils import quoteattr
+
+from radicale import utils
+from radicale.xmlutils import MIMETYPES, make_clark, make_human_tag
+
+from kalends.common.names import owner_of
+from kalends.dav.xml.write import element, elements, escaped, href, response
+from kalends.store.collections import CollectionRow
+from kalends.store.sync_tokens import ctag_of, token_of
+
+UNANSWERED_REPORTS = (
+    "D:expand-property",
+    "D:principal-search-property-set",
+    "D:principal-property-search",
+)
+"""Reports that Radicale offers everywhere: clients stop where they are not on offer."""
+
+_REPORTS = {
+    "VADDRESSBOOK": ("D:sync-collection", "CR:addressbook-multiget", "CR:addressbook-query"),
+    "VCALENDAR": (
+        "D:sync-collection",
+        "C:calendar-multiget",
+        "C:calendar-query",
+        "C:free-busy-query",
+    ),
+    "VSUBSCRIBED": ("D:sync-collection",),
+}
+_TYPES = {
+    "VADDRESSBOOK": "CR:addressbook",
+    "VCALENDAR": "C:calendar",
+    "VSUBSCRIBED": "CS:subscribed",
+}
+_COMPONENTS = "VTODO,VEVENT,VJOURNAL"
+_SAID_KEPT = 4096
+_said: dict[tuple[object, ...], str] = {}
+_CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What properties depend on besides their resource.
+
+    Attributes:
+        user: who asks.
+        prefix: what stands before every path outside.
+        max_resource_size: the largest object that may be stored, octets.
+    """
+
+    user: str
+    prefix: str
+    max_resource_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionView:
+    """A collection as somebody sees it.
+
+    Attributes:
+        writable: whether they may change it, or what is in it.
+        length: counts the octets of the collection as one file, if that is asked for.
+        count: counts its objects, if that is asked for.
+    """
+
+    asked: Asked
+    row: CollectionRow
+    writable: bool
+    length: Callable[[], int]
+    count: Callable[[], int]
+
+    @property
+    def path(self) -> str:
+        """Its address, without the prefix."""
+        return f"/{self.row.path}/" if self.row.path else "/"
+
+    @property
+    def is_principal(self) -> bool:
+        """Whether it is the home of an account."""
+        return bool(self.row.path) and "/" not in self.row.path
+
+    def href(self, path: str) -> str:
+        """An address of this server in an answer."""
+        return href(self.asked.prefix + path)
+
+    def response(self, tags: tuple[str, ...]) -> str:
+        """What is said of it: those of the named properties that it has, and the others' names.
+
+        As long as the collection does not change it is the same.
+        """
+        row = self.row
+        version = (row.id, row.incarnation, row.modseq, row.changed)
+        key = (version, self.asked, self.writable, tags)
+        said = _said.get(key)
+        if said is None:
+            found, missing = self.values(tags)
+            said = response(
+                self.href(self.path),
+                "".join(element(tag, value) for tag, value in found.items()),
+                "".join(map(element, missing)),
+            )
+            if len(_said) >= _SAID_KEPT:
+                _said.clear()
+            _said[key] = said
+        return said
+
+    def values(self, tags: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+        """The content of those of the named properties that it has, and the others' names."""
+        found: dict[str, str] = {}
+        missing = []
+        for tag in tags:
+            value = self._value(tag)
+            if value is None:
+                missing.append(tag)
+            else:
+                found[tag] = value
+        return found, missing
+
+    def _value(self, tag: str) -> str | None:
+        known = _OF_COLLECTION.get(tag)
+        if known:
+            return known(self)
+        text = self.row.props.get(make_human_tag(tag))
+        return None if text is None else escaped(text)
+
+
+def http_date(microseconds: int) -> str:
+    """A time since 1970 as HTTP writes it."""
+    return formatdate(microseconds / 1_000_000, usegmt=True)
+
+
+def _of_leaf(
+    value: Callable[[CollectionView], str | None],
+) -> Callable[[CollectionView], str | None]:
+    """A property that calendars and address books have, and homes and folders have not."""
+    return lambda view: value(view) if view.row.tag else None
+
+
+def _of_principal(view: CollectionView) -> str | None:
+    return view.href(view.path) if view.is_principal else None
+
+
+def _resource_type(view: CollectionView) -> str:
+    kinds = ["D:principal"] if view.is_principal else []
+    if view.row.tag in _TYPES:
+        kinds.append(_TYPES[view.row.tag])
+    return elements([*kinds, "D:collection"])
+
+
+def _components(view: CollectionView) -> str | None:
+    if view.row.tag != "VCALENDAR":
+        return None
+    stated = view.row.props.get("C:supported-calendar-component-set") or _COMPONENTS
+    return "".join(f"<C:comp name={quoteattr(name)}/>" for name in stated.split(","))
+
+
+def _address_data(view: CollectionView) -> str | None:
+    if view.row.tag != "VADDRESSBOOK":
+        return None
+    kind = 'content-type="text/vcard" version="{}"'
+    return "".join(f"<CR:address-data-type {kind.format(version)}/>" for version in _CARD_VERSIONS)
+
+
+def _current_user(view: CollectionView) -> str:
+    return view.href(f"/{view.asked.user}/")
+
+
+def _privileges(view: CollectionView) -> str:
+    return privilege_set(writable=view.writable, calendar=view.row.tag == "VCALENDAR")
+
+
+def privilege_set(*, writable: bool, calendar: bool) -> str:
+    """What somebody may do with a resource, in privileges (RFC 3744 section 5.4)."""
+    names = ["D:read"]
+    if calendar:
+        names.append("C:read-free-busy")
+    if writable:
+        names += ["D:all", "D:write", "D:write-properties", "D:write-content"]
+    return "".join(f"<privilege>{elements([name])}</privilege>" for name in names)
+
+
+def _reports(view: CollectionView) -> str:
+    return report_set((*UNANSWERED_REPORTS, *_REPORTS.get(view.row.tag, ())))
+
+
+def report_set(names: Iterable[str]) -> str:
+    """The reports that a resource answers (RFC 3253 section 3.1.5)."""
+    return "".join(
+        f"<supported-report><report>{elements([name])}</report></supported-report>"
+        for name in names
+    )
+
+
+def _owner(view: CollectionView) -> str:
+    owner = owner_of(view.row.path)
+    return view.href(f"/{owner}/") if owner else ""
+
+
+def _display_name(view: CollectionView) -> str | None:
+    name = view.row.props.get("D:displayname")
+    if not name and view.row.tag:
+        name = view.row.path
+    return None if name is None else escaped(name)
+
+
+def _source(view: CollectionView) -> str:
+    return element(make_clark("D:href"), escaped(view.row.props.get("CS:source", "")))
+
+
+_OF_COLLECTION: Mapping[str, Callable[[CollectionView], str | None]] = {
+    make_clark(name): value
+    for name, value in {
+        "D:resourcetype": _resource_type,
+        "D:displayname": _display_name,
+        "D:getetag": _of_leaf(lambda view: ctag_of(view.row)),
+        "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed)),
+        "D:getcontenttype": _of_leaf(lambda view: MIMETYPES[view.row.tag]),
+        "D:getcontentlength": _of_leaf(lambda view: str(view.length())),
+        "D:sync-token": _of_leaf(lambda view: token_of(view.row)),
+        "CS:getctag": _of_leaf(lambda view: ctag_of(view.row)),
+        "CS:source": _of_leaf(_source),
+        "D:owner": _owner,
+        "D:current-user-principal": _current_user,
+        "D:current-user-privilege-set": _privileges,
+        "D:supported-report-set": _reports,
+        "D:principal-collection-set": lambda view: view.href("/"),
+        "D:principal-URL": _of_principal,
+        "C:calendar-home-set": _of_principal,
+        "C:calendar-user-address-set": _of_principal,
+        "CR:addressbook-home-set": _of_principal,
+        "C:supported-calendar-component-set": _components,
+        "CR:supported-address-data": _address_data,
+        "C:max-resource-size": lambda view: str(view.asked.max_resource_size),
+        "RADICALE:displayname": _display_name,
+        "RADICALE:getcontentcount": lambda view: None if view.is_principal else str(view.count()),
+        "RADICALE:version": lambda _: version("radicale"),
+    }.items()
+}

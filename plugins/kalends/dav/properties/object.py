@@ -1,0 +1,107 @@
+"""The objects of a collection in an answer: one row for each, made from one shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import quote
+
+from radicale.xmlutils import OBJECT_MIMETYPES, make_clark
+
+from kalends.dav.properties.collection import (
+    UNANSWERED_REPORTS,
+    CollectionView,
+    http_date,
+    privilege_set,
+    report_set,
+)
+from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
+from kalends.dav.xml.write import element, escaped, response
+from kalends.store.objects.listing import Listed
+
+_DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
+_ETAG = make_clark("D:getetag")
+_OWN: Mapping[str, Callable[[Listed], str]] = {
+    _ETAG: lambda row: row.etag,
+    make_clark("D:getlastmodified"): lambda row: http_date(row.changed),
+    make_clark("D:getcontentlength"): lambda row: str(row.size),
+    make_clark("D:getcontenttype"): lambda row: (
+        f"{OBJECT_MIMETYPES[row.kind]};charset=utf-8;component={row.component}"
+    ),
+    CALENDAR_DATA: lambda row: escaped(row.data.decode("utf-8")),
+    ADDRESS_DATA: lambda row: escaped(row.data.decode("utf-8")),
+}
+# No text from outside has it: it marks where what is a row's own goes.
+_MARK = "\0"
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
+
+
+class ObjectsView:
+    """The objects of a collection as somebody sees them.
+
+    Args:
+        view: their collection.
+        tags: the properties that are asked for.
+        in_report: whether their text is among the properties that may be asked for: it is in
+            reports, and is not in PROPFIND (RFC 4791 section 9.6).
+    """
+
+    def __init__(self, view: CollectionView, tags: Iterable[str], *, in_report: bool) -> None:
+        self._base = view.asked.prefix + view.path
+        own = {
+            tag: value
+            for tag, value in _OWN.items()
+            if tag not in _DATA.values() or (in_report and tag == _DATA.get(view.row.tag))
+        }
+        common = _common(view)
+        self._values: list[Callable[[Listed], str]] = []
+        found, missing = [], []
+        for tag in tags:
+            if tag in own:
+                self._values.append(own[tag])
+                found.append(element(tag, _MARK))
+            elif tag in common:
+                found.append(element(tag, common[tag]))
+            else:
+                missing.append(element(tag))
+        self.needs_data = any(value in self._values for value in map(_OWN.get, _DATA.values()))
+        """Whether rows are to be read with their octets."""
+        self.needs_etag_alone = self._values == [_OWN[_ETAG]]
+        """Whether `etag_responses` says all that is asked."""
+        shape = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
+        self._shape = shape.replace("%", "%%").replace(_MARK, "%s")
+
+    def path(self, name: str) -> str:
+        """The address of the object called ``name``."""
+        return self._base + name
+
+    def response(self, row: Listed) -> str:
+        """What is said of one object."""
+        own = [value(row) for value in self._values]
+        return self._shape % (quote(self._base + row.href), *own)
+
+    def etag_responses(self, names: Iterable[tuple[str, str]]) -> str:
+        """What is said of many objects, by name and etag: what every client begins with."""
+        shape, base = self._shape, quote(self._base)
+        # Most names need no quoting, and to see that is quicker than to ask for it.
+        return "".join(
+            [
+                shape % (base + (name if _PLAIN.fullmatch(name) else quote(name)), etag)
+                for name, etag in names
+            ]
+        )
+
+
+def _common(view: CollectionView) -> Mapping[str, str]:
+    """The properties that all objects of a collection share."""
+    same = ("D:owner", "D:current-user-principal", "D:principal-collection-set")
+    limit = "C:max-resource-size"
+    found, _ = view.values([make_clark(name) for name in (*same, limit)])
+    return {
+        **found,
+        make_clark("D:resourcetype"): "",
+        make_clark("D:current-user-privilege-set"): privilege_set(
+            writable=view.writable, calendar=False
+        ),
+        make_clark("D:supported-report-set"): report_set(UNANSWERED_REPORTS),
+    }

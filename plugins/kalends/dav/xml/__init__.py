@@ -1,0 +1,1 @@
+"""XML bodies of WebDAV requests and responses."""

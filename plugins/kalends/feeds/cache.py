@@ -1,0 +1,238 @@
+"""Composed versions of feeds on disk: one file for each, shared by the workers of a host."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import gzip
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from kalends.errors import StoreUnavailableError, UserFileUnavailableError
+from kalends.feeds.compose.incremental import PARTS, compose_feed
+from kalends.feeds.compose.part_index import COMPOSER, unreadable_in
+from kalends.feeds.compose.select import Unreadable
+from kalends.feeds.definitions.model import Feed
+from kalends.feeds.ports import Accounts, FeedSnapshot, FeedSource
+from kalends.feeds.state import Moments, State, is_shown
+
+_log = logging.getLogger("kalends.feeds")
+
+_LOCK = ".lock"
+_GOOD = "good.json"
+
+
+class Versions:
+    """Makes versions when they are asked for, each once on a host.
+
+    Args:
+        folder: where they lie; made if it is missing.
+        source: the store.
+        accounts: who there is.
+        now: tells the time, for feeds with a window.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        source: FeedSource,
+        accounts: Accounts,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._folder = folder
+        self._source = source
+        self._moments = Moments(accounts, now)
+        self.composed: Callable[[float], None] = _nobody
+        """Told how long each composition took, seconds."""
+
+    def state(self, feed: Feed) -> State:
+        """What ``feed`` is now.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        return self.states([feed])[0]
+
+    def states(self, feeds: Sequence[Feed]) -> list[State]:
+        """What each of these feeds is, all at one moment.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        with self._source.snapshot() as snapshot:
+            moment, today = self._moments.of(snapshot), self._moments.today()
+            return [moment.state(feed, today) for feed in feeds]
+
+    def open(self, feed: Feed, coding: str = "") -> tuple[State, BinaryIO]:
+        """The newest version of ``feed``, composed if need be, and its octets.
+
+        Args:
+            coding: ``gzip``, or empty for the text itself.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        state = self.state(feed)
+        found = _open(self._path(feed, state, coding))
+        if found:
+            return state, found
+        try:
+            with self._locked(feed):
+                return self._made(feed, coding)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
+        return self._made_elsewhere(feed, coding)
+
+    def last_good(self, feed: Feed) -> tuple[State, BinaryIO] | None:
+        """The version that was composed last, for a moment when the newest cannot be.
+
+        None if the definition has changed since, or a calendar in it is not in the feed any more,
+        as far as that can be told.
+        """
+        try:
+            noted = json.loads((self._feed_folder(feed) / _GOOD).read_text())
+        except (OSError, ValueError):
+            return None
+        if noted["definition"] != _definition(feed):
+            return None
+        if not self._still_shown(feed, frozenset(noted["calendars"])):
+            return None
+        day = date.fromisoformat(noted["day"])
+        state = State(noted["key"], noted["changed"], (), day)
+        file = _open(self._path(feed, state))
+        return (state, file) if file else None
+
+    def _still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
+        try:
+            with self._source.snapshot() as snapshot:
+                shown = {c.id for c in snapshot.calendars() if is_shown(c, feed)}
+                with suppress(UserFileUnavailableError):  # nobody is known to have left, then
+                    shown &= {c.id for c in self._moments.of(snapshot).merged(feed)}
+        except StoreUnavailableError:
+            return True
+        return numbers <= shown
+
+    def unreadable(self, feed: Feed) -> list[Unreadable]:
+        """The objects that the newest version leaves out because they cannot be read."""
+        return unreadable_in(self._feed_folder(feed) / PARTS)
+
+    def discard(self, feed: Feed) -> None:
+        """Forget what is composed of ``feed``, so that it is composed from scratch."""
+        with self._locked(feed):
+            for path in self._feed_folder(feed).iterdir():
+                if path.name != _LOCK:
+                    path.unlink()
+
+    def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> State:
+        """What ``feed`` is at the moment of a snapshot.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        return self._moments.state(feed, snapshot)
+
+    def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+        # Whoever waited for the lock looks again: many writes at once cost one composition.
+        with self._source.snapshot() as snapshot:
+            state = self.state_in(feed, snapshot)
+            path = self._path(feed, state)
+            if not path.exists():
+                self._compose(feed, snapshot, state, path)
+        if coding:
+            coded = self._path(feed, state, coding)
+            if not coded.exists():
+                _compress(path, coded)
+            path = coded
+        return state, path.open("rb")
+
+    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
+        older = [old for old in path.parent.glob("*.ics") if old != path]
+        self._compose_into(path, feed, snapshot, state)
+        _note_good(path.with_name(_GOOD), feed, state)
+        for old in older:  # whoever reads one of them now holds it open
+            old.unlink(missing_ok=True)
+            old.with_suffix(".gz").unlink(missing_ok=True)
+
+    def _compose_into(self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: State) -> None:
+        began = time.perf_counter()
+        outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
+        self.composed(time.perf_counter() - began)
+        for one in outcome.left_out:
+            _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
+
+    def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+        with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
+            state = self.state_in(feed, snapshot)
+            path = Path(folder) / "feed.ics"
+            self._compose_into(path, feed, snapshot, state)
+            if coding:
+                _compress(path, path.with_suffix(".gz"))
+                path = path.with_suffix(".gz")
+            return state, path.open("rb")
+
+    @contextmanager
+    def _locked(self, feed: Feed) -> Iterator[None]:
+        folder = self._feed_folder(feed)
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / _LOCK).open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _path(self, feed: Feed, state: State, coding: str = "") -> Path:
+        return self._feed_folder(feed) / f"{state.key}.{'gz' if coding else 'ics'}"
+
+    def _feed_folder(self, feed: Feed) -> Path:
+        # A name may hold what a file system does not take.
+        return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
+
+
+def _definition(feed: Feed) -> str:
+    """What of a definition says what a reader may see."""
+    return repr((COMPOSER, feed.rules, feed.calendars))
+
+
+def _note_good(path: Path, feed: Feed, state: State) -> None:
+    noted = {
+        "key": state.key,
+        "changed": state.changed,
+        "day": state.day.isoformat(),
+        "definition": _definition(feed),
+        "calendars": [calendar.id for calendar in state.calendars],
+    }
+    made = path.with_suffix(".tmp")
+    made.write_text(json.dumps(noted))
+    os.replace(made, path)  # noqa: PTH105 - one atomic step
+
+
+def _open(path: Path) -> BinaryIO | None:
+    with suppress(FileNotFoundError):
+        return path.open("rb")
+    return None
+
+
+def _compress(source: Path, target: Path) -> None:
+    made = target.with_suffix(".tmp")
+    # Neither time nor name goes in, so that equal text gives equal octets.
+    with (
+        source.open("rb") as text,
+        made.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(text, packed, 1 << 18)
+    os.replace(made, target)  # noqa: PTH105 - one atomic step
+
+
+def _nobody(_seconds: float) -> None:
+    """Nobody wants to know."""

@@ -1,0 +1,1 @@
+"""Composition of a feed from the calendar objects that it shows."""

@@ -1,0 +1,66 @@
+"""The time of an event and nothing else of it.
+
+A value is taken over only where it is nothing but a date, a length or a rule, so that no text can
+hide in what looks like one. A time zone is told by its reference alone; whoever composes gives it a
+name that tells nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kalends.ical.client_quirks import LENGTH, OFFSET, RULE, RULE_PART, TIME
+from kalends.ical.contentlines import Component, Property
+
+_TIMES = rf"{TIME}(?:/(?:{TIME}|{LENGTH}))?"
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text, re.ASCII | re.IGNORECASE)
+
+
+_VALUES = {
+    "DTSTART": _pattern(TIME),
+    "DTEND": _pattern(TIME),
+    "DURATION": _pattern(LENGTH),
+    "RRULE": _pattern(RULE),
+    "RDATE": _pattern(rf"{_TIMES}(?:,{_TIMES})*"),
+    "EXDATE": _pattern(rf"{TIME}(?:,{TIME})*"),
+    "RECURRENCE-ID": _pattern(TIME),
+    "SEQUENCE": _pattern(r"\d{1,9}"),
+    "TZOFFSETFROM": _pattern(OFFSET),
+    "TZOFFSETTO": _pattern(OFFSET),
+}
+_KNOWN_PART = _pattern(RULE_PART)
+_PARAMS = {
+    "VALUE": _pattern("DATE|DATE-TIME|PERIOD"),
+    "RANGE": _pattern("THISANDFUTURE"),
+    "TZID": _pattern(r"[^\"]*"),
+}
+
+
+def busy(event: Component) -> Component:
+    """An event as it shows where it is only to be seen that there is one (RFC 5545, 3.8.1.3)."""
+    times = [timed for prop in event.properties if (timed := only_time(prop))]
+    if event.value("TRANSP").strip().upper() == "TRANSPARENT":
+        times.append(Property("TRANSP", "", "TRANSPARENT"))
+    return Component(event.name, [*times, Property("SUMMARY", "", "Busy")])
+
+
+def only_time(prop: Property) -> Property | None:
+    """What a property says of a time, with the parameters that the time needs; None: nothing."""
+    pattern = _VALUES.get(prop.name)
+    value = re.sub(r"\s", "", prop.value).upper()
+    if prop.name == "RRULE":
+        # Parts of another's making say nothing of when it happens.
+        parts = [part for part in value.split(";") if _KNOWN_PART.fullmatch(part)]
+        value = ";".join(parts)
+    if pattern is None or not pattern.fullmatch(value):
+        return None
+    params = prop.params
+    kept = [
+        f';{name}="{params[name][0]}"' if name == "TZID" else f";{name}={params[name][0].upper()}"
+        for name, known in _PARAMS.items()
+        if params.get(name) and known.fullmatch(params[name][0])
+    ]
+    return Property(prop.name, "".join(kept), value)

@@ -1,0 +1,100 @@
+"""Which of the copies of one UID a feed shows, and under which UIDs.
+
+Copies are one meeting where they agree on the ORGANIZER, or without one on all but stamps and
+alarms; then one of them stays. All others stay as well, so that nobody hides or replaces another's
+event by using its UID.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+from kalends.feeds.compose.stamps import last_modified
+from kalends.feeds.compose.visibility import Copy
+from kalends.ical.contentlines import Component, Property
+
+# What copies of one meeting may differ in.
+_INCIDENTAL = frozenset({"UID", "DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE"})
+# What is made here looks like this; a client's own UID that does must not be taken for one.
+_MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
+
+
+def settle(copies: Iterable[Copy]) -> list[Copy]:
+    """Which of the copies of one UID stay, each with the UID under which it stands.
+
+    Of one meeting that is a copy with the series rather than one with some occurrences of it, then
+    the one with the highest SEQUENCE, then LAST-MODIFIED, then DTSTAMP, then the first by path.
+    """
+    in_order = sorted(copies, key=lambda copy: copy.path)
+    settled = [copy for copy in in_order if copy.is_private]
+    for number, same in enumerate(_meetings([c for c in in_order if not c.is_private])):
+        best = max(same, key=_recency)  # of equals the first
+        uid = best.stored.uid
+        if number or _MADE.fullmatch(uid):
+            best.uid = f"{uid}-{sha256(same[0].path.encode()).hexdigest()[:16]}"
+        settled.append(best)
+    return settled
+
+
+def _meetings(copies: Sequence[Copy]) -> list[list[Copy]]:
+    if len(copies) < 2:
+        return [[copy] for copy in copies]
+    found: dict[str, list[Copy]] = {}
+    whole = {_organizer(copy) for copy in copies if _is_whole(copy)}
+    for copy in copies:
+        organizer = _organizer(copy)
+        if organizer and (_is_whole(copy) or organizer in whole):
+            found.setdefault(organizer, []).append(copy)
+        else:
+            # Of two that hold other occurrences of a series, neither stands for the other.
+            same = _times(copy) if organizer else _content(copy)
+            found.setdefault(f"{organizer}\n{same}", []).append(copy)
+    return list(found.values())
+
+
+def _organizer(copy: Copy) -> str:
+    # An occurrence of which only the time is shown names none.
+    named = (component.value("ORGANIZER").strip().lower() for component in copy.components)
+    organizer = next(filter(None, named), "")
+    return f"{copy.components[0].name} {organizer}" if organizer else ""
+
+
+def _is_whole(copy: Copy) -> bool:
+    """Whether a copy has the series or single event, not some occurrences alone."""
+    return copy.components[0].first("RECURRENCE-ID") is None
+
+
+def _times(copy: Copy) -> str:
+    return "\n".join(component.value("RECURRENCE-ID") for component in copy.components)
+
+
+def _content(copy: Copy) -> str:
+    """What a copy says, apart from stamps and alarms."""
+    zones = [f"{tzid} {use.zone.digest}" for tzid, use in copy.zones.items()]
+    return "\n".join([*zones, *map(_content_of, copy.components)])
+
+
+def _content_of(component: Component) -> str:
+    own = sorted(p.text() for p in component.properties if not _is_incidental(p))
+    children = [child for child in component.children if child.name != "VALARM"]
+    return "\n".join([component.name, *own, *sorted(map(_content_of, children))])
+
+
+def _is_incidental(prop: Property) -> bool:
+    return prop.name in _INCIDENTAL or prop.name.startswith("X-MOZ-")
+
+
+def _recency(copy: Copy) -> tuple[bool, int, str, str]:
+    first = copy.components[0]
+    sequence = first.value("SEQUENCE").strip()
+    number = (
+        int(sequence) if sequence.isascii() and sequence.isdigit() and len(sequence) < 10 else 0
+    )
+    return (
+        _is_whole(copy),
+        number,
+        last_modified(first, copy.stored),
+        first.value("DTSTAMP").strip(),
+    )

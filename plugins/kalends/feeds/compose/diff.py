@@ -1,0 +1,61 @@
+"""Of which UIDs a feed may look otherwise than in the version before: pure, over a snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import NamedTuple
+
+from kalends.feeds.compose.part_index import Parts
+from kalends.feeds.ports import CalendarState, FeedSnapshot
+
+
+class Stood(NamedTuple):
+    """How a calendar stood in a version; its change numbers count within one life."""
+
+    path: str
+    life: str
+    modseq: int
+
+
+def noted(calendars: Iterable[CalendarState]) -> str:
+    """How calendars stand now, as text for the next version."""
+    return json.dumps({c.id: [c.path, c.life, c.modseq] for c in calendars})
+
+
+def changed_uids(
+    snapshot: FeedSnapshot,
+    parts: Parts,
+    before: str,
+    calendars: Mapping[int, CalendarState],
+    today: date,
+) -> set[str] | None:
+    """The UIDs in question, those of calendars that came or left among them.
+
+    Args:
+        snapshot: the store now.
+        parts: what the version before consists of.
+        before: what ``noted`` said of its calendars.
+        calendars: what the feed merges now, by number.
+        today: the UTC date.
+
+    Returns:
+        The UIDs; None if they cannot be told any more.
+    """
+    uids = set(parts.leaving(today))
+    stood = {int(number): Stood(*state) for number, state in json.loads(before).items()}
+    for number, (path, life, modseq) in stood.items():
+        now = calendars.get(number)
+        if now is None or (now.path, now.life) != (path, life):
+            uids.update(parts.uids_of(path, number))
+        elif now.modseq != modseq:
+            if modseq < snapshot.oldest_change(number):
+                return None
+            uids.update(o.uid for o in snapshot.changed_since(number, modseq))
+            uids.update(uid for _, uid in snapshot.removed_since(number, modseq))
+    for number, now in calendars.items():
+        then = stood.get(number)
+        if then is None or (now.path, now.life) != (then.path, then.life):
+            uids.update(o.uid for o in snapshot.objects(number))
+    return uids

@@ -1,0 +1,265 @@
+"""Composing a version of a feed into a file: from scratch, or from the version before it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from kalends.feeds.compose.diff import changed_uids, noted
+from kalends.feeds.compose.part_index import Parts, Place, opened
+from kalends.feeds.compose.render import TAIL, head, render
+from kalends.feeds.compose.select import Copy, Unreadable, shown
+from kalends.feeds.compose.timezones import Zone, names_of
+from kalends.feeds.definitions.model import Feed
+from kalends.feeds.ports import CalendarState, FeedSnapshot, StoredObject
+
+PARTS = "parts.db"
+"""Beside the versions: what the newest one consists of."""
+
+_BLOCK = 1 << 18
+_AT_A_TIME = 200
+_ALWAYS_FEW = 1000
+"""So many changed objects are always worth splicing."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What composing has met for the first time: objects that cannot be read and are left out."""
+
+    left_out: list[Unreadable] = field(default_factory=list)
+
+
+def compose_feed(
+    snapshot: FeedSnapshot,
+    calendars: Sequence[CalendarState],
+    feed: Feed,
+    today: date,
+    target: Path,
+) -> Outcome:
+    """Compose the version of ``feed`` that these calendars make.
+
+    What is made from the version before equals what is made from scratch, octet for octet.
+
+    Args:
+        snapshot: the store at the moment of the version.
+        calendars: what the feed merges, by path.
+        feed: its definition.
+        today: the UTC date, which matters where the feed has a window.
+        target: the file to make; versions of the feed before it lie in the same folder.
+
+    Raises:
+        OSError: there is no room, or the disk fails.
+    """
+    composition = _Composition(snapshot, calendars, feed, today, target)
+    try:
+        with opened(target.parent / PARTS) as parts:
+            composition.run(parts)
+    except sqlite3.OperationalError as error:
+        if "full" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, "no room for a feed", str(target.parent)) from error
+    else:
+        os.replace(composition.made, target)  # noqa: PTH105 - one atomic step
+    finally:
+        # What failed half-way must not take the room that it lacked.
+        composition.made.unlink(missing_ok=True)
+        composition.body.unlink(missing_ok=True)
+    return composition.outcome
+
+
+class _Text(NamedTuple):
+    """The text of one object in a feed, and what is noted of it."""
+
+    place: Place
+    octets: bytes
+    zones: Mapping[Zone, bytes]
+    leaves: date | None
+
+
+class _Composition:
+    """One making of one version."""
+
+    def __init__(
+        self,
+        snapshot: FeedSnapshot,
+        calendars: Sequence[CalendarState],
+        feed: Feed,
+        today: date,
+        target: Path,
+    ) -> None:
+        self._snapshot = snapshot
+        self._calendars = {calendar.id: calendar for calendar in calendars}
+        self._paths = {calendar.id: calendar.path for calendar in calendars}
+        self._feed = feed
+        self._today = today
+        self._target = target
+        self.made = target.with_suffix(".tmp")
+        self.body = target.with_suffix(".body")
+        self.outcome = Outcome()
+
+    def run(self, parts: Parts) -> None:
+        """Write the version to ``made`` and note its parts."""
+        before = parts.state
+        known = parts.unreadable()
+        if not (before and self._from_before(parts, before)):
+            self._from_scratch(parts)
+        self.outcome.left_out = [one for one in parts.unreadable() if one not in known]
+        parts.note(
+            version=self._target.name,
+            day=self._today.isoformat(),
+            calendars=noted(self._calendars.values()),
+            rules=repr(self._feed.rules),
+        )
+
+    def _from_scratch(self, parts: Parts) -> None:
+        shared = frozenset(self._snapshot.shared_uids(list(self._calendars)))
+        names: Mapping[Zone, str] = {}
+        while True:
+            parts.clear()
+            with self.body.open("wb") as out:
+                for copy in self._copies(parts, shared):
+                    text = _rendered(copy, names)
+                    parts.add(text.place, len(text.octets), text.zones, text.leaves)
+                    out.write(text.octets)
+            found = names_of(parts.zones())
+            if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
+                break
+            # Two definitions share a TZID, which is known only now: once more, with their names.
+            names = found
+        with self.made.open("wb") as out:
+            opening = self._head(parts)
+            out.write(opening)
+            with self.body.open("rb") as source:
+                shutil.copyfileobj(source, out, _BLOCK)
+            out.write(TAIL)
+        parts.note(head=str(len(opening)))
+
+    def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
+        """Make the version from the one before; False if that cannot be done."""
+        old = self._target.parent / before.get("version", "")
+        if before.get("rules") != repr(self._feed.rules) or not old.is_file():
+            return False
+        if self._today.isoformat() < before.get("day", ""):  # the clock was put back
+            return False
+        uids = changed_uids(
+            self._snapshot, parts, before["calendars"], self._calendars, self._today
+        )
+        if uids is None or (len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4):
+            return False  # as quick from scratch
+        names = names_of(parts.zones())
+        edits = self._edits(parts, sorted(uids), names)
+        now = names_of(parts.zones())
+        if any(names.get(zone, zone.tzid) != name for zone, name in now.items()):
+            return False
+        opening = self._head(parts)
+        with old.open("rb") as source, self.made.open("wb") as out:
+            out.write(opening)
+            _splice(source, out, int(before["head"]), edits)
+        parts.note(head=str(len(opening)))
+        return True
+
+    def _edits(
+        self, parts: Parts, uids: Sequence[str], names: Mapping[Zone, str]
+    ) -> list[tuple[int, int, bytes]]:
+        """The changes of the old body, in order: an offset, octets that go, octets that come."""
+        gone = parts.places(uids)
+        parts.forget(uids)
+        fresh: list[_Text] = []
+        for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
+            some = uids[first : first + _AT_A_TIME]
+            stored = self._snapshot.copies(list(self._calendars), some)
+            fresh += [_rendered(copy, names) for copy in self._shown(parts, stored)]
+        # All offsets are those of the old body, so they are taken before anything changes.
+        offsets = parts.offsets({place for place, _ in gone} | {text.place for text in fresh})
+        for place, _ in gone:
+            parts.remove(place)
+        for text in fresh:
+            parts.add(text.place, len(text.octets), text.zones, text.leaves)
+        edits = [(offsets[place], place, length, b"") for place, length in gone]
+        edits += [(offsets[text.place], text.place, 0, text.octets) for text in fresh]
+        edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
+        return [(offset, length, octets) for offset, _, length, octets in edits]
+
+    def _copies(self, parts: Parts, shared: frozenset[str]) -> Iterator[Copy]:
+        """Everything that the feed shows, in its order."""
+        settled: dict[str, dict[int, Copy]] = {}
+        for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
+            for stored in self._snapshot.objects(calendar.id):
+                if stored.uid in shared:
+                    if stored.uid not in settled:
+                        all_of_it = self._snapshot.copies(list(self._calendars), [stored.uid])
+                        copies = self._shown(parts, all_of_it)
+                        settled[stored.uid] = {copy.stored.id: copy for copy in copies}
+                    copy = settled[stored.uid].pop(stored.id, None)
+                else:
+                    copy = next(iter(self._shown(parts, [stored])), None)
+                if copy:
+                    yield copy
+
+    def _shown(self, parts: Parts, stored: Iterable[StoredObject]) -> list[Copy]:
+        """What is shown of all copies of some UIDs."""
+        stored = list(stored)
+        parts.note_sharers(stored)
+        found = shown(stored, self._paths, self._feed.rules, self._today)
+        for one in found.unreadable:
+            parts.note_unreadable(one)
+        return found.copies
+
+    def _head(self, parts: Parts) -> bytes:
+        zones = parts.zones()
+        colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
+        shared = colors.pop() if len(colors) == 1 else ""
+        color = self._feed.rules.color or (shared if _is_color(shared) else "")
+        return head(self._feed.rules, color.upper(), zones, names_of(zones))
+
+
+def _rendered(copy: Copy, names: Mapping[Zone, str]) -> _Text:
+    texts = {use.zone: use.text for use in copy.zones.values()}
+    octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
+    return _Text(Place(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
+
+
+def _is_color(text: str) -> bool:
+    return (
+        len(text) == 7 and text[0] == "#" and all(c in "0123456789abcdefABCDEF" for c in text[1:])
+    )
+
+
+def _splice(
+    source: BinaryIO, out: BinaryIO, start: int, edits: Sequence[tuple[int, int, bytes]]
+) -> None:
+    """Copy the old version's body and tail from ``start`` on, with edits in their order."""
+    position = 0
+    for offset, length, text in edits:
+        _copy(source, out, start + position, offset - position)
+        # What comes at the place of what goes has its offset too.
+        position = max(position, offset + length)
+        out.write(text)
+    _copy(source, out, start + position, source.seek(0, os.SEEK_END) - start - position)
+
+
+def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
+    """Copy a part of a file to where another stands."""
+    if hasattr(os, "copy_file_range"):  # Linux copies without us, and lets other threads run
+        out.flush()
+        with suppress(OSError):  # between two file systems, say; then block by block
+            while length > 0:
+                done = os.copy_file_range(source.fileno(), out.fileno(), length, start)
+                if not done:
+                    break
+                start, length = start + done, length - done
+    source.seek(start)
+    while length > 0:
+        block = source.read(min(_BLOCK, length))
+        if not block:
+            raise OSError(errno.EIO, "a version of a feed is shorter than it was", source.name)
+        out.write(block)
+        length -= len(block)

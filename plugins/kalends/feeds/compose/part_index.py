@@ -1,0 +1,221 @@
+"""What the newest version of a feed consists of, so that the next can be made from it.
+
+A small database beside the versions: for each object in the feed its place in the order, the length
+of its text, the time zones that it uses, and when it leaves the feed's window. It is a cache:
+without it a version is composed anew.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from kalends.feeds.compose.select import Unreadable
+from kalends.feeds.compose.timezones import Zone
+from kalends.feeds.ports import StoredObject
+
+COMPOSER = 5
+"""Counts up whenever the same calendars give other bytes than before, or these tables change."""
+
+_TABLES = """
+CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT, leaves TEXT,
+                   PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
+CREATE INDEX part_uid ON part (uid);
+CREATE INDEX part_leaves ON part (leaves);
+CREATE TABLE sharer (calendar INTEGER, uid TEXT, PRIMARY KEY (calendar, uid)) WITHOUT ROWID;
+CREATE INDEX sharer_uid ON sharer (uid);
+CREATE TABLE unreadable (path TEXT, uid TEXT, id INTEGER, why TEXT);
+CREATE TABLE zone (tzid TEXT, digest TEXT, text BLOB, uses INTEGER, PRIMARY KEY (tzid, digest));
+CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
+"""
+
+
+class Place(NamedTuple):
+    """Where an object stands: the order of these is the order of a feed."""
+
+    path: str
+    uid: str
+    id: int
+
+
+class Parts:
+    """The parts of one version; changes count once the ``opened`` block has ended well."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def state(self) -> dict[str, str]:
+        """What was noted with ``note``: which version this is, and of which calendars."""
+        return dict(self._connection.execute("SELECT what, value FROM state"))
+
+    def note(self, **values: str) -> None:
+        """Note which version this is from now on."""
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items())
+        )
+
+    def clear(self) -> None:
+        """Forget everything, to begin from scratch."""
+        for table in ("part", "zone", "state", "sharer", "unreadable"):
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+
+    def places(self, uids: Collection[str]) -> list[tuple[Place, int]]:
+        """The parts that came from objects with these UIDs, each with its length in octets."""
+        found = []
+        for uid in uids:
+            rows = self._connection.execute(
+                "SELECT path, uid, id, length FROM part WHERE uid = ?", (uid,)
+            )
+            found += [(Place(path, name, number), length) for path, name, number, length in rows]
+        return found
+
+    def count(self) -> int:
+        """How many parts there are."""
+        (number,) = self._connection.execute("SELECT count(*) FROM part").fetchone()
+        return int(number)
+
+    def offsets(self, places: Collection[Place]) -> dict[Place, int]:
+        """How many octets of parts stand before each of these places: one walk over the parts."""
+        found: dict[Place, int] = {}
+        before, total = Place("", "", 0), 0
+        for place in sorted(places):
+            row = self._connection.execute(
+                "SELECT TOTAL(length) FROM part"
+                " WHERE (path, uid, id) >= (?, ?, ?) AND (path, uid, id) < (?, ?, ?)",
+                (*before, *place),
+            ).fetchone()
+            total += int(row[0])
+            found[place] = total
+            before = place
+        return found
+
+    def leaving(self, today: date) -> list[str]:
+        """The UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
+        rows = self._connection.execute(
+            "SELECT uid FROM part WHERE leaves <= ?", (today.isoformat(),)
+        )
+        return [uid for (uid,) in rows]
+
+    def add(
+        self, place: Place, length: int, zones: Mapping[Zone, bytes], leaves: date | None
+    ) -> None:
+        """Note a part, the definitions that it uses with their texts, and when it leaves."""
+        last = leaves.isoformat() if leaves else None
+        self._connection.execute(
+            "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)",
+            (*place, length, json.dumps(list(zones)), last),
+        )
+        for zone, text in zones.items():
+            self._connection.execute(
+                "INSERT INTO zone VALUES (?, ?, ?, 1) ON CONFLICT DO UPDATE SET uses = uses + 1",
+                (*zone, text),
+            )
+
+    def remove(self, place: Place) -> None:
+        """Forget a part and its use of definitions."""
+        where = "WHERE (path, uid, id) = (?, ?, ?)"
+        row = self._connection.execute(f"SELECT zones FROM part {where}", place).fetchone()  # noqa: S608
+        self._connection.execute(f"DELETE FROM part {where}", place)  # noqa: S608
+        for zone in json.loads(row[0]):
+            self._connection.execute(
+                "UPDATE zone SET uses = uses - 1 WHERE (tzid, digest) = (?, ?)", zone
+            )
+        self._connection.execute("DELETE FROM zone WHERE uses <= 0")
+
+    def zones(self) -> dict[Zone, bytes]:
+        """The definitions in use, each with its text."""
+        rows = self._connection.execute("SELECT tzid, digest, text FROM zone")
+        return {Zone(tzid, digest): text for tzid, digest, text in rows}
+
+    def unreadable(self) -> list[Unreadable]:
+        """The objects that are left out because they cannot be read."""
+        rows = self._connection.execute(
+            "SELECT path, uid, id, why FROM unreadable ORDER BY 1, 2, 3"
+        )
+        return [Unreadable(*row) for row in rows]
+
+    def note_unreadable(self, one: Unreadable) -> None:
+        """Note an object that is left out."""
+        row = (one.path, one.uid, one.id, one.why)
+        self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
+
+    def note_sharers(self, objects: Collection[StoredObject]) -> None:
+        """Note the calendars that share a UID: one of them may be what another's is hidden behind.
+
+        Args:
+            objects: all copies of each UID among them.
+        """
+        often = Counter(one.uid for one in objects)
+        rows = [(one.calendar, one.uid) for one in objects if often[one.uid] > 1]
+        self._connection.executemany("INSERT OR IGNORE INTO sharer VALUES (?, ?)", rows)
+
+    def forget(self, uids: Collection[str]) -> None:
+        """Forget what is noted of objects with these UIDs, but for their parts."""
+        rows = [(uid,) for uid in uids]
+        self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
+        self._connection.executemany("DELETE FROM sharer WHERE uid = ?", rows)
+
+    def uids_of(self, path: str, calendar: int) -> list[str]:
+        """The UIDs for which it matters whether a calendar is in the feed."""
+        rows = self._connection.execute(
+            "SELECT uid FROM part WHERE path = ?1 UNION SELECT uid FROM unreadable WHERE path = ?1"
+            " UNION SELECT uid FROM sharer WHERE calendar = ?2",
+            (path, calendar),
+        )
+        return [uid for (uid,) in rows]
+
+
+def unreadable_in(path: Path) -> list[Unreadable]:
+    """What the newest version left out, by the parts at ``path``; nothing if there are none."""
+    if not path.exists():
+        return []
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return Parts(connection).unreadable()
+        except sqlite3.DatabaseError:  # of another version, or no longer whole: made anew soon
+            return []
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Parts]:
+    """The parts that are noted at ``path``, made if it is missing or no longer whole.
+
+    The caller holds the lock of the feed.
+    """
+    try:
+        connection = _connect(path)
+    except sqlite3.DatabaseError:
+        path.unlink(missing_ok=True)
+        connection = _connect(path)
+    try:
+        with connection:
+            connection.execute("BEGIN")
+            yield Parts(connection)
+    finally:
+        connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        # It can be made again from the store, so nothing waits for the disk.
+        connection.execute("PRAGMA synchronous = OFF")
+        # A journal on disk, though: a worker that is killed must not leave half of a change.
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
+        if not known.fetchone()[0]:
+            connection.executescript(f"PRAGMA user_version = {COMPOSER}; {_TABLES}")
+        (made_by,) = connection.execute("PRAGMA user_version").fetchone()
+        if made_by != COMPOSER:
+            raise sqlite3.DatabaseError("the parts were noted by another version of Kalends")
+    except BaseException:
+        connection.close()
+        raise
+    return connection

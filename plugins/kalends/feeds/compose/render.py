@@ -1,0 +1,88 @@
+"""From what a feed shows to its text: pure, and the same for the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kalends.feeds.compose.timezones import Zone
+from kalends.feeds.compose.visibility import Copy, renamed
+from kalends.feeds.definitions.model import Rules
+from kalends.ical import contentlines
+from kalends.ical.contentlines import Component, Property
+
+TAIL = b"END:VCALENDAR\r\n"
+
+_BASIC_COLORS = {
+    "black": 0x000000, "silver": 0xC0C0C0, "gray": 0x808080, "white": 0xFFFFFF,
+    "maroon": 0x800000, "red": 0xFF0000, "purple": 0x800080, "fuchsia": 0xFF00FF,
+    "green": 0x008000, "lime": 0x00FF00, "olive": 0x808000, "yellow": 0xFFFF00,
+    "navy": 0x000080, "blue": 0x0000FF, "teal": 0x008080, "aqua": 0x00FFFF,
+}  # fmt: skip
+
+
+def render(copy: Copy, names: Mapping[Zone, str]) -> bytes:
+    """The lines of an object in the feed.
+
+    Args:
+        names: under which TZID each definition stands, at least those of this copy.
+    """
+    new = {tzid: names[use.zone] for tzid, use in copy.zones.items() if names[use.zone] != tzid}
+    uid = Property("UID", "", contentlines.escape(copy.uid))
+    text = []
+    for component in copy.components:
+        named = renamed(component, new) if new else component
+        whole = Component(named.name, [uid, *named.properties], named.children)
+        text.append(contentlines.serialize([whole]))
+    return b"".join(text)
+
+
+def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Zone, str]) -> bytes:
+    """What stands before the objects: the calendar's own properties and its time zones.
+
+    Args:
+        color: ``#RRGGBB``, or empty.
+        zones: the text of each definition from ``zones.definition_text``.
+    """
+    every = _duration(rules.refresh)
+    lines = [
+        "BEGIN:VCALENDAR",
+        "VERSION:2.0",
+        "PRODID:-//Kalends//Kalends//EN",
+        "CALSCALE:GREGORIAN",
+        "METHOD:PUBLISH",
+        f"X-WR-CALNAME:{contentlines.escape(rules.title)}",
+        f"NAME:{contentlines.escape(rules.title)}",
+        f"REFRESH-INTERVAL;VALUE=DURATION:{every}",
+        f"X-PUBLISHED-TTL:{every}",
+    ]
+    if color:
+        lines += [f"COLOR:{_color_name(color)}", f"X-APPLE-CALENDAR-COLOR:{color}"]
+    text = [contentlines.fold(line) for line in lines]
+    text += [
+        contentlines.fold("BEGIN:VTIMEZONE")
+        + contentlines.fold(f"TZID:{contentlines.escape(names[zone])}")
+        + zones[zone]
+        + contentlines.fold("END:VTIMEZONE")
+        for zone in sorted(zones, key=lambda zone: names[zone])
+    ]
+    return b"".join(text)
+
+
+def _duration(seconds: int) -> str:
+    minutes = max(1, seconds // 60)
+    return f"PT{minutes // 60}H" if minutes % 60 == 0 else f"PT{minutes}M"
+
+
+def _color_name(color: str) -> str:
+    """The basic CSS colour nearest to ``#RRGGBB``: RFC 7986 section 5.9 takes names alone."""
+
+    def parts(value: int) -> tuple[int, int, int]:
+        return value >> 16, value >> 8 & 255, value & 255
+
+    wanted = parts(int(color[1:7], 16))
+    return min(
+        _BASIC_COLORS,
+        key=lambda name: sum(
+            (a - b) ** 2 for a, b in zip(wanted, parts(_BASIC_COLORS[name]), strict=True)
+        ),
+    )

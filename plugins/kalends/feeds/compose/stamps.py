@@ -1,0 +1,52 @@
+"""What a feed says of every component that it shows: stamps, and its calendar as a category."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from kalends.feeds.compose.visibility import Copy
+from kalends.feeds.definitions.model import Rules
+from kalends.feeds.ports import StoredObject
+from kalends.ical import contentlines
+from kalends.ical.client_quirks import readable
+from kalends.ical.contentlines import Component, Property
+
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
+
+
+def last_modified(component: Component, stored: StoredObject) -> str:
+    """The later of the client's LAST-MODIFIED and the store's: subscribers look whether it grew."""
+    moment = _moment(stored)
+    own = component.value("LAST-MODIFIED").strip()
+    return max(own, moment) if _STAMP.fullmatch(own) else moment
+
+
+def finish(copy: Copy, rules: Rules) -> None:
+    """Give a copy's components their stamps, and take from them what the feed leaves out."""
+    copy.components = [_finished(component, copy, rules) for component in copy.components]
+
+
+def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
+    # What an event is related to may be hidden, and its UID is nobody's business then.
+    gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
+    kept = [prop for prop in component.properties if prop.name not in gone]
+    if not any(prop.name == "DTSTAMP" for prop in kept):
+        kept.insert(0, Property("DTSTAMP", "", _moment(copy.stored)))
+    kept.append(Property("LAST-MODIFIED", "", last_modified(component, copy.stored)))
+    if rules.categories:
+        kept.append(Property("CATEGORIES", "", contentlines.escape(copy.path.rpartition("/")[2])))
+    children = component.children
+    if not rules.alarms:
+        children = [child for child in children if child.name != "VALARM"]
+    return readable(Component(component.name, kept, children, component.line))
+
+
+def _moment(stored: StoredObject) -> str:
+    return _stamp(stored.changed // 1_000_000)
+
+
+@lru_cache(maxsize=64)
+def _stamp(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,146 @@
+"""VTIMEZONEs of a merged feed: equal rules once, different rules under names of their own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
+
+from kalends.feeds.compose.busy import only_time
+from kalends.ical import contentlines
+from kalends.ical.client_quirks import capital
+from kalends.ical.contentlines import Component, Property
+from kalends.ical.object_text import LONGEST_KEPT
+from kalends.ical.timezones.iana import agreed_since, iana_definition
+from kalends.ical.timezones.resolve import is_defined, name_of
+
+NEUTRAL = "Zone"
+"""What a time zone is called whose own name may tell something of a hidden event."""
+
+_RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
+# What ``names_of`` makes looks like this; a client's own name that does must not be taken for one.
+_MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
+
+
+class Zone(NamedTuple):
+    """A definition: the name it goes by, and what its rules are, as a digest."""
+
+    tzid: str
+    digest: str
+
+
+class Use(NamedTuple):
+    """What a TZID means in one object: the name and digest of its rules, these, and their text."""
+
+    zone: Zone
+    definition: Component
+    text: bytes
+
+
+def canonical(definition: Component) -> Component:
+    """What a VTIMEZONE says of its rules, in an order of its own and without a TZID.
+
+    Comments and X- properties say nothing of the rules, and may tell what an event hides.
+    """
+    rules = [
+        Component(rule.name, sorted(_rules(rule), key=Property.text))
+        for rule in definition.children
+        if rule.name in ("STANDARD", "DAYLIGHT")
+    ]
+    return Component("VTIMEZONE", children=sorted(rules, key=lambda rule: list(rule.lines())))
+
+
+def digest_of(definition: Component) -> str:
+    """What the rules of a VTIMEZONE are: equal where, and only where, the canonical text is."""
+    return sha256("\n".join(canonical(definition).lines()).encode()).hexdigest()[:16]
+
+
+def _rules(rule: Component) -> Iterable[Property]:
+    return (capital(prop) for prop in rule.properties if prop.name in _RULES)
+
+
+def definition_text(definition: Component) -> bytes:
+    """The content of a VTIMEZONE in a feed, without its TZID."""
+    return contentlines.serialize(canonical(definition).children)
+
+
+def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
+    """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
+
+    An object's own definition counts, if it can be read. Where IANA's says the same of all of the
+    object's time, that stands for it: so what several programs write for one zone is one definition
+    in a feed, under the name that subscribers know.
+
+    Args:
+        own: the text of the object's VTIMEZONE of that name, or empty.
+        first: the first day, ``YYYYMMDD``, of the times that refer to it.
+        is_private: whether what is text in it may tell something that is hidden.
+    """
+    if own and not is_defined(own):
+        own = ""
+    known = _iana(tzid)
+    is_kept = len(own) <= LONGEST_KEPT
+    since = _agreed_since if is_kept else _agreed_since.__wrapped__
+    if known is not None and (not own or since(own, tzid) <= first):
+        name = NEUTRAL if is_private and tzid.startswith("/") else tzid
+        return Use(Zone(name, known.digest), known.definition, known.text)
+    if not own:
+        return None
+    read = _read if is_kept else _read.__wrapped__
+    found = read(own, is_private=is_private)
+    # Some programs escape the parameter as the property is: subscribers would not find it so.
+    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else name_of(tzid)
+    return Use(Zone(name, found.digest), found.definition, found.text)
+
+
+class _Read(NamedTuple):
+    """The rules of a definition: their digest, themselves, their text in a feed."""
+
+    digest: str
+    definition: Component
+    text: bytes
+
+
+@lru_cache(maxsize=512)
+def _agreed_since(text: str, tzid: str) -> str:
+    return agreed_since(contentlines.parse(text)[0], tzid)
+
+
+@lru_cache(maxsize=512)
+def _iana(tzid: str) -> _Read | None:
+    known = iana_definition(tzid)
+    return _Read(digest_of(known), known, definition_text(known)) if known else None
+
+
+@lru_cache(maxsize=512)
+def _read(text: str, *, is_private: bool) -> _Read:
+    definition = canonical(contentlines.parse(text)[0])
+    if is_private:
+        for rule in definition.children:
+            rule.properties = [told for prop in rule.properties if (told := only_time(prop))]
+    return _Read(digest_of(definition), definition, definition_text(definition))
+
+
+def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
+    """Under which TZID each definition stands in a feed: each under another.
+
+    Of several that share a TZID, IANA's own keeps it, else the one with the smallest digest: that
+    depends on the set alone, so that it does not matter in which order objects came.
+    """
+    keepers: dict[str, tuple[bool, str]] = {}
+    for zone in zones:
+        claim = _claim(zone)
+        keepers[zone.tzid] = min(keepers.get(zone.tzid, claim), claim)
+    return {
+        zone: zone.tzid
+        if keepers[zone.tzid] == _claim(zone) and not _MADE.fullmatch(zone.tzid)
+        else f"{zone.tzid}-{zone.digest}"
+        for zone in zones
+    }
+
+
+def _claim(zone: Zone) -> tuple[bool, str]:
+    known = _iana(zone.tzid)
+    return known is None or zone.digest != known.digest, zone.digest

@@ -1,0 +1,165 @@
+"""What a feed shows of one object: its visibility first, before anything else is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from hashlib import sha256
+
+from kalends.feeds.compose.busy import busy
+from kalends.feeds.compose.exclusions import leave_out
+from kalends.feeds.compose.timezones import Use, use_of
+from kalends.feeds.definitions.model import Rules
+from kalends.feeds.ports import StoredObject
+from kalends.ical.contentlines import Component, Property
+from kalends.ical.object_text import read_object
+from kalends.ical.timezones.resolve import zones_of
+
+
+@dataclass(slots=True)
+class Copy:
+    """One object as a feed shows it: what is hidden is gone already.
+
+    Attributes:
+        stored: the object.
+        path: of its calendar.
+        uid: the UID under which it stands in the feed.
+        components: what is shown, the master first.
+        zones: what each TZID means that these use.
+        is_private: whether it shows as busy, under a UID that tells nothing.
+        leaves: the first UTC date on which a feed with a window no longer shows it, or None.
+    """
+
+    stored: StoredObject
+    path: str
+    uid: str
+    components: list[Component]
+    zones: dict[str, Use]
+    is_private: bool
+    leaves: date | None = None
+
+
+def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
+    """An object as far as a feed shows it; None if it shows nothing of it.
+
+    Raises:
+        IcalendarSyntaxError: the object cannot be read.
+        UnicodeDecodeError: it is not UTF-8.
+        ObjectRefusedError: when its hidden parts happen cannot be told.
+    """
+    calendar, definitions = read_object(stored.data.decode("utf-8"))
+    levels = [
+        (child, _level(child, rules))
+        for child in sorted(calendar.children, key=_place)
+        if child.name in rules.components
+    ]
+    shown, whole = _without_hidden(levels, calendar)
+    if not shown:
+        return None
+    uid = stored.uid if whole else _busy_uid(path, stored.uid)
+    copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
+    told = {tzid for component in whole for tzid in _tzids(component)}
+    for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
+        first = min(day for component in shown for day in days_of(component, tzid))
+        use = use_of(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
+        if use is None:
+            # Nobody knows this zone: a floating time, which no other definition may claim.
+            copy.components = [renamed(component, {tzid: None}) for component in copy.components]
+        else:
+            copy.zones[tzid] = use
+    return copy
+
+
+def _place(component: Component) -> tuple[bool, str, str]:
+    recurrence = component.first("RECURRENCE-ID")
+    return recurrence is not None, recurrence.value if recurrence else "", component.name
+
+
+def _without_hidden(
+    levels: Sequence[tuple[Component, str]], calendar: Component
+) -> tuple[list[Component], list[Component]]:
+    """What is shown of components, the master first, and which of them whole, not as busy."""
+    if not levels:
+        return [], []
+    least = "show"
+    if levels[0][0].first("RECURRENCE-ID") is None:
+        least = levels[0][1]
+        if _is_hidden(levels[0][0], least) or (least == "busy" and levels[0][0].name != "VEVENT"):
+            return [], []
+    shown: list[Component] = []
+    whole: list[Component] = []
+    gone: list[Property] = []
+    for component, own in levels:
+        # What a series hides, no override of it shows.
+        level = least if own == "show" else own
+        if _is_hidden(component, level):
+            level = "hide"
+        if level == "show":
+            shown.append(component)
+            whole.append(component)
+        elif level == "busy" and component.name == "VEVENT":
+            shown.append(busy(component))
+        elif recurrence := component.first("RECURRENCE-ID"):
+            gone.append(recurrence)
+    if gone and shown and shown[0].first("RECURRENCE-ID") is None:
+        # Otherwise the master would show at the place of what is hidden.
+        master: Component | None = shown.pop(0)
+        for recurrence in gone:
+            master = master and leave_out(master, recurrence, zones_of(calendar))
+        shown = [master, *shown] if master else shown
+    return shown, whole
+
+
+def _is_hidden(component: Component, level: str) -> bool:
+    """Whether nothing of a component shows; what is cancelled keeps nobody busy (RFC 4791 7.10)."""
+    is_cancelled = component.value("STATUS").strip().upper() == "CANCELLED"
+    return level == "hide" or (level == "busy" and is_cancelled)
+
+
+def _level(component: Component, rules: Rules) -> str:
+    """``show``, ``busy`` or ``hide`` (RFC 5545 section 3.8.1.3: an unknown CLASS is PRIVATE).
+
+    Of several, which one alone is allowed, the strictest counts.
+    """
+    access = {prop.value.strip().upper() for prop in component.all("CLASS")} - {"", "PUBLIC"}
+    if rules.private == "show" or not access:
+        return "busy" if rules.busy else "show"
+    return "busy" if access == {"CONFIDENTIAL"} else rules.private
+
+
+def _busy_uid(path: str, uid: str) -> str:
+    digest = sha256(f"{path}\0{uid}".encode()).hexdigest()
+    return f"busy-{digest[:16]}"
+
+
+def _tzids(component: Component) -> Iterable[str]:
+    for prop in component.properties:
+        if prop.raw_params and (tzid := prop.param("TZID")):
+            yield tzid
+    for child in component.children:
+        yield from _tzids(child)
+
+
+def days_of(component: Component, tzid: str) -> Iterable[str]:
+    """The days, ``YYYYMMDD``, of the times that refer to a time zone."""
+    for prop in component.properties:
+        if prop.raw_params and prop.param("TZID") == tzid:
+            yield from (text.strip()[:8] for text in prop.value.split(","))
+    for child in component.children:
+        yield from days_of(child, tzid)
+
+
+def renamed(component: Component, names: Mapping[str, str | None]) -> Component:
+    """A component that refers to time zones by other names, from the old TZID to the new.
+
+    None takes the reference away.
+    """
+    properties = []
+    for prop in component.properties:
+        tzid = prop.param("TZID") if prop.raw_params else None
+        if tzid is not None and tzid in names:
+            prop = prop.with_param("TZID", names[tzid])
+        properties.append(prop)
+    children = [renamed(child, names) for child in component.children]
+    return Component(component.name, properties, children, component.line)

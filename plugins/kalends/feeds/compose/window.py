@@ -1,0 +1,52 @@
+"""Until when an object stays in a feed that goes back a number of days, and ahead without end."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+from kalends.feeds.compose.visibility import Copy
+from kalends.ical import contentlines
+from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.occurrences import last_end
+
+_DAY = 86400
+_EPOCH = date(1970, 1, 1)
+
+
+def leaves(copy: Copy, past: int) -> date | None:
+    """The first UTC date on which a copy is no longer shown, or None if it stays for ever.
+
+    What comes again stays, whole, while it does, a task until it is done, and what has no date.
+
+    Args:
+        past: for how many days something is shown after its end.
+
+    Raises:
+        ObjectRefusedError: a time in it cannot be read.
+    """
+    if any(map(_is_open, copy.components)) or not any(map(_is_dated, copy.components)):
+        return None
+    own = {
+        tzid: "\r\n".join(_named(use.definition, tzid).lines()) for tzid, use in copy.zones.items()
+    }
+    end = last_end(copy.components, own)
+    if end is None:
+        return None
+    days = -(-end // _DAY) + past
+    return _EPOCH + timedelta(days=days) if days <= (date.max - _EPOCH).days else None
+
+
+def _is_open(component: Component) -> bool:
+    status = component.value("STATUS").strip().upper()
+    is_done = component.first("COMPLETED") or status in ("COMPLETED", "CANCELLED")
+    return component.name == "VTODO" and not is_done
+
+
+def _is_dated(component: Component) -> bool:
+    return any(component.first(name) for name in ("DTSTART", "DUE", "COMPLETED"))
+
+
+def _named(definition: Component, tzid: str) -> Component:
+    return Component(
+        definition.name, [Property("TZID", "", contentlines.escape(tzid))], definition.children
+    )

@@ -1,0 +1,198 @@
+"""``/feeds/NAME.ics`` and ``/feeds/s/SECRET/NAME.ics`` over HTTP (RFC 9110)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from http import HTTPStatus
+from typing import Any, BinaryIO
+
+from kalends.common.http import takes_gzip
+from kalends.errors import KalendsError
+from kalends.feeds.access import Admission, Environ, address_of
+from kalends.feeds.cache import Versions
+from kalends.feeds.definitions.model import Feed
+from kalends.feeds.state import State
+
+_log = logging.getLogger("kalends.feeds")
+
+ROBOTS = "/robots.txt"
+
+_ALLOW = [("Allow", "GET, HEAD, OPTIONS")]
+_READ_ONLY = "This feed is read-only: change the events in the calendars that it shows.\n"
+_ROBOTS = "User-agent: *\nAllow: /feeds/\nDisallow: /\n"
+_BLOCK = 1 << 18
+_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
+
+StartResponse = Callable[..., Any]
+
+
+class FeedApplication:
+    """Serves feeds; they are read-only.
+
+    Args:
+        admission: who may see which.
+        versions: their bytes.
+    """
+
+    def __init__(self, admission: Admission, versions: Versions) -> None:
+        self._admission = admission
+        self._versions = versions
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request below ``/feeds/``."""
+        answer = partial(_plain, environ, start_response)
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            return answer(HTTPStatus.OK, "", _ALLOW)
+        if method not in ("GET", "HEAD"):
+            return answer(HTTPStatus.METHOD_NOT_ALLOWED, _READ_ONLY, _ALLOW)
+        if address_of(environ).rest != ".ics":
+            return answer(HTTPStatus.NOT_FOUND)
+        try:
+            admitted = self._admission.admit(environ)
+        except KalendsError as error:
+            return _try_again(answer, error)
+        if isinstance(admitted, HTTPStatus):
+            return answer(admitted)
+        try:
+            return self._answer(admitted.feed, environ, start_response)
+        except Exception as error:  # noqa: BLE001 - subscribers switch a feed off for a 5xx
+            return self._answer_as_before(admitted.feed, environ, start_response, error)
+
+    def _answer(
+        self, feed: Feed, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
+        state = self._versions.state(feed)
+        if _is_known(environ, state):
+            return _not_modified(start_response, _headers(feed, state, coding, environ))
+        state, file = self._versions.open(feed, coding)
+        headers = _headers(feed, state, coding, environ)
+        return _file(environ, start_response, headers, file, coding)
+
+    def _answer_as_before(
+        self, feed: Feed, environ: Environ, start_response: StartResponse, error: Exception
+    ) -> Iterable[bytes]:
+        """Serve the last good version to somebody who may see the feed, whatever the trouble is.
+
+        Raises:
+            Exception: what was given, if it is a bug of ours and there is no such version.
+        """
+        is_known = isinstance(error, (KalendsError, OSError))
+        text = "feed %s: %s; the version before is served"
+        _log.error(text, feed.name, error, exc_info=None if is_known else error)
+        found = self._versions.last_good(feed)
+        if found is None:
+            if is_known:
+                return _try_again(partial(_plain, environ, start_response), error)
+            raise error
+        state, file = found
+        headers = _headers(feed, state, "", environ)
+        if _is_known(environ, state):
+            file.close()
+            return _not_modified(start_response, headers)
+        return _file(environ, start_response, headers, file, "")
+
+
+def nothing_here(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Whatever is asked for, it is not here."""
+    return _plain(environ, start_response, HTTPStatus.NOT_FOUND)
+
+
+def robots(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """``ROBOTS`` (RFC 9309): Google Calendar fetches feeds only where it is let."""
+    return _plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
+
+
+class _Blocks:
+    """A file in blocks, closed by the server when it is done or has lost its client."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(lambda: self._file.read(_BLOCK), b"")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _headers(feed: Feed, state: State, coding: str, environ: Environ) -> list[tuple[str, str]]:
+    scope = "public" if feed.access.kind == "public" else "private"
+    headers = [
+        ("ETag", state.etag(coding)),
+        ("Cache-Control", f"{scope}, no-cache"),
+        ("Vary", "Accept-Encoding"),
+    ]
+    if address_of(environ).secret is not None:
+        headers.append(("X-Robots-Tag", "noindex"))
+    return headers
+
+
+def _is_known(environ: Environ, state: State) -> bool:
+    """Whether the client has this version (RFC 9110 section 13.1.2).
+
+    A feed has no Last-Modified: the date of its last change stays as it is, or even goes back, when
+    a calendar leaves it, and nobody may keep what is not shown any more.
+    """
+    tags = environ.get("HTTP_IF_NONE_MATCH", "")
+    known = _ETAG.findall(tags)
+    return tags.strip() == "*" or any(tag.partition("-")[0] == state.key for tag in known)
+
+
+def _not_modified(start_response: StartResponse, headers: list[tuple[str, str]]) -> Iterable[bytes]:
+    start_response(_line(HTTPStatus.NOT_MODIFIED), headers)
+    return []
+
+
+def _file(
+    environ: Environ,
+    start_response: StartResponse,
+    headers: list[tuple[str, str]],
+    file: BinaryIO,
+    coding: str,
+) -> Iterable[bytes]:
+    headers += [
+        ("Content-Type", "text/calendar; charset=utf-8"),
+        ("Content-Length", str(os.fstat(file.fileno()).st_size)),
+    ]
+    if coding:
+        headers.append(("Content-Encoding", coding))
+    start_response(_line(HTTPStatus.OK), headers)
+    if environ["REQUEST_METHOD"] == "HEAD":
+        file.close()
+        return []
+    return _Blocks(file)
+
+
+def _line(status: HTTPStatus) -> str:
+    return f"{status.value} {status.phrase}"
+
+
+def _try_again(answer: Callable[..., Iterable[bytes]], error: Exception) -> Iterable[bytes]:
+    _log.error("%s", error)
+    return answer(HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", [("Retry-After", "5")])
+
+
+def _plain(
+    environ: Environ,
+    start_response: StartResponse,
+    status: HTTPStatus,
+    text: str | None = None,
+    headers: Iterable[tuple[str, str]] = (),
+) -> Iterable[bytes]:
+    """A short answer: the status in words, unless there is more to say."""
+    body = (f"{status.phrase}\n" if text is None else text).encode()
+    start_response(
+        _line(status),
+        [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(body))),
+            *headers,
+        ],
+    )
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -1,0 +1,1 @@
+"""Publication of feeds: files in a folder and copies on remote servers."""

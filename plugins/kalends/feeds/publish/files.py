@@ -1,0 +1,218 @@
+"""Feeds as files for a web server to serve: they follow every write by themselves."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+from kalends.errors import KalendsError, UnpublishedError
+from kalends.feeds.cache import Versions
+from kalends.feeds.definitions.model import Feed
+from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.ports import PublicationLog, SecretBook
+from kalends.feeds.publish.background import Background, growing_pause
+from kalends.feeds.publish.folder import PublishedFiles
+from kalends.feeds.state import State
+
+_log = logging.getLogger("kalends.feeds")
+
+_LONGEST_PAUSE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """A file that should stand.
+
+    Attributes:
+        target: its path below the folder.
+        feed: what it shows.
+        person: whose secret is in the path; empty where none is.
+        is_current: whether it holds the newest version.
+    """
+
+    target: str
+    feed: Feed
+    person: str
+    is_current: bool = False
+
+    def __repr__(self) -> str:
+        return f"PublishedFile({self.shown!r})"
+
+    @property
+    def shown(self) -> str:
+        """The path as it may stand in a log or a list: without the secret."""
+        return _shown(self.target) + (f" of {self.person}" if self.person else "")
+
+
+class Publisher:
+    """Brings published files to where their feeds are; the database tells what is still to do.
+
+    Args:
+        files: where they lie: in ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/``.
+        catalog: which feeds there are.
+        versions: their bytes.
+        secrets: who has which secret.
+        log: which version stands where.
+    """
+
+    def __init__(
+        self,
+        files: PublishedFiles,
+        catalog: Catalog,
+        versions: Versions,
+        secrets: SecretBook,
+        log: PublicationLog,
+    ) -> None:
+        self._files = files
+        self._catalog = catalog
+        self._versions = versions
+        self._secrets = secrets
+        self._published = log
+        # By target: how often it failed in a row, and from when on it is tried again.
+        self._failing: dict[str, tuple[int, float]] = {}
+        self._background = Background("publishing feeds", self._work)
+        self.start = self._background.start
+        self.wake = self._background.wake
+        self.stop = self._background.stop
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has ever published anything."""
+        return self._files.have_begun
+
+    def catch_up(self) -> None:
+        """Do all that is due; one process of a host at a time.
+
+        Raises:
+            UnpublishedError: a file cannot be written or taken away; the others were.
+            KalendsError: who there is cannot be told, or the store cannot be used.
+            OSError: the folder cannot be written.
+        """
+        failed = self._catch_up()
+        if failed:
+            raise failed[0]
+
+    def standing(self) -> list[PublishedFile]:
+        """The files that should stand, and whether they are up to date.
+
+        Raises:
+            KalendsError: who there is cannot be told, or the store cannot be used.
+        """
+        known = self._known()
+        wanted = list(self._wanted().values())
+        return [
+            replace(
+                file,
+                is_current=known.get(file.target) == state.key
+                and self._files.is_right(file.target),
+            )
+            for file, state in zip(wanted, self._states(wanted), strict=True)
+        ]
+
+    def left_over(self) -> list[str]:
+        """The files that should stand no more and are not taken away yet, without secrets.
+
+        Raises:
+            KalendsError: who there is cannot be told, or the store cannot be used.
+        """
+        wanted = self._wanted()
+        return [_shown(target) for target in self._known() if target not in wanted]
+
+    def _work(self) -> None:
+        try:
+            self._catch_up()
+        except (KalendsError, OSError) as error:
+            _log.error("publishing feeds: %s; tried again soon", error)
+
+    def _catch_up(self) -> list[Exception]:
+        wanted = self._wanted()
+        if not wanted and not self._published.published():
+            return []
+        with self._files.alone():
+            self._files.owner()  # named now, if nothing was ever published
+            known = self._known()
+            # What nobody may see any more goes first.
+            gone = [target for target in known if target not in wanted]
+            failed = [self._tried(t, _shown(t), partial(self._take_away, t)) for t in gone]
+            todo = list(wanted.values())
+            for file, state in zip(todo, self._states(todo), strict=True):
+                is_there = known.get(file.target) == state.key
+                publish = partial(self._publish, file, is_there=is_there)
+                failed.append(self._tried(file.target, file.shown, publish))
+        return [error for error in failed if error]
+
+    def _tried(self, target: str, shown: str, do: Callable[[], None]) -> Exception | None:
+        """Do something to one file; one that fails holds up no other, and is tried again later."""
+        failures, due = self._failing.get(target, (0, 0.0))
+        if time.monotonic() < due:
+            return None
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 - our bug in one feed must not stop the others
+            pause = growing_pause(failures + 1, _LONGEST_PAUSE)
+            self._failing[target] = failures + 1, time.monotonic() + pause
+            why = _why(error)
+            text = "%s cannot be published or taken away: %s; tried again in %d s"
+            _log.error(text, shown, why or error, pause, exc_info=None if why else error)
+            return UnpublishedError(shown, why) if why else error
+        self._failing.pop(target, None)
+        return None
+
+    def _publish(self, file: PublishedFile, *, is_there: bool) -> None:
+        if is_there and self._files.stands(file.target):
+            return
+        state, content = self._versions.open(file.feed)
+        with content:
+            self._files.put(file.target, content)
+        self._published.record(f"{self._files.owner()}:{file.target}", state.key)
+
+    def _take_away(self, target: str) -> None:
+        self._files.remove(target)
+        self._published.forget(f"{self._files.owner()}:{target}")
+
+    def _known(self) -> dict[str, str]:
+        """By target, the key of the version that was written in this folder."""
+        if not self._files.have_begun:
+            return {}
+        mine = f"{self._files.owner()}:"
+        known = self._published.published()
+        return {
+            name.removeprefix(mine): key for name, key in known.items() if name.startswith(mine)
+        }
+
+    def _states(self, files: list[PublishedFile]) -> list[State]:
+        return self._versions.states([file.feed for file in files])
+
+    def _wanted(self) -> dict[str, PublishedFile]:
+        """The files that should stand, by target; of two feeds at one place the first has it."""
+        wanted: dict[str, PublishedFile] = {}
+        for feed in self._catalog.feeds():
+            for name in feed.publish:
+                for target, person in self._places(feed, name):
+                    wanted.setdefault(target, PublishedFile(target, feed, person))
+        return wanted
+
+    def _places(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
+        if feed.access.kind == "secret":
+            for person, secret in sorted(self._secrets.held(feed.name).items()):
+                if self._catalog.may_see(feed, person):
+                    yield f"s/{secret}/{name}", person
+        elif feed.access.kind == "owner":
+            yield f"owner/{feed.owner}/{name}", ""
+        else:
+            yield f"{feed.access.kind}/{name}", ""
+
+
+def _shown(target: str) -> str:
+    """A path without the secret in it."""
+    return f"s/…/{target.rpartition('/')[2]}" if target.startswith("s/") else target
+
+
+def _why(error: Exception) -> str:
+    """What is told of a failure: of the system's without the path, which may hold a secret."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error) if isinstance(error, KalendsError) else ""

@@ -1,0 +1,216 @@
+"""Feeds on other servers: they follow every write by themselves, as soon as that server lets them.
+
+Each server has a thread of its own, so that one which does not answer holds up no other, and no
+file. One worker of all hosts brings something to an address at a time: within a host a file lock
+sees to that, which ends with its process, and between hosts a claim in the database, which ends by
+itself after two minutes unless it is kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from kalends.errors import KalendsError
+from kalends.feeds.cache import Versions
+from kalends.feeds.definitions import remote_credentials
+from kalends.feeds.definitions.model import Feed
+from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.definitions.remote_credentials import Remote, access_to, origin_of
+from kalends.feeds.ports import Delivery, DeliveryLog
+from kalends.feeds.publish import webdav_client
+from kalends.feeds.publish.background import Background, growing_pause
+from kalends.feeds.publish.folder import PublishedFiles, make_folder
+from kalends.feeds.publish.webdav_client import RemoteError
+
+_log = logging.getLogger("kalends.feeds")
+
+_CLAIM_SECONDS = 120
+_KEEP_SECONDS = 30
+_APART_SECONDS = 2
+"""How far apart two versions come to one address at least."""
+
+
+class Pusher:
+    """Brings feeds to other servers; the database tells what is still to do.
+
+    Args:
+        folder: where the locks of this host lie.
+        logins: the file that says how to log in to other servers; None for no logins.
+        catalog: which feeds there are.
+        versions: their bytes.
+        log: which version stands where.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        logins: Path | None,
+        catalog: Catalog,
+        versions: Versions,
+        log: DeliveryLog,
+    ) -> None:
+        self._folder = folder
+        self._logins = logins
+        self._catalog = catalog
+        self._versions = versions
+        self._deliveries = log
+        self._at_work: dict[str, threading.Thread] = {}
+        self._background = Background("bringing feeds to other servers", self._work)
+        self.start = self._background.start
+        self.wake = self._background.wake
+        self.stop = self._background.stop
+
+    def wanted(self) -> dict[str, Feed]:
+        """By address on another server, the feed that should stand there.
+
+        Raises:
+            KalendsError: who there is cannot be told.
+        """
+        wanted: dict[str, Feed] = {}
+        for feed in self._catalog.feeds():
+            for url in feed.remotes:
+                wanted.setdefault(url, feed)
+        return wanted
+
+    def known(self) -> Mapping[str, Delivery]:
+        """What is known of each address that something was brought to, or was to be."""
+        return self._deliveries.known()
+
+    def push(self, urls: Collection[str]) -> None:
+        """Bring what is due to these addresses now, whatever pause a failure has made.
+
+        Raises:
+            KalendsError: who there is cannot be told, or the store cannot be used.
+            OSError: this host's locks cannot be made.
+        """
+        wanted = self.wanted()
+        for url in urls:
+            self._bring(url, wanted.get(url), at_once=True)
+
+    def _work(self) -> None:
+        try:
+            due = self._due()
+        except (KalendsError, OSError) as error:
+            _log.error("bringing feeds to other servers: %s; tried again soon", error)
+            return
+        for origin, jobs in due.items():
+            running = self._at_work.get(origin)
+            if running is None or not running.is_alive():
+                thread = threading.Thread(
+                    target=self._bring_all, args=(jobs,), name=f"to {origin}", daemon=True
+                )
+                self._at_work[origin] = thread
+                thread.start()
+
+    def _due(self) -> dict[str, list[tuple[str, Feed | None]]]:
+        """By server, the addresses that something is to be done at, each with its feed."""
+        wanted, known = self.wanted(), self._deliveries.known()
+        due: dict[str, list[tuple[str, Feed | None]]] = defaultdict(list)
+        now = time.time()
+        waiting = {url for url, delivery in known.items() if now < delivery.due}
+        now_wanted = [(url, feed) for url, feed in wanted.items() if url not in waiting]
+        states = self._versions.states([feed for _, feed in now_wanted])
+        for (url, feed), state in zip(now_wanted, states, strict=True):
+            if url not in known or known[url].key != state.key:
+                due[origin_of(url)].append((url, feed))
+        for url in known:
+            if url not in wanted and url not in waiting:
+                due[origin_of(url)].append((url, None))
+        return due
+
+    def _bring_all(self, jobs: list[tuple[str, Feed | None]]) -> None:
+        for url, feed in jobs:
+            try:
+                self._bring(url, feed)
+            except Exception:  # noqa: BLE001 - our bug must not hold up the next; it is logged whole
+                _log.exception("bringing a feed to %s", url)
+
+    def _bring(self, url: str, feed: Feed | None, *, at_once: bool = False) -> None:
+        """Let ``url`` show its feed; without a feed, take away what we have put there."""
+        with self._alone(url) as (is_mine, claimant):
+            if not is_mine:
+                return
+            delivery = self._deliveries.claim(url, claimant, _CLAIM_SECONDS)
+            if delivery is None or (time.time() < delivery.due and not at_once):
+                return
+            try:
+                remote = self._access(url)
+                if feed is None:
+                    self._take_away(remote, delivery)
+                else:
+                    self._put(remote, delivery, feed, self._keeping(url, claimant))
+            except (RemoteError, KalendsError, OSError) as error:
+                self._failed(delivery, error)
+            except Exception as error:
+                self._failed(delivery, error, "a bug of ours; the log tells")
+                raise
+
+    def _put(
+        self, remote: Remote, delivery: Delivery, feed: Feed, sending: Callable[[], None]
+    ) -> None:
+        state, content = self._versions.open(feed)
+        with content:
+            etag, was_changed = webdav_client.put(
+                remote, delivery.target, content, delivery.etag, sending
+            )
+        if was_changed:
+            _log.warning("%s was changed by somebody else; replaced", delivery.target)
+        due = int(time.time()) + _APART_SECONDS
+        self._deliveries.succeeded(delivery.target, state.key, etag, due)
+
+    def _take_away(self, remote: Remote, delivery: Delivery) -> None:
+        try:
+            if delivery.key and not webdav_client.remove(remote, delivery.target, delivery.etag):
+                why = "somebody else has changed it"
+                _log.warning("%s stays where it is: %s", delivery.target, why)
+        except RemoteError as error:
+            if not error.is_final:
+                raise
+            _log.warning("%s stays where it is: %s", delivery.target, error)
+        self._deliveries.forget(delivery.target)
+
+    def _failed(self, delivery: Delivery, error: Exception, why: str = "") -> None:
+        retry_after = error.retry_after if isinstance(error, RemoteError) else 0
+        pause = max(growing_pause(delivery.failures + 1), retry_after)
+        why = why or str(error)
+        self._deliveries.failed(delivery.target, why, int(time.time()) + pause)
+        _log.warning("%s: %s; tried again in %d s", delivery.target, why, pause)
+
+    def _access(self, url: str) -> Remote:
+        return access_to(url, remote_credentials.load(self._logins) if self._logins else ())
+
+    def _keeping(self, url: str, claimant: str) -> Callable[[], None]:
+        """What keeps the claim for as long as octets go out; it ends the sending if that fails."""
+        kept = time.monotonic()
+
+        def keep() -> None:
+            nonlocal kept
+            if time.monotonic() - kept > _KEEP_SECONDS:
+                kept = time.monotonic()
+                if self._deliveries.claim(url, claimant, _CLAIM_SECONDS) is None:
+                    raise RemoteError("another host has taken over")
+
+        return keep
+
+    @contextmanager
+    def _alone(self, url: str) -> Iterator[tuple[bool, str]]:
+        """Whether nobody else of this host is at this address, and what this host is called."""
+        make_folder(self._folder)
+        locks = self._folder / ".remotes"
+        locks.mkdir(mode=0o700, exist_ok=True)
+        name = sha256(url.encode()).hexdigest()[:32]
+        with (locks / name).open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False, ""
+            else:
+                yield True, PublishedFiles(self._folder).owner()

@@ -1,0 +1,1 @@
+"""Calendar objects and cards: content lines, validation, recurrence, time zones. Pure."""

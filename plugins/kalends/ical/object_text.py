@@ -1,0 +1,80 @@
+"""Reading what a client stored; time zone definitions, which many objects repeat, are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from kalends.errors import IcalendarSyntaxError
+from kalends.ical import contentlines
+from kalends.ical.contentlines import Component
+from kalends.ical.timezones.resolve import by_name
+
+_BEGIN, _END, _LAST = "\nBEGIN:VTIMEZONE", "\nEND:VTIMEZONE", "\nEND:VCALENDAR"
+
+LONGEST_KEPT = 20_000
+"""Characters of a definition whose reading is remembered: real ones have 4,000 at most."""
+
+
+class ObjectText(NamedTuple):
+    """A calendar object, read.
+
+    Attributes:
+        calendar: its VCALENDAR; its VTIMEZONEs belong to other objects too: do not change them.
+        definitions: the text of each VTIMEZONE that has rules, by the TZIDs that refer to it.
+    """
+
+    calendar: Component
+    definitions: Mapping[str, str]
+
+
+def read_object(text: str) -> ObjectText:
+    """Read a calendar object.
+
+    Raises:
+        IcalendarSyntaxError: it cannot be read.
+    """
+    rest, blocks = _apart(text)
+    try:
+        zones = [_read(block) for block in blocks]
+    except IcalendarSyntaxError:  # its line is not that of the whole text
+        rest, zones = text, []
+    parsed = contentlines.parse(rest)
+    if not parsed:
+        raise IcalendarSyntaxError(1, "it is empty")
+    calendar = parsed[0]
+    texts = [*zip(zones, blocks, strict=False)]
+    texts += [(z, "\n".join(z.lines())) for z in calendar.children if z.name == "VTIMEZONE"]
+    calendar.children[:0] = zones
+    definitions = by_name((zone, block if zone.children else "") for zone, block in texts)
+    return ObjectText(calendar, {tzid: found for tzid, found in definitions.items() if found})
+
+
+def _apart(text: str) -> tuple[str, list[str]]:
+    """A text without its VTIMEZONEs, which are empty lines now, and these."""
+    blocks: list[str] = []
+    if not text.startswith("BEGIN:VCALENDAR"):
+        return text, blocks
+    kept, position = [], 0
+    while (begin := text.find(_BEGIN, position)) >= 0:
+        end = text.find("\n", text.find(_END, begin) + 1)
+        block = text[begin + 1 : end]
+        kept.append(text[position : begin + 1])
+        # Within another component, or another calendar, it is none of this one's.
+        before = "".join(kept).upper()
+        is_own = before.count("\nBEGIN:") == before.count("\nEND:") and _LAST not in before
+        if not (end > begin and is_own and len(block) <= LONGEST_KEPT):
+            return text, []
+        kept.append("\n" * block.count("\n"))
+        blocks.append(block)
+        position = end
+    return "".join([*kept, text[position:]]), blocks
+
+
+@lru_cache(maxsize=512)
+def _read(block: str) -> Component:
+    parsed = contentlines.parse(block)
+    if len(parsed) != 1 or parsed[0].name != "VTIMEZONE":
+        raise IcalendarSyntaxError(1, "is no VTIMEZONE")
+    return parsed[0]

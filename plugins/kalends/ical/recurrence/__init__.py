@@ -1,0 +1,1 @@
+"""Recurrence: rules, their expansion, and the occurrences of an object."""

@@ -1,0 +1,161 @@
+"""From when to when a component can happen: at least what RFC 4791 section 9.9 matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import NamedTuple
+
+from kalends.errors import ObjectRefusedError
+from kalends.ical.contentlines import Component
+from kalends.ical.recurrence.density import last_occurrence
+from kalends.ical.values import Moment, moment_at, read_duration, read_moment, read_moments
+
+MOST_RULES = 10
+"""Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
+
+_DAY = 86400
+
+
+class Span(NamedTuple):
+    """Seconds since 1970, UTC; None is without a bound. ``end`` is exclusive.
+
+    Attributes:
+        recurring: whether it happens more than once.
+    """
+
+    start: int | None
+    end: int | None
+    recurring: bool
+
+
+ALWAYS = Span(None, None, recurring=False)
+
+
+def span_of(components: Iterable[Component], own: Mapping[str, str]) -> Span:
+    """What all components of an object cover together.
+
+    Args:
+        components: a master and its overrides, of one type.
+        own: the object's time zones, as ``zones.zones_of`` gives them.
+
+    Raises:
+        ObjectRefusedError: a time, a duration or a rule cannot be read, or a rule is too dense.
+    """
+    spans = [_component_span(component, own) for component in components]
+    starts, ends = [s.start for s in spans], [s.end for s in spans]
+    return Span(
+        None if None in starts else min(s for s in starts if s is not None),
+        None if None in ends else max(e for e in ends if e is not None),
+        recurring=len(spans) > 1 or any(s.recurring for s in spans),
+    )
+
+
+def _component_span(component: Component, own: Mapping[str, str]) -> Span:
+    for name in ("EXDATE", "RECURRENCE-ID"):
+        for prop in component.all(name):
+            read_moments(prop, own)
+    if component.name == "VTODO":
+        return _task_span(component, own)
+    if component.name in ("VEVENT", "VJOURNAL"):
+        begin = component.first("DTSTART")
+        if begin is None and component.name == "VEVENT":
+            raise ObjectRefusedError(
+                "C:valid-calendar-data", "the event has no DTSTART", component.line
+            )
+        if begin is None:
+            return ALWAYS
+        start = read_moment(begin, own)
+        return _repeated(component, own, start, start.earliest, _end(component, own, start))
+    return ALWAYS
+
+
+def _end(component: Component, own: Mapping[str, str], start: Moment) -> int:
+    """Where the first occurrence ends (RFC 5545 section 3.6.1)."""
+    if finish := component.first("DTEND"):
+        return max(read_moment(finish, own).latest, start.latest)
+    if length := component.first("DURATION"):
+        return start.latest + max(0, int(read_duration(length).total_seconds()))
+    return start.latest + (_DAY if start.is_day else 0)
+
+
+def _task_span(component: Component, own: Mapping[str, str]) -> Span:
+    """A task: the rows of RFC 4791 section 9.9's table, taken together."""
+    times = {
+        name: read_moment(prop, own)
+        for name in ("DTSTART", "DUE", "COMPLETED", "CREATED")
+        if (prop := component.first(name))
+    }
+    planned = [times[name] for name in ("DTSTART", "DUE") if name in times]
+    if planned:
+        first = planned[0]
+        end = max(moment.latest for moment in planned) + 1
+        if "DTSTART" in times and (length := component.first("DURATION")):
+            end = max(end, first.latest + int(read_duration(length).total_seconds()) + 1)
+        if first.is_day:
+            end += _DAY
+        return _repeated(component, own, first, min(m.earliest for m in planned) - 1, end)
+    if "COMPLETED" in times:
+        moments = list(times.values())
+        start = min(moment.earliest for moment in moments) - 1
+        return Span(start, max(moment.latest for moment in moments) + 1, recurring=False)
+    if "CREATED" in times:
+        return Span(times["CREATED"].earliest, None, recurring=False)
+    return ALWAYS
+
+
+def _repeated(
+    component: Component, own: Mapping[str, str], first: Moment, start: int, end: int
+) -> Span:
+    """The span of all occurrences, from that of the first."""
+    length = end - first.earliest
+    begin = component.first("DTSTART") or component.first("DUE")
+    tzid = begin.param("TZID") if begin else None
+    rules = component.all("RRULE")
+    if len(rules) > MOST_RULES:
+        raise ObjectRefusedError(
+            "C:max-instances", f"more than {MOST_RULES} rules", rules[MOST_RULES].line
+        )
+    ends: list[int | None] = [end]
+    for rule in rules:
+        last = last_occurrence(rule, first.local)
+        ends.append(_end_after(last, first, tzid, own, length))
+    dates = [m for prop in component.all("RDATE") for m in read_moments(prop, own)]
+    periods = [_period_seconds(component)] if dates else [0]
+    for moment in dates:
+        start = min(start, moment.earliest)
+        ends.append(moment.latest + max(length, *periods, 0))
+    recurring = bool(rules or dates)
+    shifted = component.first("RECURRENCE-ID")
+    if shifted and (shifted.param("RANGE") or "").upper() == "THISANDFUTURE":
+        return Span(None, None, recurring=True)  # it moves all that follow, by any amount
+    if None in ends:
+        return Span(start, None, recurring)
+    return Span(start, max(e for e in ends if e is not None), recurring)
+
+
+def _end_after(
+    last: object, first: Moment, tzid: str | None, own: Mapping[str, str], length: int
+) -> int | None:
+    if last is None:
+        return None
+    moment = moment_at(last, first, tzid, own)  # type: ignore[arg-type] # None is out
+    return moment.latest + length
+
+
+def _period_seconds(component: Component) -> int:
+    """The longest period among the RDATEs that are periods, generously."""
+    longest = timedelta()
+    for prop in component.all("RDATE"):
+        for part in prop.value.split(","):
+            _, slash, rest = part.partition("/")
+            if slash and rest.strip().upper().startswith("P"):
+                length = type(prop)("DURATION", "", rest, prop.line)
+                longest = max(longest, read_duration(length))
+            elif slash:
+                begin, finish = (
+                    read_moment(type(prop)(prop.name, prop.raw_params, text, prop.line), {})
+                    for text in part.split("/", 1)
+                )
+                longest = max(longest, finish.local - begin.local)
+    return int(longest.total_seconds())

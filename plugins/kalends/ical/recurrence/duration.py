@@ -1,0 +1,170 @@
+"""From when to when a component happens each time: the table of RFC 4791 section 9.9."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.days import DAY
+from kalends.ical.timezones.offsets import Clock, local_second
+from kalends.ical.values import Moment, read_duration, read_moment
+
+FOREVER = 2**60
+"""Seconds; the bound of what has none, on either side."""
+
+
+class Occurrence(NamedTuple):
+    """When something happens: it matches a range from S to before E iff start < E and end > S.
+
+    Attributes:
+        start: seconds since 1970.
+        end: seconds since 1970, exclusive.
+        floating: whether these are of a clock without a zone (local times and days), not UTC.
+    """
+
+    start: int
+    end: int
+    floating: bool
+
+
+ALWAYS = Occurrence(-FOREVER, FOREVER, floating=False)
+
+
+class Shape(NamedTuple):
+    """How an occurrence lies around its beginning (the table of RFC 4791 section 9.9).
+
+    Attributes:
+        days: its length in days of its clock, and after these
+        seconds: its length in seconds.
+        lead: its interval begins no later than so many seconds before its end.
+        tail: its interval ends so many seconds after its end.
+        least: its interval ends no earlier than so many seconds after its beginning.
+    """
+
+    days: int = 0
+    seconds: int = 0
+    lead: int = 0
+    tail: int = 0
+    least: int = 0
+
+    def around(self, clock: Clock, local: int, begin: int) -> Occurrence:
+        """The occurrence at ``local``, which is ``begin`` by ``clock``, as ``Clock.seconds``."""
+        end = begin
+        if self.days:
+            end = clock.seconds(local + self.days * DAY)
+        end += self.seconds
+        start = min(begin, end - self.lead)
+        return Occurrence(start, max(end + self.tail, begin + self.least), clock.zone is None)
+
+    @property
+    def is_seconds(self) -> bool:
+        """Whether it is what most are: nothing but some seconds long."""
+        return self.seconds > 0 and not (self.days or self.lead or self.tail or self.least)
+
+    @property
+    def length(self) -> int:
+        """Its length, seconds; a day more or less where clocks change."""
+        return self.days * DAY + self.seconds
+
+
+def shape_of(component: Component, begin: Property, start: Moment, own: Mapping[str, str]) -> Shape:
+    """The row of the table that a component with a beginning has.
+
+    Args:
+        begin: the property that it begins with.
+        start: the time of that property.
+        own: the object's time zones, as ``zones.zones_of`` gives them.
+
+    Raises:
+        ObjectRefusedError: its end or its duration cannot be read.
+    """
+    if component.name == "VJOURNAL":
+        return Shape(days=1) if start.is_day else Shape(tail=1)
+    task = component.name == "VTODO"
+    finish = component.first("DUE" if task else "DTEND")
+    if finish is begin:
+        return Shape(lead=1)
+    if finish:
+        days, seconds = _between(start, read_moment(finish, own))
+        if task:
+            return Shape(days, seconds, lead=1, least=1)
+        return Shape(max(0, days), max(0, seconds))
+    if length := component.first("DURATION"):
+        return _lasting(component, *_length(length))
+    return Shape(days=1) if start.is_day and not task else Shape(tail=1)
+
+
+def shape_of_period(
+    component: Component, text: str, prop: Property, start: Moment, own: Mapping[str, str]
+) -> Shape | None:
+    """The length of an RDATE that has its own: of a PERIOD (RFC 5545 section 3.3.9).
+
+    Args:
+        text: the one value of ``prop`` that it is about.
+        start: when that begins.
+        own: the object's time zones.
+
+    Returns:
+        None if it is a time alone.
+
+    Raises:
+        ObjectRefusedError: its end or its duration cannot be read.
+    """
+    rest = text.partition("/")[2].strip()
+    if not rest or component.name == "VJOURNAL":
+        return None
+    value = Property(prop.name, prop.raw_params, rest, prop.line)
+    if rest.upper().startswith("P"):
+        return _lasting(component, *_length(value))
+    days, seconds = _between(start, read_moment(value, own))
+    return _lasting(component, max(0, days), max(0, seconds))
+
+
+def undated(component: Component, own: Mapping[str, str]) -> list[Occurrence]:
+    """When a component happens that has neither DTSTART nor DUE.
+
+    Raises:
+        ObjectRefusedError: a time in it cannot be read.
+    """
+    if component.name in ("VEVENT", "VJOURNAL"):
+        return []
+    if component.name != "VTODO":
+        return [ALWAYS]
+    completed = component.first("COMPLETED")
+    created = component.first("CREATED")
+    moments = [read_moment(prop, own) for prop in (completed, created) if prop]
+    if not moments:
+        return [ALWAYS]
+    floating = not any(moment.placed for moment in moments)
+    starts = [local_second(m.local) if floating else m.earliest for m in moments]
+    ends = [local_second(m.local) if floating else m.latest for m in moments]
+    if completed is None:
+        return [Occurrence(min(starts), FOREVER, floating)]
+    return [Occurrence(min(starts) - 1, max(ends) + 1, floating)]
+
+
+def _lasting(component: Component, days: int, seconds: int) -> Shape:
+    if component.name == "VTODO":
+        return Shape(days, seconds, lead=1, tail=1)
+    return Shape(days, seconds) if days or seconds else Shape(tail=1)
+
+
+def _between(start: Moment, end: Moment) -> tuple[int, int]:
+    """From one to the other: days between days, else seconds; these are exact between zones."""
+    if start.is_day and end.is_day:
+        return (end.local - start.local).days, 0
+    if start.placed and end.placed:
+        return 0, end.earliest - start.earliest
+    return 0, local_second(end.local) - local_second(start.local)
+
+
+def _length(prop: Property) -> tuple[int, int]:
+    """A DURATION as days, which a change of the clock makes longer or shorter, and seconds."""
+    total = int(read_duration(prop).total_seconds())
+    if total <= 0:
+        return 0, 0
+    found = re.findall(r"(\d+)([WD])", prop.value.upper())
+    days = sum(int(number) * (7 if unit == "W" else 1) for number, unit in found)
+    return days, total - days * DAY

@@ -1,0 +1,230 @@
+"""A recurrence rule's occurrences, from wherever one asks, and never more than a bounded walk.
+
+All times here are local: seconds since 1970 of a clock without a zone. As dateutil reads RFC 5545
+section 3.3.10; unlike dateutil it begins in the middle and gives up in time.
+"""
+
+from __future__ import annotations
+
+from calendar import monthrange
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from kalends.ical.recurrence.days import DAY, EPOCH_DAY, LAST_SECOND, date_of
+from kalends.ical.recurrence.rrule import UNITS, Rule
+
+STEPS = 20_000
+"""Occurrences that are walked for one question."""
+
+LOOKS = 10 * STEPS
+"""Days and hours that are looked at for one question, fitting or not: some 100 ms of them."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one question may cost, in all its walks together."""
+
+    looks: int = LOOKS
+    steps: int = STEPS
+
+    @property
+    def spent(self) -> bool:
+        """Whether to give up."""
+        return self.looks < 0 or self.steps < 0
+
+
+class Walk:
+    """One way through a rule's occurrences, ascending; DTSTART is among them only if it fits.
+
+    Attributes:
+        reached: after the walk: the local second from which on nothing was looked for, or None if
+            nothing can come any more.
+    """
+
+    def __init__(self, rule: Rule, since: int | None, until: int | None, budget: Budget) -> None:
+        self.reached: int | None = None
+        self._rule = rule
+        self._since = rule.first if since is None else max(since, rule.first)
+        self._horizon = LAST_SECOND if until is None else until
+        self._budget = budget
+        weekdays = rule.weekdays or range(7)
+        self._in_week = sorted((day - rule.week_start) % 7 for day in weekdays)
+
+    def __iter__(self) -> Iterator[int]:
+        step = self._even_step()
+        return self._evenly(step) if step else self._one_by_one()
+
+    def _even_step(self) -> int | None:
+        """The seconds between any two occurrences, of a rule that has nothing but DTSTART and that.
+
+        Most rules are so: every day, every second week, on the weekday of DTSTART.
+        """
+        rule, day = self._rule, self._rule.first // DAY
+        if rule.tests or rule.positions or rule.offsets != [rule.first % DAY]:
+            return None
+        if rule.frequency == "DAILY":
+            return rule.interval * DAY
+        on_its_day = self._in_week == [(day + 3 - rule.week_start) % 7]
+        return rule.interval * 7 * DAY if rule.frequency == "WEEKLY" and on_its_day else None
+
+    def _evenly(self, step: int) -> Iterator[int]:
+        rule, budget = self._rule, self._budget
+        ends = LAST_SECOND if rule.until is None else min(rule.until, LAST_SECOND)
+        if rule.count is not None:
+            ends = min(ends, rule.first + (rule.count - 1) * step)
+        local = rule.first + -((rule.first - self._since) // step) * step
+        while local <= ends:
+            if local > self._horizon or budget.spent:
+                self.reached = local
+                return
+            budget.looks -= 1
+            budget.steps -= 1
+            yield local
+            local += step
+
+    def _one_by_one(self) -> Iterator[int]:
+        rule, budget, since = self._rule, self._budget, self._since
+        ends = LAST_SECOND if rule.until is None else rule.until
+        left = rule.count
+        for begin, found in self._periods():
+            budget.looks -= 1
+            if begin > ends:
+                return
+            if begin > self._horizon or budget.spent:
+                self.reached = begin
+                return
+            for local in found:
+                if local < rule.first:
+                    continue
+                if local > ends:
+                    return
+                if left is not None:
+                    if left == rule.count and local != rule.first:
+                        left -= 1  # DTSTART is always the first that counts
+                    if left <= 0:
+                        return
+                    left -= 1
+                if local >= since:
+                    if local > self._horizon:
+                        self.reached = local
+                        return
+                    budget.steps -= 1
+                    yield local
+
+    def _periods(self) -> Iterator[tuple[int, Iterable[int]]]:
+        """Each period (a day, a week…): where it begins, and what happens in it, ascending."""
+        rule = self._rule
+        # A counted rule has to be counted from its beginning.
+        since = rule.first if rule.count is not None else min(self._since, LAST_SECOND)
+        if rule.frequency in UNITS:
+            yield from self._ticks(since)
+            return
+        number = self._period_of(since)
+        while (days := self._days(number)) is not None:
+            begin = days[0] * DAY if days else self._begin(number)
+            self._budget.looks -= len(days)
+            for test in rule.tests:
+                days = [day for day in days if test(day)]
+            found = [day * DAY + offset for day in days for offset in rule.offsets]
+            yield begin, self._positioned(found) if rule.positions else found
+            number += 1
+
+    def _positioned(self, found: list[int]) -> list[int]:
+        length = len(found)
+        places = (p - 1 if p > 0 else length + p for p in self._rule.positions)
+        return sorted({found[place] for place in places if 0 <= place < length})
+
+    def _period_of(self, local: int) -> int:
+        """The number of the period that ``local`` is in, or of the last one before."""
+        rule, day, first = self._rule, local // DAY, self._rule.first // DAY
+        if rule.frequency == "DAILY":
+            return (day - first) // rule.interval
+        if rule.frequency == "WEEKLY":
+            return (day - self._first_week()) // (7 * rule.interval)
+        there, begin = date_of(day), date_of(first)
+        months = (there.year - begin.year) * 12 + there.month - begin.month
+        if rule.frequency == "MONTHLY":
+            return months // rule.interval
+        return (there.year - begin.year) // rule.interval
+
+    def _first_week(self) -> int:
+        first = self._rule.first // DAY
+        return first - (first + 3 - self._rule.week_start) % 7
+
+    def _days(self, number: int) -> Sequence[int] | None:
+        """The days of a period that may fit, counted from 1970; None: after the year 9999."""
+        rule, last = self._rule, LAST_SECOND // DAY
+        if rule.frequency == "DAILY":
+            day = rule.first // DAY + number * rule.interval
+            return (day,) if day <= last else None
+        if rule.frequency == "WEEKLY":
+            week = self._first_week() + number * 7 * rule.interval
+            # The first week begins with DTSTART: it matters to BYSETPOS, and dateutil has it so.
+            begin = max(week, rule.first // DAY)
+            if begin > last:
+                return None
+            return [week + n for n in self._in_week if begin <= week + n <= last]
+        year, month = self._month(number)
+        if year > date.max.year:
+            return None
+        if rule.frequency == "MONTHLY":
+            return self._month_days(year, month) if _none_or_in(month, rule.months) else ()
+        months = sorted(rule.months) or range(1, 13)
+        return [day for month in months for day in self._month_days(year, month)]
+
+    def _month(self, number: int) -> tuple[int, int]:
+        first = date_of(self._rule.first // DAY)
+        if self._rule.frequency == "YEARLY":
+            return first.year + number * self._rule.interval, 1
+        months = first.year * 12 + first.month - 1 + number * self._rule.interval
+        return months // 12, months % 12 + 1
+
+    def _begin(self, number: int) -> int:
+        """Where a week, month or year begins in which no day fits."""
+        if self._rule.frequency == "WEEKLY":
+            return (self._first_week() + number * 7 * self._rule.interval) * DAY
+        return (date(*self._month(number), 1).toordinal() - EPOCH_DAY) * DAY
+
+    def _month_days(self, year: int, month: int) -> Sequence[int]:
+        first = date(year, month, 1).toordinal() - EPOCH_DAY
+        length = monthrange(year, month)[1]
+        if not self._rule.month_days:
+            return range(first, first + length)
+        days = {day if day > 0 else length + 1 + day for day in self._rule.month_days}
+        return [first + day - 1 for day in sorted(days) if 1 <= day <= length]
+
+    def _ticks(self, since: int) -> Iterator[tuple[int, Iterable[int]]]:
+        """The hours, minutes or seconds of a rule that counts in them."""
+        rule = self._rule
+        unit = UNITS[rule.frequency]
+        step = unit * rule.interval
+        begin = rule.first - rule.first % unit
+        tick = begin + (since - begin) // step * step
+        while tick <= LAST_SECOND:
+            later = self._unfit_until(tick)
+            if later is None:
+                yield tick, [tick + offset for offset in rule.offsets]
+                tick += step
+            else:
+                yield tick, ()
+                tick += -((tick - later) // step) * step
+
+    def _unfit_until(self, tick: int) -> int | None:
+        """The end of the day, hour, minute or second that does not fit, or None."""
+        rule = self._rule
+        if not all(test(tick // DAY) for test in rule.tests):
+            return tick // DAY * DAY + DAY
+        if not _none_or_in(tick % DAY // 3600, rule.hours):
+            return tick // 3600 * 3600 + 3600
+        if rule.frequency == "HOURLY":
+            return None
+        if not _none_or_in(tick % 3600 // 60, rule.minutes):
+            return tick // 60 * 60 + 60
+        if rule.frequency == "SECONDLY" and not _none_or_in(tick % 60, rule.seconds):
+            return tick + 1
+        return None
+
+
+def _none_or_in(value: int, wanted: frozenset[int]) -> bool:
+    return not wanted or value in wanted

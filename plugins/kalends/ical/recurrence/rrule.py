@@ -1,0 +1,206 @@
+"""Recurrence rules as data (RFC 5545 section 3.3.10), read from an RRULE's value.
+
+Times are local: seconds since 1970 of a clock without a zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from kalends.ical.recurrence.days import (
+    DAY,
+    EPOCH_DAY,
+    MARGIN,
+    date_of,
+    either,
+    place_in_month,
+    place_in_year,
+    week,
+)
+
+_WEEKDAYS = {name: number for number, name in enumerate(("MO", "TU", "WE", "TH", "FR", "SA", "SU"))}
+UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
+"""Seconds of what rules count in that is less than a day."""
+
+_FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY", *UNITS})
+# Which numbers a part may have; a number below zero counts from the end where it may be one.
+_RANGES = {
+    "BYMONTH": range(1, 13),
+    "BYMONTHDAY": range(-31, 32),
+    "BYYEARDAY": range(-366, 367),
+    "BYWEEKNO": range(-53, 54),
+    "BYSETPOS": range(-366, 367),
+    "BYHOUR": range(24),
+    "BYMINUTE": range(60),
+    "BYSECOND": range(60),
+}
+_KNOWN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_RANGES})
+
+
+@dataclass(slots=True)
+class Rule:
+    """An RRULE and the local second at which DTSTART begins.
+
+    Attributes:
+        until: a local second after which it does not happen.
+        last_instant: the second, UTC, after which it does not happen, if UNTIL tells that.
+    """
+
+    first: int
+    frequency: str
+    interval: int
+    count: int | None
+    until: int | None
+    last_instant: int | None
+    week_start: int
+    months: frozenset[int]
+    month_days: frozenset[int]
+    year_days: frozenset[int]
+    weeks: frozenset[int]
+    weekdays: frozenset[int]
+    nth_weekdays: frozenset[tuple[int, int]]
+    hours: frozenset[int]
+    minutes: frozenset[int]
+    seconds: frozenset[int]
+    positions: frozenset[int]
+    tests: list[Callable[[int], bool]] = field(default_factory=list)
+    offsets: list[int] = field(default_factory=list)
+
+
+def read_rule(value: str, first: int, is_day: bool, zoned: bool) -> Rule | None:
+    """An RRULE's value, or None if it is none that can be walked.
+
+    Args:
+        first: DTSTART, local seconds.
+        is_day: whether DTSTART is a day; hours mean nothing then.
+        zoned: whether DTSTART has a zone; without one, UNTIL is read as DTSTART is.
+    """
+    pairs = (part.partition("=") for part in value.strip().upper().split(";"))
+    parts = {name: text for name, mark, text in pairs if mark}
+    if parts.get("FREQ") not in _FREQUENCIES or not _KNOWN.issuperset(parts):
+        return None
+    try:
+        return _made(parts, first, is_day, zoned)
+    except (ValueError, KeyError, OverflowError):
+        return None
+
+
+def _made(parts: dict[str, str], first: int, is_day: bool, zoned: bool) -> Rule:
+    frequency = parts["FREQ"]
+    until = _until(parts["UNTIL"]) if "UNTIL" in parts else None
+    instant = until if zoned and parts.get("UNTIL", "").endswith("Z") else None
+    days = [_weekday(text.strip()) for text in parts.get("BYDAY", "").split(",") if text.strip()]
+    nth_counts = frequency in ("MONTHLY", "YEARLY")
+    rule = Rule(
+        first=first,
+        frequency=frequency,
+        interval=max(1, int(parts.get("INTERVAL", "1").split(",")[0])),
+        count=int(parts["COUNT"].split(",")[0]) if "COUNT" in parts else None,
+        until=until if instant is None else instant + MARGIN,
+        last_instant=instant,
+        week_start=_WEEKDAYS[parts.get("WKST", "MO").strip()],
+        months=_numbers(parts, "BYMONTH"),
+        month_days=_numbers(parts, "BYMONTHDAY"),
+        year_days=_numbers(parts, "BYYEARDAY"),
+        weeks=_numbers(parts, "BYWEEKNO"),
+        weekdays=frozenset(day for nth, day in days if not nth or not nth_counts),
+        nth_weekdays=frozenset((nth, day) for nth, day in days if nth and nth_counts),
+        hours=frozenset() if is_day else _numbers(parts, "BYHOUR"),
+        minutes=frozenset() if is_day else _numbers(parts, "BYMINUTE"),
+        seconds=frozenset() if is_day else _numbers(parts, "BYSECOND"),
+        positions=_numbers(parts, "BYSETPOS"),
+    )
+    _imply(rule)
+    rule.tests = _tests(rule)
+    rule.offsets = _offsets(rule)
+    return rule
+
+
+def _numbers(parts: dict[str, str], name: str) -> frozenset[int]:
+    text = parts.get(name)
+    numbers = frozenset(map(int, text.split(","))) if text else frozenset()
+    if not numbers.issubset(_RANGES[name]):
+        raise ValueError(f"{name} is out of range")
+    return numbers
+
+
+def _weekday(text: str) -> tuple[int, int]:
+    return int(text[:-2] or 0), _WEEKDAYS[text[-2:]]
+
+
+def _until(text: str) -> int:
+    day = date(int(text[:4]), int(text[4:6]), int(text[6:8])).toordinal() - EPOCH_DAY
+    if len(text) == 8:
+        return day * DAY + DAY - 1
+    time = datetime.strptime(text[8:15], "T%H%M%S")
+    return day * DAY + time.hour * 3600 + time.minute * 60 + time.second
+
+
+def _imply(rule: Rule) -> None:
+    """The days that a rule takes from DTSTART because it names none."""
+    if rule.month_days or rule.year_days or rule.weeks or rule.weekdays or rule.nth_weekdays:
+        return
+    day = date_of(rule.first // DAY)
+    if rule.frequency == "WEEKLY":
+        rule.weekdays = frozenset({day.weekday()})
+    elif rule.frequency in ("MONTHLY", "YEARLY"):
+        rule.month_days = frozenset({day.day})
+        if rule.frequency == "YEARLY" and not rule.months:
+            rule.months = frozenset({day.month})
+
+
+def _offsets(rule: Rule) -> list[int]:
+    """Where in its day (or hour, or minute) a rule happens, seconds."""
+    minute, second = divmod(rule.first % DAY, 60)
+    hour, minute = divmod(minute, 60)
+    seconds = rule.seconds or {second}
+    if rule.frequency == "SECONDLY":
+        return [0]
+    if rule.frequency == "MINUTELY":
+        return sorted(seconds)
+    minutes = rule.minutes or {minute}
+    if rule.frequency == "HOURLY":
+        return sorted(m * 60 + s for m in minutes for s in seconds)
+    hours = rule.hours or {hour}
+    return sorted(h * 3600 + m * 60 + s for h in hours for m in minutes for s in seconds)
+
+
+def _tests(rule: Rule) -> list[Callable[[int], bool]]:
+    """What a day, counted from 1970, must pass; the cheapest first.
+
+    What ``Walk._days`` has chosen by already is not among them: months and their days, and the
+    days of a week.
+    """
+    tests: list[Callable[[int], bool]] = []
+    if rule.frequency != "WEEKLY" and (rule.weekdays or rule.nth_weekdays):
+        tests.append(_weekday_test(rule))
+    if rule.frequency not in ("MONTHLY", "YEARLY"):
+        if rule.months:
+            tests.append(lambda day: date_of(day).month in rule.months)
+        if rule.month_days:
+            tests.append(lambda day: either(rule.month_days, *place_in_month(day)))
+    if rule.year_days:
+        tests.append(lambda day: either(rule.year_days, *place_in_year(day)))
+    if rule.weeks:
+        tests.append(lambda day: either(rule.weeks, *week(day, rule.week_start)))
+    return tests
+
+
+def _weekday_test(rule: Rule) -> Callable[[int], bool]:
+    plain, nth = rule.weekdays, rule.nth_weekdays
+    if not nth:
+        return lambda day: (day + 3) % 7 in plain  # 1970 began on a Thursday
+    named = {weekday for _, weekday in nth}
+    place = place_in_year if rule.frequency == "YEARLY" and not rule.months else place_in_month
+
+    def fits(day: int) -> bool:
+        weekday = (day + 3) % 7
+        if weekday in plain or weekday not in named:
+            return weekday in plain
+        number, length = place(day)
+        after = (length - number) // 7
+        return ((number - 1) // 7 + 1, weekday) in nth or (-after - 1, weekday) in nth
+
+    return fits

@@ -1,0 +1,1 @@
+"""Time zones: definitions, offsets and the IANA database."""

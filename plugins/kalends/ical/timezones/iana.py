@@ -1,0 +1,222 @@
+"""IANA's time zones as VTIMEZONEs, and since when another definition says the same.
+
+RFC 5545 section 3.6.5.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from itertools import takewhile
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.days import DAY
+from kalends.ical.recurrence.expand import Budget, Walk
+from kalends.ical.recurrence.rrule import read_rule
+from kalends.ical.timezones.offsets import local_second
+from kalends.ical.timezones.resolve import iana_zone
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2037
+"""What generated definitions cover; what changes each year by one rule goes on beyond."""
+
+NEVER = "99999999"
+"""A day that comes after all others."""
+
+_EPOCH = datetime(1970, 1, 1)
+_SURE_BY = local_second(datetime(_LAST_YEAR - 5, 1, 1))
+_DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+_UNTIL_UTC = re.compile(r"UNTIL=\d{8}T\d{6}Z")
+_FEWEST_YEARS = 3
+"""How many changes in a row make a rule."""
+
+
+class _Rules(NamedTuple):
+    offset: timedelta
+    name: str
+    is_daylight: bool
+
+
+class _Change(NamedTuple):
+    """A change of the clock: when, and between which rules."""
+
+    moment: datetime
+    before: _Rules
+    after: _Rules
+
+
+@lru_cache(maxsize=512)
+def iana_definition(tzid: str) -> Component | None:
+    """The definition of a TZID that an object uses and does not define, or None if nobody knows it.
+
+    A feed needs a VTIMEZONE for each TZID (RFC 5545 section 3.2.19).
+    """
+    zone = iana_zone(tzid)
+    if zone is None:
+        return None
+    first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+    start = _rules_at(zone, first)
+    changes: dict[tuple[_Rules, _Rules], list[datetime]] = {}
+    for change in _changes_of(tzid):
+        local = (change.moment + change.before.offset).replace(tzinfo=None)
+        changes.setdefault((change.before, change.after), []).append(local)
+    children = [_observance(start, start, [first.replace(tzinfo=None) + start.offset])]
+    for (before, after), moments in changes.items():
+        rule, yearly = _yearly(moments)
+        if single := moments[: len(moments) - yearly]:
+            children.append(_observance(before, after, single))
+        if yearly:
+            children.append(_observance(before, after, moments[-yearly:], rule))
+    return Component("VTIMEZONE", [Property("TZID", "", tzid)], children)
+
+
+@lru_cache(maxsize=512)
+def _changes_of(tzid: str) -> tuple[_Change, ...]:
+    zone = iana_zone(tzid)
+    return tuple(_changes(zone)) if zone else ()
+
+
+def _rules_at(zone: ZoneInfo, moment: datetime) -> _Rules:
+    local = moment.astimezone(zone)
+    offset = local.utcoffset()
+    assert offset is not None
+    return _Rules(offset, local.tzname() or "", bool(local.dst()))
+
+
+def _changes(zone: ZoneInfo) -> Iterator[_Change]:
+    """When the rules change, to the second."""
+    moment = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
+    last = datetime(_LAST_YEAR, 12, 31, tzinfo=UTC)
+    before = _rules_at(zone, moment)
+    while moment < last:
+        later = moment + timedelta(days=7)
+        after = _rules_at(zone, later)
+        if after != before:
+            early, late = moment, later
+            while late - early > timedelta(seconds=1):
+                middle = (early + (late - early) / 2).replace(microsecond=0)
+                same = _rules_at(zone, middle) == before
+                early, late = (middle, late) if same else (early, middle)
+            yield _Change(late, before, _rules_at(zone, late))
+            before, later = _rules_at(zone, late), late
+        moment = later
+
+
+def _yearly(moments: list[datetime]) -> tuple[str, int]:
+    """The rule of the last of these, local times, if it goes on for ever, and of how many."""
+    if moments[-1].year != _LAST_YEAR:
+        return "", 0
+    found = max(map(_years_of, [moments] * 5, range(-1, 4)), key=lambda rule: rule[1])
+    return found if found[1] >= _FEWEST_YEARS else ("", 0)
+
+
+def _years_of(moments: list[datetime], week: int) -> tuple[str, int]:
+    """How many of the last of these are in one week of a month, counted from 0; -1: its last."""
+    last = moments[-1]
+    length = 0
+    for number, moment in enumerate(reversed(moments)):
+        is_there = (
+            (moment + timedelta(days=7)).month != moment.month
+            if week < 0
+            else (moment.day - 1) // 7 == week
+        )
+        alike = moment.year == last.year - number and (
+            (moment.month, moment.weekday(), moment.time())
+            == (last.month, last.weekday(), last.time())
+        )
+        if not (is_there and alike):
+            break
+        length += 1
+    nth = -1 if week < 0 else week + 1
+    return f"FREQ=YEARLY;BYMONTH={last.month};BYDAY={nth}{_DAYS[last.weekday()]}", length
+
+
+def _observance(
+    before: _Rules, after: _Rules, moments: list[datetime], rule: str = ""
+) -> Component:
+    """When one change of rules happens, in the local time before it (RFC 5545 section 3.6.5)."""
+    properties = [
+        Property("DTSTART", "", f"{moments[0]:%Y%m%dT%H%M%S}"),
+        Property("TZOFFSETFROM", "", _offset_text(before.offset)),
+        Property("TZOFFSETTO", "", _offset_text(after.offset)),
+        Property("TZNAME", "", after.name),
+    ]
+    if rule:
+        properties.append(Property("RRULE", "", rule))
+    elif moments[1:]:
+        # One in each line, the first too: ical.js looks at no other, and so does Thunderbird.
+        properties += [Property("RDATE", "", f"{moment:%Y%m%dT%H%M%S}") for moment in moments]
+    return Component("DAYLIGHT" if after.is_daylight else "STANDARD", properties)
+
+
+def _offset_text(offset: timedelta) -> str:
+    seconds = int(offset.total_seconds())
+    hours, rest = divmod(abs(seconds), 3600)
+    text = f"{'-' if seconds < 0 else '+'}{hours:02}{rest // 60:02}"
+    return text + (f"{rest % 60:02}" if rest % 60 else "")
+
+
+def agreed_since(definition: Component, tzid: str) -> str:
+    """The day, ``YYYYMMDD``, from which on a VTIMEZONE says what IANA says of its zone.
+
+    ``NEVER`` if it does not, or if that is not known: a definition whose rules are not yearly ones.
+    """
+    own = _onsets(definition)
+    zone = iana_zone(tzid)
+    if not own or zone is None:
+        return NEVER
+    first = int(_rules_at(zone, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).offset.total_seconds())
+    known = [(0, first)]
+    known += [
+        (int(c.moment.timestamp()), int(c.after.offset.total_seconds())) for c in _changes_of(tzid)
+    ]
+    moments = sorted({at for at, _ in own + known if at >= max(own[0][0], 0)}, reverse=True)
+    agreed = list(takewhile(lambda at: _offset(own, at) == _offset(known, at), moments))
+    if not agreed or agreed[-1] > _SURE_BY:
+        return NEVER  # that the last change is alike may be chance
+    # A day later, since days are compared as they are written, by whatever clock.
+    return f"{_EPOCH + timedelta(seconds=agreed[-1] + DAY):%Y%m%d}"
+
+
+def _offset(onsets: list[tuple[int, int]], at: int) -> int:
+    return onsets[bisect_right(onsets, at, key=lambda onset: onset[0]) - 1][1]
+
+
+def _onsets(definition: Component) -> list[tuple[int, int]]:
+    """When its clock changes, seconds since 1970, UTC, and to what offset; empty: not known."""
+    found: list[tuple[int, int]] = []
+    end = local_second(datetime(_LAST_YEAR, 12, 31))
+    try:
+        for rule in definition.children:
+            before, after = (_seconds(rule.value(name)) for name in ("TZOFFSETFROM", "TZOFFSETTO"))
+            first = _local(rule.value("DTSTART"))
+            dates = [first]
+            for prop in rule.all("RDATE"):
+                dates += map(_local, prop.value.split(","))
+            for prop in rule.all("RRULE"):
+                yearly = read_rule(prop.value, first, is_day=False, zoned=False)
+                if yearly is None or yearly.frequency != "YEARLY":
+                    return []
+                if yearly.until is not None and _UNTIL_UTC.search(prop.value.upper()):
+                    yearly.until += before
+                dates += Walk(yearly, None, end, Budget())
+            found += [(local - before, after) for local in dates if local <= end]
+    except ValueError:
+        return []
+    return sorted(found)
+
+
+def _local(text: str) -> int:
+    return local_second(datetime.strptime(text.strip(), "%Y%m%dT%H%M%S"))
+
+
+def _seconds(text: str) -> int:
+    digits = text.strip()[1:]
+    if len(digits) not in (4, 6) or not digits.isdigit() or text.strip()[0] not in "+-":
+        raise ValueError(text)
+    hours, minutes, seconds = int(digits[:2]), int(digits[2:4]), int(digits[4:] or 0)
+    return (hours * 3600 + minutes * 60 + seconds) * (-1 if text.strip()[0] == "-" else 1)

@@ -1,0 +1,138 @@
+"""A gunicorn worker that serves by our own threads: gunicorn starts, watches and stops it."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import resource
+import select
+import sys
+import time
+from pathlib import Path
+from typing import Any, ClassVar
+
+from gunicorn.workers.base import Worker
+
+from kalends.config.listener_roles import Role, Roles
+from kalends.errors import KalendsError
+from kalends.server.http1.acceptor import Listener
+from kalends.server.http1.connection_manager import Limits, Service
+from kalends.server.http1.tls import Certificate
+from kalends.server.http1.worker_load import Shares
+
+_log = logging.getLogger("kalends.server")
+
+_LONGEST_PAUSE_SECONDS = 10.0
+
+LINGER_SECONDS = 0.5
+"""How long a stopping worker keeps idle connections: a request may be on its way already."""
+
+
+class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
+    """A worker process; what a client may take of it is bounded."""
+
+    limits: ClassVar[Limits]
+    """Set before the workers start."""
+
+    shares: ClassVar[Shares]
+    """Made before the workers start."""
+
+    roles: ClassVar[Roles]
+    """What the listeners are for; it stays as it was when they were opened."""
+
+    def load_wsgi(self) -> None:
+        """Make the application, as soon as it can be made.
+
+        Others serve meanwhile. To end instead, as gunicorn would, would end all of them.
+        """
+        pause = 1.0
+        while self.alive and self.ppid == os.getppid():
+            self.notify()
+            try:
+                super().load_wsgi()
+            except KalendsError as error:
+                _log.error("a worker cannot begin yet: %s", error)
+            else:
+                return
+            select.select([self.PIPE[0]], [], [], pause)  # a signal has come
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        sys.exit(0)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        _allow_files(4 * self.limits.links)
+        # What is there by now stays. To look it all over again and again took a sixth of the time
+        # of a page of 8,000 events.
+        gc.collect()
+        gc.freeze()
+        service = Service(
+            self.wsgi,
+            self.log,
+            self._listeners(),
+            self.limits,
+            threads=self.cfg.threads,
+            shares=self.shares,
+            number=self.age,
+        )
+        service.start()
+        waiting = select.poll()
+        waiting.register(self.PIPE[0], select.POLLIN)  # a signal has come
+        waiting.register(service.ear, select.POLLIN)
+        self._tend(service, waiting)
+        service.stop()
+        self._see_out(service, waiting)
+
+    def main_address(self) -> tuple[Any, bool]:
+        """The first listener's address that offers all, and whether it has TLS."""
+        addresses = [sock.getsockname() for sock in self.sockets]
+        offering_all = (x for x in addresses if self.roles.of_socket(x) is Role.ALL)
+        address = next(offering_all, addresses[0])
+        return address, self._has_tls(address)
+
+    def _listeners(self) -> list[Listener]:
+        """Where connections come from."""
+        certificate = None
+        if self.cfg.is_ssl:
+            certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
+        found = []
+        for sock in self.sockets:
+            address = sock.getsockname()
+            shown = certificate if self._has_tls(address) else None
+            found.append(Listener(sock, self.roles.of_socket(address), shown))
+        return found
+
+    def _has_tls(self, address: object) -> bool:
+        """Whether a listener shows the certificate: each TCP port of those that offer all."""
+        is_main = self.roles.of_socket(address) is Role.ALL
+        return self.cfg.is_ssl and is_main and isinstance(address, tuple)
+
+    def _tend(self, service: Service, waiting: select.poll) -> None:
+        tidied = 0.0
+        while self.alive and self.ppid == os.getppid():
+            now = time.monotonic()
+            if now - tidied >= 1:
+                tidied = now
+                self.notify()
+                service.tidy()
+            waiting.poll(service.watch() * 1000)
+
+    def _see_out(self, service: Service, waiting: select.poll) -> None:
+        """Let connections end, for as long as a graceful stop may take."""
+        now = time.monotonic()
+        until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
+        while not service.is_idle and time.monotonic() < until:
+            self.notify()
+            service.tidy()
+            if time.monotonic() > linger:
+                service.end_idle()
+            waiting.poll(min(service.watch(), 0.05) * 1000)
+
+
+def _allow_files(wanted: int) -> None:
+    """Let all connections be open at once, and the files that are answered with beside them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

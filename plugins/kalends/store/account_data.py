@@ -1,0 +1,76 @@
+"""What the store holds of an account, and how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, func, select
+
+from kalends.common.names import RESERVED, refusal_of_name
+from kalends.store import collections, external_accounts
+from kalends.store.engine import Database
+from kalends.store.schema import calendar_object, feed_secret
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the store holds of an account.
+
+    Attributes:
+        collections: its home and what is in it, by path, with the number of objects in each.
+        secrets: the feeds that it has a secret address of.
+    """
+
+    collections: Mapping[str, int]
+    secrets: Collection[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.collections or self.secrets)
+
+
+NOTHING = Data({}, ())
+
+
+def homes(connection: Connection) -> frozenset[str]:
+    """The accounts that have a home, whether any file names them or not."""
+    return frozenset(row.path for row in collections.children(connection, "")) - RESERVED
+
+
+def data_of(connection: Connection, name: str) -> Data:
+    """What the store holds of an account, whether any file names it or not."""
+    found = dict(_below(connection, name)) if refusal_of_name(name, ()) is None else {}
+    query = select(feed_secret.c.feed).where(feed_secret.c.person == name)
+    return Data(found, sorted(connection.execute(query).scalars()))
+
+
+def remove_data(database: Database, name: str) -> Data:
+    """Delete the home of an account with all that is in it, and its secret addresses of feeds.
+
+    Returns:
+        what was there.
+    """
+    with database.write(name) as connection:
+        found = data_of(connection, name)
+        if found.collections:
+            collections.remove(connection, name)
+        connection.execute(delete(feed_secret).where(feed_secret.c.person == name))
+        external_accounts.forget(connection, name)
+    return found
+
+
+def forget_outsider(database: Database, name: str) -> None:
+    """Let ``name`` be no account for having been logged in by the web server once."""
+    with database.write(name) as connection:
+        external_accounts.forget(connection, name)
+
+
+def _below(connection: Connection, path: str) -> Iterator[tuple[str, int]]:
+    row = collections.find(connection, path)
+    if row is None:
+        return
+    of_this = calendar_object.c.collection_id == row.id
+    count = select(func.count()).select_from(calendar_object).where(of_this)
+    yield path, connection.execute(count).scalar_one()
+    for child in collections.children(connection, path):
+        yield from _below(connection, child.path)

@@ -1,0 +1,47 @@
+"""Is the database whole? What ``kalends check`` and Radicale's ``verify`` ask of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+from sqlalchemy import Connection, func, select
+
+from kalends.store import collections, engine
+from kalends.store.objects import read
+from kalends.store.schema import calendar_object, tombstone
+
+
+def problems(connection: Connection) -> Iterator[str]:
+    """What is wrong, one line each; nothing if all is well."""
+    yield from engine.damage(connection)
+    rows = collections.every(connection)
+    paths = {row.path for row in rows}
+    for row in rows:
+        parent = row.path.rpartition("/")[0]
+        if row.path and parent not in paths:
+            yield f"/{row.path}/: the collection above it is missing"
+        if row.tag != row.props.get("tag", ""):
+            yield f"/{row.path}/: its kind {row.tag!r} is not what its properties say"
+        yield from _object_problems(connection, row)
+
+
+def _object_problems(connection: Connection, row: collections.CollectionRow) -> Iterator[str]:
+    for item in read.every(connection, row.id):
+        place = f"/{row.path}/{item.href}"
+        if item.etag != f'"{sha256(item.data).hexdigest()}"':
+            yield f"{place}: its bytes are not those that were stored"
+        if item.modseq > row.modseq:
+            yield f"{place}: it has a change number that its collection never had"
+    newest = connection.execute(
+        select(func.max(tombstone.c.modseq)).where(tombstone.c.collection_id == row.id)
+    ).scalar()
+    if newest is not None and newest > row.modseq:
+        yield f"/{row.path}/: a removal has a change number that the collection never had"
+    if (
+        not row.tag
+        and connection.execute(
+            select(calendar_object.c.id).where(calendar_object.c.collection_id == row.id).limit(1)
+        ).first()
+    ):
+        yield f"/{row.path}/: holds objects but is no calendar or address book"

@@ -1,0 +1,1 @@
+"""Calendar objects and cards in the store: reading, writing and time ranges."""

@@ -1,0 +1,215 @@
+"""When objects happen: a table of intervals that answers a time range by look-ups.
+
+Every function works on a connection that ``engine.Database`` opened, inside its transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+
+from kalends.ical.recurrence.duration import FOREVER
+from kalends.ical.recurrence.index import Interval
+from kalends.store.compiled import Prepared
+from kalends.store.objects.listing import Listed, columns
+from kalends.store.schema import calendar_object, occurrence
+
+# Where an interval is looked for, by how long it is with all its repetitions: what meets a range
+# begins within that time before it, so that the index finds it. Times of a clock without zone are
+# looked for apart, and what is not sure.
+_DAY = 86400
+_LENGTHS = (7 * _DAY, 28 * _DAY, 112 * _DAY, 448 * _DAY, 2 * FOREVER)
+_UNSURE = 2 * len(_LENGTHS)
+
+
+class Range(NamedTuple):
+    """A time range that is asked for.
+
+    Attributes:
+        start: seconds since 1970, UTC; None without a bound.
+        end: the same, exclusive.
+        local_start: the same as a clock of the reader's zone shows it, for floating times.
+        local_end: the same.
+    """
+
+    start: int | None
+    end: int | None
+    local_start: int | None
+    local_end: int | None
+
+
+_OF = select(
+    occurrence.c.start,
+    occurrence.c.end,
+    occurrence.c.span,
+    occurrence.c.length,
+    occurrence.c.step,
+).where(occurrence.c.object_id == bindparam("object"))
+_DELETE = Prepared(delete(occurrence).where(occurrence.c.object_id == bindparam("object")))
+_INSERT = Prepared(
+    insert(occurrence),
+    ["object_id", "collection_id", "span", "start", "end", "length", "step"],
+)
+
+
+def of(connection: Connection, object_id: int) -> list[Interval]:
+    """The intervals of an object."""
+    rows = connection.execute(_OF, {"object": object_id})
+    return [_interval(start, end, span, length, step) for start, end, span, length, step in rows]
+
+
+def replace(
+    connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
+) -> None:
+    """Note when an object happens, in place of what was noted."""
+    _DELETE.run(connection, {"object": object_id})
+    add(connection, collection_id, object_id, intervals)
+
+
+def add(
+    connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
+) -> None:
+    """Note when an object happens of which nothing was noted."""
+    rows = [
+        {
+            "object_id": object_id,
+            "collection_id": collection_id,
+            "span": _span(interval),
+            "start": interval.start,
+            "end": interval.last_end,
+            "length": interval.end - interval.start,
+            "step": interval.step,
+        }
+        for interval in intervals
+    ]
+    _INSERT.run_many(connection, rows)
+
+
+def find(
+    connection: Connection, collection_id: int, component: str | None, within: Range, *, data: bool
+) -> Iterator[tuple[Listed, bool]]:
+    """The objects that happen in a time range, each with whether that is sure, the oldest first.
+
+    Args:
+        component: only objects of this type, if given.
+        data: whether their octets are wanted; those of unsure ones are read in any case.
+    """
+    values = {"where": collection_id, "component": component, **_values(within)}
+    for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
+        yield Listed(*row), bool(sure)
+
+
+def meeting(
+    connection: Connection, collection_id: int, within: Range
+) -> Iterator[tuple[int, Interval]]:
+    """The intervals of a collection that meet a time range, each with the id of its object."""
+    values = {"where": collection_id, **_values(within)}
+    for object_id, start, end, span, length, step in _MEETING.run(connection, values).fetchall():
+        yield object_id, _interval(start, end, span, length, step)
+
+
+def _statement(*, data: bool) -> Select[Any]:
+    hits = _hits().subquery()
+    best = (
+        select(hits.c.object_id, func.max(hits.c.sure).label("sure"))
+        .group_by(hits.c.object_id)
+        .subquery()
+    )
+    octets: Any = calendar_object.c.data
+    if not data:
+        octets = case((best.c.sure == 1, literal(b"")), else_=octets).label("data")
+    wanted = bindparam("component", type_=String)
+    return (
+        select(*columns(octets), best.c.sure)
+        .join(best, best.c.object_id == calendar_object.c.id)
+        .where(or_(wanted.is_(None), calendar_object.c.component == wanted))
+        .order_by(calendar_object.c.id)
+    )
+
+
+def _hits() -> CompoundSelect[Any]:
+    """The objects with an interval in the range, once for each."""
+    return _of_all_spans(
+        lambda span: (occurrence.c.object_id, literal(int(span != _UNSURE)).label("sure"))
+    )
+
+
+def _of_all_spans(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]:
+    """What is wanted of the intervals of each span that meet the range."""
+    meeting = [
+        _meeting(wanted(span), span, length, "local_" if floating else "")
+        for number, length in enumerate(_LENGTHS)
+        for floating in (False, True)
+        for span in (2 * number + floating,)
+    ]
+    return union_all(*meeting, _meeting(wanted(_UNSURE), _UNSURE, 2 * FOREVER, ""))
+
+
+def _meeting(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Select[Any]:
+    """What is wanted of the intervals of one span that meet the range."""
+    table = occurrence.c
+    start = bindparam(f"{prefix}start", type_=BigInteger)
+    end = bindparam(f"{prefix}end", type_=BigInteger)
+    # The first time that ends after the range has begun; it matters whether it begins within.
+    late = start - table.start - table.length
+    first = table.start + case((late < 0, 0), else_=(late // table.step + 1) * table.step)
+    return select(*wanted).where(
+        table.collection_id == bindparam("where"),
+        table.span == span,
+        table.start < end,
+        table.start > start - longest,
+        table.end > start,
+        or_(table.step == 0, first < end),
+    )
+
+
+_FIND = {data: Prepared(_statement(data=data)) for data in (False, True)}
+_ROW = (
+    occurrence.c.object_id,
+    occurrence.c.start,
+    occurrence.c.end,
+    occurrence.c.span,
+    occurrence.c.length,
+    occurrence.c.step,
+)
+_MEETING = Prepared(_of_all_spans(lambda _: _ROW))
+
+
+def _values(within: Range) -> dict[str, int]:
+    start, end = _bounds(within.start, within.end)
+    local_start, local_end = _bounds(within.local_start, within.local_end)
+    return {"start": start, "end": end, "local_start": local_start, "local_end": local_end}
+
+
+def _interval(start: int, end: int, span: int, length: int, step: int) -> Interval:
+    sure = span != _UNSURE
+    again = (end - start - length) // step if step else 0
+    return Interval(start, start + length, sure and span % 2 == 1, sure, step, again)
+
+
+def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
+    return -FOREVER if start is None else start, FOREVER if end is None else end
+
+
+def _span(interval: Interval) -> int:
+    if not interval.sure:
+        return _UNSURE
+    whole = interval.last_end - interval.start
+    return 2 * next(n for n, most in enumerate(_LENGTHS) if whole <= most) + interval.floating

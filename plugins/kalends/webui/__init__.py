@@ -1,0 +1,28 @@
+"""What all of our web pages share: templates, assets, addresses, and how an answer goes out.
+
+A part that shows pages is a package with two folders of data, ``templates/`` (Jinja2) and
+``static/`` (style sheets, scripts), which ``pyproject.toml`` names as package data::
+
+    pages = Pages("kalends.webui.account")            # once, at the start
+    body = pages.render("account.html", assets=f"{prefix}/.web/.static/", user=user)
+    return html(environ, start_response, HTTPStatus.OK, body, security_headers())
+
+In a template ``{% extends "layout.html" %}`` gives the frame, ``{{ asset("account.css") }}`` the
+address of a file in ``static/``; everything is escaped, and a name that was not given is an error.
+Files in ``static/`` are served by ``pages.assets(environ, start_response, NAME)`` below whatever
+address the part has for them, without a login: they are the same for everybody. Here are
+``base.css``, with the colours (CSS variables, also for dark screens), buttons, fields and notes,
+and ``layout.html``, the frame.
+
+The policy of ``security_headers`` allows neither scripts nor styles within the page: no ``style=``,
+no ``onclick=``. A ``<style>`` block whose text was given to ``security_headers(styles=[text])`` is
+allowed by its hash. Pages work without scripts, and scripts make them nicer.
+"""
+
+from kalends.webui.assets import Assets
+from kalends.webui.base_url import Outside
+from kalends.webui.qr import qr_code
+from kalends.webui.responses import html, plain, security_headers
+from kalends.webui.templates import Pages
+
+__all__ = ["Assets", "Outside", "Pages", "html", "plain", "qr_code", "security_headers"]

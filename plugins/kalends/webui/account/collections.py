@@ -1,0 +1,157 @@
+"""The calendars and address books of an account, as the store has them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from sqlalchemy import Connection, func, select
+
+from kalends.common.names import GROUPS
+from kalends.feeds.export import calendar_pieces, card_pieces
+from kalends.store import collections
+from kalends.store.collections import CollectionRow
+from kalends.store.engine import Database
+from kalends.store.objects import read
+from kalends.store.schema import calendar_object
+from kalends.webui.account.zip_download import Entry, file_names
+
+_WORDS = {
+    "VEVENT": ("event", "events"),
+    "VTODO": ("task", "tasks"),
+    "VJOURNAL": ("note", "notes"),
+    "VADDRESSBOOK": ("contact", "contacts"),
+}
+_COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_SUFFIXES = {"VCALENDAR": ".ics", "VADDRESSBOOK": ".vcf"}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A calendar or address book.
+
+    Attributes:
+        path: without a slash at either end.
+        kind: ``VCALENDAR`` or ``VADDRESSBOOK``.
+        title: what it is called.
+        group: the group that shares it, or empty.
+        components: the kinds of objects that a calendar takes; None for all.
+        color: ``#RRGGBB``, or empty.
+        count: how many objects it holds.
+    """
+
+    path: str
+    kind: str
+    title: str
+    group: str
+    components: frozenset[str] | None
+    color: str
+    count: int
+
+    @property
+    def counted(self) -> str:
+        """How much it holds, in words."""
+        kinds = tuple(self.components or ())
+        one, many = _WORDS.get(kinds[0] if len(kinds) == 1 else self.kind, ("entry", "entries"))
+        return f"{self.count} {one if self.count == 1 else many}"
+
+
+class Homes:
+    """What stands in accounts.
+
+    Args:
+        database: the store.
+        first: the collections that a new home begins with, by name.
+        places_of: where an account's groups have their calendars.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        first: Mapping[str, Mapping[str, str]],
+        places_of: Callable[[str], Collection[str]],
+    ) -> None:
+        self._database = database
+        self._first = first
+        self._places_of = places_of
+
+    def places_of(self, user: str) -> Collection[str]:
+        """The groups whose calendars stand in the account of ``user``."""
+        return self._places_of(user)
+
+    def ensure(self, user: str) -> bool:
+        """Make the home of an account that has none yet.
+
+        Returns:
+            whether it was made now.
+        """
+        with self._database.read() as connection:
+            if collections.find(connection, user) is not None:
+                return False
+        with self._database.write(user) as connection:
+            collections.ensure_home(connection, user, self._first)
+        return True
+
+    def of(self, user: str) -> list[Held]:
+        """The calendars and address books of an account, those of its groups last."""
+        with self._database.read() as connection:
+            rows = [(row, "") for row in collections.children(connection, user)]
+            for place in sorted(self._places_of(user)):
+                shared = collections.children(connection, f"{GROUPS}/{place}")
+                rows += [(row, place) for row in shared]
+            return [_held(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
+
+    def entries(self, held: Collection[Held]) -> Iterator[Entry]:
+        """Each as a file for an archive, of one moment in itself.
+
+        What is read lies in a file without name before it goes on, so that a slow reader holds no
+        snapshot of the store.
+        """
+        wanted = ((one.group, one.title, _SUFFIXES[one.kind]) for one in held)
+        for one, name in zip(held, file_names(wanted), strict=True):
+            # Not a spooled one: its writelines keeps all in memory before it looks how much it is.
+            with tempfile.TemporaryFile() as file:
+                changed = self._write(one, file)
+                if changed is not None:
+                    length = file.tell()
+                    file.seek(0)
+                    yield Entry(name, changed, length, file)
+
+    def _write(self, held: Held, file: BinaryIO) -> datetime | None:
+        """Write a collection as one file; None if it went away meanwhile."""
+        with self._database.read() as connection:
+            row = collections.find(connection, held.path)
+            if row is None or row.tag != held.kind:
+                return None
+            file.writelines(_pieces(connection, row))
+        return datetime.fromtimestamp(row.changed / 1_000_000, UTC)
+
+
+def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
+    if row.tag == "VADDRESSBOOK":
+        return card_pieces(read.octets(connection, row.id))
+    name, description = (
+        row.props.get("D:displayname", ""),
+        row.props.get("C:calendar-description", ""),
+    )
+    return calendar_pieces(lambda: read.octets(connection, row.id), name, description)
+
+
+def _held(connection: Connection, row: CollectionRow, group: str) -> Held:
+    of_this = calendar_object.c.collection_id == row.id
+    count = select(func.count()).select_from(calendar_object).where(of_this)
+    # Apple's programs add an opacity.
+    color = _COLOR.match(row.props.get("ICAL:calendar-color", ""))
+    return Held(
+        path=row.path,
+        kind=row.tag,
+        title=row.props.get("D:displayname") or row.path.rpartition("/")[2],
+        group=group,
+        components=row.components,
+        color=color[0] if color else "",
+        count=connection.execute(count).scalar_one(),
+    )

@@ -1,0 +1,63 @@
+"""The feeds that somebody may see, and their own secret addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.ports import SecretBook
+from kalends.webui.account.feedlist import SeenFeed, seen
+
+
+class SeenFeeds:
+    """What each person may see of the feeds.
+
+    Args:
+        catalog: which feeds there are.
+        secrets: who has which secret.
+    """
+
+    def __init__(self, catalog: Catalog, secrets: SecretBook) -> None:
+        self._catalog = catalog
+        self._secrets = secrets
+
+    def of(self, person: str, groups: Collection[str]) -> list[SeenFeed]:
+        """The feeds that ``person`` is shown, their own first.
+
+        Args:
+            groups: the groups whose calendars stand in the person's account.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now.
+        """
+        secrets = self._secrets.of_person(person)
+        found = [
+            seen(feed, person, secrets.get(feed.name), groups)
+            for feed in self._catalog.seen_by(person, secrets)
+        ]
+        return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
+
+    def make(self, name: str, person: str) -> bool:
+        """Make a secret address where there is none.
+
+        Returns:
+            False where there is no such feed for this person; so for `rotate`.
+
+        Raises:
+            UserFileUnavailableError: who there is cannot be told now; so for `rotate`.
+        """
+        if is_seen := self._is_seen(name, person):
+            self._secrets.secret_of(name, person)
+        return is_seen
+
+    def rotate(self, name: str, person: str) -> bool:
+        """Make a new secret address; the old one ends."""
+        if is_seen := self._is_seen(name, person):
+            self._secrets.rotate(name, person)
+        return is_seen
+
+    def _is_seen(self, name: str, person: str) -> bool:
+        feed = self._catalog.feed(name)
+        return feed is not None and self._catalog.is_shown(
+            feed, person, self._secrets.of_person(person)
+        )

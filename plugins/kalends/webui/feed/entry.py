@@ -1,0 +1,224 @@
+"""What a happening is: read from its component only when it is shown, as text and safe links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NamedTuple
+
+from kalends.feeds.compose.select import Copy
+from kalends.ical import contentlines
+from kalends.ical.contentlines import Component, Property
+from kalends.webui.feed.occurrence import DAY, Happening, cut, local_time
+from kalends.webui.feed.periods import long_day, span_title
+from kalends.webui.feed.timezone import hour_text
+
+_LINK = re.compile(r"(?:https?://[^\s/]|mailto:[^\s]).*", re.IGNORECASE | re.DOTALL)
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+# What turns the direction of all that follows: a title must not reach beyond itself.
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_EPOCH = datetime(1970, 1, 1)
+_MOST_LINKS = 10
+_MOST_PEOPLE = 100
+_LONGEST = 20_000
+
+
+class Person(NamedTuple):
+    """Somebody who takes part: a name, and what they answered, for a person."""
+
+    name: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is shown of a happening; everything is text, unescaped.
+
+    Attributes:
+        key: names the object in addresses.
+        at: names the time.
+        replaces: the RECURRENCE-ID of an override: another may begin at the same time.
+        color: the number of its colour.
+        begin: by the reader's clock.
+        finish: the same; not later where the clock was turned back meanwhile.
+        is_instant: whether it takes no time.
+        all_day: whether it is of days alone.
+        links: addresses of http, https or mailto.
+        kind: the component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``.
+        state: what is to be said of it: ``Cancelled``, ``Done``, ``Tentative`` or nothing.
+    """
+
+    key: str
+    at: str
+    replaces: str
+    color: int
+    title: str
+    begin: datetime
+    finish: datetime
+    is_instant: bool
+    all_day: bool
+    location: str
+    description: str
+    links: tuple[str, ...]
+    categories: tuple[str, ...]
+    organizer: str
+    people: tuple[Person, ...]
+    repeats: bool
+    kind: str
+    state: str
+    calendar: str
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is over before its time: cancelled, or done."""
+        return self.state in ("Cancelled", "Done")
+
+    @property
+    def last_day(self) -> datetime:
+        """A time on its last day."""
+        return max(self.begin, self.finish - timedelta(seconds=1))
+
+    @property
+    def when(self) -> str:
+        """When it happens, in words."""
+        if self.all_day:
+            return span_title(self.begin.date(), self.last_day.date())
+        begin = f"{long_day(self.begin)}, {hour_text(self.begin)}"
+        if self.is_instant:
+            return begin
+        until = "" if self.begin.date() == self.last_day.date() else f"{long_day(self.finish)}, "
+        return f"{begin} – {until}{hour_text(self.finish)}"
+
+    @property
+    def tip(self) -> str:
+        """What is told of it beside its title, a line for each."""
+        return "\n".join(filter(None, (self.title, self.when, self.location)))
+
+
+def entry_of(happening: Happening, copy: Copy, part: Component, color: int, calendar: str) -> Entry:
+    """Read a happening.
+
+    Args:
+        copy: what the feed shows of its object.
+        part: the component that tells what happens then.
+        color: the number of its colour.
+        calendar: the name of its calendar, or empty where the feed does not tell it.
+    """
+    length = happening.finish - happening.begin
+    begin = local_time(happening.begin)
+    # An instant is kept as a second, so that it is in time ranges.
+    is_instant = length == 1
+    finish = begin if is_instant else local_time(happening.finish - happening.back)
+    return Entry(
+        key=key_of(copy.uid),
+        at=stamp(happening),
+        replaces=part.value("RECURRENCE-ID").strip().upper(),
+        color=color,
+        title=_line(part, "SUMMARY") or "(no title)",
+        begin=begin,
+        finish=finish,
+        is_instant=is_instant,
+        all_day=happening.floating and happening.begin % DAY == 0 and length % DAY == 0,
+        location=_line(part, "LOCATION"),
+        description=_text(part, "DESCRIPTION"),
+        links=_links(part),
+        categories=_categories(part),
+        organizer=_person(part.first("ORGANIZER")),
+        people=_people(part),
+        repeats=any(
+            component.first(name) for component in copy.components for name in ("RRULE", "RDATE")
+        ),
+        kind=part.name,
+        state=_state(part),
+        calendar=calendar,
+    )
+
+
+def _state(part: Component) -> str:
+    status = part.value("STATUS").strip().upper()
+    if status in ("CANCELLED", "TENTATIVE"):
+        return status.capitalize()
+    is_done = status == "COMPLETED" or part.first("COMPLETED") is not None
+    return "Done" if is_done else ""
+
+
+def key_of(uid: str) -> str:
+    """The name of an object in addresses, from its UID in the feed."""
+    return sha256(uid.encode()).hexdigest()[:16]
+
+
+def stamp(happening: Happening) -> str:
+    """When a happening begins, for an address: a UTC time, or a time or day of any clock."""
+    start = cut(happening.start)
+    text = re.sub("[-:]", "", local_time(start).isoformat())
+    if not happening.floating:
+        return f"{text}Z"
+    return text[:8] if start % DAY == 0 else text
+
+
+def read_stamp(text: str) -> tuple[int, bool] | None:
+    """The seconds that ``stamp`` wrote, and whether they are floating; None if it is none."""
+    form = "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d"
+    try:
+        moment = datetime.strptime(text.removesuffix("Z"), form)
+    except ValueError:
+        return None
+    return (moment - _EPOCH) // timedelta(seconds=1), not text.endswith("Z")
+
+
+def is_safe(link: str) -> bool:
+    """Whether a link may be followed from a page: http, https or mailto."""
+    return _LINK.fullmatch(link) is not None
+
+
+def _clean(value: str) -> str:
+    return _TURNS.sub("", _CONTROL.sub(" ", contentlines.unescape(value)))[:_LONGEST]
+
+
+def _text(part: Component, name: str) -> str:
+    return _clean(part.value(name)).strip()
+
+
+def _line(part: Component, name: str) -> str:
+    return " ".join(_text(part, name).split())
+
+
+def _links(part: Component) -> tuple[str, ...]:
+    given = [p.value for p in part.properties if p.name in ("URL", "CONFERENCE")]
+    links = (_CONTROL.sub("", value).strip() for value in given)
+    return tuple(dict.fromkeys(link for link in links if is_safe(link)))[:_MOST_LINKS]
+
+
+def _categories(part: Component) -> tuple[str, ...]:
+    found = (
+        " ".join(_clean(name).split())
+        for prop in part.all("CATEGORIES")
+        for name in re.split(r"(?<!\\),", prop.value)
+    )
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def _person(prop: Property | None) -> str:
+    if prop is None:
+        return ""
+    named = prop.param("CN") or re.sub("^mailto:", "", prop.value.strip(), flags=re.IGNORECASE)
+    return " ".join(_clean(named).split())
+
+
+_ANSWERS: Mapping[str, str] = {
+    "ACCEPTED": "accepted",
+    "DECLINED": "declined",
+    "TENTATIVE": "maybe",
+    "DELEGATED": "delegated",
+}
+
+
+def _people(part: Component) -> tuple[Person, ...]:
+    found = []
+    for prop in part.all("ATTENDEE")[:_MOST_PEOPLE]:
+        answer = (prop.param("PARTSTAT") or "").upper()
+        found.append(Person(_person(prop), _ANSWERS.get(answer, "")))
+    return tuple(person for person in found if person.name)

@@ -1,0 +1,108 @@
+"""The hours of a day: what overlaps stands side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from kalends.webui.feed.occurrence import DAY, Happening, day_number
+
+LEAST = 30
+"""Minutes that the shortest happening takes, so that there is room for a line."""
+
+_WHOLE = DAY // 60
+# Hours that are shown in any case.
+_MORNING, _EVENING = 8, 18
+
+
+@dataclass(slots=True)
+class Block:
+    """What a happening takes of one day.
+
+    Attributes:
+        top: minutes after midnight at which it begins.
+        length: minutes that it is drawn with.
+        column: its place among what overlaps, from 0.
+        columns: how many places there are.
+    """
+
+    what: Happening
+    top: int
+    length: int
+    column: int = 0
+    columns: int = 1
+
+
+@dataclass(slots=True)
+class Hours:
+    """The hours of one day.
+
+    Attributes:
+        more: happenings for which there was no place.
+    """
+
+    day: date
+    blocks: list[Block] = field(default_factory=list)
+    more: int = 0
+
+
+def hours_of(day: date, found: Iterable[Happening], places: int) -> Hours:
+    """Lay out a day.
+
+    Args:
+        found: what happens, in order; what is of days is passed over.
+        places: how many may stand side by side.
+    """
+    result = Hours(day)
+    midnight = day_number(day) * DAY
+    blocks = [
+        _block(h, midnight)
+        for h in found
+        if not h.is_bar and h.begin < midnight + DAY and h.finish > midnight
+    ]
+    blocks.sort(key=lambda block: (block.top, -block.length))
+    group: list[Block] = []
+    end = 0
+    for block in blocks:
+        if group and block.top >= end:
+            _place(group, places, result)
+            group = []
+        group.append(block)
+        end = max(end, block.top + block.length)
+    _place(group, places, result)
+    return result
+
+
+def shown_hours(days: Sequence[Hours]) -> tuple[int, int]:
+    """The first hour that is shown, and the one after the last."""
+    blocks = [block for day in days for block in day.blocks]
+    first = min((block.top // 60 for block in blocks), default=_MORNING)
+    last = max((-(-(block.top + block.length) // 60) for block in blocks), default=_EVENING)
+    return min(first, _MORNING), max(last, _EVENING)
+
+
+def _block(happening: Happening, midnight: int) -> Block:
+    begin = max(0, happening.begin - midnight) // 60
+    end = -(-min(DAY, happening.finish - midnight) // 60)
+    top = min(begin, _WHOLE - LEAST)
+    return Block(happening, top, max(end - top, LEAST))
+
+
+def _place(group: Sequence[Block], places: int, result: Hours) -> None:
+    """Give each of a group that hangs together the first place that is free."""
+    ends: list[int] = []
+    placed: list[Block] = []
+    for block in group:
+        column = next((n for n, end in enumerate(ends) if end <= block.top), len(ends))
+        if column >= places:
+            result.more += 1
+            continue
+        if column == len(ends):
+            ends.append(0)
+        ends[column] = block.top + block.length
+        block.column = column
+        placed.append(block)
+    for block in placed:
+        block.columns = len(ends)
+    result.blocks.extend(placed)

@@ -1,0 +1,207 @@
+"""A feed's last good version while the server of the database is away, whoever asks which worker.
+
+Each request comes on a connection of its own, so that it is any worker's; nobody but one account
+has logged in anywhere before the database goes.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from requests import Session
+from requests.auth import HTTPDigestAuth
+
+from kalends.store.engine import open_database
+from kalends.store.feed_secrets import SecretBook
+from support.postgres import PostgresServer
+from support.samples import event
+from support.server import Answer, KalendsServer, with_digest
+
+WORKERS = 3
+EACH = 4 * WORKERS
+"""So many requests leave hardly a worker out."""
+
+FEEDS = """
+[feed.family]
+calendars = ["alice/*"]
+access = ["alice", "bob", "carol", "dave"]
+
+[feed."{user}"]
+calendars = ["alice/*"]
+access = "owner"
+
+[feed.open]
+calendars = ["alice/*"]
+access = "public"
+
+[feed.hidden]
+calendars = ["alice/*"]
+access = "secret"
+"""
+USERS = {"alice": "wonderland", "bob": "builder", "carol": "carol", "dave": "dave", "eve": "eve"}
+
+
+@pytest.fixture
+def server(own_postgres: PostgresServer, tmp_path: Path) -> Iterator[KalendsServer]:
+    """Several workers on a store with an event; each feed was composed once."""
+    running = serving(own_postgres.store(), tmp_path / "server")
+    yield running
+    running.close()
+
+
+def serving(url: str, folder: Path) -> KalendsServer:
+    """Start it."""
+    options = {
+        "storage": {"database": url},
+        "kalends": {"trusted_proxies": "127.0.0.1"},
+    }
+    server = with_digest(folder, USERS, feeds=FEEDS, workers=WORKERS, options=options, start=False)
+    address = secret_address(server, "bob")
+    server.start()
+    text = event("lunch", "Lunch", "20260601T090000Z")
+    put = server.request("PUT", "/alice/calendar/lunch.ics", user="alice", body=text)
+    family = server.request("GET", "/feeds/family.ics", user="alice")
+    others = [server.request("GET", path) for path in ("/feeds/open.ics", address)]
+    assert [answer.status for answer in (put, family, *others)] == [201, 200, 200, 200]
+    return server
+
+
+def secret_address(server: KalendsServer, person: str) -> str:
+    """The secret address of a feed; the secret is made by the first who asks."""
+    database = open_database(server.options["storage"]["database"])
+    secret = SecretBook(database).secret_of("hidden", person)
+    database.close()
+    return f"/feeds/s/{secret}/hidden.ics"
+
+
+class Silence:
+    """Takes connections at a port, and never says anything."""
+
+    def __init__(self, port: int) -> None:
+        self._listening = socket.create_server(("127.0.0.1", port), backlog=64)
+        self._taken: list[socket.socket] = []
+        self.count = 0
+        threading.Thread(target=self._take, daemon=True).start()
+
+    def _take(self) -> None:
+        try:
+            while True:
+                self._taken.append(self._listening.accept()[0])
+                self.count += 1
+        except OSError:
+            return  # closed
+
+    def close(self) -> None:
+        """Let go of all of them."""
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        for connection in self._taken:
+            connection.close()
+
+
+def all_of(answers: Iterable[Answer]) -> set[tuple[int, bool]]:
+    """The statuses that were answered, and whether the event was in the body."""
+    return {(answer.status, b"SUMMARY:Lunch" in answer.body) for answer in answers}
+
+
+def test_a_login_that_no_worker_has_seen_gets_the_last_good_version(
+    server: KalendsServer, own_postgres: PostgresServer
+) -> None:
+    own_postgres.stop()
+
+    def ask(user: str, password: str | None = None, times: int = EACH) -> list[Answer]:
+        path = "/feeds/family.ics"
+        return [server.request("GET", path, user=user, password=password) for _ in range(times)]
+
+    assert all_of(ask("bob")) == {(200, True)}
+    assert all_of(ask("eve")) == {(403, False)}
+    assert all_of(ask("carol", "wrong", 4)) == {(401, False)}
+    assert all_of(ask("carol")) == {(200, True)}
+    assert "Traceback" not in server.log
+
+
+def test_who_is_in_no_user_file_goes_on_to_see_a_feed(
+    server: KalendsServer, own_postgres: PostgresServer
+) -> None:
+    """The web server in front has logged them in."""
+    zoe = {"X-Remote-User": "zoe"}
+    assert server.request("PROPFIND", "/zoe/", headers={**zoe, "Depth": "1"}).status == 207
+    assert server.request("GET", "/feeds/zoe.ics", headers=zoe).status == 200
+    server.restart()  # so that each worker has looked since
+    own_postgres.stop()
+    answers = [server.request("GET", "/feeds/zoe.ics", headers=zoe) for _ in range(EACH)]
+    assert all_of(answers) == {(200, True)}
+    nobody = [server.request("GET", "/feeds/nobody.ics", headers=zoe) for _ in range(EACH)]
+    assert all_of(nobody) == {(404, False)}
+
+
+def test_digest_goes_on_and_a_count_is_good_once(
+    server: KalendsServer, own_postgres: PostgresServer
+) -> None:
+    own_postgres.stop()
+    address = f"{server.url}feeds/family.ics"
+    for _ in range(EACH):
+        with Session() as subscriber:
+            subscriber.auth = HTTPDigestAuth("bob", USERS["bob"])
+            answer = subscriber.get(address)
+            assert (answer.status_code, b"SUMMARY:Lunch" in answer.content) == (200, True)
+            sent = answer.request.headers["Authorization"]
+        replayed = server.request("GET", "/feeds/family.ics", headers={"Authorization": str(sent)})
+        assert replayed.status == 401
+    assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_what_was_used_while_it_was_away_is_used_when_it_is_back(
+    server: KalendsServer, own_postgres: PostgresServer, mode: str
+) -> None:
+    own_postgres.stop(mode)
+    with Session() as subscriber:
+        subscriber.auth = HTTPDigestAuth("bob", USERS["bob"])
+        answer = subscriber.get(f"{server.url}feeds/family.ics")
+        assert answer.status_code == 200
+        sent = str(answer.request.headers["Authorization"])
+        own_postgres.process.start()
+        for _ in range(4):
+            headers = {"Authorization": sent}
+            assert server.request("GET", "/feeds/family.ics", headers=headers).status == 401
+        assert subscriber.get(f"{server.url}feeds/family.ics").status_code == 200
+
+
+def test_a_secret_or_public_address_goes_on_and_a_secret_ends_with_its_person(
+    server: KalendsServer, own_postgres: PostgresServer
+) -> None:
+    address = secret_address(server, "bob")
+    own_postgres.stop()
+    for good in (address, "/feeds/open.ics"):
+        assert all_of(server.request("GET", good) for _ in range(EACH)) == {(200, True)}
+    # A secret that nobody knows may be newer than what the workers have seen.
+    unknown = "/feeds/s/no-such-secret/hidden.ics"
+    assert all_of(server.request("GET", unknown) for _ in range(EACH)) == {(503, False)}
+    lines = server.users_file.read_text().splitlines(keepends=True)
+    server.users_file.write_text("".join(line for line in lines if not line.startswith("bob:")))
+    digests = server.folder / "users.htdigest"
+    lines = digests.read_text().splitlines(keepends=True)
+    digests.write_text("".join(line for line in lines if not line.startswith("bob:")))
+    assert all_of(server.request("GET", address) for _ in range(EACH)) == {(404, False)}
+    assert "Traceback" not in server.log
+
+
+def test_a_server_that_does_not_answer_is_not_waited_for_again_and_again(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
+    server = serving(f"{own_postgres.store()}?connect_timeout=2", tmp_path / "server")
+    own_postgres.stop()
+    silence = Silence(own_postgres.port)
+    try:
+        answers = [server.request("GET", "/feeds/family.ics", user="bob") for _ in range(EACH)]
+        assert all_of(answers) == {(200, True)}
+        # Each of them would ask it four times.
+        assert 0 < silence.count < EACH
+    finally:
+        silence.close()
+        server.close()

@@ -1,0 +1,188 @@
+"""What hosts agree on for logins: the database says the same as one host's files and memory."""
+
+from __future__ import annotations
+
+import random
+import struct
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kalends.authn.nonces.replay_cache import SharedNonceCounts
+from kalends.authn.nonces.signing import Nonce
+from kalends.authn.shared_state import AgreedOnServer
+from kalends.authn.throttle import FREE_TRIES, Throttle
+from kalends.errors import StoreUnavailableError
+from kalends.store.cluster_state import LoginTries, NonceUses, Statements, shared_key
+from kalends.store.engine import Database, open_database
+from support.postgres import PostgresServer
+
+NOW = 1_790_000_000.0
+
+
+def mac(number: int) -> bytes:
+    return struct.pack(">QQI", number, number, 0)
+
+
+@pytest.fixture
+def pair(postgres: PostgresServer) -> Iterator[list[Statements]]:
+    """The same store as two hosts have it."""
+    url = postgres.store()
+    opened = [open_database(url), open_database(url)]
+    yield [statements_of(database) for database in opened]
+    for database in opened:
+        database.close()
+
+
+def statements_of(database: Database) -> Statements:
+    assert database.statements
+    return database.statements
+
+
+def test_hosts_have_one_key(pair: list[Statements]) -> None:
+    keys: list[bytes] = []
+    threads = [threading.Thread(target=lambda s=s: keys.append(shared_key(s))) for s in pair * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 8
+    assert len(set(keys)) == 1
+    assert len(keys[0]) == 32
+
+
+def test_the_database_says_of_each_count_what_the_table_of_one_host_says(
+    pair: list[Statements], tmp_path: Path
+) -> None:
+    """Leaps, gaps, counts at the edge of the window, several nonces, hosts in turns."""
+    dice = random.Random(7)
+    hosts = [NonceUses(statements, lambda: NOW) for statements in pair]
+    table = SharedNonceCounts(tmp_path / "counts", NOW, boot="this")
+    highest = dict.fromkeys(range(8), 1)
+    for _ in range(1500):
+        number = dice.randrange(8)
+        near = highest[number] + dice.choice((1, 1, 2, 0, -1, -62, -63, -64, -65, 63, 64, 65, 200))
+        count = max(1, near if dice.random() < 0.8 else dice.randrange(1, highest[number] + 3))
+        highest[number] = max(highest[number], count)
+        expected = table.use(Nonce(NOW + 1, mac(number), True), count).name
+        issued = round((NOW + 1) * 1000)
+        assert dice.choice(hosts).use(mac(number), issued, count) == expected, (number, count)
+    top = 2**32 - 1
+    assert [hosts[n % 2].use(mac(0), issued, top) for n in range(2)] == ["FIRST", "AGAIN"]
+    table.close()
+
+
+def test_of_hosts_that_use_a_count_at_the_same_moment_one_is_first(
+    pair: list[Statements],
+) -> None:
+    hosts = [NonceUses(statements, lambda: NOW) for statements in pair * 2]
+    together = threading.Barrier(len(hosts))
+    outcomes: list[list[str]] = [[] for _ in hosts]
+
+    def use(which: int) -> None:
+        for number in range(50):
+            together.wait(30)
+            outcomes[which].append(hosts[which].use(mac(1), round((NOW + 1) * 1000), number + 1))
+
+    threads = [threading.Thread(target=use, args=(which,)) for which in range(len(hosts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for outcome in zip(*outcomes, strict=True):
+        assert sorted(outcome) == ["AGAIN", "AGAIN", "AGAIN", "FIRST"]
+
+
+def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path: Path) -> None:
+    running = PostgresServer()
+    database = open_database(running.store())
+    try:
+        clock = [NOW]
+        uses = NonceUses(statements_of(database), lambda: clock[0])
+        assert uses.use(mac(1), round((NOW + 1) * 1000), 1) == "FIRST"
+        running.stop()
+        with pytest.raises(StoreUnavailableError):
+            uses.use(mac(1), round((NOW + 1) * 1000), 2)
+        running.process.start()
+        clock[0] = NOW + 3
+        assert uses.use(mac(1), round((NOW + 1) * 1000), 1) == "UNKNOWN"
+        assert uses.use(mac(2), round((NOW + 2) * 1000), 1) == "UNKNOWN"
+        assert uses.use(mac(3), round((NOW + 4) * 1000), 1) == "FIRST"
+    finally:
+        database.close()
+        running.close()
+
+
+def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
+    clock = [NOW]
+    one = NonceUses(pair[0], lambda: clock[0])
+    for number in range(10):
+        assert one.use(mac(number), round((NOW + 1 + number) * 1000), 1) == "FIRST"
+    clock[0] = NOW + 605
+    one.prune()
+    one.prune()
+    (left,) = pair[0].alone("SELECT count(*) FROM nonce_use", {})[0]
+    assert left == 5
+    used = [one.use(mac(number), round((NOW + 1 + number) * 1000), 1) for number in range(10)]
+    assert used == ["UNKNOWN"] * 5 + ["AGAIN"] * 5
+
+
+def throttles(pair: list[Statements]) -> list[Throttle]:
+    return [
+        Throttle(tries=AgreedOnServer(statements, None).tries(), sleep=lambda _: None)
+        for statements in pair
+    ]
+
+
+def test_hosts_count_failed_logins_together(pair: list[Statements]) -> None:
+    one, two = throttles(pair)
+    for host in (one, two) * FREE_TRIES:
+        host.failed("alice", "192.0.2.1")
+    assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
+    assert [host.delay("alice", "198.51.100.7") for host in (one, two)] == [4.0, 4.0]
+    assert [host.delay("bob", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
+    assert [host.delay("bob", "198.51.100.7") for host in (one, two)] == [0.0, 0.0]
+
+
+def test_who_is_welcome_on_one_host_is_welcome_on_the_other(pair: list[Statements]) -> None:
+    one, two = throttles(pair)
+    one.succeeded("alice", "192.0.2.1")
+    for _ in range(2 * FREE_TRIES):
+        two.failed("alice", "203.0.113.5")
+    assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [0.0, 0.0]
+    for _ in range(2 * FREE_TRIES):  # but not when the tries come from there
+        one.failed("alice", "192.0.2.1")
+    assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
+
+
+def test_failures_are_taken_back(pair: list[Statements]) -> None:
+    one, two = (LoginTries(statements, seconds_per_try=0.05) for statements in pair)
+    for _ in range(3):
+        one.failed("alice", "192.0.2.1")
+    until = threading.Event()
+    for _ in range(600):
+        if two.known("alice", "192.0.2.1")[0] == 0:
+            break
+        until.wait(0.05)  # it is the server's clock that goes
+    assert two.known("alice", "192.0.2.1") == (0.0, 0.0, 0.0, False)
+    one.prune()
+    assert pair[0].alone("SELECT count(*) FROM login_try", {}) == [(0,)]
+
+
+def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> None:
+    class Counting:
+        def __init__(self) -> None:
+            self.statements = 0
+
+        def alone(self, text: str, values: object) -> list[tuple[object, ...]]:
+            self.statements += 1
+            return pair[0].alone(text, values)  # type: ignore[arg-type]
+
+    counting = Counting()
+    tries = LoginTries(counting, seconds_per_try=60)
+    for _ in range(20):
+        tries.known("alice", "192.0.2.1")
+        tries.succeeded("alice", "192.0.2.1")
+    assert counting.statements == 2

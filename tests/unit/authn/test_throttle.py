@@ -1,0 +1,203 @@
+"""Failed logins slow down, and nobody else does."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from pathlib import Path
+
+import pytest
+
+from kalends.authn.backends.apache_files import UserDirectory, htpasswd_file
+from kalends.authn.hashing.apr1 import apr1
+from kalends.authn.throttle import (
+    FREE_TRIES,
+    LONGEST_SECONDS,
+    SECONDS_PER_TRY,
+    Throttle,
+    TooManyTriesError,
+    network_of,
+)
+from support.wsgisite import Site
+
+
+class Clock:
+    """A clock, and a sleep that moves it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def throttle(clock: Clock) -> Throttle:
+    return Throttle(now=clock, sleep=clock.sleep)
+
+
+def fail(
+    throttle: Throttle, times: int, account: str = "alice", address: str = "192.0.2.1"
+) -> None:
+    for _ in range(times):
+        throttle.failed(account, address)
+
+
+def test_five_tries_are_free_and_then_each_waits_longer(throttle: Throttle) -> None:
+    delays = []
+    for _ in range(12):
+        delays.append(throttle.delay("alice", "192.0.2.1"))
+        fail(throttle, 1)
+    assert delays[:FREE_TRIES] == [0] * FREE_TRIES
+    assert delays[FREE_TRIES:] == [0.5, 1, 2, *[LONGEST_SECONDS] * 4]
+
+
+def test_an_account_is_guarded_from_everywhere(throttle: Throttle) -> None:
+    for number in range(6):
+        fail(throttle, 1, address=f"192.0.2.{number}")
+    assert throttle.delay("alice", "198.51.100.1") > 0
+    assert throttle.delay("bob", "198.51.100.1") == 0
+
+
+def test_an_address_is_slow_for_every_account(throttle: Throttle) -> None:
+    for number in range(6):
+        fail(throttle, 1, account=f"user{number}")
+    assert throttle.delay("alice", "192.0.2.1") > 0
+    assert throttle.delay("alice", "192.0.2.2") == 0
+
+
+def test_who_logged_in_is_not_slowed_down_by_others(throttle: Throttle) -> None:
+    throttle.succeeded("alice", "192.0.2.9")
+    fail(throttle, 20, address="198.51.100.1")
+    fail(throttle, 20, account="bob", address="192.0.2.9")
+    assert throttle.delay("alice", "192.0.2.9") == 0
+    fail(throttle, 6, address="192.0.2.9")
+    assert throttle.delay("alice", "192.0.2.9") > 0
+
+
+def test_a_right_password_ends_it_for_that_pair_alone(throttle: Throttle) -> None:
+    fail(throttle, 8)
+    throttle.succeeded("alice", "192.0.2.1")
+    assert throttle.delay("alice", "192.0.2.1") == 0
+    assert throttle.delay("bob", "192.0.2.1") > 0
+    assert throttle.delay("alice", "192.0.2.2") > 0
+
+
+def test_it_is_released_after_a_time(throttle: Throttle, clock: Clock) -> None:
+    fail(throttle, 9)
+    before = throttle.delay("alice", "192.0.2.1")
+    clock.now += 2 * SECONDS_PER_TRY
+    assert 0 < throttle.delay("alice", "192.0.2.1") < before
+    clock.now += 3 * SECONDS_PER_TRY
+    assert throttle.delay("alice", "192.0.2.1") == 0
+
+
+def test_memory_is_bounded_and_keeps_the_latest(clock: Clock) -> None:
+    throttle = Throttle(3, now=clock, sleep=clock.sleep)
+    for number in range(5):
+        fail(throttle, 6, account=f"user{number}", address=f"192.0.2.{number}")
+        throttle.succeeded(f"user{number}", "203.0.113.1")
+    slow = [throttle.delay(f"user{number}", "198.51.100.1") > 0 for number in range(5)]
+    assert slow == [False, False, True, True, True]
+    fail(throttle, 6, account="other", address="203.0.113.1")
+    welcome = [throttle.delay(f"user{number}", "203.0.113.1") == 0 for number in range(5)]
+    assert welcome == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8::1", "2001:db8::"),
+        ("2001:db8:0:0:ffff::9", "2001:db8::"),
+        ("2001:db8:0:1::1", "2001:db8:0:1::"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("-", "-"),
+        ("", ""),
+    ],
+)
+def test_networks(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_only_a_few_wait_at_a_time() -> None:
+    waiting = threading.Semaphore(0)
+    release = threading.Event()
+
+    def sleep(seconds: float) -> None:
+        waiting.release()
+        release.wait(60)
+
+    throttle = Throttle(sleep=sleep)
+    fail(throttle, 7)
+    threads = [
+        threading.Thread(target=throttle.admit, args=("alice", "192.0.2.1")) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert waiting.acquire(timeout=60)
+    with pytest.raises(TooManyTriesError) as refused:
+        throttle.admit("alice", "192.0.2.1")
+    assert refused.value.retry_after == 2
+    throttle.admit("bob", "192.0.2.2")
+    release.set()
+    for thread in threads:
+        thread.join()
+    throttle.admit("alice", "192.0.2.1")
+
+
+def basic(text: bytes) -> str:
+    return "Basic " + base64.b64encode(text).decode()
+
+
+@pytest.fixture
+def site(tmp_path: Path, throttle: Throttle) -> Site:
+    (tmp_path / "users").write_bytes(b"alice:" + apr1(b"secret", b"salt") + b"\n")
+    directory = UserDirectory(htpasswd_file(tmp_path / "users"))
+    return Site(directory, throttle=throttle)
+
+
+def test_on_the_wire(site: Site, clock: Clock) -> None:
+    for _ in range(5):
+        assert site.ask(basic(b"alice:wrong")).status == 401
+    assert clock.slept == []
+    assert site.ask(basic(b"alice:wrong")).status == 401
+    assert clock.slept == [0.5]
+    assert site.ask(None).status == 401
+    assert site.ask(None, "/open").status == 200
+    assert clock.slept == [0.5]
+    assert site.ask(basic(b"alice:secret")).status == 200
+    assert clock.slept == [0.5, 1]
+    assert site.ask(basic(b"alice:secret")).status == 200
+    assert clock.slept == [0.5, 1]
+
+
+def test_what_names_nobody_is_no_try(site: Site, clock: Clock) -> None:
+    for value in ("", "Bearer x", "Basic !!!") * 5:
+        assert site.ask(value).status == 401
+    assert site.ask(basic(b"alice:wrong")).status == 401
+    assert clock.slept == []
+
+
+def test_who_finds_no_place_to_wait_is_not_judged(tmp_path: Path) -> None:
+    class Full(Throttle):
+        def admit(self, account: str, address: str) -> None:
+            raise TooManyTriesError(4)
+
+    (tmp_path / "users").write_bytes(b"alice:" + apr1(b"secret", b"salt") + b"\n")
+    site = Site(UserDirectory(htpasswd_file(tmp_path / "users")), throttle=Full())
+    for password in (b"secret", b"wrong"):
+        answer = site.ask(basic(b"alice:" + password))
+        assert answer.status == 503
+        assert answer.all("Retry-After") == ["4"]
+    assert site.ask(basic(b"alice:secret"), "/open").body == b"nobody"

@@ -1,0 +1,24 @@
+"""Remembered passwords: bounded, and good for the line they were right for alone."""
+
+from __future__ import annotations
+
+from kalends.authn.verified_cache import RememberedPasswords
+
+
+def test_who_was_away_longest_is_forgotten() -> None:
+    remembered = RememberedPasswords(capacity=2)
+    for user in (b"alice", b"bob"):
+        remembered.add(user, b"line", b"secret")
+    assert remembered.holds(b"alice", b"line", b"secret")
+    remembered.add(b"carol", b"line", b"secret")
+    assert not remembered.holds(b"bob", b"line", b"secret")
+    assert remembered.holds(b"alice", b"line", b"secret")
+    assert remembered.holds(b"carol", b"line", b"secret")
+
+
+def test_another_line_or_password_or_user_is_not_remembered() -> None:
+    remembered = RememberedPasswords()
+    remembered.add(b"alice", b"line", b"secret")
+    assert not remembered.holds(b"alice", b"new line", b"secret")
+    assert not remembered.holds(b"alice", b"line", b"Secret")
+    assert not remembered.holds(b"alic", b"eline", b"secret")

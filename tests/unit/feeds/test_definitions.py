@@ -1,0 +1,72 @@
+"""The file of feed definitions: what it may say, and one clear error with its line for the rest."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from kalends.errors import ConfigurationError
+from kalends.feeds.definitions import parse
+from support.paths import ROOT
+
+SHIPPED = ROOT / "config" / "feeds.toml"
+PLAIN = '[feed.some]\ncalendars = ["alice/*"]\naccess = "login"\n'
+
+
+@pytest.mark.parametrize(
+    ("said", "days"), [("", None), ('past = "90d"', 90), ('past = "2w"', 14), ('past = "1y"', 366)]
+)
+def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
+    assert parse.parse(PLAIN + said, "feeds.toml").named["some"].rules.past == days
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('past = "90"', "'past' must be such as"),
+        ('past = "0d"', "'past' must be such as"),
+        ("past = 90", "'past' must be a text"),
+        ('refresh = "1 hour"', "'refresh' must be such as"),
+        ('color = "blue"', "'color' must be such as"),
+        ('private = "maybe"', "it can be hide, busy, show"),
+        ('components = ["VALARM"]', "'VALARM' is none of"),
+        ("alarms = 1", "'alarms' must be true or false"),
+        ("window = 90", "'window' is unknown"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(line: str, why: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        parse.parse(f"{PLAIN}{line}\n", "feeds.toml")
+    assert str(told.value).startswith("feeds.toml:4: ")
+    assert why in str(told.value)
+
+
+def test_the_shipped_file_tells_every_option() -> None:
+    text = SHIPPED.read_text("utf-8")
+    told = set(re.findall(r"^#   (\w+) ", text, re.MULTILINE))
+    with pytest.raises(ConfigurationError) as error:
+        parse.parse(f"{PLAIN}nothing = 1", "feeds.toml")
+    known = str(error.value).partition("known are ")[2].split(", ")
+    assert told == set(known)
+
+
+def test_every_definition_of_the_shipped_file_is_a_good_one() -> None:
+    text = SHIPPED.read_text("utf-8")
+    opened = re.sub(r"^#(?=\[feed|\w+ = )", "", text, flags=re.MULTILINE)
+    found = parse.parse(opened, str(SHIPPED))
+    assert sorted(found.named) == ["choir", "everyone", "family"]
+    assert found.each is not None
+
+
+def test_many_feeds_cost_each_what_few_do() -> None:
+    def seconds(number: int) -> float:
+        one = 'calendars = ["GROUPS/class{0}/*"]\naccess = ["@class{0}"]\nprivate = "busy"\n'
+        text = "".join(f"[feed.class{i}]\n{one.format(i)}\n" for i in range(number))
+        began = time.process_time()
+        parse.parse(text, "feeds.toml")
+        return time.process_time() - began
+
+    few = min(seconds(100) for _ in range(3))
+    assert seconds(2000) < 60 * few  # twenty times as many; each looking for each took 400 times

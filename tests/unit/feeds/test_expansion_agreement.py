@@ -1,0 +1,71 @@
+"""A feed has exactly what happens in its visible sources, by two independent readers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kalends.feeds.definitions.model import Rules
+from support.feedstore import Store, composed, feed_with
+from support.happenings import Happenings, IcalJs, by_icalendar
+from support.randomcalendars import HIDDEN, Stored, shown_sources, stored
+
+Reader = Callable[[str], Happenings]
+rules = st.tuples(st.sampled_from(["hide", "busy", "show"]), st.booleans())
+
+
+@pytest.fixture(scope="module")
+def ical_js() -> Iterator[Reader]:
+    with IcalJs() as reader:
+        yield reader
+
+
+def feed_of(objects: Stored, private: str, busy: bool) -> str:
+    """The feed of objects in four calendars."""
+    store = Store("alice/1", "alice/2", "bob/3", "carol/4")
+    for (calendar, uid), source in objects.items():
+        store.put(calendar, uid, source.text(uid).encode())
+    feed = feed_with(Rules("All", private, busy=busy))
+    with tempfile.TemporaryDirectory() as folder:
+        return composed(Path(folder), store, feed).decode()
+
+
+def expected(objects: Stored, private: str, busy: bool, reader: Reader) -> Happenings:
+    """What happens in the sources, one by one, as far as it may be seen."""
+    found: Happenings = Counter()
+    for source, uid in shown_sources(objects, private, busy):
+        levels = source.levels(private, busy)
+        for (start, end, summary), times in reader(source.text(uid)).items():
+            if levels[summary] != "hide":
+                found[start, end, summary if levels[summary] == "show" else "Busy"] += times
+    return found
+
+
+def check(objects: Stored, private: str, busy: bool, reader: Reader) -> None:
+    text = feed_of(objects, private, busy)
+    assert reader(text) == expected(objects, private, busy, reader)
+    if private != "show" or busy:
+        assert HIDDEN.lower() not in text.replace("\r\n ", "").lower()
+
+
+@settings(max_examples=30)
+@given(objects=stored, chosen=rules)
+def test_a_feed_happens_as_its_sources_do_for_icalendar(
+    objects: Stored, chosen: tuple[str, bool]
+) -> None:
+    check(objects, *chosen, by_icalendar)
+
+
+def test_a_feed_happens_as_its_sources_do_for_ical_js(ical_js: Reader) -> None:
+    @settings(max_examples=300)
+    @given(objects=stored, chosen=rules)
+    def of(objects: Stored, chosen: tuple[str, bool]) -> None:
+        check(objects, *chosen, ical_js)
+
+    of()

@@ -1,0 +1,75 @@
+"""A calendar as one file: each object says in it what it says by itself, and comes back so."""
+
+from __future__ import annotations
+
+from kalends.feeds.export import whole_calendar
+from kalends.ical.split import split_calendar
+from support.happenings import by_icalendar
+
+ZONE = (
+    "BEGIN:VTIMEZONE\r\nTZID:{0}\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
+    "TZOFFSETFROM:{1}\r\nTZOFFSETTO:{1}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n"
+)
+
+
+def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
+    """An object whose time refers to a time zone."""
+    return (
+        f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n{zones}BEGIN:VEVENT\r\nUID:{uid}"
+        f'\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;TZID="{tzid}":20260705T090000\r\n'
+        f"DURATION:PT1H\r\nSUMMARY:{uid}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    ).encode()
+
+
+def starts(data: bytes) -> dict[str, str]:
+    """When each event begins, by its summary."""
+    return {summary: start for start, _, summary in by_icalendar(data.decode())}
+
+
+def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
+    defined = ZONE.format(r"East\, West", "+0300")
+    objects = [zoned("a", "East, West", defined), zoned("b", r"East\, West", defined)]
+    whole = whole_calendar(objects, "", "")
+    assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
+    back = [one.data for one in split_calendar(whole).objects]
+    assert all(defined.encode() in data for data in back)
+    assert whole_calendar(back, "", "") == whole
+
+
+def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
+    objects = [
+        zoned("odd", "Europe/Berlin", ZONE.format("Europe/Berlin", "+0500")),
+        zoned("bare", "Europe/Berlin"),
+        zoned("own", "Here", ZONE.format("Here", "+0300")),
+        zoned("lost", "Here"),
+    ]
+    whole = whole_calendar(objects, "", "")
+    for data in (whole, whole_calendar([o.data for o in split_calendar(whole).objects], "", "")):
+        assert starts(data) == {
+            "odd": "2026-07-05T04:00:00Z",
+            "bare": "2026-07-05T07:00:00Z",
+            "own": "2026-07-05T06:00:00Z",
+            "lost": "2026-07-05T09:00:00",
+        }
+        assert data == whole
+
+
+def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one() -> None:
+    fixed = ZONE.format("Etc/GMT-3", "+0300")
+    objects = [zoned("a", "Etc/GMT-3", fixed), zoned("b", "Etc/GMT-3")]
+    whole = whole_calendar(objects, "", "")
+    assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
+    assert whole.count(b"BEGIN:VTIMEZONE") == 1
+    assert b"\r\nTZID:Etc/GMT-3\r\n" in whole
+
+
+def test_a_download_of_what_was_downloaded_is_the_same() -> None:
+    definitions = [ZONE.format("Here", f"+0{hours}00") for hours in (3, 4, 5)]
+    objects = [zoned(str(n), "Here", zone) for n, zone in enumerate(definitions)]
+    whole = whole_calendar(objects, "", "")
+    back = [one.data for one in split_calendar(whole).objects]
+    assert whole_calendar(back, "", "") == whole
+    # And beside what never was in a download.
+    mixed = whole_calendar([*back[1:], objects[0]], "", "")
+    assert starts(mixed) == starts(whole)
+    assert mixed.count(b"BEGIN:VTIMEZONE") == 3

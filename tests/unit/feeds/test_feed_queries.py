@@ -1,0 +1,47 @@
+"""What feeds read of the store is never behind, though it is read again only after a change."""
+
+from __future__ import annotations
+
+import random
+
+from kalends.store import collections
+from kalends.store.engine import Database, open_database
+from kalends.store.feed_queries import FeedSource
+from kalends.store.migrate import migrate
+
+
+def change(database: Database, dice: random.Random) -> None:
+    """One change of the collections, or two in one transaction that leave as many as before."""
+    with database.write() as connection:
+        there = [row.path for row in collections.every(connection) if row.tag]
+        action = dice.choice(("create", "remove", "touch", "paint", "replace"))
+        if action == "create" or not there:
+            path = f"{dice.choice('abc')}/{dice.randrange(10**9)}"
+            collections.create(connection, path, {"tag": "VCALENDAR"})
+            return
+        row = collections.find(connection, dice.choice(there))
+        assert row is not None
+        if action == "touch":
+            collections.touch(connection, row.id)
+        elif action == "paint":
+            props = {"tag": "VCALENDAR", "ICAL:calendar-color": f"#{dice.randrange(10**6):06}"}
+            collections.set_props(connection, row.id, props)
+        else:
+            collections.remove(connection, row.path)
+            if action == "replace":
+                collections.create(connection, row.path, {"tag": "VCALENDAR"})
+
+
+def test_the_calendars_are_those_that_there_are_after_any_changes(store_url: str) -> None:
+    database = open_database(store_url)
+    migrate(database)
+    dice = random.Random(7)
+    kept = FeedSource(database)
+    for _ in range(150):
+        change(database, dice)
+        with kept.snapshot() as snapshot, FeedSource(database).snapshot() as fresh:
+            seen = snapshot.calendars()
+            assert seen == fresh.calendars()
+        with kept.snapshot() as snapshot:
+            assert snapshot.calendars() is seen  # nothing has changed
+    database.close()

@@ -1,0 +1,44 @@
+"""Definitions that are edited while the feeds are served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kalends.feeds.definitions.registry import Catalog
+
+GOOD = '[feed.family]\ncalendars = ["alice/*"]\naccess = "login"\n'
+
+
+class Nobody:
+    def names(self) -> frozenset[str]:
+        return frozenset()
+
+    def has(self, name: str) -> bool:
+        return name in self.names()
+
+    def members(self, group: str) -> frozenset[str]:
+        return frozenset()
+
+
+def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(GOOD)
+    more = GOOD + GOOD.replace("family", "friends")
+
+    def pause(_seconds: float) -> None:
+        if path.read_text() != more:  # the editor goes on with what it has begun
+            path.write_text(more)
+
+    catalog = Catalog(path, Nobody(), pause)
+    path.write_text("")
+    assert catalog.named() == {"family", "friends"}
+
+
+def test_a_broken_edit_leaves_the_last_good_definitions(tmp_path: Path) -> None:
+    path = tmp_path / "feeds.toml"
+    path.write_text(GOOD)
+    catalog = Catalog(path, Nobody(), lambda _seconds: None)
+    path.write_text(GOOD + "nonsense")
+    assert catalog.named() == {"family"}
+    path.write_text(GOOD.replace("family", "friends"))
+    assert catalog.named() == {"friends"}

@@ -1,0 +1,485 @@
+"""The HTTP server: requests as RFC 9112 has them, slow clients, answers of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalends.config.listener_roles import Role
+from kalends.server.http1.acceptor import Listener
+from kalends.server.http1.body_spool import RefusedError, Room
+from kalends.server.http1.connection_manager import Limits, Service
+from kalends.server.http1.environ import connection_environ
+from kalends.server.http1.parser import MessageReader
+from kalends.server.http1.tls import Certificate
+from kalends.server.http1.worker_load import Shares
+from support.webserver import Certificate as MadeCertificate
+
+BODY_LIMIT = 4 << 20
+START = Callable[..., Callable[[bytes], object]]
+
+
+class Closed(Iterable[bytes]):
+    """A body that notices when it is closed."""
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+        self.is_closed = threading.Event()
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._blocks)
+
+    def close(self) -> None:
+        self.is_closed.set()
+
+
+class Running:
+    """A service with an application of the test's, on a port of its own."""
+
+    def __init__(
+        self,
+        app: Any,
+        *,
+        threads: int = 1,
+        header_seconds: float = 60,
+        certificate: Certificate | None = None,
+    ) -> None:
+        self.lines: list[tuple[str, str, int]] = []
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.address = listener.getsockname()
+        limits = Limits(header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, links=20)
+        self._service = Service(
+            app,
+            self,
+            [Listener(listener, Role.ALL, certificate)],
+            limits,
+            threads=threads,
+            shares=Shares(),
+            number=1,
+        )
+        self._service.start()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._tend)
+        self._thread.start()
+        self._listener = listener
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        self.lines.append((req.method, resp.status, resp.sent))
+
+    def _tend(self) -> None:
+        waiting = select.poll()
+        waiting.register(self._service.ear, select.POLLIN)
+        while not self._stopping:
+            self._service.tidy()
+            waiting.poll(min(self._service.watch(), 0.1) * 1000)
+        self._service.stop()
+        self._service.end_idle()
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, 30)
+
+    def close(self) -> None:
+        self._stopping = True
+        self._thread.join()
+        self._listener.close()
+
+
+@pytest.fixture
+def run() -> Iterator[Callable[..., Running]]:
+    with contextlib.ExitStack() as stack:
+
+        def start(app: Any, **options: Any) -> Running:
+            running = Running(app, **options)
+            stack.callback(running.close)
+            return running
+
+        yield start
+
+
+def echo(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+    """Answers with what it was asked."""
+    body = environ["wsgi.input"].read()
+    start("200 OK", [("X-Path", environ["PATH_INFO"]), ("X-Query", environ["QUERY_STRING"])])
+    return [environ["REQUEST_METHOD"].encode(), b" ", body]
+
+
+def until_closed(sock: socket.socket) -> bytes:
+    return b"".join(iter(lambda: sock.recv(1 << 16), b""))
+
+
+def asked(running: Running, octets: bytes) -> bytes:
+    """All that the server answers to some octets, after which no more come."""
+    with running.connect() as sock:
+        sock.sendall(octets)
+        sock.shutdown(socket.SHUT_WR)
+        return until_closed(sock)
+
+
+def test_requests_in_a_row_are_answered_in_order(run: Callable[..., Running]) -> None:
+    answer = asked(
+        run(echo),
+        b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
+        b"PUT /b%20c?d=e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\ntw\r\n1\r\no\r\n0\r\nTrailing: x\r\n\r\n"
+        b"GET /c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\n\r\n",
+    )
+    heads = [part for part in answer.split(b"\r\n") if part.startswith((b"HTTP/", b"X-", b"Conn"))]
+    assert heads == [
+        b"HTTP/1.1 200 OK",
+        b"X-Path: /a",
+        b"X-Query: ",
+        b"HTTP/1.1 200 OK",
+        b"X-Path: /b c",
+        b"X-Query: d=e",
+        b"HTTP/1.1 200 OK",
+        b"X-Path: /c",
+        b"X-Query: ",
+        b"Connection: close",
+    ]
+    assert b"PUT\r\n1\r\n \r\n3\r\none\r\n0\r\n" in answer
+    assert b"3\r\ntwo\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (b"BREW / HTTP/1.1\r\n\r\n", 501),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 501),
+        (b"GET / HTTP/2.0\r\n\r\n", 505),
+        (b"GET /\r\n\r\n", 505),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 70_000 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nExpect: miracles\r\n\r\n", 417),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_no_request_gets_its_status_and_the_end(
+    run: Callable[..., Running], octets: bytes, status: int
+) -> None:
+    answer = asked(run(echo), octets)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"Connection: close\r\n" in answer
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_chunked_body_over_the_limit_is_refused_while_it_comes(
+    run: Callable[..., Running],
+) -> None:
+    chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
+    answer = asked(run(echo), b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 6)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_large_body_arrives_whole(run: Callable[..., Running]) -> None:
+    body = bytes(range(256)) * (12 << 10)
+    head = b"PUT / HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body)
+    assert asked(run(echo), head + body).endswith(b"PUT " + body)
+
+
+def test_large_bodies_have_so_much_room_and_small_ones_do_not_need_it(
+    run: Callable[..., Running],
+) -> None:
+    running = run(echo)
+    head = b"PUT / HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    body = b"x" * BODY_LIMIT
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(running.connect()) for _ in range(5)]
+        for one in stalled:
+            one.sendall(head % len(body) + body[:-1])
+        (refused,) = select.select(stalled, [], [], 30)[0]
+        assert until_closed(refused).startswith(b"HTTP/1.1 503 ")
+        assert asked(running, head % 5 + b"small").startswith(b"HTTP/1.1 200 ")
+        stalled.remove(refused)
+        for one in stalled:
+            one.sendall(b"x")
+            assert body in until_closed(one)
+    assert asked(running, head % len(body) + body).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_name_with_an_underscore_is_no_header(run: Callable[..., Running]) -> None:
+    seen: dict[str, str] = {}
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        seen.update({k: v for k, v in environ.items() if k.startswith("HTTP_")})
+        start("204 No Content", [("Content-Length", "7")])
+        return []
+
+    running = run(app)
+    answer = asked(
+        running,
+        b"GET / HTTP/1.0\r\nX_Remote_User: eve\r\nX-A: 1\r\nx-a:  2 \r\nProxy-Thing: a\xe4\r\n\r\n",
+    )
+    assert seen == {"HTTP_X_A": "1,2", "HTTP_PROXY_THING": "a\xe4"}
+    assert b"Content-Length" not in answer
+    assert answer.startswith(b"HTTP/1.0 204 No Content\r\n")
+
+
+def test_an_old_client_gets_a_body_of_unknown_length_until_the_end(
+    run: Callable[..., Running],
+) -> None:
+    running = run(echo)
+    with running.connect() as sock:
+        sock.sendall(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        answer = until_closed(sock)
+    assert answer.endswith(b"\r\n\r\nGET ")
+    assert b"Connection: close\r\n" in answer
+    assert b"chunked" not in answer
+
+
+def test_who_asks_before_a_body_is_told_to_go_on(run: Callable[..., Running]) -> None:
+    with run(echo).connect() as sock:
+        sock.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        sock.sendall(b"ok")
+        assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [[("X", "a\r\nSet-Cookie: b")], [("X\n", "a")], [("X", "a\rb")], [("X", "a\0")]],
+    ids=["line end in a value", "in a name", "carriage return", "NUL"],
+)
+def test_no_header_of_an_answer_makes_a_second_one(
+    run: Callable[..., Running], headers: list[tuple[str, str]]
+) -> None:
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        start("200 OK", headers)
+        return [b"body"]
+
+    answer = asked(run(app), b"GET / HTTP/1.1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"body" not in answer
+
+
+def test_an_application_that_fails_is_a_500_or_a_broken_connection(
+    run: Callable[..., Running],
+) -> None:
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/early":
+            raise ValueError("secret text")
+        start("200 OK", [("Content-Length", "100")])
+
+        def body() -> Iterator[bytes]:
+            yield b"half"
+            raise ValueError("secret text")
+
+        return body()
+
+    running = run(app)
+    early = asked(running, b"GET /early HTTP/1.1\r\n\r\n")
+    assert early.startswith(b"HTTP/1.1 500 ")
+    assert b"secret" not in early
+    assert asked(running, b"GET /late HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\nhalf")
+    assert asked(running, b"GET /early HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500 ")
+
+
+def test_who_sends_slowly_holds_no_thread(run: Callable[..., Running]) -> None:
+    running = run(echo, threads=1)
+    with running.connect() as header, running.connect() as body:
+        header.sendall(b"GET / HTTP/1.1\r\nHos")
+        body.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
+        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        body.sendall(b" or so")
+        header.sendall(b"t: x\r\n\r\n")
+        assert body.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+        assert header.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_reads_slowly_holds_no_thread_and_gets_all(run: Callable[..., Running]) -> None:
+    block = bytes(range(256)) * 4096
+    bodies: list[Closed] = []
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/small":
+            return echo(environ, start)
+        start("200 OK", [("Content-Length", str(32 * len(block)))])
+        bodies.append(Closed(block for _ in range(32)))
+        return bodies[-1]
+
+    running = run(app, threads=1)
+    with running.connect() as slow:
+        slow.sendall(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")
+        slow.recv(1, socket.MSG_PEEK)
+        assert asked(running, b"GET /small HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert not bodies[0].is_closed.is_set()
+        assert until_closed(slow).partition(b"\r\n\r\n")[2] == block * 32
+    assert bodies[0].is_closed.wait(10)
+    with running.connect() as impatient:
+        impatient.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        impatient.recv(1)
+    assert bodies[1].is_closed.wait(10)
+
+
+def test_a_slow_request_keeps_nobody_waiting(run: Callable[..., Running]) -> None:
+    other_came = threading.Event()
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/slow":
+            assert other_came.wait(20)
+        else:
+            other_came.set()
+        return echo(environ, start)
+
+    running = run(app, threads=2)
+    with running.connect() as slow:
+        slow.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
+        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"", b"GET / HTTP/1.1\r\nHos", b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"],
+    ids=["nothing", "half a header", "half a body"],
+)
+def test_who_stalls_is_let_go(run: Callable[..., Running], octets: bytes) -> None:
+    with run(echo, header_seconds=0.05).connect() as sock:
+        sock.sendall(octets)
+        assert until_closed(sock) == b""
+
+
+def test_when_all_connections_are_taken_who_waits_longest_makes_room(
+    run: Callable[..., Running],
+) -> None:
+    running = run(echo)
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(running.connect()) for _ in range(25)]
+        for sock in stalled:
+            sock.sendall(b"GET / HTTP/1.1\r\nHos")
+        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert until_closed(stalled[0]) == b""
+
+
+def test_each_request_is_told_once_when_it_is_through(run: Callable[..., Running]) -> None:
+    running = run(echo)
+    asked(running, b"GET / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
+    asked(running, b"HEAD / HTTP/1.1\r\n\r\n")
+    assert running.lines == [("GET", "200 OK", 4), ("PUT", "200 OK", 6), ("HEAD", "200 OK", 0)]
+
+
+def over_tls(running: Running, context: ssl.SSLContext, octets: bytes) -> tuple[bytes, int]:
+    """What is answered to octets in as few records as can be, and the certificate's number."""
+    with context.wrap_socket(running.connect(), server_hostname="127.0.0.1") as sock:
+        sock.sendall(octets)
+        found = sock.getpeercert()
+        assert found
+        return until_closed(sock), int(str(found["serialNumber"]), 16)
+
+
+def test_over_tls_all_that_came_is_answered_by_the_certificate_of_the_day(
+    run: Callable[..., Running], tmp_path: Path
+) -> None:
+    folders = [tmp_path / "old", tmp_path / "new"]
+    made = []
+    for folder in folders:
+        folder.mkdir()
+        made.append(MadeCertificate.made_in(folder))
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+
+    def use(certificate: MadeCertificate) -> None:
+        chain.write_bytes(certificate.chain.read_bytes())
+        key.write_bytes(certificate.key.read_bytes())
+
+    use(made[0])
+    running = run(echo, certificate=Certificate(chain, key))
+    body = bytes(range(256)) * 4096
+    octets = b"GET /a HTTP/1.1\r\n\r\n" * 3
+    octets += b"PUT /b HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answer, old = over_tls(running, made[0].trusted(), octets)
+    assert answer.count(b"X-Path: /a") == 3
+    assert answer.endswith(b"PUT " + body)
+    use(made[1])
+    last = b"GET / HTTP/1.0\r\n\r\n"
+    answer, new = over_tls(running, made[1].trusted(), last)
+    assert answer.startswith(b"HTTP/1.0 200 ")
+    assert new != old
+    key.write_text("half a key")  # in the middle of the next renewal
+    assert over_tls(running, made[1].trusted(), last)[1] == new
+
+
+MESSAGES = st.lists(
+    st.tuples(
+        st.sampled_from([b"GET", b"PUT", b"PROPFIND", b"MKCALENDAR"]),
+        st.sampled_from([b"/", b"/a%20b/c.ics?d", b"http://h:1/x", b"*"]),
+        st.binary(max_size=30),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(MESSAGES, st.data())
+def test_requests_are_the_same_however_they_are_cut(
+    sent: list[tuple[bytes, bytes, bytes, bool]], data: st.DataObject
+) -> None:
+    octets = b""
+    for method, target, body, chunked in sent:
+        octets += method + b" " + target + b" HTTP/1.1\r\nX-Name: v\r\n"
+        if chunked:
+            octets += b"Transfer-Encoding: chunked\r\n\r\n"
+            octets += b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            octets += b"0\r\n\r\n"
+        else:
+            octets += b"Content-Length: %d\r\n\r\n" % len(body) + body
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(octets)), max_size=12)))
+    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
+    for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True):
+        reader.feed(octets[start:end])
+    found = []
+    for message in reader.whole:
+        assert message.body is not None
+        found.append((message.method.encode(), message.target, message.body.read()))
+        assert message.fields[0] == (b"X-Name", b"v")
+    assert found == [(method, target, body) for method, target, body, _ in sent]
+    assert not reader.is_within
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None:
+    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
+    with contextlib.suppress(RefusedError):
+        reader.feed(first)
+        reader.feed(second)
+    reader.close()
+
+
+def test_new_connections_go_to_whoever_has_fewer() -> None:
+    shares = Shares()
+    assert not shares.has_most(5)
+    shares.tell(1, 3)
+    shares.tell(2, 5)
+    assert shares.has_most(5)
+    assert not shares.has_most(4)
+    shares.leave(1)
+    assert not shares.has_most(5)
+
+
+@pytest.mark.parametrize(
+    ("own", "name", "port"),
+    [
+        (("192.0.2.1", 5232), "192.0.2.1", "5232"),
+        (("2001:db8::1", 5232, 0, 0), "[2001:db8::1]", "5232"),
+        (("::ffff:192.0.2.1", 5232, 0, 0), "192.0.2.1", "5232"),
+        ("/run/kalends.sock", "", ""),
+    ],
+)
+def test_the_server_is_named_as_addresses_name_it(own: Any, name: str, port: str) -> None:
+    environ = connection_environ(("192.0.2.7", 4711), own, Role.ALL, "http", None)
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, port)

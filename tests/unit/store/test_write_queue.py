@@ -1,0 +1,117 @@
+"""Writers take their turns: the first come, the first served, over threads and processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from kalends.app.stack import Served
+from kalends.errors import StoreBusyError
+from kalends.store.write_queue import Turns
+from support.installation import Client, Installation, event
+
+Result = TypeVar("Result")
+
+OTHER_PROCESS = """
+import fcntl, sys
+with open(sys.argv[1], "a") as file:
+    fcntl.flock(file, fcntl.LOCK_EX)
+    print("locked", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def wait_until_in_line(turns: Turns, length: int) -> None:
+    event = threading.Event()
+    while len(turns._waiting) < length:
+        assert not event.wait(0.001)
+
+
+def in_a_thread(work: Callable[[], Result]) -> Result:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result(30)
+
+
+def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
+    turns = Turns(tmp_path / "turns", 30)
+    served: list[int] = []
+
+    def write(number: int) -> None:
+        with turns.taken():
+            served.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
+    with turns.taken():
+        for number, thread in enumerate(threads):
+            thread.start()
+            wait_until_in_line(turns, number + 1)
+    for thread in threads:
+        thread.join(30)
+    assert served == list(range(20))
+
+
+def test_who_waits_too_long_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
+    turns = Turns(tmp_path / "turns", 0.01)
+
+    def wait_in_vain() -> bool:
+        with pytest.raises(StoreBusyError), turns.taken():
+            pass
+        return True
+
+    with turns.taken():
+        assert in_a_thread(wait_in_vain)
+    with turns.taken():
+        pass
+
+
+def test_another_process_has_its_turn(tmp_path: Path) -> None:
+    path = tmp_path / "turns"
+    turns = Turns(path, 30)
+    entered = threading.Event()
+
+    def write() -> None:
+        with turns.taken():
+            entered.set()
+
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER_PROCESS, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "locked\n"
+        thread = threading.Thread(target=write)
+        thread.start()
+        assert not entered.wait(0.2)
+        other.stdin.write("\n")
+        other.stdin.close()
+        assert entered.wait(30)
+        thread.join(30)
+
+
+def test_where_no_lock_can_be_had_writes_go_on(tmp_path: Path) -> None:
+    with Turns(tmp_path / "missing" / "turns", 30).taken():
+        pass
+
+
+def test_a_put_that_waits_too_long_is_told_to_come_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kalends.store.sqlite.BUSY_SECONDS", 0.05)
+    with Installation(tmp_path).client() as client:
+        client("PROPFIND", "/alice/")
+        other = Client(client.app, "alice", client.passwords)
+        assert isinstance(client.app, Served)
+        with client.app.assembly.database.write():
+            answer = in_a_thread(lambda: other("PUT", "/alice/calendar/a.ics", event("a")))
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+        assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201

@@ -1,0 +1,282 @@
+"""What a page makes of what happens: lines, places, lists, colours; and what it need not read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+from zoneinfo import ZoneInfo
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
+from kalends.feeds.compose.visibility import visible
+from kalends.feeds.definitions.model import Rules
+from kalends.webui.feed import colors
+from kalends.webui.feed.index_query import is_one
+from kalends.webui.feed.layout.agenda import agenda_of
+from kalends.webui.feed.layout.day import LEAST, hours_of, shown_hours
+from kalends.webui.feed.layout.month import row_of, weeks_of
+from kalends.webui.feed.occurrence import DAY, Happening, Item, day_number, range_of
+from kalends.webui.feed.periods import period_of
+from kalends.webui.feed.url_params import BadQueryError, Query, read_query
+from support.installation import event
+
+MONDAY = date(2026, 3, 2)
+FIRST = day_number(MONDAY)
+
+
+@dataclass
+class Calendar:
+    """A calendar as a happening knows it."""
+
+    id: int = 1
+    path: str = "a/b"
+    life: str = ""
+    modseq: int = 1
+    changed: int = 0
+    props: dict[str, str] = None  # type: ignore[assignment] # nobody asks
+
+
+ITEM = Item(1, "uid", Calendar())
+
+
+def happening(begin: int, length: int, *, floating: bool = False) -> Happening:
+    """What begins so many seconds after the first Monday."""
+    start = FIRST * DAY + begin
+    return Happening(ITEM, start, floating, start, start + length)
+
+
+HAPPENINGS = st.lists(
+    st.one_of(
+        st.builds(
+            lambda day, days: happening(day * DAY, days * DAY, floating=True),
+            st.integers(-10, 20),
+            st.integers(1, 12),
+        ),
+        st.builds(
+            lambda day, minute, minutes: happening(day * DAY + minute * 60, minutes * 60 or 1),
+            st.integers(-1, 14),
+            st.integers(0, 1439),
+            st.one_of(st.integers(0, 300), st.integers(0, 4000)),
+        ),
+    ),
+    max_size=60,
+).map(lambda found: sorted(found, key=Happening.order))
+
+
+def days(count: int) -> list[date]:
+    return [MONDAY + timedelta(days=n) for n in range(count)]
+
+
+@given(HAPPENINGS, st.integers(2, 6))
+def test_in_a_month_no_two_share_a_line_and_what_has_none_is_counted(
+    found: list[Happening], lanes: int
+) -> None:
+    for n, row in enumerate(weeks_of(days(14), found, lanes)):
+        lines: Counter[tuple[int, int]] = Counter()
+        present: Counter[int] = Counter()
+        for cell in row:
+            for segment in cell.segments:
+                assert 1 <= segment.lane <= lanes
+                for column in range(segment.column, segment.column + segment.span):
+                    lines[column, segment.lane] += 1
+                    present[column] += 1
+        assert set(lines.values()) <= {1}
+        for column, cell in enumerate(row, 1):
+            number = FIRST + 7 * n + column - 1
+            expected = sum(h.first <= number <= (h.last if h.is_bar else h.first) for h in found)
+            assert present[column] + cell.more == expected
+            if expected <= lanes and not any(h.is_bar for h in found):
+                assert cell.more == 0
+            if cell.more:
+                assert cell.lane <= lanes
+                assert (column, cell.lane) not in lines
+
+
+@given(HAPPENINGS)
+def test_what_lasts_for_days_is_one_bar_in_each_week(found: list[Happening]) -> None:
+    for n, row in enumerate(weeks_of(days(14), found, 99)):
+        begin, end = FIRST + 7 * n, FIRST + 7 * n + 6
+        shown = [segment for cell in row for segment in cell.segments]
+        expected = [
+            h for h in found if h.first <= end and (h.last if h.is_bar else h.first) >= begin
+        ]
+        assert Counter(id(s.what) for s in shown) == Counter(map(id, expected))
+        for segment in shown:
+            assert segment.goes_on == (segment.what.first < begin)
+            assert segment.goes_further == (segment.what.is_bar and segment.what.last > end)
+
+
+@given(HAPPENINGS, st.integers(1, 6))
+def test_among_the_hours_nothing_covers_another(found: list[Happening], places: int) -> None:
+    for number, day in enumerate(days(3)):
+        hours = hours_of(day, found, places)
+        midnight = (FIRST + number) * DAY
+        expected = [
+            h for h in found if not h.is_bar and h.begin < midnight + DAY and h.finish > midnight
+        ]
+        assert len(hours.blocks) + hours.more == len(expected)
+        for block in hours.blocks:
+            assert 0 <= block.top <= 1440 - LEAST
+            assert block.top + block.length <= 1440
+            assert block.column < block.columns <= places
+        for one in hours.blocks:
+            for other in hours.blocks:
+                if one is not other and one.column * other.columns == other.column * one.columns:
+                    apart = one.top + one.length <= other.top or (
+                        other.top + other.length <= one.top
+                    )
+                    assert apart
+        first, last = shown_hours([hours])
+        assert first * 60 <= min([b.top for b in hours.blocks], default=480)
+        assert last * 60 >= max([b.top + b.length for b in hours.blocks], default=0)
+
+
+@given(HAPPENINGS, st.integers(1, 9))
+def test_an_agenda_lists_everything_on_one_page_or_another(
+    found: list[Happening], most: int
+) -> None:
+    until = MONDAY + timedelta(days=14)
+    whole = agenda_of(MONDAY, until, found, 0, 10_000)
+    assert whole.rest is None
+    listed: list[tuple[date, Happening]] = []
+    place: tuple[date, int] | None = (MONDAY, 0)
+    while place:
+        part = agenda_of(place[0], until, found, place[1], most)
+        assert sum(len(day.found) for day in part.days) <= most
+        listed += [(day.day, h) for day in part.days for h in day.found]
+        place = part.rest
+    assert [d for d, _ in listed] == [day.day for day in whole.days for _ in day.found]
+    assert Counter((d, id(h)) for d, h in listed) == Counter(
+        (day.day, id(h)) for day in whole.days for h in day.found
+    )
+
+
+def test_a_row_keeps_what_begins_first_on_top() -> None:
+    tour = happening(-2 * DAY, 5 * DAY, floating=True)
+    fair = happening(DAY, 2 * DAY, floating=True)
+    lunch = happening(DAY + 43200, 3600)
+    row = row_of(days(7), [tour, fair, lunch], 3)
+    lines = {id(s.what): s.lane for cell in row for s in cell.segments}
+    assert [lines[id(h)] for h in (tour, fair, lunch)] == [1, 2, 3]
+
+
+@given(st.dates(date(1900, 1, 1), date(2199, 12, 31)), st.integers(0, 6))
+def test_a_period_holds_its_day_and_the_next_follows(day: date, week_begins: int) -> None:
+    for view in ("month", "week", "day", "agenda"):
+        period = period_of(view, day, week_begins)
+        assert period.first <= day < period.until
+        if view in ("month", "week"):
+            assert period.first.weekday() == week_begins
+            assert (period.until - period.first).days % 7 == 0
+        if period.after:
+            after = period_of(view, period.after, week_begins)
+            assert after.first <= period.until
+            assert after.before is not None
+            assert period_of(view, after.before, week_begins) == period
+
+
+@settings(max_examples=300)
+@given(st.integers(0, 0xFFFFFF).map(lambda number: f"#{number:06x}"))
+def test_every_colour_gives_text_that_can_be_read(color: str) -> None:
+    for shades, paper in ((colors.light(color), "#ffffff"), (colors.dark(color), "#161616")):
+        assert colors.contrast(shades.ink, shades.back) >= 4.5
+        assert colors.contrast(shades.mark, paper) >= 3
+        assert colors.contrast(shades.ink, paper) >= 4.5  # of what is tentative
+
+
+@given(st.text(max_size=60))
+def test_whatever_an_address_asks_for_is_read_or_refused(text: str) -> None:
+    try:
+        query = read_query(text)
+    except BadQueryError:
+        return
+    assert read_query(query.link(skip=query.skip, event=query.event, at=query.at)[1:]) == query
+
+
+def test_links_keep_the_zone_and_the_frame() -> None:
+    query = read_query("tz=Asia/Tokyo&embed=1&view=week&date=2026-03-02&skip=3")
+    assert query == Query("week", MONDAY, ZoneInfo("Asia/Tokyo"), embed=True, skip=3)
+    link = query.link(view="day", day=date(2026, 3, 3))
+    assert link == "?view=day&date=2026-03-03&tz=Asia%2FTokyo&embed=1"
+
+
+def test_a_day_is_as_long_as_its_zone_makes_it() -> None:
+    vienna = range_of(date(2026, 3, 29), date(2026, 3, 30), ZoneInfo("Europe/Vienna"))
+    assert vienna.end - vienna.start == 23 * 3600
+    assert vienna.local_end - vienna.local_start == DAY
+    utc = range_of(date(2026, 3, 29), date(2026, 3, 30), UTC)
+    assert utc[:2] == utc[2:]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "CLASS:PUBLIC",
+            "CLASS:PRIVATE",
+            "class:confidential",
+            "CLASS;X-A=b:PRIVATE",
+            "CLA\r\n SS:PRIVATE",
+            "CLASS:PUB\r\n LIC",
+            "CLASS:PUBLIC\r\n X",
+            "CLASS:X-SOMETHING",
+            "CLASS:",
+            "DESCRIPTION:a class of its own",
+            "DESCRIPTION:words\\nCLASS:PRIVATE",
+            "X-A:\r\n CLASS:PRIVATE",
+            "STATUS:CANCELLED",
+            "STATUS:cancel\r\n led",
+            "LOCATION:here",
+        ]
+    ),
+    max_size=4,
+)
+
+
+@dataclass
+class Stored:
+    """An object of one event, as the store gives it."""
+
+    data: bytes
+    id: int = 1
+    calendar: int = 1
+    uid: str = "u"
+    component: str = "VEVENT"
+    modseq: int = 1
+    changed: int = 0
+
+
+@given(
+    LINES,
+    LINES,
+    st.sampled_from(["hide", "busy", "show"]),
+    st.booleans(),
+)
+def test_what_is_not_read_is_shown_whole_or_as_busy(
+    lines: list[str], of_override: list[str], private: str, busy: bool
+) -> None:
+    override = [
+        "BEGIN:VEVENT",
+        "UID:u",
+        "DTSTAMP:20260101T000000Z",
+        "RECURRENCE-ID:20260106T090000Z",
+        "DTSTART:20260106T100000Z",
+        *of_override,
+        "END:VEVENT",
+        "END:VCALENDAR",
+        "",
+    ]
+    body = event("u", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=3", *lines)
+    stored = Stored(body.replace(b"END:VCALENDAR\r\n", "\r\n".join(override).encode()))
+    if not is_one(stored):
+        return
+    try:
+        copy = visible(stored, "a/b", Rules("x", private, busy=busy))
+    except (IcalendarSyntaxError, ObjectRefusedError):
+        return
+    assert copy is not None
+    assert len(copy.components) == 2
+    assert copy.is_private == busy
+    assert not copy.components[0].all("EXDATE")

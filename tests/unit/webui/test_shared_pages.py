@@ -1,0 +1,102 @@
+"""What all web pages share: nothing runs within them, and what they show is text."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Iterable
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+
+from kalends.webui.responses import html, security_headers
+from kalends.webui.templates import Pages
+
+
+@pytest.fixture(scope="module")
+def pages() -> Pages:
+    return Pages("kalends.webui")
+
+
+class Answered:
+    def __init__(self) -> None:
+        self.status = ""
+        self.headers: dict[str, str] = {}
+
+    def __call__(self, status: str, headers: list[tuple[str, str]]) -> None:
+        self.status, self.headers = status, dict(headers)
+
+
+def request(method: str = "GET", **more: str) -> dict[str, Any]:
+    return {"REQUEST_METHOD": method, **more}
+
+
+def asked(pages: Pages, name: str, method: str = "GET") -> tuple[Answered, bytes]:
+    answered = Answered()
+    body: Iterable[bytes] = pages.assets(request(method), answered, name)
+    return answered, b"".join(body)
+
+
+def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Pages) -> None:
+    name = pages.assets.name("base.css")
+    answered, body = asked(pages, name)
+    assert answered.status == "200 OK"
+    assert answered.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert "immutable" in answered.headers["Cache-Control"]
+    assert sha256(body).hexdigest()[:12] in name
+    head, nothing = asked(pages, name, "HEAD")
+    assert (head.headers, nothing) == (answered.headers, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "status"),
+    [
+        ("base.css", "GET", "404 Not Found"),
+        ("../templates/layout.html", "GET", "404 Not Found"),
+        ("", "GET", "404 Not Found"),
+        ("base.css", "POST", "405 Method Not Allowed"),
+    ],
+)
+def test_nothing_else_is_served(pages: Pages, name: str, method: str, status: str) -> None:
+    assert asked(pages, name, method)[0].status == status
+
+
+def test_a_page_needs_every_name_that_it_shows(pages: Pages) -> None:
+    with pytest.raises(UndefinedError):
+        pages._environment.from_string("{{ missing }}").render()
+    escaped = pages._environment.from_string("{{ given }}").render(given="<script>")
+    assert escaped == "&lt;script&gt;"
+
+
+def test_the_layout_refers_to_the_asset_by_its_address(pages: Pages) -> None:
+    body = pages.render("layout.html", assets="/x/.static/").decode()
+    assert f'href="/x/.static/{pages.assets.name("base.css")}"' in body
+
+
+def test_the_policy_admits_a_style_by_its_hash_and_frames_by_their_source() -> None:
+    headers = dict(security_headers(styles=[".a{}"], embedded_by=["https://example.org"]))
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    digest = base64.b64encode(sha256(b".a{}").digest()).decode()
+    assert policy["style-src"] == f"'self' 'sha256-{digest}'"
+    assert policy["script-src"] == "'self'"
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == "https://example.org"
+    assert "X-Frame-Options" not in headers
+    alone = dict(security_headers())
+    assert "frame-ancestors 'none'" in alone["Content-Security-Policy"]
+    assert alone["X-Frame-Options"] == "DENY"
+    assert alone["Referrer-Policy"] == "no-referrer"
+
+
+def test_a_page_is_packed_for_whom_takes_it_and_has_no_body_for_head() -> None:
+    body = b"<p>" * 1000
+    packed = request(HTTP_ACCEPT_ENCODING="gzip")
+    answered = Answered()
+    assert gzip.decompress(b"".join(html(packed, answered, HTTPStatus.OK, body, []))) == body
+    assert answered.headers["Content-Encoding"] == "gzip"
+    assert b"".join(html(request(), answered, HTTPStatus.OK, body, [])) == body
+    assert list(html(request("HEAD"), answered, HTTPStatus.OK, body, [])) == []
+    assert answered.headers["Content-Length"] == str(len(body))

@@ -1,0 +1,256 @@
+"""`/.health` and `/.metrics`: on their own listener alone, true for all workers together."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from kalends.app import container, health
+from kalends.store.engine import open_database
+from support.awaiting import await_that
+from support.installation import Installation, event
+from support.postgres import PASSWORD, PostgresServer
+from support.process import ReservedPort
+from support.server import KalendsServer
+
+FEEDS = """
+[feed."{user}"]
+calendars = ["{user}/*"]
+access = "owner"
+publish = ["mine.ics"]
+"""
+
+
+class Admin:
+    """The listener for the administrator of a server."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+
+    def ask(self, method: str, path: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+        connection.close()
+        return answer.status, answer.headers, body
+
+    def numbers(self) -> dict[tuple[str, ...], float]:
+        """Each number by its name and the values of its labels, in the order of their names."""
+        status, headers, body = self.ask("GET", "/.metrics")
+        assert status == 200
+        assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        return {
+            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+        }
+
+    def until(
+        self, ready: Callable[[dict[tuple[str, ...], float]], bool]
+    ) -> dict[tuple[str, ...], float]:
+        """The numbers, once they are so: a request is counted a moment after its answer."""
+        return await_that(lambda: found if ready(found := self.numbers()) else None, self.numbers)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    reserved = ReservedPort()
+    yield reserved.number
+    reserved.release()
+
+
+@pytest.fixture
+def served(tmp_path: Path, port: int) -> Iterator[KalendsServer]:
+    server = KalendsServer(
+        tmp_path / "server",
+        users={"alice": "wonderland"},
+        feeds=FEEDS,
+        workers=2,
+        options={
+            "kalends": {
+                "admin_hosts": f"127.0.0.1:{port}",
+                "trusted_proxies": "127.0.0.1, unix",
+            }
+        },
+        start=False,
+    )
+    hosts = f"127.0.0.1:{server.port}, unix:{tmp_path}/socket"
+    server.options["server"] = {"hosts": hosts}
+    server.write_config()
+    server.start()
+    yield server
+    server.close()
+
+
+def workers_of(server: KalendsServer) -> list[int]:
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+def test_what_is_for_the_administrator_is_nowhere_else(
+    served: KalendsServer, port: int, tmp_path: Path
+) -> None:
+    admin = Admin(port)
+    forged = {
+        "Host": f"127.0.0.1:{port}",
+        "X-Forwarded-Host": "127.0.0.1",
+        "X-Forwarded-Port": str(port),
+        "X-Forwarded-For": "127.0.0.1",
+    }
+    for path in ("/.health", "/.metrics"):
+        assert admin.ask("GET", path)[0] == 200
+        assert admin.ask("POST", path)[0] == 405
+        for user in (None, "alice"):
+            assert served.request("GET", path, user=user).status == 404
+            assert served.request("GET", path, user=user, headers=forged).status == 404
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(tmp_path / "socket"))
+            header = "".join(f"{name}: {value}\r\n" for name, value in forged.items())
+            sock.sendall(f"GET {path} HTTP/1.1\r\n{header}Connection: close\r\n\r\n".encode())
+            assert sock.recv(1000).startswith(b"HTTP/1.1 404")
+    for method, path in (("GET", "/"), ("PROPFIND", "/alice/"), ("GET", "/.web/")):
+        assert admin.ask(method, path)[0] == 404
+    assert json.loads(admin.ask("GET", "/.health")[2]) == {"status": "ok", "failures": {}}
+
+
+def test_numbers_are_of_all_workers_and_outlive_them(served: KalendsServer, port: int) -> None:
+    admin = Admin(port)
+    for number in range(20):
+        path = f"/alice/calendar/{number}.ics"
+        assert served.request("PUT", path, user="alice", body=event(f"u{number}")).status == 201
+    for _ in range(3):
+        served.request("PROPFIND", "/alice/", user="alice", password="wrong")
+    served.request("GET", "/feeds/alice.ics", user="alice")
+    served.request("BREW", "/alice/", user="alice")
+    put = ("kalends_request_duration_seconds_count", "PUT", "201")
+    numbers = admin.until(lambda n: n.get(put) == 20)
+    assert numbers[("kalends_failed_logins_total", "basic")] == 3
+    assert numbers[("kalends_objects",)] == 20
+    assert numbers[("kalends_accounts",)] == 1
+    assert numbers[("kalends_store_bytes",)] > 20 * 300
+    assert numbers[("kalends_disk_free_bytes",)] > 0
+    assert numbers[("kalends_feed_composition_seconds_count",)] >= 1
+    assert not any("BREW" in name for name in numbers)
+    buckets = {n[1]: v for n, v in numbers.items() if n[0].endswith("_bucket") and n[2:] == put[1:]}
+    assert len(buckets) == 13
+    assert buckets["+Inf"] == 20
+    first = workers_of(served)
+    for pid in first:
+        os.kill(pid, signal.SIGKILL)
+    await_that(lambda: len(now := workers_of(served)) == 2 and not set(now) & set(first))
+    path = "/alice/calendar/last.ics"
+    assert served.request("PUT", path, user="alice", body=event("last")).status == 201
+    admin.until(lambda n: n.get(put) == 21)
+
+
+def test_feeds_that_are_behind_are_told(served: KalendsServer, port: int) -> None:
+    admin = Admin(port)
+    served.request("PUT", "/alice/calendar/a.ics", user="alice", body=event("a"))
+    admin.until(lambda n: n[("kalends_feed_places_behind",)] == 0)
+    published = served.feeds_folder / "owner" / "alice" / "mine.ics"
+    published.unlink()
+    published.mkdir()  # in the way
+    served.request("PUT", "/alice/calendar/b.ics", user="alice", body=event("b"))
+    numbers = admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] > 0.5)
+    assert numbers[("kalends_feed_places",)] == 1
+    assert numbers[("kalends_feed_places_behind",)] == 1
+    published.rmdir()
+    admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] == 0)
+
+
+def test_a_user_file_that_is_gone_fails_the_health(served: KalendsServer, port: int) -> None:
+    served.users_file.unlink()
+    status, _, body = Admin(port).ask("GET", "/.health")
+    assert status == 503
+    said = json.loads(body)
+    assert said["status"] == "failing"
+    assert str(served.users_file) in said["failures"]["user files"]
+    assert Admin(port).ask("HEAD", "/.health")[2] == b""
+
+
+def database_failure(port: int) -> str:
+    """What health says of the database; empty if all is well."""
+    status, _, body = Admin(port).ask("GET", "/.health")
+    failures: dict[str, str] = json.loads(body)["failures"]
+    assert status == (503 if failures else 200)
+    return failures.get("database", "")
+
+
+def test_a_file_that_is_gone_fails_the_health_until_it_is_back(
+    served: KalendsServer, port: int
+) -> None:
+    assert database_failure(port) == ""
+    away = served.database.rename(served.folder / "away.db")
+    assert str(served.database) in database_failure(port)
+    away.replace(served.database)
+    assert database_failure(port) == ""
+    assert served.request("PROPFIND", "/alice/", user="alice").status == 207
+
+
+def test_a_server_that_is_stopped_fails_the_health_until_it_is_back(
+    tmp_path: Path, port: int
+) -> None:
+    postgres = PostgresServer()
+    try:
+        server = KalendsServer(
+            tmp_path / "server",
+            users={"alice": "wonderland"},
+            options={
+                "storage": {"database": postgres.store()},
+                "auth": {"nonce_folder": str(tmp_path)},
+                "kalends": {"admin_hosts": f"127.0.0.1:{port}"},
+            },
+        )
+        with closing(server):
+            assert database_failure(port) == ""
+            postgres.stop()
+            assert database_failure(port)
+            assert PASSWORD not in database_failure(port)
+            postgres.process.start()
+            assert database_failure(port) == ""
+            assert server.request("PROPFIND", "/alice/", user="alice").status == 207
+    finally:
+        postgres.close()
+
+
+def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = f"postgresql+psycopg://kalends@127.0.0.1:{port}/kalends"
+    (tmp_path / "feeds").mkdir()
+    installation = Installation(tmp_path)
+    with container.build(installation.config) as built:
+        assert list(health.failures(built)) == []
+        monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
+        assert {part for part, _ in health.failures(built)} == {"disk"}
+        monkeypatch.undo()
+        without = container.Assembly(built.settings, open_database(gone))
+        assert "database" in dict(health.failures(without))
+
+
+@pytest.mark.parametrize("option", ["admin_hosts", "feeds_hosts"])
+@pytest.mark.parametrize(
+    "value", ["127.0.0.1:5232", "[::1]:05232", "unix:/tmp/x", "127.0.0.1:0", "here"]
+)
+def test_it_needs_a_port_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    from kalends.cli.main import main
+
+    options = {"server__hosts": "127.0.0.1:5232", f"kalends__{option}": value}
+    installation = Installation(tmp_path, options=options)
+    with pytest.raises(SystemExit) as left:
+        main(["check", "--config", str(installation.config)])
+    said = capsys.readouterr()
+    assert (left.value.code, said.out, said.err.count("\n")) == (1, "", 1)
+    assert option in said.err

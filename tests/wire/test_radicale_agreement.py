@@ -1,0 +1,499 @@
+"""The frequent reads say what Radicale's own way says, property by property, on random data.
+
+Where they differ on purpose, `differs` says of what and by which RFC.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+import pytest
+from dateutil.rrule import rrulestr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from icalendar import Timezone
+from radicale.xmlutils import make_clark, make_human_tag
+
+from kalends.app.stack import Served
+from kalends.dav.response_spool import Spool
+from kalends.wsgi import create_app
+from support.installation import NAMES, Answer, Client, Installation
+from support.multistatus import Said, Value, said
+from support.samples import calendar, card, component, event, todo
+
+SPACES = {**NAMES, "ICAL": "http://apple.com/ns/ical/", "ME": "http://me.com/_namespace/"}
+DECLARED = " ".join(f'xmlns:{short}="{uri}"' for short, uri in SPACES.items())
+
+# What clients and the web page ask for, and what nobody has.
+PROPS = [
+    *("D:resourcetype", "D:displayname", "D:getetag", "D:getlastmodified", "D:getcontenttype"),
+    *("D:getcontentlength", "D:sync-token", "D:owner", "D:current-user-principal"),
+    *("D:current-user-privilege-set", "D:supported-report-set", "D:principal-collection-set"),
+    *("D:principal-URL", "D:resource-id", "D:quota-used-bytes", "D:add-member", "D:group"),
+    *("CS:getctag", "CS:source", "CS:publish-url", "CS:pushkey", "CS:allowed-sharing-modes"),
+    *("C:calendar-home-set", "C:calendar-user-address-set", "C:calendar-description"),
+    *("C:supported-calendar-component-set", "C:max-resource-size", "C:calendar-timezone"),
+    *("C:schedule-inbox-URL", "C:calendar-data", "CR:address-data", "CR:addressbook-home-set"),
+    *("CR:addressbook-description", "CR:supported-address-data", "ICAL:calendar-color"),
+    *("ICAL:calendar-order", "ME:bulk-requests", "K:published"),
+]
+DATA = {"VCALENDAR": make_clark("C:calendar-data"), "VADDRESSBOOK": make_clark("CR:address-data")}
+IN_RADICALES_REPORTS = {
+    make_clark(name)
+    for name in ("D:getetag", "D:getcontenttype", "C:calendar-data", "CR:address-data")
+}
+HOMES = {
+    make_clark(name)
+    for name in (
+        "C:calendar-home-set",
+        "C:calendar-user-address-set",
+        "CR:addressbook-home-set",
+        "D:principal-URL",
+    )
+}
+NAMES_OF_OBJECTS = ["a.ics", "b c.ics", "ä.ics", "50%.ics", "x@y.ics", "q'&<>\".ics", "no-suffix"]
+TEXTS = ["Work", "A & B < C", "Ünïcode ✓", "#FF0000", "", " spaced "]
+
+
+@pytest.fixture(scope="module")
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
+    """Two applications on one store: the first never asks Radicale, the second always does."""
+    folder: Path = tmp_path_factory.mktemp("frequent")
+    installation = Installation(folder, feeds="")
+    (folder / "groups").write_text("family: alice bob\n")
+    installation.write(auth__htgroup_filename=str(folder / "groups"))
+    with ExitStack() as stack:
+        frequent, radicale = create_app(installation.config), create_app(installation.config)
+        for app in (frequent, radicale):
+            assert isinstance(app, Served)
+            stack.callback(app.close)
+        users = dict(installation.users)
+        for user in users:  # their homes are made
+            assert Client(radicale, user, users)("PROPFIND", f"/{user}/").status == 207
+        monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
+        monkeypatch.setattr(frequent._application, "_handle_request", _never)
+        monkeypatch.setattr(radicale._application, "_frequent", None)
+        yield Client(frequent, "alice", users), Client(radicale, "alice", users)
+
+
+def _never(environ: dict[str, Any]) -> None:
+    raise AssertionError(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} went to Radicale")
+
+
+def xml(root: str, *content: str) -> str:
+    return f"<{root} {DECLARED}>{''.join(content)}</{root}>"
+
+
+def prop(names: list[str]) -> str:
+    return f"<D:prop>{''.join(f'<{name}/>' for name in names)}</D:prop>"
+
+
+def propfind(client: Client, path: str, names: list[str], depth: str, **more: Any) -> Answer:
+    return client(
+        "PROPFIND", path, xml("D:propfind", prop(names)), headers={"Depth": depth}, **more
+    )
+
+
+def differs(report: bool, tag: str, path: str, ours: Value, theirs: Value) -> str:
+    """Why the two differ in a property on purpose; empty if they must not."""
+    name = make_human_tag(tag)
+    if report and tag not in IN_RADICALES_REPORTS:
+        return "RFC 4791 7.8, 7.9 and RFC 6578 3.2: any property may be asked for in a report"
+    if report and name in ("C:calendar-data", "CR:address-data"):
+        return (
+            "RFC 4791 9.6, RFC 6352 10.4: a calendar has calendar-data, an address book the other"
+        )
+    if name == "C:supported-calendar-component-set":
+        return "RFC 4791 5.2.3: on calendars alone"
+    if tag in HOMES and path == "/":
+        return "RFC 4791 6.2.1: a principal's home, not the address that was asked"
+    return ""
+
+
+def same(
+    ours: dict[str, Said], theirs: dict[str, Said], *, report: bool = False, path: str = ""
+) -> set[str]:
+    """Assert that two answers say the same but for what `differs` knows; return what that was."""
+    assert ours.keys() == theirs.keys()
+    reasons = set()
+    for href, told in ours.items():
+        assert told.keys() == theirs[href].keys(), href
+        for tag, what in told.items():
+            if what != theirs[href][tag]:
+                reason = differs(report, tag, path, what, theirs[href][tag])
+                assert reason, f"{href} {tag}: {what}, by Radicale {theirs[href][tag]}"
+                reasons.add(reason)
+    return reasons
+
+
+_numbers = itertools.count()
+Objects = dict[str, str]
+
+
+@st.composite
+def objects(draw: st.DrawFn, tag: str) -> Objects:
+    names = draw(st.lists(st.sampled_from(NAMES_OF_OBJECTS), unique=True, max_size=5))
+    made = {}
+    for name in names:
+        text = draw(st.sampled_from(TEXTS))
+        if tag == "VADDRESSBOOK":
+            made[name] = card(name, text)
+        elif draw(st.booleans()):
+            made[name] = event(name, text)
+        else:
+            made[name] = todo(name, text)
+    return made
+
+
+@st.composite
+def collections(draw: st.DrawFn) -> tuple[str, dict[str, str], Objects]:
+    tag = draw(st.sampled_from(["VCALENDAR", "VADDRESSBOOK"]))
+    settable = ["D:displayname", "ICAL:calendar-color", "C:calendar-description", "K:published"]
+    props = draw(st.dictionaries(st.sampled_from(settable), st.sampled_from(TEXTS)))
+    return tag, props, draw(objects(tag))
+
+
+def make(client: Client, tag: str, props: dict[str, str], content: Objects) -> str:
+    """Make a collection of alice's; return its path."""
+    path = f"/alice/c{next(_numbers)}/"
+    kind = "C:calendar" if tag == "VCALENDAR" else "CR:addressbook"
+    types = f"<D:resourcetype><D:collection/><{kind}/></D:resourcetype>"
+    given = "".join(f"<{name}><![CDATA[{text}]]></{name}>" for name, text in props.items())
+    made = client("MKCOL", path, xml("D:mkcol", f"<D:set><D:prop>{types}{given}</D:prop></D:set>"))
+    assert made.status == 201, made
+    put(client, path, content)
+    return path
+
+
+def put(client: Client, path: str, content: Objects) -> None:
+    for name, text in content.items():
+        answer = client("PUT", path + quote(name), text)
+        assert answer.status in (201, 204), answer
+
+
+sampled = settings(max_examples=60)
+ASKED = st.lists(st.sampled_from(PROPS), unique=True, min_size=1)
+
+
+@sampled
+@given(collections(), ASKED, st.sampled_from(["0", "1"]))
+def test_propfind(
+    apps: tuple[Client, Client],
+    made: tuple[str, dict[str, str], Objects],
+    asked: list[str],
+    depth: str,
+) -> None:
+    _, radicale = apps
+    path = make(radicale, *made)
+    places = [path, "/", "/alice/", "/GROUPS/family/calendar/"]
+    places += [path + quote(name) for name in made[2]]
+    for place in places:
+        ours, theirs = (propfind(client, place, asked, depth) for client in apps)
+        assert (ours.status, theirs.status) == (207, 207), place
+        assert ours.headers["DAV"] == theirs.headers["DAV"]
+        same(said(ours.body), said(theirs.body), path=place)
+    assert radicale("DELETE", path).status == 200
+
+
+@sampled
+@given(collections(), collections(), ASKED)
+def test_sync(
+    apps: tuple[Client, Client],
+    made: tuple[str, dict[str, str], Objects],
+    later: tuple[str, dict[str, str], Objects],
+    asked: list[str],
+) -> None:
+    frequent, radicale = apps
+    path = make(radicale, *made)
+
+    def sync(client: Client, token: str) -> dict[str, Said]:
+        level = "<D:sync-level>1</D:sync-level>"
+        body = xml("D:sync-collection", f"<D:sync-token>{token}</D:sync-token>", level, prop(asked))
+        answer = client("REPORT", path, body, headers={"Depth": "1"})
+        assert answer.status == 207, answer
+        return said(answer.body)
+
+    first = sync(frequent, "")
+    same(first, sync(radicale, ""), report=True)
+    token = str(first[""]["{DAV:}sync-token"][1][0])
+    for name in list(made[2])[::2]:
+        assert frequent("DELETE", path + quote(name)).status == 204
+    if later[0] == made[0]:
+        put(frequent, path, later[2])
+    same(sync(frequent, token), sync(radicale, token), report=True)
+    assert radicale("DELETE", path).status == 200
+
+
+@sampled
+@given(collections(), ASKED, st.lists(st.sampled_from(NAMES_OF_OBJECTS), min_size=1, unique=True))
+def test_multiget(
+    apps: tuple[Client, Client],
+    made: tuple[str, dict[str, str], Objects],
+    asked: list[str],
+    names: list[str],
+) -> None:
+    path = make(apps[1], *made)
+    kind = "C:calendar-multiget" if made[0] == "VCALENDAR" else "CR:addressbook-multiget"
+    hrefs = [quote(path + name) for name in names] + ["/alice/elsewhere/x.ics"]
+    body = xml(kind, prop(asked), *(f"<D:href>{href}</D:href>" for href in hrefs))
+    ours, theirs = (client("REPORT", path, body, headers={"Depth": "1"}) for client in apps)
+    assert (ours.status, theirs.status) == (207, 207)
+    same(said(ours.body), said(theirs.body), report=True)
+    assert apps[1]("DELETE", path).status == 200
+
+
+@sampled
+@given(collections())
+def test_get(apps: tuple[Client, Client], made: tuple[str, dict[str, str], Objects]) -> None:
+    path = make(apps[1], *made)
+    for name in made[2]:
+        for method in ("GET", "HEAD"):
+            ours, theirs = (client(method, path + quote(name)) for client in apps)
+            assert ours == theirs
+            assert ours.status == 200
+        known = apps[0]("GET", path + quote(name), headers={"If-None-Match": ours.headers["ETag"]})
+        assert (known.status, known.body) == (304, b""), "RFC 9110 13.1.2; Radicale sends it again"
+    assert apps[1]("DELETE", path).status == 200
+
+
+def test_a_sync_without_properties_names_its_members(apps: tuple[Client, Client]) -> None:
+    """RFC 6578 section 3.5.1; Radicale leaves them out."""
+    path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
+    body = xml("D:sync-collection", "<D:sync-token/><D:sync-level>1</D:sync-level>", "<D:prop/>")
+    ours, theirs = (client("REPORT", path, body) for client in apps)
+    assert f"{path}a.ics" in said(ours.body)
+    assert f"{path}a.ics" not in said(theirs.body)
+
+
+def test_a_propfind_is_one_by_its_root(apps: tuple[Client, Client]) -> None:
+    """RFC 4918 section 8.2: the frequent way leaves another root to the one that refuses it."""
+    body = xml("D:propertyupdate", prop(["D:getetag"]))
+    frequent, radicale = (client("PROPFIND", "/alice/", body) for client in apps)
+    assert (frequent.status, radicale.status) == (500, 400), "went on"
+
+
+def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Client]) -> None:
+    path = f"/alice/c{next(_numbers)}/"
+    components = '<C:comp name="VEVENT&quot;&lt;x"/>'
+    components = f"<C:supported-calendar-component-set>{components}"
+    components += "</C:supported-calendar-component-set>"
+    body = xml("C:mkcalendar", f"<D:set><D:prop>{components}</D:prop></D:set>")
+    assert apps[1]("MKCALENDAR", path, body).status == 201
+    asked = ["C:supported-calendar-component-set"]
+    ours, theirs = (propfind(client, path, asked, "0") for client in apps)
+    assert said(ours.body) == said(theirs.body)
+    assert apps[1]("DELETE", path).status == 200
+
+
+def test_a_multiget_of_the_calendar_itself_goes_to_radicale(apps: tuple[Client, Client]) -> None:
+    path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
+    for address in (path, path.rstrip("/")):
+        body = xml("C:calendar-multiget", prop(["D:getetag"]), f"<D:href>{address}</D:href>")
+        frequent, radicale = (client("REPORT", path, body) for client in apps)
+        assert (frequent.status, radicale.status) == (500, 207), "went on"
+    assert apps[1]("DELETE", path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("user", "path"),
+    [("bob", "/alice/"), ("bob", "/alice/calendar/"), ("bob", "/alice/calendar/a.ics")],
+)
+def test_what_is_another_persons_goes_to_radicale_who_refuses(
+    apps: tuple[Client, Client], user: str, path: str
+) -> None:
+    frequent, radicale = apps
+    for method in ("GET", "PROPFIND", "REPORT", "PUT", "DELETE"):
+        body = event("a") if method == "PUT" else xml("D:propfind", prop(["D:getetag"]))
+        assert frequent(method, path, body, user=user).status == 500, "went on"
+        assert radicale(method, path, body, user=user).status == 403
+
+
+def test_members_see_their_groups_calendars_in_their_homes(apps: tuple[Client, Client]) -> None:
+    for client in apps:
+        found = said(propfind(client, "/bob/", ["D:displayname"], "1", user="bob").body)
+        assert "/GROUPS/family/calendar/" in found
+
+
+def test_gzip_where_it_is_asked_for(apps: tuple[Client, Client]) -> None:
+    frequent, radicale = apps
+    path = make(radicale, "VCALENDAR", {}, {})
+    put(frequent, path, {f"{n}.ics": event(f"{n}") for n in range(300)})
+    body = xml("D:propfind", prop(PROPS))
+    plain = frequent("PROPFIND", path, body, headers={"Depth": "1"})
+    for coding, is_coded in {"gzip, deflate": True, "gzip;q=0": False, "br": False}.items():
+        headers = {"Depth": "1", "Accept-Encoding": coding}
+        coded = frequent("PROPFIND", path, body, headers=headers)
+        assert coded.headers.get("Content-Encoding") == ("gzip" if is_coded else None)
+        assert int(coded.headers["Content-Length"]) == len(coded.body)
+        assert (gzip.decompress(coded.body) if is_coded else coded.body) == plain.body
+    short = frequent(
+        "PROPFIND",
+        path,
+        xml("D:propfind", prop(["D:getetag"])),
+        headers={"Accept-Encoding": "gzip"},
+    )
+    assert "Content-Encoding" not in short.headers
+
+
+def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
+    apps: tuple[Client, Client], tmp_path: Path
+) -> None:
+    frequent, radicale = apps
+    path = make(radicale, "VCALENDAR", {}, {})
+    put(frequent, path, {f"{n}.ics": event(f"{n}", "long " * 2000) for n in range(200)})
+    body = xml("D:sync-collection", "<D:sync-token/>", prop(["C:calendar-data"]))
+    unread = frequent.start("REPORT", path, body)
+    assert isinstance(unread, Spool)
+    put(frequent, path, {"new.ics": event("new")})
+    assert isinstance(frequent.app, Served)
+    store = sqlite3.connect(frequent.app._assembly.settings.database.removeprefix("sqlite:///"))
+    try:
+        # With a reader that still looks at what was, the log of writes could not be emptied.
+        assert store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    finally:
+        store.close()
+    told = said(b"".join(unread))
+    unread.close()
+    assert len(told) == 201
+
+
+TIMES = st.integers(0, 400).map(
+    lambda hours: datetime(2026, 3, 20, tzinfo=UTC) + timedelta(hours=hours)
+)
+RULES = ["", "", "FREQ=DAILY;COUNT=5", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY", "FREQ=DAILY"]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An event or task, as its text says it and as the RFC reads it."""
+
+    kind: str
+    start: datetime
+    zone: str
+    length: timedelta | None
+    rule: str
+
+    @property
+    def text(self) -> str:
+        """Its calendar object."""
+        begin = {
+            "UTC": f"DTSTART:{self.start:%Y%m%dT%H%M%SZ}",
+            "DATE": f"DTSTART;VALUE=DATE:{self.start:%Y%m%d}",
+            "": f"DTSTART:{self.start:%Y%m%dT%H%M%S}",
+        }.get(self.zone, f"DTSTART;TZID={self.zone}:{self.start:%Y%m%dT%H%M%S}")
+        lines = [begin]
+        if self.length is not None:
+            hours = int(self.length.total_seconds()) // 3600
+            lines.append(
+                f"DURATION:P{hours // 24}D" if self.zone == "DATE" else f"DURATION:PT{hours}H"
+            )
+        if self.rule:
+            lines.append(f"RRULE:{self.rule}")
+        return calendar(component(self.kind, f"{self.start}{self.zone}{self.rule}", *lines))
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """The tables of RFC 4791 section 9.9, word for word; what has no zone is read in UTC."""
+        first = self.start.replace(tzinfo=None)
+        if self.zone == "DATE":
+            first = first.replace(hour=0)
+        # The first is DTSTART, whether it fits the rule or not (RFC 5545 section 3.8.5.3).
+        rest: Iterable[datetime] = rrulestr(self.rule, dtstart=first) if self.rule else []
+        for local in itertools.chain([first], rest):
+            zone = UTC if self.zone in ("UTC", "DATE", "") else ZoneInfo(self.zone)
+            begin = local.replace(tzinfo=zone).astimezone(UTC)
+            if begin > end + timedelta(days=2):
+                return False
+            if self._meets(begin, start, end):
+                return True
+        return False
+
+    def _meets(self, begin: datetime, start: datetime, end: datetime) -> bool:
+        length = self.length
+        if self.kind == "VTODO" and length is not None:
+            due = begin + length
+            return start <= due and (end > begin or end >= due)
+        if self.kind == "VTODO":
+            return start <= begin and end > begin
+        if length is None and self.zone == "DATE":
+            length = timedelta(days=1)
+        if length:
+            return start < begin + length and end > begin
+        return start <= begin and end > begin
+
+
+@st.composite
+def happenings(draw: st.DrawFn) -> Happening:
+    zone = draw(st.sampled_from(["UTC", "DATE", "", "Europe/Berlin", "America/New_York"]))
+    hours = draw(st.sampled_from([None, 24, 48] if zone == "DATE" else [None, 0, 1, 30, 24 * 9]))
+    rule = draw(st.sampled_from(RULES))
+    kind = draw(st.sampled_from(["VEVENT", "VTODO"]))
+    length = None if hours is None else timedelta(hours=hours)
+    return Happening(kind, draw(TIMES), zone, length, rule)
+
+
+def query(kind: str, start: datetime, end: datetime) -> str:
+    limits = f'start="{start:%Y%m%dT%H%M%SZ}" end="{end:%Y%m%dT%H%M%SZ}"'
+    return xml(
+        "C:calendar-query",
+        prop(["D:getetag", "C:calendar-data"]),
+        f'<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="{kind}">',
+        f"<C:time-range {limits}/></C:comp-filter></C:comp-filter></C:filter>",
+    )
+
+
+@settings(max_examples=150)
+@given(
+    st.lists(happenings(), min_size=1, max_size=8, unique_by=lambda one: one.text),
+    st.lists(st.tuples(TIMES, st.integers(1, 200)), min_size=1, max_size=4),
+    st.sampled_from(["VEVENT", "VTODO"]),
+)
+def test_query(
+    apps: tuple[Client, Client],
+    made: list[Happening],
+    ranges: list[tuple[datetime, int]],
+    kind: str,
+) -> None:
+    """Against the RFC's own tables: Radicale takes floating times, days and lengths otherwise."""
+    frequent, radicale = apps
+    path = make(radicale, "VCALENDAR", {}, {f"{n}.ics": one.text for n, one in enumerate(made)})
+    for start, hours in ranges:
+        end = start + timedelta(hours=hours)
+        answer = frequent("REPORT", path, query(kind, start, end), headers={"Depth": "1"})
+        assert answer.status == 207, answer
+        found = said(answer.body)
+        assert found.keys() == {
+            f"{path}{number}.ics"
+            for number, one in enumerate(made)
+            if one.kind == kind and one.meets(start, end)
+        }
+        for href, told in found.items():
+            number = int(href.removeprefix(path).removesuffix(".ics"))
+            text = told[DATA["VCALENDAR"]][1][0]
+            assert text == made[number].text.replace("\r\n", "\n")
+    assert radicale("DELETE", path).status == 200
+
+
+@pytest.mark.parametrize(("zone", "found"), [("America/New_York", True), ("Asia/Tokyo", False)])
+def test_times_without_zone_are_read_in_the_zone_of_the_query(
+    apps: tuple[Client, Client], zone: str, found: bool
+) -> None:
+    """RFC 4791 section 9.8: 20:00 in New York is 00:00 UTC, in Tokyo it was 11:00."""
+    path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a", "Floating", "20260601T200000")})
+    start = datetime(2026, 6, 2, tzinfo=UTC)
+    definition = Timezone.from_tzid(zone).to_ical().decode()
+    timezone = f"<C:timezone><![CDATA[{calendar(definition)}]]></C:timezone>"
+    body = query("VEVENT", start, start + timedelta(hours=1))
+    with_zone = body.replace("</C:calendar-query>", f"{timezone}</C:calendar-query>")
+    assert with_zone != body
+    assert (f"{path}a.ics" in said(apps[0]("REPORT", path, with_zone).body)) is found
+    assert f"{path}a.ics" not in said(apps[0]("REPORT", path, body).body)

@@ -1,0 +1,237 @@
+"""`kalends serve` without a web server: TLS, slow clients, renewal, reload, systemd."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from support.awaiting import await_that
+from support.digestclients import A_GOOD_DAY, CLIENTS, a_day, opened
+from support.paths import ROOT
+from support.process import ReservedPort, ServerProcess
+from support.samples import event
+from support.server import BIN, REALM, KalendsServer, basic, htdigest_line, ini
+from support.webserver import Certificate
+
+USER, PASSWORD = "ann", "pass word"
+FEEDS = '[feed."{user}"]\ncalendars = ["{user}/*"]\naccess = "owner"\n'
+_SECONDS = 30.0
+
+
+class Alone(KalendsServer):
+    """Kalends with a certificate of its own."""
+
+    def __init__(self, folder: Path, **options: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.certificate = Certificate.made_in(folder)
+        digests = folder / "users.htdigest"
+        digests.write_text(htdigest_line(USER, REALM, PASSWORD))
+        auth = {"htdigest_filename": str(digests), "schemes": "digest, basic", "realm": REALM}
+        super().__init__(
+            folder,
+            users={USER: PASSWORD},
+            feeds=FEEDS,
+            options={"server": options, "auth": auth},
+            certificate=self.certificate,
+        )
+
+    def connect(self) -> ssl.SSLSocket:
+        """A new connection, with the certificate unverified."""
+        plain = socket.create_connection((self.host, self.port), _SECONDS)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context.wrap_socket(plain)
+
+    def shown(self) -> str:
+        """The fingerprint of the certificate that a new connection is shown."""
+        with self.connect() as connection:
+            return fingerprint(connection.getpeercert(binary_form=True))
+
+
+def fingerprint(der: bytes | None) -> str:
+    assert der is not None
+    return hashlib.sha256(der).hexdigest()
+
+
+def options(connection: http.client.HTTPConnection) -> int:
+    """The status of a small request on a connection."""
+    connection.request("OPTIONS", "/")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+    with closing(Alone(tmp_path_factory.mktemp("alone") / "server", timeout="1")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
+def test_a_client_works_all_day(alone: Alone, kind: type) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unverified HTTPS request")
+        with opened(kind, f"https://127.0.0.1:{alone.port}", USER, PASSWORD) as ask:
+            assert a_day(ask, f"/{USER}") == A_GOOD_DAY
+
+
+def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
+    login = {"Authorization": basic(USER, PASSWORD)}
+    connection = alone.connection()
+    with closing(connection):
+
+        def ask(method: str, path: str, body: str = "", **fields: str) -> http.client.HTTPResponse:
+            connection.request(method, path, body.encode(), {**login, **fields})
+            answer = connection.getresponse()
+            answer.read()
+            return answer
+
+        assert ask("PROPFIND", f"/{USER}/").status == 207
+        assert ask("PUT", f"/{USER}/calendar/a.ics", event("a")).status == 201
+        to = f"https://{alone.host}:{alone.port}/{USER}/calendar/b.ics"
+        assert ask("MOVE", f"/{USER}/calendar/a.ics", Destination=to).status == 201
+        etag = ask("GET", f"/feeds/{USER}.ics").headers["ETag"]
+        again = ask("GET", f"/feeds/{USER}.ics", **{"If-None-Match": etag})
+        assert again.status == 304
+
+
+def test_slow_clients_hold_nobody_up(alone: Alone) -> None:
+    with ExitStack() as stack:
+        for number in range(59):
+            if number % 3 == 0:  # says nothing, not even a greeting
+                slow: socket.socket = socket.create_connection((alone.host, alone.port), _SECONDS)
+            else:
+                slow = alone.connect()
+                slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
+                if number % 3 == 2:
+                    slow.sendall(b"x\r\n\r\nPUT /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+            stack.enter_context(slow)
+        with closing(alone.connection()) as connection:
+            assert options(connection) == 200
+        # The last of them, which has sent half a header, is let go.
+        await_that(lambda: ended(slow))
+
+
+def ended(connection: socket.socket) -> bool:
+    """Whether the other side has closed it; reads what comes before."""
+    try:
+        return connection.recv(65536) == b""
+    except ConnectionError:
+        return True
+
+
+def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(tmp_path: Path) -> None:
+    with closing(Alone(tmp_path / "server")) as alone, closing(alone.connection()) as kept:
+        assert options(kept) == 200
+        before = alone.shown()
+        (tmp_path / "new").mkdir()
+        renewed = Certificate.made_in(tmp_path / "new")
+        # Between the two renames the chain and the key do not belong together.
+        renewed.chain.replace(alone.certificate.chain)
+        assert alone.shown() == before
+        renewed.key.replace(alone.certificate.key)
+        pem = alone.certificate.chain.read_text()
+        assert alone.shown() == fingerprint(ssl.PEM_cert_to_DER_cert(pem)) != before
+        assert options(kept) == 200
+
+
+def test_a_reload_takes_the_new_configuration_and_drops_no_request(tmp_path: Path) -> None:
+    with closing(Alone(tmp_path / "server")) as alone:
+        body = event("slow").encode()
+        with closing(alone.connection()) as slow:
+            slow.putrequest("PUT", f"/{USER}/calendar/slow.ics")
+            slow.putheader("Authorization", basic(USER, PASSWORD))
+            slow.putheader("Content-Length", str(len(body)))
+            slow.endheaders(body[:20])
+            alone.options["auth"]["realm"] = "another"
+            alone.options["auth"]["schemes"] = "basic"
+            alone.write_config()
+            os.kill(alone.process.pid, signal.SIGHUP)
+            await_that(lambda: "another" in challenge(alone))
+            slow.send(body[20:])
+            assert slow.getresponse().status == 201
+        # What cannot be used changes nothing.
+        alone.options["auth"]["schemes"] = "nonsense"
+        alone.write_config()
+        os.kill(alone.process.pid, signal.SIGHUP)
+        await_that(lambda: "not reloaded" in alone.log)
+        assert "another" in challenge(alone)
+        assert "config.ini" in alone.log
+        assert "Traceback" not in alone.log
+        assert alone.stop() == 0
+
+
+def challenge(alone: Alone) -> str:
+    """What a request without a login is asked for."""
+    with closing(alone.connection()) as connection:
+        connection.request("PROPFIND", "/")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.parametrize("kind", ["port", "unix"])
+def test_systemd_may_open_the_socket(tmp_path: Path, kind: str) -> None:
+    server = KalendsServer(tmp_path / "k", users={USER: PASSWORD}, start=False)
+    server.config_file.write_text(ini(server.sections()))
+    reserved = ReservedPort()
+    path = f"/tmp/kalends-{reserved.number}.sock"
+    address = path if kind == "unix" else f"127.0.0.1:{reserved.number}"
+    process = ServerProcess(
+        [
+            *("systemd-socket-activate", "-l", address, "-E", "PATH"),
+            *(str(BIN / "kalends"), "serve", "--config", str(server.config_file)),
+        ],
+        ready="Listening on",
+        folder=tmp_path,
+        environment={"PYTHONUNBUFFERED": "1"},
+    )
+    process.start()
+    try:
+        family = socket.AF_UNIX if kind == "unix" else socket.AF_INET
+        with socket.socket(family) as client:
+            client.settimeout(_SECONDS)
+            client.connect(path if kind == "unix" else ("127.0.0.1", reserved.number))
+            client.sendall(b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        assert process.stop() == 0
+        # The port of `hosts` was left alone.
+        with pytest.raises(ConnectionRefusedError), socket.socket() as other:
+            other.connect((server.host, server.port))
+    finally:
+        process.stop()
+        reserved.release()
+        server.reserved.release()
+        Path(path).unlink(missing_ok=True)
+
+
+def test_the_unit_is_hardened_and_well_formed(tmp_path: Path) -> None:
+    units = ROOT / "deploy" / "systemd"
+    for name in ("kalends.service", "kalends.socket"):
+        text = (units / name).read_text()
+        (tmp_path / name).write_text(text.replace("/opt/kalends/bin/kalends", "/bin/true"))
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *map(str, sorted(tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
+    security = ["systemd-analyze", "security", "--offline=true", "--threshold=20"]
+    rated = subprocess.run(
+        [*security, str(tmp_path / "kalends.service")], capture_output=True, text=True, check=False
+    )
+    assert rated.returncode == 0, rated.stdout
+    assert "Overall exposure level" in rated.stdout
