@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kalends.app.stack import Served
+from kalends.app.stack import ApplicationStack
 from kalends.config import loader
 
 _lock = threading.Lock()
-_served: Served | None = None
+_served: ApplicationStack | None = None
 
 
-def create_app(config_path: str | os.PathLike[str]) -> Served:
+def create_app(config_path: str | os.PathLike[str]) -> ApplicationStack:
     """The whole of Kalends as one WSGI application.
 
     Its background work (publishing feeds) starts with the first request, or with ``start()``:
@@ -27,7 +27,7 @@ def create_app(config_path: str | os.PathLike[str]) -> Served:
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    return Served(loader.load(Path(config_path)))
+    return ApplicationStack(loader.load(Path(config_path)))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

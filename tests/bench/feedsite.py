@@ -126,7 +126,7 @@ class Site(Kalends):
         return max(map(_private, workers), default=0)
 
 
-def bring(built: container.Assembly, events: Iterable[Event], export: Path, target: str) -> None:
+def bring(built: container.Container, events: Iterable[Event], export: Path, target: str) -> None:
     """Write events to a file and import it, as an administrator does, but in this process."""
     with export.open("w", newline="") as file:
         file.writelines(event.text for event in events)

@@ -21,7 +21,7 @@ from kalends.authn.hashing import libcrypt
 from kalends.authn.hashing.verify import PasswordVerifier
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.nonces.signing import NonceSigner
-from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.basic import parse_basic
 from kalends.authn.schemes.digest import (
     ALGORITHMS,
@@ -151,7 +151,7 @@ class _Logins:
         scheme = DigestScheme(
             directory, REALM, _KEY, self.counts, without_qop=True, now=lambda: self.now
         )
-        schemes: list[Scheme] = [scheme, BasicScheme(directory, REALM)]
+        schemes: list[AuthScheme] = [scheme, BasicScheme(directory, REALM)]
         return Site(directory, REALM, schemes, Throttle(sleep=lambda _: None)), directory
 
 

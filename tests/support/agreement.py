@@ -25,7 +25,7 @@ from kalends.authn.backends.apache_files import (
 from kalends.authn.hashing import libcrypt
 from kalends.authn.hashing.verify import PasswordVerifier
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
-from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.digestscheme import DigestScheme
 from support.apache import RealApache, login
 from support.differences import Difference
@@ -134,7 +134,7 @@ class KalendsJudge:
         """A site that reads the digest file anew."""
         file = htdigest_file(self._files.htdigest)
         directory = UserDirectory(None, htdigest=file, realm=realm, verifier=_VERIFIER)
-        schemes: list[Scheme] = [DigestScheme(directory, realm, b"k" * 32, self._counts)]
+        schemes: list[AuthScheme] = [DigestScheme(directory, realm, b"k" * 32, self._counts)]
         return Site(directory, realm, schemes)
 
     def groups_of(self, user: bytes) -> frozenset[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kalends.feeds.cache import Versions
+from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Feed, Rules
 
@@ -134,9 +134,9 @@ class Everyone:
         return frozenset()
 
 
-def versions_in(folder: Path, store: Store, today: datetime = TODAY) -> Versions:
+def versions_in(folder: Path, store: Store, today: datetime = TODAY) -> FeedCache:
     """The versions of the store's feeds, as of a day."""
-    return Versions(folder, store, Everyone(store), lambda: today)
+    return FeedCache(folder, store, Everyone(store), lambda: today)
 
 
 def composed(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) -> bytes:

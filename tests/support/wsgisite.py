@@ -10,7 +10,7 @@ from wsgiref.validate import validator
 
 from kalends.authn.backends.apache_files import UserDirectory
 from kalends.authn.middleware import USER_KEY, HttpAuthentication
-from kalends.authn.schemes.base import Scheme
+from kalends.authn.schemes.base import AuthScheme
 from kalends.authn.throttle import Throttle
 
 
@@ -50,7 +50,7 @@ class Site:
         self,
         directory: UserDirectory,
         realm: str = "calendars",
-        schemes: Sequence[Scheme] | None = None,
+        schemes: Sequence[AuthScheme] | None = None,
         throttle: Throttle | None = None,
     ) -> None:
         self.application = Application()

@@ -234,7 +234,7 @@ def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
         monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
         assert {part for part, _ in health.failures(built)} == {"disk"}
         monkeypatch.undo()
-        without = container.Assembly(built.settings, open_database(gone))
+        without = container.Container(built.settings, open_database(gone))
         assert "database" in dict(health.failures(without))
 
 

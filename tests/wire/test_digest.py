@@ -20,7 +20,7 @@ from kalends.authn.backends.apache_files import (
 )
 from kalends.authn.hashing.apr1 import apr1
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
-from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.digestscheme import DigestScheme
 from support.vectors import DigestVector, digest_vectors
 from support.wsgisite import Answer, Site
@@ -61,7 +61,7 @@ class DigestSite(Site):
             now=self.clock,
             **options,  # type: ignore[arg-type] # what the test wants of the scheme
         )
-        schemes: list[Scheme] = [self.digest]
+        schemes: list[AuthScheme] = [self.digest]
         if basic:
             schemes.append(BasicScheme(directory, realm, over_tls_only=over_tls_only))
         super().__init__(directory, realm, schemes)

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from kalends.authn.backends.external import OtherDirectories
+from kalends.authn.backends.external import ExternalBackends
 from kalends.config.loader import load
 from kalends.errors import ConfigurationError, DirectoryUnavailableError
 from support.directoryservers import Dovecot, Slapd, with_pam
@@ -208,7 +208,7 @@ def test_one_that_does_not_answer_holds_few_threads_for_a_short_time() -> None:
         release.wait()
         return name
 
-    asked = OtherDirectories({"stuck": stuck}, seconds=0.05)
+    asked = ExternalBackends({"stuck": stuck}, seconds=0.05)
     for _ in range(6):
         with pytest.raises(DirectoryUnavailableError):
             asked.login("lena", b"lilac", "192.0.2.1")
@@ -228,7 +228,7 @@ def test_a_right_password_is_remembered_for_its_time_and_a_wrong_one_never() -> 
         asked.append(password)
         return "lena" if password == "lilac" else ""
 
-    others = OtherDirectories({"one": ask}, remember_seconds=15, now=lambda: now[0])
+    others = ExternalBackends({"one": ask}, remember_seconds=15, now=lambda: now[0])
     assert [others.login("LENA", b"lilac", "") for _ in range(3)] == ["lena"] * 3
     assert [others.login("LENA", b"wrong", "") for _ in range(2)] == ["", ""]
     assert others.login("LENA", b"", "") == ""
@@ -245,7 +245,7 @@ def test_the_next_directory_is_asked_where_one_does_not_know() -> None:
     def knows(name: str, password: str, address: str) -> str:
         return name if name == "lena" else ""
 
-    others = OtherDirectories({"away": away, "knows": knows})
+    others = ExternalBackends({"away": away, "knows": knows})
     assert others.login("lena", b"x", "") == "lena"
     with pytest.raises(DirectoryUnavailableError, match="away"):
         others.login("otto", b"x", "")

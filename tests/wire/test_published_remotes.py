@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kalends.app.stack import Served
+from kalends.app.stack import ApplicationStack
 from kalends.cli.main import main
-from kalends.feeds.definitions.remote_credentials import Remote, access_to
+from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to
 from kalends.store.engine import open_database
 from kalends.store.feed_deliveries import DeliveryLog
 from kalends.store.migrate import migrate
@@ -105,7 +105,7 @@ def listed(installation: Installation, capsys: pytest.CaptureFixture[str]) -> st
 
 def begin(client: Client) -> None:
     """Let background work begin before the first request, as a worker does."""
-    assert isinstance(client.app, Served)
+    assert isinstance(client.app, ApplicationStack)
     client.app.start()
 
 
@@ -295,8 +295,8 @@ def test_an_address_that_cannot_be_is_refused_with_its_line(
 
 
 def test_a_login_is_for_its_own_server_alone() -> None:
-    there = Remote("https://h/cal/", "a", "secret")
-    narrower = Remote("https://h/cal/more/", "b", "secret")
+    there = RemoteServer("https://h/cal/", "a", "secret")
+    narrower = RemoteServer("https://h/cal/more/", "b", "secret")
     remotes = (there, narrower)
     assert access_to("https://h/cal/x.ics", remotes) is there
     assert access_to("https://h:443/cal/more/x.ics", remotes) is narrower

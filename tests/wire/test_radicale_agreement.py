@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from icalendar import Timezone
 from radicale.xmlutils import make_clark, make_human_tag
 
-from kalends.app.stack import Served
-from kalends.dav.response_spool import Spool
+from kalends.app.stack import ApplicationStack
+from kalends.dav.response_spool import ResponseBuffer
 from kalends.wsgi import create_app
 from support.installation import NAMES, Answer, Client, Installation
 from support.multistatus import Said, Value, said
@@ -75,7 +75,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
     with ExitStack() as stack:
         frequent, radicale = create_app(installation.config), create_app(installation.config)
         for app in (frequent, radicale):
-            assert isinstance(app, Served)
+            assert isinstance(app, ApplicationStack)
             stack.callback(app.close)
         users = dict(installation.users)
         for user in users:  # their homes are made
@@ -353,9 +353,9 @@ def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
     put(frequent, path, {f"{n}.ics": event(f"{n}", "long " * 2000) for n in range(200)})
     body = xml("D:sync-collection", "<D:sync-token/>", prop(["C:calendar-data"]))
     unread = frequent.start("REPORT", path, body)
-    assert isinstance(unread, Spool)
+    assert isinstance(unread, ResponseBuffer)
     put(frequent, path, {"new.ics": event("new")})
-    assert isinstance(frequent.app, Served)
+    assert isinstance(frequent.app, ApplicationStack)
     store = sqlite3.connect(frequent.app._assembly.settings.database.removeprefix("sqlite:///"))
     try:
         # With a reader that still looks at what was, the log of writes could not be emptied.

@@ -12,7 +12,7 @@ from radicale.item import filter as radicale_filter
 from radicale.storage import BaseCollection
 from sqlalchemy import Connection
 
-from kalends.adapters.item import Item, content_of, may_match
+from kalends.adapters.item import RadicaleItem, content_of, may_match
 from kalends.common.names import owner_of
 from kalends.feeds.export import card_pieces, whole_calendar
 from kalends.store import collections
@@ -23,7 +23,7 @@ from kalends.store.objects.write import Content
 from kalends.store.sync_tokens import ctag_of, modseq_of, token_of
 
 
-class Holder(Protocol):
+class TransactionHolder(Protocol):
     """Who holds the transaction that a collection was found in."""
 
     @property
@@ -37,7 +37,7 @@ class Holder(Protocol):
 class Collection(BaseCollection):
     """A home, calendar or address book, within the transaction that found it."""
 
-    def __init__(self, holder: Holder, row: CollectionRow) -> None:
+    def __init__(self, holder: TransactionHolder, row: CollectionRow) -> None:
         self._holder = holder
         self.row = row
 
@@ -88,7 +88,7 @@ class Collection(BaseCollection):
         # Nothing is read where only the token was asked for, as on every poll.
         yield from read.hrefs_since(self._connection, self.row.id, 0)
 
-    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, Item | None]]:
+    def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
         """The named items; None for a name at which nothing stands."""
         names = list(dict.fromkeys(hrefs))
         found = {row.href: row for row in read.get_many(self._connection, self.row.id, names)}
@@ -96,12 +96,12 @@ class Collection(BaseCollection):
             row = found.get(name)
             yield name, self.item(row) if row else None
 
-    def get_all(self) -> Iterator[Item]:
+    def get_all(self) -> Iterator[RadicaleItem]:
         """All items, by href."""
         for row in read.every(self._connection, self.row.id):
             yield self.item(row)
 
-    def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[Item, bool]]:
+    def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
         """The items that can match, each with whether it is known to match.
 
         The index holds at least what matches; a row that lies within the range as a whole needs no
@@ -129,7 +129,9 @@ class Collection(BaseCollection):
         """Whether an item has this UID."""
         return read.find_uid(self._connection, self.row.id, uid) is not None
 
-    def upload(self, href: str, item: radicale_item.Item) -> tuple[Item, Item | None]:
+    def upload(
+        self, href: str, item: radicale_item.Item
+    ) -> tuple[RadicaleItem, RadicaleItem | None]:
         """Store an item that Radicale made; what clients PUT goes through ``put``.
 
         Raises:
@@ -139,7 +141,7 @@ class Collection(BaseCollection):
         stored = self.put(href, content_of(item, self.tag))
         return stored, self.item(old) if old else None
 
-    def put(self, href: str, content: Content) -> Item:
+    def put(self, href: str, content: Content) -> RadicaleItem:
         """Store checked content under ``href``."""
         write.put(self._connection, self.row.id, href, content)
         self._reload()
@@ -182,9 +184,9 @@ class Collection(BaseCollection):
             return whole_calendar(data, name, description).decode("utf-8")
         return b"".join(card_pieces(data)).decode("utf-8")
 
-    def item(self, row: ObjectRow) -> Item:
+    def item(self, row: ObjectRow) -> RadicaleItem:
         """A row as Radicale's item."""
-        return Item(
+        return RadicaleItem(
             collection=self,
             href=row.href,
             last_modified=_http_date(row.changed),

@@ -27,7 +27,7 @@ _vobject_zones: dict[str, Any] = vars(vobject.icalendar)["__tzidMap"]
 _vobject_own_zones = dict(_vobject_zones)
 
 
-class Item(radicale_item.Item):
+class RadicaleItem(radicale_item.Item):
     """An object as Radicale handles it: the text is the client's, and so is every time zone."""
 
     @property
@@ -46,7 +46,7 @@ class Item(radicale_item.Item):
         return self._vobject_item
 
 
-def may_match(item: Item, filters: list[ET.Element], tag: str) -> bool:
+def may_match(item: RadicaleItem, filters: list[ET.Element], tag: str) -> bool:
     """Whether an item matches, by Radicale's own evaluation; true where that cannot read it.
 
     One object that vobject does not understand must not spoil the answer about the others.
@@ -64,11 +64,11 @@ def may_match(item: Item, filters: list[ET.Element], tag: str) -> bool:
         return True
 
 
-def _plain_item(tag: str) -> Item:
+def _plain_item(tag: str) -> RadicaleItem:
     """An item that every sensible filter can be evaluated on."""
     text = _PLAIN_CARD if tag == "VADDRESSBOOK" else _PLAIN_EVENT
     kind = "VCARD" if tag == "VADDRESSBOOK" else "VEVENT"
-    return Item(collection_path="plain", text=text, uid="plain", component_name=kind)
+    return RadicaleItem(collection_path="plain", text=text, uid="plain", component_name=kind)
 
 
 def content_of(item: radicale_item.Item, tag: str) -> CalendarObject:

@@ -19,7 +19,7 @@ from kalends.store.collections import CollectionRow
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
 from kalends.store.objects import read, write
-from kalends.store.thread_transaction import Current, Snapshot
+from kalends.store.thread_transaction import ReadTransaction, ThreadTransactions
 
 
 class Storage(BaseStorage):
@@ -39,7 +39,7 @@ class Storage(BaseStorage):
         migrate(self.database, Path(own).expanduser() if own else None)
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_group_collections = configuration.get("storage", "group_collections")
-        self._current = Current(self.database)
+        self._current = ThreadTransactions(self.database)
         self.after_commit: Callable[[], None] = _nothing
         """Called after every write that was committed, outside of the transaction."""
 
@@ -52,7 +52,7 @@ class Storage(BaseStorage):
         """
         return self._current.connection
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ReadTransaction:
         """A read snapshot as a context, or the transaction that this thread is in."""
         return self._current.snapshot()
 

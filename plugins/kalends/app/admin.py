@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 
 from kalends.app import health
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 from kalends.app.metrics import CONTENT_TYPE, Gauge, Metrics
 from kalends.app.middleware.proxy_headers import Environ, StartResponse
-from kalends.app.stack import Served
+from kalends.app.stack import ApplicationStack
 from kalends.errors import KalendsError
 
 _log = logging.getLogger("kalends")
 
 
-def attach(served: Served) -> Metrics:
+def attach(served: ApplicationStack) -> Metrics:
     """Let an application count what it does, and answer on its listeners for administrators.
 
     Returns:
@@ -38,7 +38,7 @@ class AdminApplication:
         metrics: what the workers count.
     """
 
-    def __init__(self, built: Assembly, metrics: Metrics) -> None:
+    def __init__(self, built: Container, metrics: Metrics) -> None:
         self._built = built
         self._metrics = metrics
 

@@ -10,42 +10,42 @@ from functools import partial
 from pathlib import Path
 
 from kalends.app.middleware.proxy_headers import Environ, StartResponse
-from kalends.authn.authenticator import Accounts, Login, user_directory
-from kalends.authn.backends.external import OtherDirectories
+from kalends.authn.authenticator import Authenticator, KnownAccounts, user_directory
+from kalends.authn.backends.external import ExternalBackends
 from kalends.authn.backends.radicale_backends import other_directories
 from kalends.authn.middleware import USER_KEY
-from kalends.authn.shared_state import Agreed, AgreedInFolder, AgreedOnServer
+from kalends.authn.shared_state import DatabaseAuthState, FolderAuthState, SharedAuthState
 from kalends.common.names import refusal_of_name
 from kalends.common.ownership import hand_over
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import ConfigurationError, KalendsError, StoreUnavailableError
-from kalends.feeds.access import Admission, address_of
-from kalends.feeds.cache import Versions
-from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.access import AccessControl, address_of
+from kalends.feeds.cache import FeedCache
+from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.http import FeedApplication
-from kalends.feeds.publish.background import Background
+from kalends.feeds.publish.background import BackgroundLoop
 from kalends.feeds.publish.files import Publisher
-from kalends.feeds.publish.folder import PublishedFiles, make_folder
-from kalends.feeds.publish.remote import Pusher
+from kalends.feeds.publish.folder import PublicationFolder, make_folder
+from kalends.feeds.publish.remote import RemotePublisher
 from kalends.store.engine import Database, open_database
-from kalends.store.external_accounts import Outsiders
+from kalends.store.external_accounts import ExternalAccounts
 from kalends.store.feed_deliveries import DeliveryLog
 from kalends.store.feed_queries import FeedSource
 from kalends.store.feed_secrets import PublicationLog, SecretBook
 from kalends.store.migrate import migrate
-from kalends.transfer.import_file import Imported, import_data
-from kalends.webui.account.collections import Homes
-from kalends.webui.account.csrf_token import Tokens
-from kalends.webui.account.feeds import SeenFeeds
-from kalends.webui.account.import_form import Imports
+from kalends.transfer.import_file import ImportResult, import_data
+from kalends.webui.account.collections import AccountCollections
+from kalends.webui.account.csrf_token import CsrfTokens
+from kalends.webui.account.feeds import VisibleFeeds
+from kalends.webui.account.import_form import ImportForm
 from kalends.webui.account.views import AccountApplication
 from kalends.webui.feed.views import FeedPageApplication
 
 _log = logging.getLogger("kalends")
 
 
-class Feeds:
+class FeedServices:
     """The parts that make feeds, for one installation that has definitions."""
 
     def __init__(
@@ -53,28 +53,30 @@ class Feeds:
         settings: Settings,
         path: Path,
         database: Database,
-        accounts: Accounts,
-        outsiders: Outsiders,
+        accounts: KnownAccounts,
+        outsiders: ExternalAccounts,
         *,
         serves: bool,
     ) -> None:
         folder = settings.feeds_folder
         kept = folder / ".feeds.toml" if serves else None
-        self.catalog = Catalog(path, accounts, kept=kept)
+        self.catalog = FeedRegistry(path, accounts, kept=kept)
         self.secrets = SecretBook(database)
         source = FeedSource(database)
-        self.versions = Versions(folder / ".versions", source, accounts)
-        self.admission = Admission(self.catalog, self.secrets, USER_KEY)
+        self.versions = FeedCache(folder / ".versions", source, accounts)
+        self.admission = AccessControl(self.catalog, self.secrets, USER_KEY)
         log = PublicationLog(database)
         self._file = FeedApplication(self.admission, self.versions)
         self._page = FeedPageApplication(self.admission, self.versions, source)
         self.publisher = Publisher(
-            PublishedFiles(folder), self.catalog, self.versions, self.secrets, log
+            PublicationFolder(folder), self.catalog, self.versions, self.secrets, log
         )
         deliveries = DeliveryLog(database)
-        self.pusher = Pusher(folder, settings.remotes, self.catalog, self.versions, deliveries)
+        self.pusher = RemotePublisher(
+            folder, settings.remotes, self.catalog, self.versions, deliveries
+        )
         self._outsiders = outsiders
-        self._looking = Background("seeing who is admitted", self._look)
+        self._looking = BackgroundLoop("seeing who is admitted", self._look)
 
     def start(self) -> None:
         """Let published files and other servers follow, in this process."""
@@ -108,7 +110,7 @@ class Feeds:
         return (self._page if for_page else self._file)(environ, start_response)
 
 
-class Assembly:
+class Container:
     """The parts of one installation, for the command line and for the application.
 
     Args:
@@ -126,7 +128,7 @@ class Assembly:
         self,
         settings: Settings,
         database: Database,
-        elsewhere: Callable[[], OtherDirectories | None] = lambda: None,
+        elsewhere: Callable[[], ExternalBackends | None] = lambda: None,
         *,
         serves: bool = False,
     ) -> None:
@@ -134,28 +136,28 @@ class Assembly:
         self.settings = settings
         self.database = database
         self.directory = user_directory(settings)
-        self.outsiders = Outsiders(database)
-        self.accounts = Accounts(self.directory, self.outsiders)
-        self.feeds: Feeds | None = None
+        self.outsiders = ExternalAccounts(database)
+        self.accounts = KnownAccounts(self.directory, self.outsiders)
+        self.feeds: FeedServices | None = None
         if settings.feeds:
-            self.feeds = Feeds(
+            self.feeds = FeedServices(
                 settings, settings.feeds, database, self.accounts, self.outsiders, serves=serves
             )
 
-    def login(self) -> Login:
+    def login(self) -> Authenticator:
         """What authenticates requests.
 
         Raises:
             ConfigurationError: the key or the counts of nonces cannot be made or read, or another
                 directory cannot be used as it is configured.
         """
-        return Login(self.settings, self.directory, self._agreed(), self._elsewhere())
+        return Authenticator(self.settings, self.directory, self._agreed(), self._elsewhere())
 
-    def _agreed(self) -> Agreed:
+    def _agreed(self) -> SharedAuthState:
         if self.database.statements:
-            return AgreedOnServer(self.database.statements, self.settings.own_folder)
+            return DatabaseAuthState(self.database.statements, self.settings.own_folder)
         assert self.database.folder
-        return AgreedInFolder(self.settings.nonce_folder or self.database.folder)
+        return FolderAuthState(self.settings.nonce_folder or self.database.folder)
 
     def account_page(
         self, places_of: Callable[[str], Collection[str]], written: Callable[[], None]
@@ -171,7 +173,7 @@ class Assembly:
         """
         settings = self.settings
 
-        def bring_in(data: bytes, name: str, target: str) -> Imported:
+        def bring_in(data: bytes, name: str, target: str) -> ImportResult:
             return import_data(
                 self.database,
                 data,
@@ -182,12 +184,12 @@ class Assembly:
                 done={},
             )
 
-        homes = Homes(self.database, settings.first_collections, places_of)
+        homes = AccountCollections(self.database, settings.first_collections, places_of)
         return AccountApplication(
             homes,
-            SeenFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
-            Imports(homes, bring_in),
-            Tokens(self._agreed().key()),
+            VisibleFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
+            ImportForm(homes, bring_in),
+            CsrfTokens(self._agreed().key()),
             refusal_of=lambda user: refusal_of_name(user, self.named_feeds()),
             schemes=settings.schemes,
             largest=settings.max_content_length,
@@ -199,7 +201,7 @@ class Assembly:
         """The names that feeds have taken."""
         return self.feeds.catalog.named() if self.feeds else frozenset()
 
-    def require_feeds(self) -> Feeds:
+    def require_feeds(self) -> FeedServices:
         """The feeds.
 
         Raises:
@@ -255,7 +257,7 @@ class Assembly:
 
 
 @contextmanager
-def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterator[Assembly]:
+def build(path: Path, first: Callable[[Container], None] | None = None) -> Iterator[Container]:
     """The parts that the configuration file ``path`` describes, for as long as the block.
 
     Args:
@@ -268,7 +270,7 @@ def build(path: Path, first: Callable[[Assembly], None] | None = None) -> Iterat
     database = open_database(settings.database)
     try:
         elsewhere = partial(other_directories, radicale_configuration, settings)
-        built = Assembly(settings, database, elsewhere)
+        built = Container(settings, database, elsewhere)
         if first:
             first(built)
         migrate(database, settings.own_folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 from kalends.errors import KalendsError, StoreUnavailableError
 from kalends.store.schema import calendar_object, collection
 
@@ -20,7 +20,7 @@ LEAST_ROOM = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class PublicationLag:
     """Feeds that are published, and what of it is not there yet.
 
     Attributes:
@@ -36,7 +36,7 @@ class Behind:
     seconds: float
 
 
-def folders(built: Assembly) -> list[Path]:
+def folders(built: Container) -> list[Path]:
     """The folders that Kalends writes to on this host."""
     settings = built.settings
     found = [built.database.folder, settings.nonce_folder]
@@ -45,7 +45,7 @@ def folders(built: Assembly) -> list[Path]:
     return [folder for folder in dict.fromkeys(found) if folder is not None]
 
 
-def room(built: Assembly) -> dict[Path, int]:
+def room(built: Container) -> dict[Path, int]:
     """Free octets of each folder's disk; a folder that is missing counts as its parent."""
     found = {}
     for folder in folders(built):
@@ -54,7 +54,7 @@ def room(built: Assembly) -> dict[Path, int]:
     return found
 
 
-def store_counts(built: Assembly) -> tuple[int, int]:
+def store_counts(built: Container) -> tuple[int, int]:
     """Collections and objects in the store.
 
     Raises:
@@ -68,7 +68,7 @@ def store_counts(built: Assembly) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def store_octets(built: Assembly) -> int:
+def store_octets(built: Container) -> int:
     """How large the store is, with what is still to be merged into its file.
 
     Raises:
@@ -81,7 +81,7 @@ def store_octets(built: Assembly) -> int:
     return file_octets(built)
 
 
-def file_octets(built: Assembly) -> int:
+def file_octets(built: Container) -> int:
     """How large the file of the store is, with what is still to be merged into it; 0 without."""
     if built.database.folder is None:
         return 0
@@ -89,7 +89,7 @@ def file_octets(built: Assembly) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def feeds_behind(built: Assembly) -> Behind:
+def feeds_behind(built: Container) -> PublicationLag:
     """Where published feeds are not what they should be.
 
     Raises:
@@ -97,7 +97,7 @@ def feeds_behind(built: Assembly) -> Behind:
     """
     feeds = built.feeds
     if feeds is None:
-        return Behind(0, 0, 0, 0.0)
+        return PublicationLag(0, 0, 0, 0.0)
     standing = feeds.publisher.standing()
     late = [file.feed for file in standing if not file.is_current]
     wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
@@ -110,10 +110,10 @@ def feeds_behind(built: Assembly) -> Behind:
         failing += bool(delivery and delivery.failures)
     changes = [state.changed for state in feeds.versions.states(late) if state.changed]
     seconds = max(0.0, time.time() - min(changes)) if changes else 0.0
-    return Behind(len(standing) + len(wanted), len(late), failing, seconds)
+    return PublicationLag(len(standing) + len(wanted), len(late), failing, seconds)
 
 
-def failures(built: Assembly) -> Iterator[tuple[str, str]]:
+def failures(built: Container) -> Iterator[tuple[str, str]]:
     """What keeps this host from serving now: the part, and what is wrong with it."""
     try:
         _require_database(built)
@@ -132,7 +132,7 @@ def failures(built: Assembly) -> Iterator[tuple[str, str]]:
         yield "disk", f"{error.filename}: {error.strerror}"
 
 
-def _require_database(built: Assembly) -> None:
+def _require_database(built: Container) -> None:
     """See to it that the store answers.
 
     Raises:

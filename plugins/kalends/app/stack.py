@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 from kalends.app.middleware.proxy_headers import App, Environ, StartResponse, TrustedProxies
 from kalends.app.middleware.request_id import RequestIds
 from kalends.authn.backends.radicale_backends import other_directories
 from kalends.authn.middleware import USER_KEY, WEB_SERVER
 from kalends.authn.schemes.base import ELSEWHERE
 from kalends.config.listener_roles import ROLE_KEY, Role
-from kalends.config.loader import Loaded
-from kalends.dav.application import Application
+from kalends.config.loader import LoadedConfiguration
+from kalends.dav.application import DavApplication
 from kalends.dav.errors import as_answer, failed
 from kalends.errors import StoreFullError, StoreUnavailableError
 from kalends.feeds.access import PREFIX
 from kalends.feeds.http import ROBOTS, nothing_here, robots
 from kalends.store.engine import open_database
-from kalends.store.serving_lock import Presence
+from kalends.store.serving_lock import ServingLock
 
 # There on listeners for administrators alone.
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
@@ -27,7 +27,7 @@ _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
 _OPEN = ("/.web/", "/.well-known/")
 
 
-class Served:
+class ApplicationStack:
     """The whole application of one process.
 
     Args:
@@ -37,12 +37,12 @@ class Served:
         KalendsError: something in the store or in other files is not as it must be.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedConfiguration) -> None:
         radicale_configuration, settings = loaded
         self._presence = _present(settings.database)
-        self._application = Application(radicale_configuration)
+        self._application = DavApplication(radicale_configuration)
         storage = self._application.storage
-        self._assembly = Assembly(
+        self._assembly = Container(
             settings,
             storage.database,
             partial(other_directories, radicale_configuration, settings),
@@ -77,7 +77,7 @@ class Served:
         return self._believing(environ, start_response)
 
     @property
-    def assembly(self) -> Assembly:
+    def assembly(self) -> Container:
         """Its parts."""
         return self._assembly
 
@@ -157,7 +157,7 @@ class Served:
         return answer
 
 
-def _present(url: str) -> Presence | None:
+def _present(url: str) -> ServingLock | None:
     """The mark that this process serves from a store in a file; on a server the sessions tell.
 
     Raises:
@@ -166,6 +166,6 @@ def _present(url: str) -> Presence | None:
     database = open_database(url)
     if database.folder is None:
         return None
-    presence = Presence(database.name)
+    presence = ServingLock(database.name)
     presence.serve()
     return presence

@@ -11,16 +11,16 @@ from kalends.authn.backends.apache_files import (
     htgroup_file,
     htpasswd_file,
 )
-from kalends.authn.backends.external import OtherDirectories
+from kalends.authn.backends.external import ExternalBackends
 from kalends.authn.middleware import HttpAuthentication
-from kalends.authn.schemes.base import BasicScheme, Scheme
+from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.digestscheme import DigestScheme
-from kalends.authn.shared_state import Agreed
+from kalends.authn.shared_state import SharedAuthState
 from kalends.authn.throttle import Throttle
 from kalends.common.names import folded_group
 from kalends.config.settings import Settings
 from kalends.errors import UserFileUnavailableError
-from kalends.store.external_accounts import Outsiders
+from kalends.store.external_accounts import ExternalAccounts
 
 
 def user_directory(settings: Settings) -> UserDirectory:
@@ -34,7 +34,7 @@ def user_directory(settings: Settings) -> UserDirectory:
     )
 
 
-class Accounts:
+class KnownAccounts:
     """Who there is, as feeds ask: those of the user files, and who came from elsewhere.
 
     Args:
@@ -42,7 +42,7 @@ class Accounts:
         outsiders: whom the web server in front has logged in.
     """
 
-    def __init__(self, directory: UserDirectory, outsiders: Outsiders) -> None:
+    def __init__(self, directory: UserDirectory, outsiders: ExternalAccounts) -> None:
         self._directory = directory
         self._outsiders = outsiders
         self._members: Mapping[str, frozenset[str]] = {}
@@ -84,7 +84,7 @@ class Accounts:
             return frozenset()
 
 
-class Login:
+class Authenticator:
     """What authenticates requests, with what those agree on who do.
 
     Args:
@@ -101,14 +101,14 @@ class Login:
         self,
         settings: Settings,
         directory: UserDirectory,
-        agreed: Agreed,
-        elsewhere: OtherDirectories | None = None,
+        agreed: SharedAuthState,
+        elsewhere: ExternalBackends | None = None,
     ) -> None:
         self._elsewhere = elsewhere
         self._settings = settings
         self._directory = directory
         self._agreed = agreed
-        make: dict[str, Callable[[], Scheme]] = {"digest": self._digest, "basic": self._basic}
+        make: dict[str, Callable[[], AuthScheme]] = {"digest": self._digest, "basic": self._basic}
         # Where nothing encrypts, Digest keeps the password off the wire wherever it can be had.
         plain = ("digest",) if settings.feeds_hosts and settings.htdigest else settings.schemes
         made = {name: make[name]() for name in {*settings.schemes, *plain}}
@@ -142,7 +142,7 @@ class Login:
         """Let go of what is shared."""
         self._agreed.close()
 
-    def _digest(self) -> Scheme:
+    def _digest(self) -> AuthScheme:
         return DigestScheme(
             self._directory,
             self._settings.realm,
@@ -152,7 +152,7 @@ class Login:
             prefix=lambda environ: environ.get(PREFIX_KEY, ""),
         )
 
-    def _basic(self) -> Scheme:
+    def _basic(self) -> AuthScheme:
         settings = self._settings
         return BasicScheme(
             self._directory,

@@ -12,8 +12,14 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import UserDirectory
-from kalends.authn.schemes.base import BasicScheme, Refused, Scheme, Verified, over_tls
-from kalends.authn.throttle import Throttle, TooManyTriesError
+from kalends.authn.schemes.base import (
+    AuthenticationFailed,
+    AuthScheme,
+    BasicScheme,
+    Verified,
+    over_tls,
+)
+from kalends.authn.throttle import Throttle, TooManyAttemptsError
 from kalends.errors import DirectoryUnavailableError, UserFileUnavailableError
 
 _log = logging.getLogger("kalends.htauth")
@@ -66,7 +72,7 @@ class HttpAuthentication:
         *,
         realm: str,
         needs_login: Callable[[WSGIEnvironment], bool],
-        schemes: Sequence[Scheme] | None = None,
+        schemes: Sequence[AuthScheme] | None = None,
         client_address: Callable[[WSGIEnvironment], str] = peer_address,
         web_server_login: Callable[[WSGIEnvironment], str] = lambda _: "",
         throttle: Throttle | None = None,
@@ -96,7 +102,7 @@ class HttpAuthentication:
         except (
             UserFileUnavailableError,
             DirectoryUnavailableError,
-            TooManyTriesError,
+            TooManyAttemptsError,
         ) as error:
             if needed:
                 seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
@@ -122,7 +128,9 @@ class HttpAuthentication:
         environ["AUTH_TYPE"] = who.scheme
         return self._app(environ, _with_headers(start_response, who.headers))
 
-    def _challenges(self, environ: WSGIEnvironment, refused: Refused | None) -> list[str]:
+    def _challenges(
+        self, environ: WSGIEnvironment, refused: AuthenticationFailed | None
+    ) -> list[str]:
         """What a 401 offers, the preferred first.
 
         After a failed Digest answer, where Basic is there too: over TLS Basic alone, so that a
@@ -136,15 +144,19 @@ class HttpAuthentication:
             return offered[kept]
         return [challenge for challenges in offered.values() for challenge in challenges]
 
-    def _authenticate(self, environ: WSGIEnvironment, credentials: str) -> Verified | Refused:
+    def _authenticate(
+        self, environ: WSGIEnvironment, credentials: str
+    ) -> Verified | AuthenticationFailed:
         """Let the scheme that the header names judge it; a refusal is one line in the log."""
         if len(credentials) > _HEADER_LIMIT:
-            outcome: Verified | Refused = Refused("", None, "overlong header", bad_request=True)
+            outcome: Verified | AuthenticationFailed = AuthenticationFailed(
+                "", None, "overlong header", bad_request=True
+            )
         else:
             name = re.split("[ \t]", credentials, maxsplit=1)[0].lower()
             scheme = next((s for s in self._schemes if s.name == name), None)
             if scheme is None:
-                outcome = Refused("", None, "a scheme that is not offered")
+                outcome = AuthenticationFailed("", None, "a scheme that is not offered")
             else:
                 outcome = scheme.verify(environ, credentials, partial(self._admit, environ))
         address = self._client_address(environ)

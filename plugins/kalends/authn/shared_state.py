@@ -10,9 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kalends.authn.nonces.replay_cache import NonceCounts, SharedNonceCounts, Use, load_key
+from kalends.authn.nonces.replay_cache import NonceCounts, NonceUse, SharedNonceCounts, load_key
 from kalends.authn.nonces.signing import Nonce
-from kalends.authn.throttle import SECONDS_PER_TRY, Known, Tries, TriesOfProcess
+from kalends.authn.throttle import (
+    SECONDS_PER_TRY,
+    LoginAttempts,
+    PendingFailures,
+    ProcessLoginAttempts,
+)
 from kalends.errors import StoreUnavailableError
 from kalends.store import cluster_state
 from kalends.store.cluster_state import Statements
@@ -23,7 +28,7 @@ _KEY = "nonce.key"
 _COUNTS = "nonce.counts"
 
 
-class Agreed(Protocol):
+class SharedAuthState(Protocol):
     """What those agree on who answer for one installation, be they workers or hosts."""
 
     def key(self) -> bytes:
@@ -40,14 +45,14 @@ class Agreed(Protocol):
             ConfigurationError: they cannot be made or read.
         """
 
-    def tries(self) -> Tries | None:
+    def tries(self) -> LoginAttempts | None:
         """Failed and right tries; None where each worker remembers its own."""
 
     def close(self) -> None:
         """Let go of it."""
 
 
-class AgreedInFolder:
+class FolderAuthState:
     """What the workers of one host agree on: files in a folder.
 
     Args:
@@ -59,16 +64,16 @@ class AgreedInFolder:
         self._counts: SharedNonceCounts | None = None
 
     def key(self) -> bytes:
-        """See `Agreed`."""
+        """See `SharedAuthState`."""
         return load_key(self._folder / _KEY)
 
     def counts(self) -> NonceCounts:
-        """See `Agreed`."""
+        """See `SharedAuthState`."""
         self._counts = SharedNonceCounts(self._folder / _COUNTS, time.time())
         return self._counts
 
     def tries(self) -> None:
-        """See `Agreed`."""
+        """See `SharedAuthState`."""
 
     def close(self) -> None:
         """Close the files."""
@@ -76,7 +81,7 @@ class AgreedInFolder:
             self._counts.close()
 
 
-class AgreedOnServer:
+class DatabaseAuthState:
     """What several hosts agree on: tables of the server that holds the store.
 
     While that server is away, a host goes by what its own workers have seen: feeds are served then
@@ -93,19 +98,21 @@ class AgreedOnServer:
         self._of_host: SharedNonceCounts | None = None
 
     def key(self) -> bytes:
-        """See `Agreed`."""
+        """See `SharedAuthState`."""
         return cluster_state.shared_key(self._statements)
 
     def counts(self) -> NonceCounts:
-        """See `Agreed`."""
-        shared = cluster_state.NonceUses(self._statements)
+        """See `SharedAuthState`."""
+        shared = cluster_state.SharedNonceUses(self._statements)
         if self._folder is not None:
             self._of_host = SharedNonceCounts(self._folder / _COUNTS, time.time())
-        return _CountsOnServer(shared, self._of_host)
+        return _DatabaseNonceCounts(shared, self._of_host)
 
-    def tries(self) -> Tries:
-        """See `Agreed`."""
-        return _TriesOnServer(cluster_state.LoginTries(self._statements, SECONDS_PER_TRY))
+    def tries(self) -> LoginAttempts:
+        """See `SharedAuthState`."""
+        return _DatabaseLoginAttempts(
+            cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_TRY)
+        )
 
     def close(self) -> None:
         """Close the file; the store closes its connections."""
@@ -113,24 +120,26 @@ class AgreedOnServer:
             self._of_host.close()
 
 
-class _CountsOnServer:
+class _DatabaseNonceCounts:
     """See `NonceCounts`.
 
     Every use is noted on this host first, so that what was used while the server was away is used
     when it is back.
     """
 
-    def __init__(self, shared: cluster_state.NonceUses, of_host: SharedNonceCounts | None) -> None:
+    def __init__(
+        self, shared: cluster_state.SharedNonceUses, of_host: SharedNonceCounts | None
+    ) -> None:
         self._shared = shared
         self._of_host = of_host
-        self._absence = _Absence("each host looks after its own nonces meanwhile")
+        self._absence = _OutageLog("each host looks after its own nonces meanwhile")
 
-    def use(self, nonce: Nonce, count: int) -> Use:
+    def use(self, nonce: Nonce, count: int) -> NonceUse:
         here = self._of_host.use(nonce, count) if self._of_host else None
-        if here is Use.AGAIN:
+        if here is NonceUse.AGAIN:
             return here
         try:
-            use = Use[self._shared.use(nonce.mac, round(nonce.issued * 1000), count)]
+            use = NonceUse[self._shared.use(nonce.mac, round(nonce.issued * 1000), count)]
         except StoreUnavailableError as error:
             if here is None:
                 raise
@@ -140,17 +149,17 @@ class _CountsOnServer:
         return use
 
 
-class _TriesOnServer:
-    """See `Tries`; this worker's own are what is left while the server is away."""
+class _DatabaseLoginAttempts:
+    """See `LoginAttempts`; this worker's own are what is left while the server is away."""
 
-    def __init__(self, shared: cluster_state.LoginTries) -> None:
+    def __init__(self, shared: cluster_state.SharedLoginAttempts) -> None:
         self._shared = shared
-        self._of_process = TriesOfProcess()
-        self._absence = _Absence("each worker counts failed logins by itself meanwhile")
+        self._of_process = ProcessLoginAttempts()
+        self._absence = _OutageLog("each worker counts failed logins by itself meanwhile")
 
-    def known(self, account: str, network: str) -> Known:
+    def known(self, account: str, network: str) -> PendingFailures:
         try:
-            known = Known(*self._shared.known(account, network))
+            known = PendingFailures(*self._shared.known(account, network))
         except StoreUnavailableError as error:
             self._absence.note(error)
             return self._of_process.known(account, network)
@@ -168,7 +177,7 @@ class _TriesOnServer:
             self._shared.succeeded(account, network)
 
 
-class _Absence:
+class _OutageLog:
     """Tells once, in the log, that the server is away.
 
     Args:

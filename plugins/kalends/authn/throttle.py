@@ -4,8 +4,8 @@ Five wrong tries in a row are what an honest mail program makes; each further on
 wait twice as long. A minute takes one try back. Who has logged in to an account from an address
 lately is not slowed down by what others try on it, or from there.
 
-Counts live in one worker process, unless all hosts keep them together (`Tries`). They are kept for
-what failed, never for requests without credentials.
+Each worker process keeps its own counts, unless all hosts share them (`LoginAttempts`). Only failed
+logins are counted, never requests without credentials.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FIRST_SECONDS = 0.5
 _SLOW_AT_A_TIME = 2
 
 
-class TooManyTriesError(Exception):
+class TooManyAttemptsError(Exception):
     """Too many are being slowed down already; this one is not judged at all (503).
 
     Attributes:
@@ -68,7 +68,7 @@ class FailureCounts:
         self._counts.pop(key, None)
 
 
-class Known(NamedTuple):
+class PendingFailures(NamedTuple):
     """Failures that are not taken back yet.
 
     Attributes:
@@ -84,10 +84,10 @@ class Known(NamedTuple):
     is_welcome: bool
 
 
-class Tries(Protocol):
+class LoginAttempts(Protocol):
     """Remembers failed and right tries of accounts from networks. Safe to share between threads."""
 
-    def known(self, account: str, network: str) -> Known:
+    def known(self, account: str, network: str) -> PendingFailures:
         """What is known of an account and a network."""
 
     def failed(self, account: str, network: str) -> None:
@@ -97,7 +97,7 @@ class Tries(Protocol):
         """A try was right."""
 
 
-class TriesOfProcess:
+class ProcessLoginAttempts:
     """The tries that one process has seen.
 
     Args:
@@ -113,10 +113,10 @@ class TriesOfProcess:
         self._capacity = capacity
         self._lock = threading.Lock()
 
-    def known(self, account: str, network: str) -> Known:
-        """See `Tries`."""
+    def known(self, account: str, network: str) -> PendingFailures:
+        """See `LoginAttempts`."""
         with self._lock:
-            return Known(
+            return PendingFailures(
                 self._accounts.count(account),
                 self._networks.count(network),
                 self._pairs.count((account, network)),
@@ -124,14 +124,14 @@ class TriesOfProcess:
             )
 
     def failed(self, account: str, network: str) -> None:
-        """See `Tries`."""
+        """See `LoginAttempts`."""
         with self._lock:
             self._networks.add(network)
             self._accounts.add(account)
             self._pairs.add((account, network))
 
     def succeeded(self, account: str, network: str) -> None:
-        """See `Tries`."""
+        """See `LoginAttempts`."""
         pair = (account, network)
         with self._lock:
             self._pairs.clear(pair)
@@ -158,9 +158,9 @@ class Throttle:
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        tries: Tries | None = None,
+        tries: LoginAttempts | None = None,
     ) -> None:
-        self._tries = tries or TriesOfProcess(capacity, now)
+        self._tries = tries or ProcessLoginAttempts(capacity, now)
         self._sleep = sleep
         self._places = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
 
@@ -178,7 +178,7 @@ class Throttle:
         if delay == 0:
             return
         if not self._places.acquire(blocking=False):
-            raise TooManyTriesError(math.ceil(delay))
+            raise TooManyAttemptsError(math.ceil(delay))
         try:
             self._sleep(delay)
         finally:

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 
-class RememberedPasswords:
+class VerifiedPasswords:
     """For each of the latest users, a keyed digest of the password and the hash it was right for.
 
     The key is this process's own and never leaves it. When the line changes, the digest fits no
@@ -52,7 +52,7 @@ class RememberedPasswords:
         return mac.digest()
 
 
-class RightHeaders:
+class VerifiedHeaders:
     """Basic headers that were found right, by a keyed digest: the same one comes with each request.
 
     Safe to share between threads.

@@ -21,7 +21,7 @@ from kalends.store.schema import HEAD
 _NAME = "kalends-{:%Y%m%dT%H%M%SZ}.tar.gz"
 _OURS = re.compile(r"kalends-\d{8}T\d{6}Z\.tar\.gz")
 
-Progress = Callable[[str, int, int], None]
+StepProgress = Callable[[str, int, int], None]
 """Told what is being done, how much of it, and of how much."""
 
 
@@ -31,7 +31,7 @@ def make(
     target: Path,
     *,
     data_only: bool,
-    progress: Progress,
+    progress: StepProgress,
 ) -> Path:
     """Write a backup.
 
@@ -91,7 +91,7 @@ def keep_newest(folder: Path, number: int) -> list[Path]:
     return old
 
 
-def _packing(files: Mapping[str, Path], progress: Progress) -> Callable[[int], None]:
+def _packing(files: Mapping[str, Path], progress: StepProgress) -> Callable[[int], None]:
     """Tell of how many octets are packed, when told how many more there are."""
     size = sum(path.stat().st_size for path in files.values())
     done = 0

@@ -16,12 +16,12 @@ from kalends.config.settings import Settings
 from kalends.errors import SchemaVersionError
 from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
-from kalends.store.restore import Restored, restore
+from kalends.store.restore import RestoredStore, restore
 from kalends.store.schema import HEAD
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RestoreResult:
     """What a restore did.
 
     Attributes:
@@ -31,12 +31,12 @@ class Outcome:
     """
 
     about: Backup | None
-    restored: Restored
+    restored: RestoredStore
     key_made: Path | None
     settings: dict[str, str]
 
 
-def put_back(settings: Settings, database: Database, file: Path) -> Outcome:
+def put_back(settings: Settings, database: Database, file: Path) -> RestoreResult:
     """Let the store hold what a backup holds. Settings and user files stay as they are.
 
     Raises:
@@ -60,7 +60,7 @@ def put_back(settings: Settings, database: Database, file: Path) -> Outcome:
         raise BackupError(f"{error.filename or file}: {error.strerror}") from None
     members = about.members if about else {}
     kept = {name: place for name, place in members.items() if name.startswith(SETTINGS)}
-    return Outcome(about, restored, key, kept)
+    return RestoreResult(about, restored, key, kept)
 
 
 def _key(

@@ -59,7 +59,7 @@ def run(given: argparse.Namespace) -> int:
         return _ACTIONS[given.action](built, given)
 
 
-def _list(built: container.Assembly, given: argparse.Namespace) -> int:
+def _list(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
     reports = dict(_places(feeds))
@@ -84,7 +84,7 @@ def _list(built: container.Assembly, given: argparse.Namespace) -> int:
     return 0
 
 
-def _url(built: container.Assembly, given: argparse.Namespace) -> int:
+def _url(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     feed = _named(feeds, given.name)
     if not given.user:
@@ -99,7 +99,7 @@ def _url(built: container.Assembly, given: argparse.Namespace) -> int:
     return 0
 
 
-def _rotate(built: container.Assembly, given: argparse.Namespace) -> int:
+def _rotate(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     feed = _named(feeds, given.name)
     if not given.user:
@@ -116,7 +116,7 @@ def _rotate(built: container.Assembly, given: argparse.Namespace) -> int:
     return 0
 
 
-def _refresh(built: container.Assembly, given: argparse.Namespace) -> int:
+def _refresh(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
     addresses = [url for feed in wanted for url in feed.remotes]
@@ -136,15 +136,15 @@ def _refresh(built: container.Assembly, given: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _hide(built: container.Assembly, given: argparse.Namespace) -> int:
+def _hide(built: container.Container, given: argparse.Namespace) -> int:
     return _mark(built, given.name, "owner")
 
 
-def _show(built: container.Assembly, given: argparse.Namespace) -> int:
+def _show(built: container.Container, given: argparse.Namespace) -> int:
     return _mark(built, given.name, None)
 
 
-def _mark(built: container.Assembly, name: str | None, value: str | None) -> int:
+def _mark(built: container.Container, name: str | None, value: str | None) -> int:
     """Set the property that keeps a calendar out of feeds, or take it away."""
     path = (name or "").strip("/")
     with built.database.write() as connection:
@@ -160,7 +160,7 @@ def _mark(built: container.Assembly, name: str | None, value: str | None) -> int
     return 0
 
 
-_ACTIONS: dict[str, Callable[[container.Assembly, argparse.Namespace], int]] = {
+_ACTIONS: dict[str, Callable[[container.Container, argparse.Namespace], int]] = {
     "list": _list,
     "url": _url,
     "refresh": _refresh,
@@ -170,7 +170,7 @@ _ACTIONS: dict[str, Callable[[container.Assembly, argparse.Namespace], int]] = {
 }
 
 
-def _named(feeds: container.Feeds, name: str | None) -> Feed:
+def _named(feeds: container.FeedServices, name: str | None) -> Feed:
     if not name:
         raise FeedError("which FEED? `kalends feed list` tells them")
     found = feeds.catalog.feed(name)
@@ -179,14 +179,14 @@ def _named(feeds: container.Feeds, name: str | None) -> Feed:
     return found
 
 
-def _require_right(feeds: container.Feeds, feed: Feed, user: str) -> None:
+def _require_right(feeds: container.FeedServices, feed: Feed, user: str) -> None:
     if feed.access.kind == "secret" and feed.owner not in (None, user):
         raise FeedError(f"the feed {feed.name!r} is secret, and so for its owner alone")
     if not feeds.catalog.may_see(feed, user):
         raise FeedError(f"{user!r} may not see the feed {feed.name!r}")
 
 
-def _places(feeds: container.Feeds) -> Iterator[tuple[str, list[str]]]:
+def _places(feeds: container.FeedServices) -> Iterator[tuple[str, list[str]]]:
     """By feed, a line for each place where it is published; under no name what is left over."""
     lines: dict[str, list[str]] = {}
     for file in feeds.publisher.standing():
@@ -223,7 +223,7 @@ def _time(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _say_address(built: container.Assembly, below: str) -> None:
+def _say_address(built: container.Container, below: str) -> None:
     """The address, whole and for programs that subscribe, where the outside is known."""
     outside = built.settings.public_url
     if not outside:

@@ -85,7 +85,7 @@ def _serve(given: argparse.Namespace) -> int:
     path = demo.prepare(given.demo) if given.demo else given.config
     listeners: list[socket.socket] = []
 
-    def first(built: container.Assembly) -> None:
+    def first(built: container.Container) -> None:
         listeners.extend(sockets.open_listeners(built.settings))
         built.require_readable()
 

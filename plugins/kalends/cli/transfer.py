@@ -15,11 +15,11 @@ from kalends.common.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.errors import KalendsError
 from kalends.ical.validate import CalendarObject
 from kalends.store.objects.read import ObjectRow
-from kalends.transfer.export_store import Giver
+from kalends.transfer.export_store import Exporter
 from kalends.transfer.formats import apple, plain, radicale, xandikos
-from kalends.transfer.import_file import Done, Imported, import_data
-from kalends.transfer.import_store import Bringer, Brought
-from kalends.transfer.model import File, Found
+from kalends.transfer.import_file import Done, ImportResult, import_data
+from kalends.transfer.import_store import Importer, ImportStoreResult
+from kalends.transfer.model import FolderContents, ObjectFile
 
 Act = Callable[[argparse.Namespace], int]
 Command = Callable[[str, Act, str], argparse.ArgumentParser]
@@ -29,7 +29,7 @@ class TransferUsageError(KalendsError):
     """The words of the command do not fit together."""
 
 
-_FOLDERS: dict[str, tuple[Callable[[Path], Found], str]] = {
+_FOLDERS: dict[str, tuple[Callable[[Path], FolderContents], str]] = {
     "radicale": (radicale.find, "a whole store of Radicale: its filesystem_folder"),
     "xandikos": (xandikos.find, "a whole store of Xandikos: what it has after -d"),
     "apple": (apple.find, "calendarserver_export's files, or an old Calendar Server's Documents"),
@@ -93,7 +93,7 @@ def _import(given: argparse.Namespace) -> int:
     find, _ = _FOLDERS[chosen]
     found = _renamed(find(getattr(given, chosen)), given.rename)
     with container.build(given.config) as built:
-        bringer = Bringer(
+        bringer = Importer(
             built.database,
             max_size=built.settings.max_resource_size,
             named_feeds=built.named_feeds(),
@@ -107,7 +107,7 @@ def _import(given: argparse.Namespace) -> int:
     return 1 if brought.refused else 0
 
 
-def _renamed(found: Found, words: list[str]) -> Found:
+def _renamed(found: FolderContents, words: list[str]) -> FolderContents:
     """What was found, under the names that the accounts have here."""
     names = {}
     for word in words:
@@ -125,7 +125,7 @@ def _renamed(found: Found, words: list[str]) -> Found:
     return found
 
 
-def _tell(brought: Brought, *, dry: bool) -> None:
+def _tell(brought: ImportStoreResult, *, dry: bool) -> None:
     for note in brought.notes:
         sys.stdout.write(f"note: {note}\n")
     for refused in brought.refused:
@@ -138,7 +138,7 @@ def _tell(brought: Brought, *, dry: bool) -> None:
     )
 
 
-def _files_with_progress(files: list[File], name: str) -> Iterable[File]:
+def _files_with_progress(files: list[ObjectFile], name: str) -> Iterable[ObjectFile]:
     return tqdm(files, desc=name, unit="file", disable=None, leave=False)
 
 
@@ -147,7 +147,7 @@ def _export(given: argparse.Namespace) -> int:
         return tqdm(rows, total=number, desc=name, unit="object", disable=None, leave=False)
 
     with container.build(given.config) as built:
-        giver = Giver(built.database, given.user, progress)
+        giver = Exporter(built.database, given.user, progress)
         done = giver.to_radicale(given.radicale) if given.radicale else giver.to_files(given.folder)
     for note in done.notes:
         sys.stdout.write(f"note: {note}\n")
@@ -186,7 +186,7 @@ def _target(raw: str, named_feeds: frozenset[str]) -> str:
     return f"{home}/{calendar}"
 
 
-def _import_one(built: container.Assembly, path: Path, target: str, done: Done) -> Imported:
+def _import_one(built: container.Container, path: Path, target: str, done: Done) -> ImportResult:
     settings = built.settings
 
     def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:

@@ -31,7 +31,7 @@ _ONLY = {
 }
 
 
-class Loaded(NamedTuple):
+class LoadedConfiguration(NamedTuple):
     """A configuration file, read.
 
     Attributes:
@@ -43,7 +43,7 @@ class Loaded(NamedTuple):
     settings: Settings
 
 
-def load(path: Path) -> Loaded:
+def load(path: Path) -> LoadedConfiguration:
     """Read and check a configuration file.
 
     Raises:
@@ -71,7 +71,7 @@ def load(path: Path) -> Loaded:
     if "basic" not in settings.schemes or not settings.basic_over_http:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
         _prefer(configuration, "web", "prefer_browser_login", "True")
-    return Loaded(configuration, settings)
+    return LoadedConfiguration(configuration, settings)
 
 
 def configure_logging(configuration: Configuration, settings: Settings) -> None:

@@ -18,12 +18,12 @@ from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.dav import errors
-from kalends.dav.dispatch import Frequent, Limits
-from kalends.dav.group_homes import GroupPlaces, GroupsOf
+from kalends.dav.dispatch import Dispatcher, RequestLimits
+from kalends.dav.group_homes import GroupHomes, GroupsOf
 from kalends.dav.message import Request
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.put import Put
-from kalends.dav.privileges import Grant
+from kalends.dav.privileges import Privileges
 from kalends.dav.reads import Reads
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.parse import parse
@@ -57,7 +57,7 @@ _Handler = Callable[..., types.WSGIResponse]
 _Answered = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
-class Application(RadicaleApplication):
+class DavApplication(RadicaleApplication):
     """The WSGI application for everything but feeds."""
 
     def __init__(self, configuration: config.Configuration) -> None:
@@ -69,7 +69,7 @@ class Application(RadicaleApplication):
         assert isinstance(self._auth, Auth)
         self.rights: Rights = self._rights
         self._login: Auth = self._auth
-        self._places = GroupPlaces(self.storage, lambda _: ())
+        self._places = GroupHomes(self.storage, lambda _: ())
         self._frequent = None if self._tells_all() else self._made_frequent()
 
     def _tells_all(self) -> bool:
@@ -89,11 +89,11 @@ class Application(RadicaleApplication):
             )
         )
 
-    def _made_frequent(self) -> Frequent:
+    def _made_frequent(self) -> Dispatcher:
         reads = Reads(
             self.storage, self.rights, lambda user: self._places.of(user), self._max_resource_size
         )
-        limits = Limits(
+        limits = RequestLimits(
             max_content_length=self._max_content_length,
             max_resource_size=self._max_resource_size,
             strict_preconditions=self._strict_preconditions,
@@ -101,7 +101,7 @@ class Application(RadicaleApplication):
             validate_path_value=self._validate_path_value,
             urldecode_username=self._urldecode_username,
         )
-        return Frequent(self.storage, self.rights, reads, limits)
+        return Dispatcher(self.storage, self.rights, reads, limits)
 
     def _share_storage(self) -> None:
         """Close the second storage that Radicale's sharing, which is off, opens for itself."""
@@ -112,7 +112,7 @@ class Application(RadicaleApplication):
 
     def tell_groups(self, groups_of: GroupsOf) -> None:
         """Let members share what belongs to their groups."""
-        self._places = GroupPlaces(self.storage, groups_of)
+        self._places = GroupHomes(self.storage, groups_of)
         self.rights.places_of = self._login.places_of = self._places.of
 
     def __call__(
@@ -154,7 +154,7 @@ class Application(RadicaleApplication):
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
         """Store an object, or a whole calendar at a new address."""
-        grant = Grant.of(self.rights, user, path)
+        grant = Privileges.of(self.rights, user, path)
         if not grant.may_write:
             return httputils.NOT_ALLOWED
         put = Put(
@@ -178,13 +178,13 @@ class Application(RadicaleApplication):
             if refusal:
                 return refusal
             put_back(environ, body)
-            return super(Application, self).do_PROPPATCH(environ, *rest)
+            return super(DavApplication, self).do_PROPPATCH(environ, *rest)
 
         return self._write(answer)
 
     def do_DELETE(self, *args: Any) -> types.WSGIResponse:
         """Delete an object or a collection."""
-        return self._write(lambda: super(Application, self).do_DELETE(*args))
+        return self._write(lambda: super(DavApplication, self).do_DELETE(*args))
 
     def do_MOVE(
         self,

@@ -13,10 +13,10 @@ from radicale.pathutils import is_safe_path_component
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.dav import errors
-from kalends.dav.message import Answer, Request
+from kalends.dav.message import Request, Response
 from kalends.dav.methods.delete import delete_object
 from kalends.dav.methods.put import Put
-from kalends.dav.privileges import Grant
+from kalends.dav.privileges import Privileges
 from kalends.dav.reads import Reads
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.requests import read_propfind, read_report
@@ -27,7 +27,7 @@ _NAMES_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """What the configuration says of requests, under Radicale's names for it."""
 
     max_content_length: int
@@ -38,7 +38,7 @@ class Limits:
     urldecode_username: bool
 
 
-class Frequent:
+class Dispatcher:
     """The frequent requests, behind the same checks of user, path and rights as all others.
 
     Args:
@@ -48,13 +48,15 @@ class Frequent:
         limits: what the configuration says.
     """
 
-    def __init__(self, storage: Storage, rights: Rights, reads: Reads, limits: Limits) -> None:
+    def __init__(
+        self, storage: Storage, rights: Rights, reads: Reads, limits: RequestLimits
+    ) -> None:
         self._storage = storage
         self._rights = rights
         self._reads = reads
         self._limits = limits
         self._admitted: dict[str, bool] = {}
-        self._handlers: dict[str, Callable[[Request], Answer | None]] = {
+        self._handlers: dict[str, Callable[[Request], Response | None]] = {
             "PROPFIND": self._propfind,
             "REPORT": self._report,
             "GET": reads.get,
@@ -63,7 +65,7 @@ class Frequent:
             "DELETE": self._delete,
         }
 
-    def answer(self, request: Request) -> Answer | None:
+    def answer(self, request: Request) -> Response | None:
         """Answer a request; None leaves it to Radicale, as it came."""
         handler = self._handlers.get(request.method)
         if handler is None or request.environ.get("QUERY_STRING") or not self._admits(request):
@@ -100,7 +102,7 @@ class Frequent:
             self._admitted[user] = admitted
         return admitted
 
-    def _propfind(self, request: Request) -> Answer | None:
+    def _propfind(self, request: Request) -> Response | None:
         body = read_body(request.environ, self._limits.max_content_length)
         asked = read_propfind(body)
         answer = self._reads.propfind(request, asked) if asked else None
@@ -108,7 +110,7 @@ class Frequent:
             put_back(request.environ, body)
         return answer
 
-    def _report(self, request: Request) -> Answer | None:
+    def _report(self, request: Request) -> Response | None:
         body = read_body(request.environ, self._limits.max_content_length)
         asked = read_report(body)
         answer = self._reads.report(request, asked) if asked else None
@@ -116,8 +118,8 @@ class Frequent:
             put_back(request.environ, body)
         return answer
 
-    def _put(self, request: Request) -> Answer | None:
-        grant = Grant.of(self._rights, request.user, request.path)
+    def _put(self, request: Request) -> Response | None:
+        grant = Privileges.of(self._rights, request.user, request.path)
         if not grant.may_write or not grant.path:
             return None
         put = Put(
@@ -134,6 +136,6 @@ class Frequent:
         body = read_body(request.environ, self._limits.max_content_length)
         return errors.as_answer(put.answer(body, target))
 
-    def _delete(self, request: Request) -> Answer | None:
-        grant = Grant.of(self._rights, request.user, request.path)
+    def _delete(self, request: Request) -> Response | None:
+        grant = Privileges.of(self._rights, request.user, request.path)
         return delete_object(self._storage, request) if "w" in grant.above else None

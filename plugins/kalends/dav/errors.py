@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from radicale import types, xmlutils
 
-from kalends.dav.message import Answer
+from kalends.dav.message import Response
 from kalends.dav.request_body import BodyRefusedError
 from kalends.errors import (
     ObjectRefusedError,
@@ -68,7 +68,7 @@ def failed(error: Failure) -> types.WSGIResponse:
     return plain(HTTPStatus.INSUFFICIENT_STORAGE)
 
 
-def as_answer(response: types.WSGIResponse) -> Answer:
+def as_answer(response: types.WSGIResponse) -> Response:
     """An answer in Radicale's form in ours."""
     status, headers, body, _ = response
     sent = dict(headers)
@@ -76,8 +76,8 @@ def as_answer(response: types.WSGIResponse) -> Answer:
         sent["Content-Type"] += "; charset=utf-8"
         body = body.encode("utf-8")
     if body is None:
-        return Answer(HTTPStatus(status), sent)
-    return Answer(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
+        return Response(HTTPStatus(status), sent)
+    return Response(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
 
 
 def plain(status: HTTPStatus) -> types.WSGIResponse:

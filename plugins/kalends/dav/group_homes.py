@@ -15,7 +15,7 @@ GroupsOf = Callable[[str], Collection[str]]
 """The names of the groups that an account is in."""
 
 
-class GroupPlaces:
+class GroupHomes:
     """The places of groups in the store; made when the first member comes.
 
     A group's name knows no ASCII case, and its place keeps the name that it was made with, however

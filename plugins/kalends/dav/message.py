@@ -45,7 +45,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A status, headers, and a body in blocks that the server closes if it can be."""
 
     status: HTTPStatus

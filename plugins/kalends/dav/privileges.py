@@ -8,7 +8,7 @@ from kalends.adapters.rights import Rights
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Privileges:
     """The letters of ``Rights`` at an address and above it.
 
     Attributes:
@@ -23,7 +23,7 @@ class Grant:
     above: str
 
     @classmethod
-    def of(cls, rights: Rights, user: str, path: str) -> Grant:
+    def of(cls, rights: Rights, user: str, path: str) -> Privileges:
         """What ``user`` may do at ``path``, whose slashes at the ends do not matter."""
         sane = path.strip("/")
         parent = sane.rpartition("/")[0]

@@ -23,19 +23,19 @@ from kalends.adapters.storage import Storage
 from kalends.common.http import takes_gzip
 from kalends.common.names import GROUPS
 from kalends.dav.conditional import is_known
-from kalends.dav.message import Answer, Request
-from kalends.dav.properties.collection import Asked, CollectionView, http_date
+from kalends.dav.message import Request, Response
+from kalends.dav.properties.collection import CollectionView, PropertyContext, http_date
 from kalends.dav.properties.object import ObjectsView
-from kalends.dav.response_spool import Spool
+from kalends.dav.response_spool import ResponseBuffer
 from kalends.dav.xml import write
-from kalends.dav.xml.requests import Multiget, Propfind, Query, Report, Sync
+from kalends.dav.xml.requests import CalendarQuery, Multiget, Propfind, Report, SyncCollection
 from kalends.ical.recurrence.index import happens
 from kalends.ical.recurrence.occurrences import local_range
 from kalends.ical.timezones.resolve import zone_in
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import listing, read, time_range
-from kalends.store.objects.time_range import Range
+from kalends.store.objects.time_range import TimeRange
 from kalends.store.sync_tokens import modseq_of, token_of
 
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
@@ -64,7 +64,7 @@ class Reads:
         self._places_of = places_of
         self._max_resource_size = max_resource_size
 
-    def propfind(self, request: Request, asked: Propfind) -> Answer | None:
+    def propfind(self, request: Request, asked: Propfind) -> Response | None:
         """Properties of a collection or an object, and of what is directly in it."""
         depth = request.header("HTTP_DEPTH") or "0"
         if depth not in ("0", "1"):
@@ -86,7 +86,7 @@ class Reads:
         asked: Propfind,
         target: CollectionRow,
         depth: str,
-        spool: Spool,
+        spool: ResponseBuffer,
     ) -> bool:
         view = self._view(connection, request, target)
         if view is None or not self._has_home(connection, request, target):
@@ -113,7 +113,7 @@ class Reads:
                 yield from collections.children(connection, f"{GROUPS}/{place}")
 
     def _propfind_object(
-        self, connection: Connection, request: Request, asked: Propfind, spool: Spool
+        self, connection: Connection, request: Request, asked: Propfind, spool: ResponseBuffer
     ) -> bool:
         parent, name = _split(request)
         view = self._view_at(connection, request, parent)
@@ -125,7 +125,7 @@ class Reads:
             return True
         return False
 
-    def report(self, request: Request, asked: Report) -> Answer | None:
+    def report(self, request: Request, asked: Report) -> Response | None:
         """What changed in a calendar or address book, or some of its objects."""
         with self._spool(request) as spool, self._storage.snapshot() as connection:
             view = self._view_at(connection, request, request.sane)
@@ -133,7 +133,7 @@ class Reads:
                 return None
             spool.write(write.MULTISTATUS)
             rows = ObjectsView(view, asked.props, in_report=True)
-            if isinstance(asked, Sync):
+            if isinstance(asked, SyncCollection):
                 found = self._sync(connection, view, rows, asked, spool)
             elif isinstance(asked, Multiget):
                 found = self._multiget(connection, view, rows, asked, spool)
@@ -147,8 +147,8 @@ class Reads:
         connection: Connection,
         view: CollectionView,
         rows: ObjectsView,
-        asked: Sync,
-        spool: Spool,
+        asked: SyncCollection,
+        spool: ResponseBuffer,
     ) -> bool:
         if view.row.tag not in ("VCALENDAR", "VADDRESSBOOK"):
             return False
@@ -175,7 +175,7 @@ class Reads:
         view: CollectionView,
         rows: ObjectsView,
         asked: Multiget,
-        spool: Spool,
+        spool: ResponseBuffer,
     ) -> bool:
         if view.row.tag != asked.tag:
             return False
@@ -197,8 +197,8 @@ class Reads:
         connection: Connection,
         view: CollectionView,
         rows: ObjectsView,
-        asked: Query,
-        spool: Spool,
+        asked: CalendarQuery,
+        spool: ResponseBuffer,
     ) -> bool:
         zone = _zone(view.row, asked)
         if view.row.tag != "VCALENDAR" or zone is None:
@@ -207,7 +207,7 @@ class Reads:
         if asked.start is None and asked.end is None:
             _write_all(connection, view, rows, spool, asked.component)
             return True
-        within = Range(asked.start, asked.end, *local_range(asked.start, asked.end, zone))
+        within = TimeRange(asked.start, asked.end, *local_range(asked.start, asked.end, zone))
         for row, sure in time_range.find(
             connection, collection_id, asked.component, within, data=data
         ):
@@ -215,7 +215,7 @@ class Reads:
                 spool.write(rows.response(row))
         return True
 
-    def get(self, request: Request) -> Answer | None:
+    def get(self, request: Request) -> Response | None:
         """An object as it was stored."""
         parent, name = _split(request)
         letters = self._rights.authorization(request.user, set(), f"/{parent}/")
@@ -227,10 +227,10 @@ class Reads:
             return None
         headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed)}
         if is_known(request.environ, row.etag):
-            return Answer(HTTPStatus.NOT_MODIFIED, headers)
+            return Response(HTTPStatus.NOT_MODIFIED, headers)
         headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
         headers["Content-Length"] = str(len(row.data))
-        return Answer(HTTPStatus.OK, headers, [row.data])
+        return Response(HTTPStatus.OK, headers, [row.data])
 
     def _view_at(
         self, connection: Connection, request: Request, path: str
@@ -251,7 +251,7 @@ class Reads:
         if may_read not in letters and may_write not in letters:
             return None
         return CollectionView(
-            Asked(request.user, request.prefix, self._max_resource_size),
+            PropertyContext(request.user, request.prefix, self._max_resource_size),
             row,
             writable=may_write in letters,
             length=lambda: len(Collection(self._storage, row).serialize().encode()),
@@ -263,23 +263,23 @@ class Reads:
         home, _, _ = row.path.partition("/")
         return home == request.user or collections.find(connection, request.user) is not None
 
-    def _spool(self, request: Request) -> Spool:
-        return Spool(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))
+    def _spool(self, request: Request) -> ResponseBuffer:
+        return ResponseBuffer(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))
 
 
-def _multistatus(spool: Spool, more: dict[str, str] | None = None) -> Answer:
+def _multistatus(spool: ResponseBuffer, more: dict[str, str] | None = None) -> Response:
     body = spool.finish()
     headers = {"Content-Type": _XML, "Content-Length": str(spool.length), **(more or {})}
     if spool.is_gzip:
         headers |= {"Content-Encoding": "gzip"}
-    return Answer(HTTPStatus.MULTI_STATUS, headers, body)
+    return Response(HTTPStatus.MULTI_STATUS, headers, body)
 
 
 def _write_all(
     connection: Connection,
     view: CollectionView,
     rows: ObjectsView,
-    spool: Spool,
+    spool: ResponseBuffer,
     component: str | None = None,
 ) -> None:
     """Say what is asked of all objects of a collection, or of those of one type."""
@@ -291,7 +291,7 @@ def _write_all(
         spool.write(rows.response(row))
 
 
-def _zone(row: CollectionRow, asked: Query) -> tzinfo | None:
+def _zone(row: CollectionRow, asked: CalendarQuery) -> tzinfo | None:
     """What times without a zone are read in (RFC 4791 section 9.9); None if that is unreadable."""
     text = asked.timezone or row.props.get("C:calendar-timezone")
     return zone_in(text) if text else UTC

@@ -20,7 +20,7 @@ _WORTH_GZIP = 1000
 _LEVEL = 4
 
 
-class Spool:
+class ResponseBuffer:
     """Takes text, and gives the octets of it when all is there.
 
     Args:

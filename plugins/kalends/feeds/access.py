@@ -8,7 +8,7 @@ from typing import Any
 
 from kalends.errors import KalendsError
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.ports import SecretBook
 
 PREFIX = "/feeds/"
@@ -65,7 +65,7 @@ def address_of(environ: Environ) -> FeedAddress:
     return FeedAddress(name, "", secret)
 
 
-class Admission:
+class AccessControl:
     """Decides who sees a feed.
 
     Args:
@@ -74,7 +74,7 @@ class Admission:
         user_key: where in the environ the verified user's name is, if there is one.
     """
 
-    def __init__(self, catalog: Catalog, secrets: SecretBook, user_key: str) -> None:
+    def __init__(self, catalog: FeedRegistry, secrets: SecretBook, user_key: str) -> None:
         self._catalog = catalog
         self._secrets = secrets
         self._user_key = user_key

@@ -21,10 +21,10 @@ from typing import BinaryIO
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.compose.incremental import PARTS, compose_feed
 from kalends.feeds.compose.part_index import COMPOSER, unreadable_in
-from kalends.feeds.compose.select import Unreadable
+from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.ports import Accounts, FeedSnapshot, FeedSource
-from kalends.feeds.state import Moments, State, is_shown
+from kalends.feeds.state import FeedState, StoreViews, is_shown
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -32,7 +32,7 @@ _LOCK = ".lock"
 _GOOD = "good.json"
 
 
-class Versions:
+class FeedCache:
     """Makes versions when they are asked for, each once on a host.
 
     Args:
@@ -51,11 +51,11 @@ class Versions:
     ) -> None:
         self._folder = folder
         self._source = source
-        self._moments = Moments(accounts, now)
+        self._moments = StoreViews(accounts, now)
         self.composed: Callable[[float], None] = _nobody
         """Told how long each composition took, seconds."""
 
-    def state(self, feed: Feed) -> State:
+    def state(self, feed: Feed) -> FeedState:
         """What ``feed`` is now.
 
         Raises:
@@ -63,7 +63,7 @@ class Versions:
         """
         return self.states([feed])[0]
 
-    def states(self, feeds: Sequence[Feed]) -> list[State]:
+    def states(self, feeds: Sequence[Feed]) -> list[FeedState]:
         """What each of these feeds is, all at one moment.
 
         Raises:
@@ -73,7 +73,7 @@ class Versions:
             moment, today = self._moments.of(snapshot), self._moments.today()
             return [moment.state(feed, today) for feed in feeds]
 
-    def open(self, feed: Feed, coding: str = "") -> tuple[State, BinaryIO]:
+    def open(self, feed: Feed, coding: str = "") -> tuple[FeedState, BinaryIO]:
         """The newest version of ``feed``, composed if need be, and its octets.
 
         Args:
@@ -95,7 +95,7 @@ class Versions:
         _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
         return self._made_elsewhere(feed, coding)
 
-    def last_good(self, feed: Feed) -> tuple[State, BinaryIO] | None:
+    def last_good(self, feed: Feed) -> tuple[FeedState, BinaryIO] | None:
         """The version that was composed last, for a moment when the newest cannot be.
 
         None if the definition has changed since, or a calendar in it is not in the feed any more,
@@ -110,7 +110,7 @@ class Versions:
         if not self._still_shown(feed, frozenset(noted["calendars"])):
             return None
         day = date.fromisoformat(noted["day"])
-        state = State(noted["key"], noted["changed"], (), day)
+        state = FeedState(noted["key"], noted["changed"], (), day)
         file = _open(self._path(feed, state))
         return (state, file) if file else None
 
@@ -124,7 +124,7 @@ class Versions:
             return True
         return numbers <= shown
 
-    def unreadable(self, feed: Feed) -> list[Unreadable]:
+    def unreadable(self, feed: Feed) -> list[UnreadableObject]:
         """The objects that the newest version leaves out because they cannot be read."""
         return unreadable_in(self._feed_folder(feed) / PARTS)
 
@@ -135,7 +135,7 @@ class Versions:
                 if path.name != _LOCK:
                     path.unlink()
 
-    def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> State:
+    def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
         """What ``feed`` is at the moment of a snapshot.
 
         Raises:
@@ -143,7 +143,7 @@ class Versions:
         """
         return self._moments.state(feed, snapshot)
 
-    def _made(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+    def _made(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
@@ -157,7 +157,7 @@ class Versions:
             path = coded
         return state, path.open("rb")
 
-    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: State, path: Path) -> None:
+    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: FeedState, path: Path) -> None:
         older = [old for old in path.parent.glob("*.ics") if old != path]
         self._compose_into(path, feed, snapshot, state)
         _note_good(path.with_name(_GOOD), feed, state)
@@ -165,14 +165,16 @@ class Versions:
             old.unlink(missing_ok=True)
             old.with_suffix(".gz").unlink(missing_ok=True)
 
-    def _compose_into(self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: State) -> None:
+    def _compose_into(
+        self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: FeedState
+    ) -> None:
         began = time.perf_counter()
         outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
         self.composed(time.perf_counter() - began)
         for one in outcome.left_out:
             _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
 
-    def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[State, BinaryIO]:
+    def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
             path = Path(folder) / "feed.ics"
@@ -190,7 +192,7 @@ class Versions:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _path(self, feed: Feed, state: State, coding: str = "") -> Path:
+    def _path(self, feed: Feed, state: FeedState, coding: str = "") -> Path:
         return self._feed_folder(feed) / f"{state.key}.{'gz' if coding else 'ics'}"
 
     def _feed_folder(self, feed: Feed) -> Path:
@@ -203,7 +205,7 @@ def _definition(feed: Feed) -> str:
     return repr((COMPOSER, feed.rules, feed.calendars))
 
 
-def _note_good(path: Path, feed: Feed, state: State) -> None:
+def _note_good(path: Path, feed: Feed, state: FeedState) -> None:
     noted = {
         "key": state.key,
         "changed": state.changed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends.feeds.compose.render import TAIL
-from kalends.feeds.compose.timezones import Zone, definition_text, digest_of, names_of
+from kalends.feeds.compose.timezones import ZoneDefinition, definition_text, digest_of, names_of
 from kalends.feeds.compose.visibility import days_of, renamed
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -46,7 +46,7 @@ def card_pieces(cards: Iterable[bytes]) -> Iterator[bytes]:
 def _pieces(
     calendars: Callable[[], Iterable[Component]], name: str, description: str
 ) -> Iterator[bytes]:
-    zones: dict[Zone, Component] = {}
+    zones: dict[ZoneDefinition, Component] = {}
     undefined: dict[str, str] = {}
     for calendar in calendars():
         for zone, definition in _zones(calendar):
@@ -75,10 +75,10 @@ def _parsed(data: bytes) -> Component:
     return contentlines.parse(data.decode("utf-8"))[0]
 
 
-def _zones(calendar: Component) -> Iterator[tuple[Zone, Component]]:
+def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:
     for child in calendar.children:
         if child.name == "VTIMEZONE":
-            yield Zone(name_of(child.value("TZID")), digest_of(child)), child
+            yield ZoneDefinition(name_of(child.value("TZID")), digest_of(child)), child
 
 
 def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
@@ -89,7 +89,9 @@ def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
         yield tzid, min(day for part in parts for day in days_of(part, tzid))
 
 
-def _names(zones: dict[Zone, Component], undefined: Mapping[str, str]) -> Mapping[Zone, str]:
+def _names(
+    zones: dict[ZoneDefinition, Component], undefined: Mapping[str, str]
+) -> Mapping[ZoneDefinition, str]:
     """Under which TZID each definition stands; IANA's are added where objects count on them.
 
     What an object uses and does not define, no other object may define for it.
@@ -102,7 +104,7 @@ def _names(zones: dict[Zone, Component], undefined: Mapping[str, str]) -> Mappin
         if known is None:
             free |= {tzid, name_of(tzid)}
         elif keeper is not None and agreed_since(zones[keeper], tzid) > first:
-            zones[Zone(tzid, digest_of(known))] = known
+            zones[ZoneDefinition(tzid, digest_of(known))] = known
     # A name that a download has made of these rules stays, so that each download is like the last.
     return {
         zone: zone.tzid if zone.tzid.endswith(f"-{zone.digest}") else name
@@ -110,7 +112,7 @@ def _names(zones: dict[Zone, Component], undefined: Mapping[str, str]) -> Mappin
     } | {zone: f"{zone.tzid}-{zone.digest}" for zone in zones if zone.tzid in free}
 
 
-def _written(calendar: Component, names: Mapping[Zone, str]) -> Iterator[bytes]:
+def _written(calendar: Component, names: Mapping[ZoneDefinition, str]) -> Iterator[bytes]:
     """The text of an object, without its zones, which are called by ``names``."""
     own = by_name((definition, zone) for zone, definition in _zones(calendar))
     new = {t: names[zone] for t, zone in own.items() if names[zone] != t}

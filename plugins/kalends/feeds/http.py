@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 
 from kalends.common.http import takes_gzip
 from kalends.errors import KalendsError
-from kalends.feeds.access import Admission, Environ, address_of
-from kalends.feeds.cache import Versions
+from kalends.feeds.access import AccessControl, Environ, address_of
+from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.state import State
+from kalends.feeds.state import FeedState
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -38,7 +38,7 @@ class FeedApplication:
         versions: their bytes.
     """
 
-    def __init__(self, admission: Admission, versions: Versions) -> None:
+    def __init__(self, admission: AccessControl, versions: FeedCache) -> None:
         self._admission = admission
         self._versions = versions
 
@@ -121,7 +121,7 @@ class _Blocks:
         self._file.close()
 
 
-def _headers(feed: Feed, state: State, coding: str, environ: Environ) -> list[tuple[str, str]]:
+def _headers(feed: Feed, state: FeedState, coding: str, environ: Environ) -> list[tuple[str, str]]:
     scope = "public" if feed.access.kind == "public" else "private"
     headers = [
         ("ETag", state.etag(coding)),
@@ -133,7 +133,7 @@ def _headers(feed: Feed, state: State, coding: str, environ: Environ) -> list[tu
     return headers
 
 
-def _is_known(environ: Environ, state: State) -> bool:
+def _is_known(environ: Environ, state: FeedState) -> bool:
     """Whether the client has this version (RFC 9110 section 13.1.2).
 
     A feed has no Last-Modified: the date of its last change stays as it is, or even goes back, when

@@ -14,7 +14,7 @@ from kalends.feeds.ports import Accounts, CalendarState, FeedSnapshot, is_owner_
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class FeedState:
     """What a feed is at one moment, before anything is composed.
 
     Attributes:
@@ -34,7 +34,7 @@ class State:
         return f'"{self.key}-{coding}"' if coding else f'"{self.key}"'
 
 
-class Moment:
+class StoreView:
     """The calendars and accounts of one moment, and what was asked about them.
 
     Args:
@@ -49,13 +49,13 @@ class Moment:
         self.calendars = calendars
         self.names = names
         self._members = members
-        self._states: dict[object, State] = {}
+        self._states: dict[object, FeedState] = {}
         self._by_first: dict[str, list[CalendarState]] = {}
         for calendar in calendars:
             first = calendar.path.partition("/")[0]
             self._by_first.setdefault(first, []).append(calendar)
 
-    def state(self, feed: Feed, day: date) -> State:
+    def state(self, feed: Feed, day: date) -> FeedState:
         """What a feed is on a UTC date."""
         asked = feed, day, self._members_of(feed)
         found = self._states.get(asked)
@@ -93,7 +93,7 @@ class Moment:
         return tuple(self._members(group) for group in sorted(groups))
 
 
-class Moments:
+class StoreViews:
     """The moments of one store: as long as nothing has changed it is the same.
 
     Args:
@@ -104,9 +104,9 @@ class Moments:
     def __init__(self, accounts: Accounts, now: Callable[[], datetime]) -> None:
         self._accounts = accounts
         self._now = now
-        self._last: Moment | None = None
+        self._last: StoreView | None = None
 
-    def of(self, snapshot: FeedSnapshot) -> Moment:
+    def of(self, snapshot: FeedSnapshot) -> StoreView:
         """The moment of a snapshot.
 
         Raises:
@@ -115,10 +115,10 @@ class Moments:
         calendars, names = snapshot.calendars(), self._accounts.names()
         last = self._last
         if last is None or last.calendars is not calendars or last.names != names:
-            last = self._last = Moment(calendars, names, self._accounts.members)
+            last = self._last = StoreView(calendars, names, self._accounts.members)
         return last
 
-    def state(self, feed: Feed, snapshot: FeedSnapshot) -> State:
+    def state(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
         """What a feed is in a snapshot, today.
 
         Raises:
@@ -137,7 +137,7 @@ def is_shown(calendar: CalendarState, feed: Feed) -> bool:
     return not is_owner_only(calendar.props) or owner == feed.owner
 
 
-def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> State:
+def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> FeedState:
     has_window = feed.rules.past is not None
     text = repr(
         (
@@ -153,4 +153,4 @@ def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> State
     if has_window and changes:
         changes.append(int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()))
     key = sha256(text.encode()).hexdigest()[:32]
-    return State(key, max(changes, default=None), calendars, day)
+    return FeedState(key, max(changes, default=None), calendars, day)

@@ -18,7 +18,7 @@ _MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAV
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedPart:
     """A part of a file that could not be taken: the line it begins at, and why."""
 
     line: int
@@ -27,7 +27,7 @@ class Refused:
     precondition: str | None
 
 
-class Block(NamedTuple):
+class ComponentLines(NamedTuple):
     """The physical lines of one component at the top of a calendar."""
 
     name: str
@@ -42,8 +42,8 @@ def text_of(data: bytes) -> str:
 
 
 def calendars(
-    text: str, refused: list[Refused]
-) -> Iterator[tuple[list[Property], Iterator[Block]]]:
+    text: str, refused: list[RejectedPart]
+) -> Iterator[tuple[list[Property], Iterator[ComponentLines]]]:
     """Each VCALENDAR: its own properties, and the blocks of its components.
 
     Args:
@@ -69,7 +69,7 @@ def calendars(
         yield _header(lines[start:], start, refused), blocks(lines[start:], start)
 
 
-def blocks(lines: list[str], offset: int) -> Iterator[Block]:
+def blocks(lines: list[str], offset: int) -> Iterator[ComponentLines]:
     """The components that stand directly in these lines; a bad nesting ends with its block."""
     name, start, agents = "", 0, 0
     for number, line in enumerate(lines):
@@ -78,7 +78,9 @@ def blocks(lines: list[str], offset: int) -> Iterator[Block]:
         if name == begun == "VCARD" and _AGENT.fullmatch(lines[number - 1]):
             agents += 1  # of vCard 2.1: a card within a card
         elif name and begun and _is_whole_again(name, begun):
-            yield Block(name, offset + start + 1, "\n".join(lines[start:number]), ended=False)
+            yield ComponentLines(
+                name, offset + start + 1, "\n".join(lines[start:number]), ended=False
+            )
             name, start, agents = begun, number, 0
         elif not name and begun:
             name, start, agents = begun, number, 0
@@ -86,10 +88,12 @@ def blocks(lines: list[str], offset: int) -> Iterator[Block]:
             if agents:
                 agents -= 1
                 continue
-            yield Block(name, offset + start + 1, "\n".join(lines[start : number + 1]), ended=True)
+            yield ComponentLines(
+                name, offset + start + 1, "\n".join(lines[start : number + 1]), ended=True
+            )
             name = ""
     if name:
-        yield Block(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
+        yield ComponentLines(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
 
 
 def _is_whole_again(name: str, begun: str) -> bool:
@@ -97,7 +101,7 @@ def _is_whole_again(name: str, begun: str) -> bool:
     return name == begun == "VCARD" or (name in _MAIN and begun in _MAIN)
 
 
-def component_of(block: Block, refused: list[Refused]) -> Component | None:
+def component_of(block: ComponentLines, refused: list[RejectedPart]) -> Component | None:
     """The component that a block is, with its lines counted in the file; None if it is refused.
 
     Args:
@@ -109,12 +113,12 @@ def component_of(block: Block, refused: list[Refused]) -> Component | None:
         (component,) = contentlines.parse(block.text)
     except IcalendarSyntaxError as error:
         line = block.line + error.line - 1
-        refused.append(Refused(line, "", error.why, "C:valid-calendar-data"))
+        refused.append(RejectedPart(line, "", error.why, "C:valid-calendar-data"))
         return None
     return _moved(component, block.line - 1)
 
 
-def _header(lines: list[str], offset: int, refused: list[Refused]) -> list[Property]:
+def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[Property]:
     """The calendar's own properties: the lines before its first component, and between."""
     depth = 0
     own = []
@@ -128,14 +132,14 @@ def _header(lines: list[str], offset: int, refused: list[Refused]) -> list[Prope
     try:
         (parsed,) = contentlines.parse("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
     except IcalendarSyntaxError as error:
-        refused.append(Refused(offset + 1, "", error.why, "C:valid-calendar-data"))
+        refused.append(RejectedPart(offset + 1, "", error.why, "C:valid-calendar-data"))
         return []
     return parsed.properties
 
 
-def _refuse_once(refused: list[Refused], line: int, why: str) -> None:
+def _refuse_once(refused: list[RejectedPart], line: int, why: str) -> None:
     if not any(bad.why == why for bad in refused):
-        refused.append(Refused(line, "", why, "C:valid-calendar-data"))
+        refused.append(RejectedPart(line, "", why, "C:valid-calendar-data"))
 
 
 def _moved(component: Component, lines: int) -> Component:

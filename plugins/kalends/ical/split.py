@@ -9,7 +9,7 @@ from hashlib import sha256
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recover import Refused, blocks, calendars, component_of, text_of
+from kalends.ical.recover import RejectedPart, blocks, calendars, component_of, text_of
 from kalends.ical.sniff import stranger
 from kalends.ical.timezones.resolve import by_name, tzids_of
 from kalends.ical.validate import MAX_SIZE, CalendarObject, index_calendar, read_card
@@ -34,7 +34,7 @@ class SplitCalendar:
     description: str = ""
     color: str = ""
     objects: list[CalendarObject] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedPart] = field(default_factory=list)
     occurrences: dict[str, int] = field(default_factory=dict)
 
 
@@ -50,7 +50,7 @@ def split_file(
         data = data.replace(b"\r", b"\n")
     if why := stranger(data):
         return SplitCalendar(
-            "VCALENDAR", refused=[Refused(1, "", why, "C:supported-calendar-data")]
+            "VCALENDAR", refused=[RejectedPart(1, "", why, "C:supported-calendar-data")]
         )
     begin = _FIRST_BEGIN.search(data)
     if begin and begin[1].upper() == b"VCARD":
@@ -90,7 +90,7 @@ def split_calendar(
                 groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
         zones.update(by_name((zone, zone) for zone in defined))
     if not seen and not whole.refused:
-        whole.refused.append(Refused(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
+        whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
         group.finish(whole, allowed, max_size)
     return whole
@@ -111,16 +111,16 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
                 found = read_card(f"{block.text}\n".encode(), max_size=max_size)
         except (IcalendarSyntaxError, ObjectRefusedError) as error:
             line = block.line + (error.line or 1) - 1
-            whole.refused.append(Refused(line, "", error.why, "CR:valid-address-data"))
+            whole.refused.append(RejectedPart(line, "", error.why, "CR:valid-address-data"))
             continue
         there = seen.setdefault(found.uid, found)
         if there is found:
             whole.objects.append(found)
         elif there.data.strip() != found.data.strip():
             why = "another card has the same UID"
-            whole.refused.append(Refused(block.line, found.uid, why, "CR:valid-address-data"))
+            whole.refused.append(RejectedPart(block.line, found.uid, why, "CR:valid-address-data"))
     if not whole.objects and not whole.refused:
-        whole.refused.append(Refused(1, "", "no BEGIN:VCARD", "CR:valid-address-data"))
+        whole.refused.append(RejectedPart(1, "", "no BEGIN:VCARD", "CR:valid-address-data"))
     return whole
 
 
@@ -167,11 +167,11 @@ class _Group:
                 whole.occurrences[found.uid] = self._components[0].line
         except ObjectRefusedError as error:
             line = error.line or self._components[0].line
-            whole.refused.append(Refused(line, self._uid, error.why, error.precondition))
+            whole.refused.append(RejectedPart(line, self._uid, error.why, error.precondition))
 
     def _refuse(self, whole: SplitCalendar, component: Component, why: str) -> None:
         precondition = "C:valid-calendar-object-resource"
-        whole.refused.append(Refused(component.line, self._uid, why, precondition))
+        whole.refused.append(RejectedPart(component.line, self._uid, why, precondition))
 
 
 def _uid(component: Component) -> str:

@@ -19,7 +19,7 @@ _EASTERNMOST = timedelta(hours=14)
 _WESTERNMOST = timedelta(hours=12)
 
 
-class Moment(NamedTuple):
+class TimeValue(NamedTuple):
     """One time of a property.
 
     Attributes:
@@ -40,7 +40,7 @@ class Moment(NamedTuple):
         return self.earliest == self.latest
 
 
-def read_moments(prop: Property, own: Mapping[str, str]) -> list[Moment]:
+def read_moments(prop: Property, own: Mapping[str, str]) -> list[TimeValue]:
     """The times of DTSTART, DTEND, DUE, RECURRENCE-ID, RDATE, EXDATE…; of a period its beginning.
 
     Raises:
@@ -50,7 +50,7 @@ def read_moments(prop: Property, own: Mapping[str, str]) -> list[Moment]:
     return [_moment(part.strip(), prop, tzid, own) for part in prop.value.split(",")]
 
 
-def read_moment(prop: Property, own: Mapping[str, str]) -> Moment:
+def read_moment(prop: Property, own: Mapping[str, str]) -> TimeValue:
     """The one time of a property.
 
     Raises:
@@ -59,7 +59,9 @@ def read_moment(prop: Property, own: Mapping[str, str]) -> Moment:
     return _moment(prop.value.strip(), prop, prop.param("TZID"), own)
 
 
-def moment_at(local: datetime, like: Moment, tzid: str | None, own: Mapping[str, str]) -> Moment:
+def moment_at(
+    local: datetime, like: TimeValue, tzid: str | None, own: Mapping[str, str]
+) -> TimeValue:
     """Another time of the same kind and zone as ``like``."""
     if not like.placed:
         return _unplaced(local, like.is_day)
@@ -82,7 +84,7 @@ def read_duration(prop: Property) -> timedelta:
     return value
 
 
-def _moment(text: str, prop: Property, tzid: str | None, own: Mapping[str, str]) -> Moment:
+def _moment(text: str, prop: Property, tzid: str | None, own: Mapping[str, str]) -> TimeValue:
     try:
         value: object = vDDDTypes.from_ical(  # type: ignore[no-untyped-call]
             text.partition("/")[0]
@@ -99,15 +101,15 @@ def _moment(text: str, prop: Property, tzid: str | None, own: Mapping[str, str])
     raise _unreadable(prop)
 
 
-def _placed(value: datetime) -> Moment:
+def _placed(value: datetime) -> TimeValue:
     instant = int((value - _EPOCH).total_seconds())
-    return Moment(value.replace(tzinfo=None), instant, instant, is_day=False)
+    return TimeValue(value.replace(tzinfo=None), instant, instant, is_day=False)
 
 
-def _unplaced(local: datetime, is_day: bool) -> Moment:
+def _unplaced(local: datetime, is_day: bool) -> TimeValue:
     instant = int((local.replace(tzinfo=UTC) - _EPOCH).total_seconds())
     east, west = int(_EASTERNMOST.total_seconds()), int(_WESTERNMOST.total_seconds())
-    return Moment(local, instant - east, instant + west, is_day)
+    return TimeValue(local, instant - east, instant + west, is_day)
 
 
 def _unreadable(prop: Property) -> ObjectRefusedError:

@@ -23,12 +23,12 @@ from gunicorn.glogging import Logger
 
 from kalends.app import access_log, container
 from kalends.app.middleware.proxy_headers import REQUEST_ID_KEY
-from kalends.app.stack import Served
+from kalends.app.stack import ApplicationStack
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import KalendsError, StoreGoneError
-from kalends.server.http1.connection_manager import Limits
-from kalends.server.http1.worker_load import Shares
+from kalends.server.http1.connection_manager import ConnectionLimits
+from kalends.server.http1.worker_load import WorkerLoadTable
 from kalends.server.sockets import BACKLOG, require_certificate, wait_for
 from kalends.server.worker import BoundedWorker
 from kalends.store.engine import open_database
@@ -93,7 +93,7 @@ def _in_one_line(text: str) -> str:
     return escaped.replace('"', '\\"')
 
 
-class Master(Arbiter):  # type: ignore[misc] # gunicorn is not typed
+class ReloadingArbiter(Arbiter):  # type: ignore[misc] # gunicorn is not typed
     """gunicorn's master: on SIGHUP new workers take over, and the old ones finish what they do."""
 
     def reload(self) -> None:
@@ -111,7 +111,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
 
     def __init__(
         self,
-        loaded: loader.Loaded,
+        loaded: loader.LoadedConfiguration,
         listeners: Sequence[socket.socket],
         announce: Callable[[str], str],
     ) -> None:
@@ -123,14 +123,14 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
-        BoundedWorker.shares = Shares()
+        BoundedWorker.shares = WorkerLoadTable()
         BoundedWorker.roles = self._settings.roles
         super().__init__()
 
     def load_config(self) -> None:
         """Set gunicorn's options; none is read from its own files or variables."""
         settings = self._settings
-        BoundedWorker.limits = Limits(
+        BoundedWorker.limits = ConnectionLimits(
             header_seconds=settings.timeout,
             idle_seconds=KEEP_ALIVE_SECONDS,
             body=settings.max_content_length,
@@ -167,7 +167,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         database = open_database(self._settings.database)
         if not database.exists():  # it was there when the server started: make no empty one
             raise StoreGoneError(database.name, "it is not there any more")
-        served = Served(self._loaded)
+        served = ApplicationStack(self._loaded)
         # Without the folder nobody listened when the listeners were opened.
         if self._settings.admin_hosts and _METRICS_FOLDER in os.environ:
             # Not loaded where nobody asks for it: that takes a tenth of a second.
@@ -183,7 +183,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             KalendsError: it cannot be used; nothing has changed.
         """
         path = self._settings.path
-        with container.build(path, container.Assembly.require_readable) as built:
+        with container.build(path, container.Container.require_readable) as built:
             require_certificate(built.settings)
         self._loaded = loader.load(path)
         self._settings = self._loaded.settings
@@ -192,7 +192,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     def run(self) -> None:
         """Serve until told to stop."""
         try:
-            Master(self).run()
+            ReloadingArbiter(self).run()
         except RuntimeError as error:
             sys.stderr.write(f"kalends: {error}\n")
             sys.exit(1)
@@ -217,7 +217,7 @@ def _worker_gone(_server: Any, worker: Any) -> None:
 
 
 def serve(
-    loaded: loader.Loaded,
+    loaded: loader.LoadedConfiguration,
     listeners: Sequence[socket.socket],
     announce: Callable[[str], str],
 ) -> None:

@@ -17,9 +17,9 @@ from gunicorn.workers.base import Worker
 from kalends.config.listener_roles import Role, Roles
 from kalends.errors import KalendsError
 from kalends.server.http1.acceptor import Listener
-from kalends.server.http1.connection_manager import Limits, Service
+from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
 from kalends.server.http1.tls import Certificate
-from kalends.server.http1.worker_load import Shares
+from kalends.server.http1.worker_load import WorkerLoadTable
 
 _log = logging.getLogger("kalends.server")
 
@@ -32,10 +32,10 @@ LINGER_SECONDS = 0.5
 class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     """A worker process; what a client may take of it is bounded."""
 
-    limits: ClassVar[Limits]
+    limits: ClassVar[ConnectionLimits]
     """Set before the workers start."""
 
-    shares: ClassVar[Shares]
+    shares: ClassVar[WorkerLoadTable]
     """Made before the workers start."""
 
     roles: ClassVar[Roles]
@@ -66,7 +66,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         # of a page of 8,000 events.
         gc.collect()
         gc.freeze()
-        service = Service(
+        service = ConnectionManager(
             self.wsgi,
             self.log,
             self._listeners(),
@@ -107,7 +107,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         is_main = self.roles.of_socket(address) is Role.ALL
         return self.cfg.is_ssl and is_main and isinstance(address, tuple)
 
-    def _tend(self, service: Service, waiting: select.poll) -> None:
+    def _tend(self, service: ConnectionManager, waiting: select.poll) -> None:
         tidied = 0.0
         while self.alive and self.ppid == os.getppid():
             now = time.monotonic()
@@ -117,7 +117,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
                 service.tidy()
             waiting.poll(service.watch() * 1000)
 
-    def _see_out(self, service: Service, waiting: select.poll) -> None:
+    def _see_out(self, service: ConnectionManager, waiting: select.poll) -> None:
         """Let connections end, for as long as a graceful stop may take."""
         now = time.monotonic()
         until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS

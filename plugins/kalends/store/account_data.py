@@ -14,7 +14,7 @@ from kalends.store.schema import calendar_object, feed_secret
 
 
 @dataclass(frozen=True)
-class Data:
+class AccountData:
     """What the store holds of an account.
 
     Attributes:
@@ -29,7 +29,7 @@ class Data:
         return bool(self.collections or self.secrets)
 
 
-NOTHING = Data({}, ())
+NOTHING = AccountData({}, ())
 
 
 def homes(connection: Connection) -> frozenset[str]:
@@ -37,14 +37,14 @@ def homes(connection: Connection) -> frozenset[str]:
     return frozenset(row.path for row in collections.children(connection, "")) - RESERVED
 
 
-def data_of(connection: Connection, name: str) -> Data:
+def data_of(connection: Connection, name: str) -> AccountData:
     """What the store holds of an account, whether any file names it or not."""
     found = dict(_below(connection, name)) if refusal_of_name(name, ()) is None else {}
     query = select(feed_secret.c.feed).where(feed_secret.c.person == name)
-    return Data(found, sorted(connection.execute(query).scalars()))
+    return AccountData(found, sorted(connection.execute(query).scalars()))
 
 
-def remove_data(database: Database, name: str) -> Data:
+def remove_data(database: Database, name: str) -> AccountData:
     """Delete the home of an account with all that is in it, and its secret addresses of feeds.
 
     Returns:

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 _SLOW_SECONDS = 1.0
 
 
-class OutOfReachError(Exception):
+class CircuitOpenError(Exception):
     """It did not answer a moment ago, and was not asked again."""
 
     def __init__(self) -> None:
         super().__init__("it did not answer a moment ago; it is asked again soon")
 
 
-class Reach:
+class CircuitBreaker:
     """Keeps threads from waiting for a server that does not answer, one after the other.
 
     Once it was long in vain, nobody tries for as long again as that took; then one thread does at
@@ -44,7 +44,7 @@ class Reach:
         began = self._now()
         with self._lock:
             if self._is_silent and (self._is_tried or began < self._again):
-                raise OutOfReachError
+                raise CircuitOpenError
             self._is_tried = True
         try:
             yield

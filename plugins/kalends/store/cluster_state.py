@@ -1,7 +1,7 @@
 """What the hosts of one installation agree on for logins: a key, nonce counts, failed tries.
 
 It is on the server that holds the store. Nonce counts and failed tries are in unlogged tables,
-which cost no wait for a disk, and are empty after a crash of that server: see `NonceUses`.
+which cost no wait for a disk, and are empty after a crash of that server: see `SharedNonceUses`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ UPDATE nonce_floor SET since = greatest(since, %(old)s, (
 """
 
 
-class NonceUses:
+class SharedNonceUses:
     """Which counts of which nonces were used, on whatever host.
 
     A nonce that was issued before the oldest that is remembered is not taken for a new one. After
@@ -100,7 +100,7 @@ class NonceUses:
     def __init__(self, statements: Statements, now: Callable[[], float] = time.time) -> None:
         self._statements = statements
         self._now = now
-        self._pruning = _NowAndThen()
+        self._pruning = _PeriodicTask()
         self._begin()
 
     def use(self, mac: bytes, issued: int, count: int) -> str:
@@ -155,7 +155,7 @@ DELETE FROM login_try WHERE key IN (
 """  # noqa: S608
 
 
-class LoginTries:
+class SharedLoginAttempts:
     """How often logins failed lately, and who has logged in from where, on whatever host.
 
     Who has logged in on this worker within the last half minute is taken at that worker's word, so
@@ -183,7 +183,7 @@ class LoginTries:
         self._capacity = capacity
         self._fresh: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
-        self._pruning = _NowAndThen()
+        self._pruning = _PeriodicTask()
 
     def known(self, account: str, network: str) -> tuple[float, float, float, bool]:
         """Failures of an account, of a network and of both together; whether both are welcome."""
@@ -225,7 +225,7 @@ class LoginTries:
                 self._fresh.popitem(last=False)
 
 
-class _NowAndThen:
+class _PeriodicTask:
     """Whether it is time again, for one thread of this process."""
 
     def __init__(self) -> None:

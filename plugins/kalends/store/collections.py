@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
 from kalends.common.names import GROUPS, folded_group
-from kalends.store.compiled import Prepared
+from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_places
 from kalends.store.schema import collection
 
@@ -65,18 +65,18 @@ _COLUMNS = (
     collection.c.forgotten,
     collection.c.changed,
 )
-_BY_PATH = Prepared(select(*_COLUMNS).where(collection.c.path == bindparam("path")))
-_PAIR = Prepared(
+_BY_PATH = CompiledStatement(select(*_COLUMNS).where(collection.c.path == bindparam("path")))
+_PAIR = CompiledStatement(
     select(*_COLUMNS).where(
         or_(collection.c.path == bindparam("one"), collection.c.path == bindparam("other"))
     )
 )
-_BY_PARENT = Prepared(
+_BY_PARENT = CompiledStatement(
     select(*_COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
 )
 _BY_TAG = select(*_COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
 _ALL = select(*_COLUMNS).order_by(collection.c.path)
-_TOUCH = Prepared(
+_TOUCH = CompiledStatement(
     update(collection)
     .where(collection.c.id == bindparam("which"))
     .values(modseq=collection.c.modseq + 1, changed=bindparam("now"))

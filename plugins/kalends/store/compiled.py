@@ -16,7 +16,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 _Arguments = Callable[[Mapping[str, Any]], Any]
 
 
-class Prepared:
+class CompiledStatement:
     """A statement without lists among its parameters, and without columns to be translated.
 
     Args:

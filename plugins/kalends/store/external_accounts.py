@@ -5,18 +5,18 @@ from __future__ import annotations
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from kalends.errors import StoreUnavailableError
-from kalends.store.compiled import Prepared
+from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import Database
 from kalends.store.schema import collection, outsider
 
 _ONE = select(outsider.c.name).where(outsider.c.name == bindparam("who"))
-_WITH_HOME = Prepared(
+_WITH_HOME = CompiledStatement(
     select(outsider.c.name).join(collection, collection.c.path == outsider.c.name)
 )
 _FORGET = delete(outsider).where(outsider.c.name == bindparam("who"))
 
 
-class Outsiders:
+class ExternalAccounts:
     """Who has come from elsewhere; they count as accounts for as long as they have a home."""
 
     def __init__(self, database: Database) -> None:

@@ -15,10 +15,10 @@ from sqlalchemy import Connection, bindparam, exists, func, select
 from kalends.ical.recurrence.index import Interval
 from kalends.store import collections
 from kalends.store.batching import AT_ONCE, batched
-from kalends.store.compiled import Prepared
+from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import Database
 from kalends.store.objects import time_range
-from kalends.store.objects.time_range import Range
+from kalends.store.objects.time_range import TimeRange
 from kalends.store.schema import calendar_object, collection, tombstone
 
 
@@ -71,10 +71,10 @@ _OF_CALENDAR = _OBJECT.where(calendar_object.c.collection_id == bindparam("where
 _SINCE = _OF_CALENDAR.where(calendar_object.c.modseq > bindparam("since"))
 _IDS = [f"id{number}" for number in range(AT_ONCE)]
 _AMONG_IDS = calendar_object.c.id.in_([bindparam(name) for name in _IDS])
-_ONE = Prepared(_OBJECT.where(calendar_object.c.id == bindparam("id")))
-_BY_ID = Prepared(_OBJECT.where(_AMONG_IDS))
+_ONE = CompiledStatement(_OBJECT.where(calendar_object.c.id == bindparam("id")))
+_BY_ID = CompiledStatement(_OBJECT.where(_AMONG_IDS))
 _other = calendar_object.alias("other")
-_REPEATED = Prepared(
+_REPEATED = CompiledStatement(
     select(calendar_object.c.id, calendar_object.c.uid).where(
         _AMONG_IDS,
         exists().where(_other.c.uid == calendar_object.c.uid, _other.c.id != calendar_object.c.id),
@@ -91,7 +91,7 @@ _REMOVED = (
 )
 # Equal as long as no collection has changed, come or gone: change numbers only grow, and numbers of
 # collections that are gone are not given again.
-_FINGERPRINT = Prepared(
+_FINGERPRINT = CompiledStatement(
     select(
         func.count(),
         func.sum(collection.c.id),
@@ -170,8 +170,8 @@ class Snapshot:
     def meeting(
         self, calendar: int, within: tuple[int, int, int, int]
     ) -> Iterator[tuple[int, Interval]]:
-        """When objects of a calendar happen, or may happen, in a ``Range``, by their ids."""
-        return time_range.meeting(self._connection, calendar, Range(*within))
+        """When objects of a calendar happen, or may happen, in a ``TimeRange``, by their ids."""
+        return time_range.meeting(self._connection, calendar, TimeRange(*within))
 
     def objects_at(self, ids: Collection[int]) -> Iterator[StoredObject]:
         """The objects with these ids, in no particular order."""
@@ -186,7 +186,7 @@ class Snapshot:
         """Those of the objects whose UID another calendar has too, whichever, and the UID."""
         return ((number, uid) for number, uid in self._of_ids(_REPEATED, ids))
 
-    def _of_ids(self, query: Prepared, ids: Iterable[int]) -> Iterator[Any]:
+    def _of_ids(self, query: CompiledStatement, ids: Iterable[int]) -> Iterator[Any]:
         for some in batched(ids):
             # Parameters without an id have one that is asked for already.
             values = dict(zip(_IDS, some + some[-1:] * (AT_ONCE - len(some)), strict=True))

@@ -33,7 +33,7 @@ from kalends.errors import (
     StoreGoneError,
     StoreRefusedError,
 )
-from kalends.store.circuit_breaker import OutOfReachError, Reach
+from kalends.store.circuit_breaker import CircuitBreaker, CircuitOpenError
 from kalends.store.cluster_state import Statements
 
 BUSY_SECONDS = 60
@@ -103,7 +103,7 @@ class PostgresDatabase:
             # Values are calendars, secrets and keys: they are in no error.
             hide_parameters=True,
         )
-        self._reach = Reach()
+        self._reach = CircuitBreaker()
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "connect", self._prepare)
         event.listen(self.engine, "checkout", _look)
@@ -161,7 +161,7 @@ class PostgresDatabase:
         try:
             with self._reach.attempt():
                 return psycopg.connect(**options)
-        except OutOfReachError as error:
+        except CircuitOpenError as error:
             raise psycopg.OperationalError(str(error)) from None
 
     def _prepare(self, connection: psycopg.Connection[Any], _record: object) -> None:

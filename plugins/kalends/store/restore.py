@@ -24,14 +24,14 @@ from kalends.errors import SchemaVersionError
 from kalends.store import schema_version
 from kalends.store.engine import Database
 from kalends.store.schema import HEAD, calendar_object, collection, delivery, metadata, publication
-from kalends.store.serving_lock import Presence, StoreInUseError
+from kalends.store.serving_lock import ServingLock, StoreInUseError
 from kalends.store.snapshot_copy import CopyError, require_whole
 
 _ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoredStore:
     """What stands in the store now.
 
     Attributes:
@@ -43,7 +43,7 @@ class Restored:
     kept: Path | None
 
 
-def restore(database: Database, copy: Path) -> Restored:
+def restore(database: Database, copy: Path) -> RestoredStore:
     """Let the store hold what a copy holds.
 
     Args:
@@ -58,7 +58,7 @@ def restore(database: Database, copy: Path) -> Restored:
     require_whole(copy)
     if database.folder is None:
         return _to_server(database, copy)
-    presence = Presence(database.name)
+    presence = ServingLock(database.name)
     presence.be_alone()
     try:
         return _to_file(Path(database.name), copy)
@@ -66,7 +66,7 @@ def restore(database: Database, copy: Path) -> Restored:
         presence.leave()
 
 
-def _to_file(place: Path, copy: Path) -> Restored:
+def _to_file(place: Path, copy: Path) -> RestoredStore:
     kept = _kept(place) if place.exists() else None
     collections, objects = _prepared(copy, _published(kept) if kept else ())
     like = place if kept else place.parent
@@ -77,7 +77,7 @@ def _to_file(place: Path, copy: Path) -> Restored:
         copy.chmod(status.st_mode & 0o777)
     copy.replace(place)
     sync_folder(place.parent)
-    return Restored(collections, objects, kept)
+    return RestoredStore(collections, objects, kept)
 
 
 def _kept(place: Path) -> Path:
@@ -156,7 +156,7 @@ def _begin_anew(connection: Connection, published: Collection[str]) -> None:
     connection.execute(update(delivery).values(begun | {"claimant": "", "claimed_until": 0}))
 
 
-def _to_server(database: Database, copy: Path) -> Restored:
+def _to_server(database: Database, copy: Path) -> RestoredStore:
     """Replace all rows on a server, in one transaction."""
     with database.read() as connection:
         others = connection.exec_driver_sql(
@@ -180,7 +180,7 @@ def _to_server(database: Database, copy: Path) -> Restored:
     finally:
         engine.dispose()
     copy.unlink()
-    return Restored(collections, objects, None)
+    return RestoredStore(collections, objects, None)
 
 
 def _continue_numbers(connection: Connection, table: str, numbered: bool) -> None:

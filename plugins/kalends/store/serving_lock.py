@@ -13,7 +13,7 @@ class StoreInUseError(KalendsError):
     """A server runs on the store, or it is being restored."""
 
 
-class Presence:
+class ServingLock:
     """A mark that holds for as long as this process lives, however it ends.
 
     Args:

@@ -24,7 +24,7 @@ _PAGES = 1024
 _ROWS = 500
 _MAGIC = b"SQLite format 3\0"
 
-Progress = Callable[[int, int], None]
+CopyProgress = Callable[[int, int], None]
 """Told how much is done, of how much."""
 
 
@@ -33,7 +33,7 @@ class CopyError(KalendsError):
 
 
 def copy_out(
-    database: Database, target: Path, progress: Progress = lambda _done, _of: None
+    database: Database, target: Path, progress: CopyProgress = lambda _done, _of: None
 ) -> None:
     """Write a copy, and see that it is whole.
 
@@ -86,7 +86,7 @@ def require_whole(path: Path) -> None:
         raise CopyError(f"{path}: is damaged: {first}")
 
 
-def _copy_pages(connection: Connection, target: Path, progress: Progress) -> None:
+def _copy_pages(connection: Connection, target: Path, progress: CopyProgress) -> None:
     # The snapshot begins with the first look. While it is open no write makes SQLite begin anew.
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").all()
     source = connection.connection.driver_connection
@@ -97,7 +97,7 @@ def _copy_pages(connection: Connection, target: Path, progress: Progress) -> Non
         )
 
 
-def _copy_rows(connection: Connection, target: Path, progress: Progress) -> None:
+def _copy_rows(connection: Connection, target: Path, progress: CopyProgress) -> None:
     engine = create_engine(URL.create("sqlite", database=str(target)))
     try:
         with engine.begin() as made:

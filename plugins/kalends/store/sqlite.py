@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
 from kalends.store.cluster_state import Statements
-from kalends.store.write_queue import Turns
+from kalends.store.write_queue import WriteQueue
 
 BUSY_SECONDS = 60
 """How long a write waits for the one before it."""
@@ -54,7 +54,7 @@ class SqliteDatabase:
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "do_connect", self._make)
         event.listen(self.engine, "connect", self._opened)
-        self._turns = Turns(Path(f"{self.name}-turns"), BUSY_SECONDS)
+        self._turns = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._kept: deque[Connection] = deque()
         self._file: tuple[int, int] | None = None  # what we have open, by device and inode
 

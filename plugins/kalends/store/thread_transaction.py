@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from kalends.store.engine import Database
 
 
-class Current:
+class ThreadTransactions:
     """Transactions on one database, of which each thread is in one at a time."""
 
     def __init__(self, database: Database) -> None:
@@ -31,9 +31,9 @@ class Current:
             raise RuntimeError("the store is used outside of a transaction")
         return connection
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ReadTransaction:
         """A read snapshot as a context, or the transaction that this thread is in."""
-        return Snapshot(self._database, self._local)
+        return ReadTransaction(self._database, self._local)
 
     @contextmanager
     def write(self, *paths: str) -> Iterator[None]:
@@ -52,7 +52,7 @@ class Current:
                 self._local.connection = None
 
 
-class Snapshot:
+class ReadTransaction:
     """One moment of the store, for as long as the block: a context manager without a generator."""
 
     __slots__ = ("_database", "_local", "_opened")

@@ -19,7 +19,7 @@ from pathlib import Path
 from kalends.errors import StoreBusyError
 
 
-class Turns:
+class WriteQueue:
     """The line before one database.
 
     Args:

@@ -29,11 +29,11 @@ _LONGEST_NAME = 255
 _SUFFIXES = {"VADDRESSBOOK": ".vcf"}
 
 _Passed = TypeVar("_Passed")
-Progress = Callable[[Iterable[_Passed], int, str], Iterable[_Passed]]
+ExportProgress = Callable[[Iterable[_Passed], int, str], Iterable[_Passed]]
 
 
 @dataclass(slots=True)
-class Given:
+class ExportResult:
     """What an export has written.
 
     Attributes:
@@ -45,7 +45,7 @@ class Given:
     notes: list[str] = field(default_factory=list)
 
 
-class Giver:
+class Exporter:
     """Writes collections of one moment into a new folder.
 
     Args:
@@ -55,14 +55,14 @@ class Giver:
     """
 
     def __init__(
-        self, database: Database, accounts: Collection[str], progress: Progress[ObjectRow]
+        self, database: Database, accounts: Collection[str], progress: ExportProgress[ObjectRow]
     ) -> None:
         self._database = database
         self._accounts = frozenset(accounts)
         self._progress = progress
-        self._given = Given()
+        self._given = ExportResult()
 
-    def to_radicale(self, folder: Path) -> Given:
+    def to_radicale(self, folder: Path) -> ExportResult:
         """Write a store that Radicale serves as it stands: ``folder`` is its filesystem_folder.
 
         Raises:
@@ -70,7 +70,7 @@ class Giver:
         """
         return self._to(folder, lambda connection: self._radicale(connection, folder / ROOT))
 
-    def to_files(self, folder: Path) -> Given:
+    def to_files(self, folder: Path) -> ExportResult:
         """Write ``USER/CALENDAR.ics``, and ``.vcf`` for address books.
 
         Raises:
@@ -78,8 +78,8 @@ class Giver:
         """
         return self._to(folder, lambda connection: self._files(connection, folder))
 
-    def _to(self, folder: Path, write: Callable[[Connection], None]) -> Given:
-        self._given = Given()
+    def _to(self, folder: Path, write: Callable[[Connection], None]) -> ExportResult:
+        self._given = ExportResult()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(folder.iterdir()):

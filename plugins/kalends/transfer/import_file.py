@@ -28,7 +28,7 @@ class ImportTargetError(KalendsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedObject:
     """Something in a file that was not taken: where, and why."""
 
     path: Path
@@ -40,11 +40,11 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportResult:
     """What became of one file."""
 
     merged: Merged
-    refused: list[Refused]
+    refused: list[RejectedObject]
 
 
 def import_data(
@@ -57,7 +57,7 @@ def import_data(
     first: Mapping[str, Mapping[str, str]],
     done: Done,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
-) -> Imported:
+) -> ImportResult:
     """Import a file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
 
     Single occurrences, without their series, change those of the series that is there.
@@ -79,9 +79,9 @@ def import_data(
         existing = collections.find(connection, target)
     allowed = existing.components if existing else None
     whole = split_file(data, allowed=allowed, max_size=max_size)
-    refused = [Refused(path, bad.line, bad.why) for bad in whole.refused]
+    refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
-        return Imported(Merged(0, 0, 0, 0), refused)
+        return ImportResult(Merged(0, 0, 0, 0), refused)
     with database.write(target) as connection:
         existing = collections.find(connection, target)
         if existing is None:
@@ -94,8 +94,8 @@ def import_data(
         ready = _put_together(connection, existing, whole, done, max_size)
         merged = write.merge(connection, existing.id, progress(ready.contents))
     done.update(ready.said)
-    refused += [Refused(path, line, why) for line, why in ready.refused]
-    return Imported(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
+    refused += [RejectedObject(path, line, why) for line, why in ready.refused]
+    return ImportResult(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import write
-from kalends.transfer.model import File, Found, FoundCollection, Refused
+from kalends.transfer.model import FolderCollection, FolderContents, ObjectFile, RejectedFile
 
 _AT_ONCE = 500
 """Objects in one transaction: other writers come between."""
@@ -27,7 +27,7 @@ _NAMED_IN_FILE = {"name": "D:displayname", "color": "ICAL:calendar-color"}
 
 
 @dataclass(slots=True)
-class Brought:
+class ImportStoreResult:
     """What became of a folder.
 
     Attributes:
@@ -41,11 +41,11 @@ class Brought:
     added: int = 0
     changed: int = 0
     unchanged: int = 0
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RejectedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-class _Read(NamedTuple):
+class _ReadObject(NamedTuple):
     """An object that was read, and the name that it has to have, if any."""
 
     content: CalendarObject
@@ -57,7 +57,7 @@ class _UndoneError(Exception):
     """Nothing is to be kept."""
 
 
-class Bringer:
+class Importer:
     """Takes collections into a store, each object under its own name.
 
     Doing it again finds everything as it is; what has another content is changed to that of the
@@ -78,32 +78,32 @@ class Bringer:
         max_size: int,
         named_feeds: Collection[str],
         keep: bool = True,
-        progress: Callable[[list[File], str], Iterable[File]] = lambda files, _: files,
+        progress: Callable[[list[ObjectFile], str], Iterable[ObjectFile]] = lambda files, _: files,
     ) -> None:
         self._database = database
         self._max_size = max_size
         self._named_feeds = named_feeds
         self._keep = keep
         self._progress = progress
-        self._brought = Brought()
+        self._brought = ImportStoreResult()
 
-    def bring(self, found: Found) -> Brought:
+    def bring(self, found: FolderContents) -> ImportStoreResult:
         """Take in all that was found."""
-        self._brought = Brought(refused=list(found.refused), notes=list(found.notes))
+        self._brought = ImportStoreResult(refused=list(found.refused), notes=list(found.notes))
         for one in sorted(found.collections, key=lambda c: c.path):
             why = self._refusal(one)
             if why:
-                self._brought.refused.append(Refused(one.source, None, why))
+                self._brought.refused.append(RejectedFile(one.source, None, why))
             else:
                 _Filling(self._database, one, self._brought, self._keep).fill(
                     self._read(one), self._max_size
                 )
         return self._brought
 
-    def _read(self, one: FoundCollection) -> Iterable[File]:
+    def _read(self, one: FolderCollection) -> Iterable[ObjectFile]:
         return self._progress(list(one.files), one.path)
 
-    def _refusal(self, one: FoundCollection) -> str | None:
+    def _refusal(self, one: FolderCollection) -> str | None:
         names = one.path.split("/")
         if names[0] == GROUPS:
             why = refusal_of_group(names[1]) if len(names) > 1 else None
@@ -122,7 +122,7 @@ class _Filling:
     """One collection on its way into the store."""
 
     def __init__(
-        self, database: Database, one: FoundCollection, brought: Brought, keep: bool
+        self, database: Database, one: FolderCollection, brought: ImportStoreResult, keep: bool
     ) -> None:
         self._database = database
         self._one = one
@@ -133,7 +133,7 @@ class _Filling:
         self._props = dict(one.props)
         self._settled = False
 
-    def fill(self, files: Iterable[File], max_size: int) -> None:
+    def fill(self, files: Iterable[ObjectFile], max_size: int) -> None:
         """Read the files and store what is in them."""
         reading = self._objects(files, max_size)
         first = True
@@ -147,7 +147,7 @@ class _Filling:
             except _UndoneError:
                 pass
 
-    def _objects(self, files: Iterable[File], max_size: int) -> Iterator[_Read]:
+    def _objects(self, files: Iterable[ObjectFile], max_size: int) -> Iterator[_ReadObject]:
         for file in files:
             try:
                 data = file.path.read_bytes()
@@ -156,7 +156,7 @@ class _Filling:
                 continue
             yield from self._objects_of(file, data, max_size)
 
-    def _objects_of(self, file: File, data: bytes, max_size: int) -> Iterator[_Read]:
+    def _objects_of(self, file: ObjectFile, data: bytes, max_size: int) -> Iterator[_ReadObject]:
         why = ""
         if file.href is not None:
             read = read_card if self._props.get("tag") == "VADDRESSBOOK" else read_calendar_object
@@ -166,7 +166,7 @@ class _Filling:
             except ObjectRefusedError as error:
                 why = error.why
             if content:
-                yield _Read(content, file.href, file.path)
+                yield _ReadObject(content, file.href, file.path)
                 return
         whole = split_file(data, max_size=max_size)
         for bad in whole.refused:
@@ -181,10 +181,10 @@ class _Filling:
             self._brought.notes.append(f"{file.path}: {why}; stored without that")
         href = file.href
         for content in whole.objects:
-            yield _Read(content, href, file.path)
+            yield _ReadObject(content, href, file.path)
             href = None
 
-    def _store(self, connection: Connection, batch: list[_Read]) -> None:
+    def _store(self, connection: Connection, batch: list[_ReadObject]) -> None:
         row = self._collection(connection)
         if row is None:
             return
@@ -224,10 +224,10 @@ class _Filling:
         return "/".join(names)
 
     def _refuse(self, path: Path, line: int | None, why: str) -> None:
-        self._brought.refused.append(Refused(path, line, why))
+        self._brought.refused.append(RejectedFile(path, line, why))
 
 
-def _put(connection: Connection, collection_id: int, read: _Read) -> str:
+def _put(connection: Connection, collection_id: int, read: _ReadObject) -> str:
     """Store one object; returns ``added``, ``changed`` or ``unchanged``."""
     content = read.content
     href = read.href

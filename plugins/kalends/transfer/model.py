@@ -15,7 +15,7 @@ class FolderError(KalendsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RejectedFile:
     """Something that was not taken: the file, the line in it if one can be named, and why."""
 
     path: Path
@@ -28,7 +28,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class File:
+class ObjectFile:
     """A file of calendar objects or cards.
 
     Attributes:
@@ -40,7 +40,7 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundCollection:
+class FolderCollection:
     """A home, calendar or address book in a folder.
 
     Attributes:
@@ -54,24 +54,24 @@ class FoundCollection:
     path: str
     source: Path
     props: Mapping[str, str]
-    files: tuple[File, ...] = ()
+    files: tuple[ObjectFile, ...] = ()
     is_home: bool = False
 
 
 @dataclass(slots=True)
-class Found:
+class FolderContents:
     """All that a folder holds.
 
     Attributes:
         notes: what was passed over on purpose, for a person.
     """
 
-    collections: list[FoundCollection] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    collections: list[FolderCollection] = field(default_factory=list)
+    refused: list[RejectedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
-def entries(folder: Path, found: Found) -> Iterator[Path]:
+def entries(folder: Path, found: FolderContents) -> Iterator[Path]:
     """What lies in a folder, by name, but for hidden files, editors' backups and links to folders.
 
     A name that is not UTF-8 is refused, since no address can have it; likewise a folder that cannot
@@ -80,7 +80,7 @@ def entries(folder: Path, found: Found) -> Iterator[Path]:
     try:
         names = sorted(folder.iterdir())
     except OSError as error:
-        found.refused.append(Refused(folder, None, error.strerror or "cannot be listed"))
+        found.refused.append(RejectedFile(folder, None, error.strerror or "cannot be listed"))
         return
     for path in names:
         if path.name.startswith(".") or path.name.endswith("~"):
@@ -89,7 +89,7 @@ def entries(folder: Path, found: Found) -> Iterator[Path]:
             fsencode(path.name).decode("utf-8")
         except UnicodeDecodeError:
             shown = path.with_name(ascii(path.name))
-            found.refused.append(Refused(shown, None, "its name is not UTF-8"))
+            found.refused.append(RejectedFile(shown, None, "its name is not UTF-8"))
             continue
         if path.is_symlink() and path.is_dir():
             found.notes.append(f"{path}: a link to a folder is not followed")

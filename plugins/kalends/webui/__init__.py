@@ -20,9 +20,9 @@ allowed by its hash. Pages work without scripts, and scripts make them nicer.
 """
 
 from kalends.webui.assets import Assets
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 from kalends.webui.qr import qr_code
 from kalends.webui.responses import html, plain, security_headers
-from kalends.webui.templates import Pages
+from kalends.webui.templates import Templates
 
-__all__ = ["Assets", "Outside", "Pages", "html", "plain", "qr_code", "security_headers"]
+__all__ = ["Assets", "BaseUrl", "Templates", "html", "plain", "qr_code", "security_headers"]

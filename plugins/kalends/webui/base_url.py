@@ -15,7 +15,7 @@ _PLAIN = "/@!$&'()*+,;=:"
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class BaseUrl:
     """The address of the root.
 
     Attributes:

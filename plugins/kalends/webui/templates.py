@@ -11,7 +11,7 @@ from kalends.webui.assets import Assets
 _SHARED = "kalends.webui"
 
 
-class Pages:
+class Templates:
     """The templates and assets of one part, with the shared ones behind them.
 
     Args:

@@ -22,7 +22,7 @@ from kalends.adapters.collection import Collection
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.config import loader
-from kalends.dav.application import Application
+from kalends.dav.application import DavApplication
 
 EVENT = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n"
@@ -347,7 +347,7 @@ def test_what_we_override_has_the_signature_that_radicale_calls(ours: type, thei
 
 def test_the_handlers_that_we_override_are_called_as_before() -> None:
     expected = ["self", "environ", "base_prefix", "path", "user", "user_groups", "request_info"]
-    for name in vars(Application):
+    for name in vars(DavApplication):
         if name.startswith("do_"):
             assert list(inspect.signature(getattr(RadicaleApplication, name)).parameters) == (
                 expected

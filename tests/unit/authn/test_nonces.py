@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalends.authn.nonces.replay_cache import SharedNonceCounts, Use, load_key
+from kalends.authn.nonces.replay_cache import NonceUse, SharedNonceCounts, load_key
 from kalends.authn.nonces.signing import Nonce
 from kalends.errors import ConfigurationError
 
@@ -82,21 +82,21 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("counts", "last"),
     [
-        pytest.param([1], Use.FIRST, id="first"),
-        pytest.param([7], Use.FIRST, id="first-is-seven"),
-        pytest.param([1, 1], Use.AGAIN, id="again"),
-        pytest.param([1, 2, 1], Use.AGAIN, id="an-earlier-one-again"),
-        pytest.param([1, 5], Use.FIRST, id="gap"),
-        pytest.param([1, 3, 2], Use.FIRST, id="overtaken"),
-        pytest.param([1, 3, 2, 2], Use.AGAIN, id="overtaken-and-again"),
-        pytest.param([64, 1], Use.FIRST, id="at-the-windows-end"),
-        pytest.param([65, 1], Use.UNKNOWN, id="behind-the-window"),
-        pytest.param([1, 65, 1], Use.UNKNOWN, id="used-behind-the-window"),
-        pytest.param([1, 2**32 - 1, 2**32 - 1], Use.AGAIN, id="the-highest"),
-        pytest.param([1, 200, 199], Use.FIRST, id="a-leap-forgets-nothing-it-should-know"),
+        pytest.param([1], NonceUse.FIRST, id="first"),
+        pytest.param([7], NonceUse.FIRST, id="first-is-seven"),
+        pytest.param([1, 1], NonceUse.AGAIN, id="again"),
+        pytest.param([1, 2, 1], NonceUse.AGAIN, id="an-earlier-one-again"),
+        pytest.param([1, 5], NonceUse.FIRST, id="gap"),
+        pytest.param([1, 3, 2], NonceUse.FIRST, id="overtaken"),
+        pytest.param([1, 3, 2, 2], NonceUse.AGAIN, id="overtaken-and-again"),
+        pytest.param([64, 1], NonceUse.FIRST, id="at-the-windows-end"),
+        pytest.param([65, 1], NonceUse.UNKNOWN, id="behind-the-window"),
+        pytest.param([1, 65, 1], NonceUse.UNKNOWN, id="used-behind-the-window"),
+        pytest.param([1, 2**32 - 1, 2**32 - 1], NonceUse.AGAIN, id="the-highest"),
+        pytest.param([1, 200, 199], NonceUse.FIRST, id="a-leap-forgets-nothing-it-should-know"),
     ],
 )
-def test_counts(tmp_path: Path, counts: list[int], last: Use) -> None:
+def test_counts(tmp_path: Path, counts: list[int], last: NonceUse) -> None:
     used = table(tmp_path)
     assert [used.use(nonce(1), count) for count in counts][-1] is last
     used.close()
@@ -111,9 +111,9 @@ def test_no_count_is_good_twice(
     good: Counter[int] = Counter()
     for count in counts:
         outcome = used.use(nonce(1), count)
-        good[count] += outcome is Use.FIRST
+        good[count] += outcome is NonceUse.FIRST
         if good[count] == 0:
-            assert outcome is Use.UNKNOWN
+            assert outcome is NonceUse.UNKNOWN
             assert max(counts) - count >= 64
     assert max(good.values(), default=0) <= 1
     used.close()
@@ -121,22 +121,22 @@ def test_no_count_is_good_twice(
 
 def test_workers_share_counts_and_a_restart_keeps_them(tmp_path: Path) -> None:
     one, two = table(tmp_path), table(tmp_path)
-    assert one.use(nonce(1), 1) is Use.FIRST
-    assert two.use(nonce(1), 1) is Use.AGAIN
-    assert two.use(nonce(1), 2) is Use.FIRST
+    assert one.use(nonce(1), 1) is NonceUse.FIRST
+    assert two.use(nonce(1), 1) is NonceUse.AGAIN
+    assert two.use(nonce(1), 2) is NonceUse.FIRST
     one.close()
     two.close()
     three = SharedNonceCounts(tmp_path / "counts", NOW + 100, boot="this")
-    assert three.use(nonce(1), 2) is Use.AGAIN
-    assert three.use(nonce(1), 3) is Use.FIRST
-    assert three.use(nonce(2), 1) is Use.FIRST
+    assert three.use(nonce(1), 2) is NonceUse.AGAIN
+    assert three.use(nonce(1), 3) is NonceUse.FIRST
+    assert three.use(nonce(2), 1) is NonceUse.FIRST
     three.close()
 
 
 def test_an_old_nonce_is_unknown_to_a_new_table(tmp_path: Path) -> None:
     used = table(tmp_path)
-    assert used.use(nonce(1, age=0.001), 1) is Use.UNKNOWN
-    assert used.use(nonce(1, age=0.001), 1) is Use.UNKNOWN
+    assert used.use(nonce(1, age=0.001), 1) is NonceUse.UNKNOWN
+    assert used.use(nonce(1, age=0.001), 1) is NonceUse.UNKNOWN
     used.close()
 
 
@@ -145,8 +145,8 @@ def test_after_a_restart_of_the_machine_nothing_is_known(tmp_path: Path) -> None
     used.use(nonce(1), 1)
     used.close()
     after = SharedNonceCounts(tmp_path / "counts", NOW + 2, boot="that")
-    assert after.use(nonce(1), 2) is Use.UNKNOWN
-    assert after.use(nonce(2, age=-3), 1) is Use.FIRST
+    assert after.use(nonce(1), 2) is NonceUse.UNKNOWN
+    assert after.use(nonce(2, age=-3), 1) is NonceUse.FIRST
     after.close()
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_table_knows_nothing(tmp_path: Path) -> None:
     used.close()
     os.truncate(tmp_path / "counts", 500)
     after = SharedNonceCounts(tmp_path / "counts", NOW + 2, boot="this")
-    assert after.use(nonce(1), 2) is Use.UNKNOWN
+    assert after.use(nonce(1), 2) is NonceUse.UNKNOWN
     after.close()
 
 
@@ -164,12 +164,12 @@ def test_who_made_room_is_not_taken_for_new(tmp_path: Path) -> None:
     """A bucket holds eight; the ninth displaces the one that was issued first."""
     used = table(tmp_path, buckets=1)
     for number in range(9):
-        assert used.use(nonce(number, age=-10 - number), 1) is Use.FIRST
-    assert used.use(nonce(0, age=-10), 1) is Use.UNKNOWN
-    assert used.use(nonce(0, age=-10), 2) is Use.UNKNOWN
+        assert used.use(nonce(number, age=-10 - number), 1) is NonceUse.FIRST
+    assert used.use(nonce(0, age=-10), 1) is NonceUse.UNKNOWN
+    assert used.use(nonce(0, age=-10), 2) is NonceUse.UNKNOWN
     for number in range(1, 9):
-        assert used.use(nonce(number, age=-10 - number), 1) is Use.AGAIN
-    assert used.use(nonce(77, age=-9), 1) is Use.UNKNOWN  # could have been displaced, too
+        assert used.use(nonce(number, age=-10 - number), 1) is NonceUse.AGAIN
+    assert used.use(nonce(77, age=-9), 1) is NonceUse.UNKNOWN  # could have been displaced, too
     used.close()
 
 
@@ -177,8 +177,8 @@ def test_who_is_older_than_all_makes_no_room(tmp_path: Path) -> None:
     used = table(tmp_path, buckets=1)
     for number in range(8):
         used.use(nonce(number, age=-10), 1)
-    assert used.use(nonce(9, age=-5), 1) is Use.UNKNOWN
-    assert used.use(nonce(3, age=-10), 1) is Use.AGAIN
+    assert used.use(nonce(9, age=-5), 1) is NonceUse.UNKNOWN
+    assert used.use(nonce(3, age=-10), 1) is NonceUse.AGAIN
     used.close()
 
 
@@ -194,7 +194,7 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
 def _use_all(path: Path, start: Barrier, results: Queue[int]) -> None:
     used = table(path)
     start.wait()
-    results.put(sum(used.use(nonce(number), 1) is Use.FIRST for number in range(3000)))
+    results.put(sum(used.use(nonce(number), 1) is NonceUse.FIRST for number in range(3000)))
     used.close()
 
 

@@ -12,10 +12,10 @@ import pytest
 
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.nonces.signing import Nonce
-from kalends.authn.shared_state import AgreedOnServer
+from kalends.authn.shared_state import DatabaseAuthState
 from kalends.authn.throttle import FREE_TRIES, Throttle
 from kalends.errors import StoreUnavailableError
-from kalends.store.cluster_state import LoginTries, NonceUses, Statements, shared_key
+from kalends.store.cluster_state import SharedLoginAttempts, SharedNonceUses, Statements, shared_key
 from kalends.store.engine import Database, open_database
 from support.postgres import PostgresServer
 
@@ -58,7 +58,7 @@ def test_the_database_says_of_each_count_what_the_table_of_one_host_says(
 ) -> None:
     """Leaps, gaps, counts at the edge of the window, several nonces, hosts in turns."""
     dice = random.Random(7)
-    hosts = [NonceUses(statements, lambda: NOW) for statements in pair]
+    hosts = [SharedNonceUses(statements, lambda: NOW) for statements in pair]
     table = SharedNonceCounts(tmp_path / "counts", NOW, boot="this")
     highest = dict.fromkeys(range(8), 1)
     for _ in range(1500):
@@ -77,7 +77,7 @@ def test_the_database_says_of_each_count_what_the_table_of_one_host_says(
 def test_of_hosts_that_use_a_count_at_the_same_moment_one_is_first(
     pair: list[Statements],
 ) -> None:
-    hosts = [NonceUses(statements, lambda: NOW) for statements in pair * 2]
+    hosts = [SharedNonceUses(statements, lambda: NOW) for statements in pair * 2]
     together = threading.Barrier(len(hosts))
     outcomes: list[list[str]] = [[] for _ in hosts]
 
@@ -100,7 +100,7 @@ def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path:
     database = open_database(running.store())
     try:
         clock = [NOW]
-        uses = NonceUses(statements_of(database), lambda: clock[0])
+        uses = SharedNonceUses(statements_of(database), lambda: clock[0])
         assert uses.use(mac(1), round((NOW + 1) * 1000), 1) == "FIRST"
         running.stop()
         with pytest.raises(StoreUnavailableError):
@@ -117,7 +117,7 @@ def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path:
 
 def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
     clock = [NOW]
-    one = NonceUses(pair[0], lambda: clock[0])
+    one = SharedNonceUses(pair[0], lambda: clock[0])
     for number in range(10):
         assert one.use(mac(number), round((NOW + 1 + number) * 1000), 1) == "FIRST"
     clock[0] = NOW + 605
@@ -131,7 +131,7 @@ def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
 
 def throttles(pair: list[Statements]) -> list[Throttle]:
     return [
-        Throttle(tries=AgreedOnServer(statements, None).tries(), sleep=lambda _: None)
+        Throttle(tries=DatabaseAuthState(statements, None).tries(), sleep=lambda _: None)
         for statements in pair
     ]
 
@@ -158,7 +158,7 @@ def test_who_is_welcome_on_one_host_is_welcome_on_the_other(pair: list[Statement
 
 
 def test_failures_are_taken_back(pair: list[Statements]) -> None:
-    one, two = (LoginTries(statements, seconds_per_try=0.05) for statements in pair)
+    one, two = (SharedLoginAttempts(statements, seconds_per_try=0.05) for statements in pair)
     for _ in range(3):
         one.failed("alice", "192.0.2.1")
     until = threading.Event()
@@ -181,7 +181,7 @@ def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> 
             return pair[0].alone(text, values)  # type: ignore[arg-type]
 
     counting = Counting()
-    tries = LoginTries(counting, seconds_per_try=60)
+    tries = SharedLoginAttempts(counting, seconds_per_try=60)
     for _ in range(20):
         tries.known("alice", "192.0.2.1")
         tries.succeeded("alice", "192.0.2.1")

@@ -15,7 +15,7 @@ from kalends.authn.throttle import (
     LONGEST_SECONDS,
     SECONDS_PER_TRY,
     Throttle,
-    TooManyTriesError,
+    TooManyAttemptsError,
     network_of,
 )
 from support.wsgisite import Site
@@ -146,7 +146,7 @@ def test_only_a_few_wait_at_a_time() -> None:
         thread.start()
     for _ in threads:
         assert waiting.acquire(timeout=60)
-    with pytest.raises(TooManyTriesError) as refused:
+    with pytest.raises(TooManyAttemptsError) as refused:
         throttle.admit("alice", "192.0.2.1")
     assert refused.value.retry_after == 2
     throttle.admit("bob", "192.0.2.2")
@@ -192,7 +192,7 @@ def test_what_names_nobody_is_no_try(site: Site, clock: Clock) -> None:
 def test_who_finds_no_place_to_wait_is_not_judged(tmp_path: Path) -> None:
     class Full(Throttle):
         def admit(self, account: str, address: str) -> None:
-            raise TooManyTriesError(4)
+            raise TooManyAttemptsError(4)
 
     (tmp_path / "users").write_bytes(b"alice:" + apr1(b"secret", b"salt") + b"\n")
     site = Site(UserDirectory(htpasswd_file(tmp_path / "users")), throttle=Full())

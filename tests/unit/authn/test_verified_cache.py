@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kalends.authn.verified_cache import RememberedPasswords
+from kalends.authn.verified_cache import VerifiedPasswords
 
 
 def test_who_was_away_longest_is_forgotten() -> None:
-    remembered = RememberedPasswords(capacity=2)
+    remembered = VerifiedPasswords(capacity=2)
     for user in (b"alice", b"bob"):
         remembered.add(user, b"line", b"secret")
     assert remembered.holds(b"alice", b"line", b"secret")
@@ -17,7 +17,7 @@ def test_who_was_away_longest_is_forgotten() -> None:
 
 
 def test_another_line_or_password_or_user_is_not_remembered() -> None:
-    remembered = RememberedPasswords()
+    remembered = VerifiedPasswords()
     remembered.add(b"alice", b"line", b"secret")
     assert not remembered.holds(b"alice", b"new line", b"secret")
     assert not remembered.holds(b"alice", b"line", b"Secret")

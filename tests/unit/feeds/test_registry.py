@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.definitions.registry import FeedRegistry
 
 GOOD = '[feed.family]\ncalendars = ["alice/*"]\naccess = "login"\n'
 
@@ -29,7 +29,7 @@ def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path
         if path.read_text() != more:  # the editor goes on with what it has begun
             path.write_text(more)
 
-    catalog = Catalog(path, Nobody(), pause)
+    catalog = FeedRegistry(path, Nobody(), pause)
     path.write_text("")
     assert catalog.named() == {"family", "friends"}
 
@@ -37,7 +37,7 @@ def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path
 def test_a_broken_edit_leaves_the_last_good_definitions(tmp_path: Path) -> None:
     path = tmp_path / "feeds.toml"
     path.write_text(GOOD)
-    catalog = Catalog(path, Nobody(), lambda _seconds: None)
+    catalog = FeedRegistry(path, Nobody(), lambda _seconds: None)
     path.write_text(GOOD + "nonsense")
     assert catalog.named() == {"family"}
     path.write_text(GOOD.replace("family", "friends"))

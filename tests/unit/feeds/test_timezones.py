@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalends.feeds.compose.timezones import Zone, digest_of, names_of, use_of
+from kalends.feeds.compose.timezones import ZoneDefinition, digest_of, names_of, use_of
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.timezones.iana import agreed_since, iana_definition
@@ -87,7 +87,11 @@ def test_a_windows_name_is_known_and_keeps_its_name() -> None:
 
 
 def test_the_smallest_digest_keeps_the_name() -> None:
-    zones = [Zone("Here", "b" * 16), Zone("Here", "a" * 16), Zone("There", "c" * 16)]
+    zones = [
+        ZoneDefinition("Here", "b" * 16),
+        ZoneDefinition("Here", "a" * 16),
+        ZoneDefinition("There", "c" * 16),
+    ]
     for order in permutations(zones):
         assert names_of(order) == {
             zones[0]: f"Here-{'b' * 16}",
@@ -99,8 +103,8 @@ def test_the_smallest_digest_keeps_the_name() -> None:
 def test_iana_keeps_its_name_whatever_else_is_called_so() -> None:
     berlin = iana_definition("Europe/Berlin")
     assert berlin is not None
-    known = Zone("Europe/Berlin", digest_of(berlin))
-    other = Zone("Europe/Berlin", "0" * 16)
+    known = ZoneDefinition("Europe/Berlin", digest_of(berlin))
+    other = ZoneDefinition("Europe/Berlin", "0" * 16)
     assert names_of([other, known])[known] == "Europe/Berlin"
     assert names_of([other]) == {other: "Europe/Berlin"}
 
@@ -112,9 +116,9 @@ tzids = st.recursive(
 )
 
 
-@given(st.sets(st.builds(Zone, tzids, digests)))
+@given(st.sets(st.builds(ZoneDefinition, tzids, digests)))
 def test_names_tell_definitions_apart_even_where_somebody_means_to_mix_them_up(
-    zones: set[Zone],
+    zones: set[ZoneDefinition],
 ) -> None:
     names = names_of(zones)
     assert set(names) == zones

@@ -23,7 +23,7 @@ from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.bounds import span_of
 from kalends.ical.recurrence.duration import FOREVER
-from kalends.ical.recurrence.expand import Budget, Walk
+from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.occurrences import (
     HORIZON,
     KEPT,
@@ -660,7 +660,7 @@ def test_a_walk_finds_what_dateutil_finds_from_wherever_it_begins(
     expected = list(islice((local_second(x) for x in coming if x >= since), 300))
     read_ = read_rule(rule, local_second(first), is_day=False, zoned=False)
     assert read_ is not None
-    walk = Walk(read_, local_second(since), local_second(until), Budget())
+    walk = RuleIterator(read_, local_second(since), local_second(until), Budget())
     assert list(islice(walk, 300)) == expected
 
 
@@ -678,7 +678,7 @@ def test_the_weeks_of_a_year_are_isos(week: int) -> None:
         f"FREQ=YEARLY;BYWEEKNO={week}", local_second(first), is_day=False, zoned=False
     )
     assert read_ is not None
-    assert list(Walk(read_, None, local_second(days[-1]), Budget())) == expected
+    assert list(RuleIterator(read_, None, local_second(days[-1]), Budget())) == expected
 
 
 @settings(max_examples=200)
@@ -692,10 +692,10 @@ def test_so_it_does_in_hours_minutes_and_seconds(first: datetime, rule: str, hou
     until = since + timedelta(days=8)
     read_ = read_rule(rule, local_second(first), is_day=False, zoned=False)
     assert read_ is not None
-    walk = Walk(read_, local_second(since), local_second(until), Budget())
+    walk = RuleIterator(read_, local_second(since), local_second(until), Budget())
     found = list(islice(walk, 50))
     after = local_second(until)
-    goes_on = Walk(read_, after, after + 30 * DAY, Budget())
+    goes_on = RuleIterator(read_, after, after + 30 * DAY, Budget())
     assume(any(goes_on))  # dateutil would look for ever for what is not there
     coming = takewhile(lambda local: local <= until, dense)
     assert found == list(islice((local_second(x) for x in coming if x >= since), 50))

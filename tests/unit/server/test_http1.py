@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from kalends.config.listener_roles import Role
 from kalends.server.http1.acceptor import Listener
-from kalends.server.http1.body_spool import RefusedError, Room
-from kalends.server.http1.connection_manager import Limits, Service
+from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
+from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
 from kalends.server.http1.environ import connection_environ
 from kalends.server.http1.parser import MessageReader
 from kalends.server.http1.tls import Certificate
-from kalends.server.http1.worker_load import Shares
+from kalends.server.http1.worker_load import WorkerLoadTable
 from support.webserver import Certificate as MadeCertificate
 
 BODY_LIMIT = 4 << 20
@@ -57,14 +57,16 @@ class Running:
         self.lines: list[tuple[str, str, int]] = []
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
-        limits = Limits(header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, links=20)
-        self._service = Service(
+        limits = ConnectionLimits(
+            header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, links=20
+        )
+        self._service = ConnectionManager(
             app,
             self,
             [Listener(listener, Role.ALL, certificate)],
             limits,
             threads=threads,
-            shares=Shares(),
+            shares=WorkerLoadTable(),
             number=1,
         )
         self._service.start()
@@ -439,7 +441,7 @@ def test_requests_are_the_same_however_they_are_cut(
         else:
             octets += b"Content-Length: %d\r\n\r\n" % len(body) + body
     cuts = sorted(data.draw(st.sets(st.integers(0, len(octets)), max_size=12)))
-    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
+    reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
     for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True):
         reader.feed(octets[start:end])
     found = []
@@ -453,15 +455,15 @@ def test_requests_are_the_same_however_they_are_cut(
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None:
-    reader = MessageReader(BODY_LIMIT, Room(BODY_LIMIT))
-    with contextlib.suppress(RefusedError):
+    reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
+    with contextlib.suppress(RequestRefusedError):
         reader.feed(first)
         reader.feed(second)
     reader.close()
 
 
 def test_new_connections_go_to_whoever_has_fewer() -> None:
-    shares = Shares()
+    shares = WorkerLoadTable()
     assert not shares.has_most(5)
     shares.tell(1, 3)
     shares.tell(2, 5)

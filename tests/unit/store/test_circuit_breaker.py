@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from kalends.errors import StoreUnavailableError
-from kalends.store.circuit_breaker import OutOfReachError, Reach
+from kalends.store.circuit_breaker import CircuitBreaker, CircuitOpenError
 from kalends.store.engine import Database, open_database
 from support.firewall import Firewall
 from support.postgres import PostgresServer
@@ -25,7 +25,7 @@ class Clock:
         return self.now
 
 
-def fail(reach: Reach, clock: Clock, seconds: float) -> None:
+def fail(reach: CircuitBreaker, clock: Clock, seconds: float) -> None:
     with contextlib.suppress(ConnectionError), reach.attempt():
         clock.now += seconds
         raise ConnectionError
@@ -33,23 +33,23 @@ def fail(reach: Reach, clock: Clock, seconds: float) -> None:
 
 def test_who_does_not_answer_is_left_alone_for_as_long_as_it_took() -> None:
     clock = Clock()
-    reach = Reach(clock)
+    reach = CircuitBreaker(clock)
     fail(reach, clock, 5.0)
     clock.now += 4.9
-    with pytest.raises(OutOfReachError), reach.attempt():
+    with pytest.raises(CircuitOpenError), reach.attempt():
         pass
     clock.now += 0.2
     fail(reach, clock, 5.0)
-    with pytest.raises(OutOfReachError), reach.attempt():
+    with pytest.raises(CircuitOpenError), reach.attempt():
         pass
 
 
 def test_one_tries_meanwhile_the_others_are_told_at_once() -> None:
     clock = Clock()
-    reach = Reach(clock)
+    reach = CircuitBreaker(clock)
     fail(reach, clock, 5.0)
     clock.now += 6.0
-    with reach.attempt(), pytest.raises(OutOfReachError), reach.attempt():
+    with reach.attempt(), pytest.raises(CircuitOpenError), reach.attempt():
         pass
     with reach.attempt(), reach.attempt():  # it has answered
         pass
@@ -57,7 +57,7 @@ def test_one_tries_meanwhile_the_others_are_told_at_once() -> None:
 
 def test_who_refuses_at_once_is_asked_each_time() -> None:
     clock = Clock()
-    reach = Reach(clock)
+    reach = CircuitBreaker(clock)
     fail(reach, clock, 0.1)
     with reach.attempt(), reach.attempt():
         pass

@@ -17,7 +17,7 @@ from kalends.store import collections
 from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
 from kalends.store.objects import read, time_range, write
-from kalends.store.objects.time_range import Range
+from kalends.store.objects.time_range import TimeRange
 from support.installation import Client, Installation
 from support.samples import calendar, component, event
 
@@ -81,7 +81,7 @@ UNSURE = st.builds(
 
 
 @st.composite
-def questions(draw: st.DrawFn) -> tuple[list[tuple[Interval, ...]], Range]:
+def questions(draw: st.DrawFn) -> tuple[list[tuple[Interval, ...]], TimeRange]:
     """Objects, and a range whose bounds meet theirs to the second more often than not."""
     some = st.lists(st.one_of(INTERVALS, UNSURE), max_size=4).map(lambda of: tuple(set(of)))
     content = draw(st.lists(some, max_size=6))
@@ -89,7 +89,7 @@ def questions(draw: st.DrawFn) -> tuple[list[tuple[Interval, ...]], Range]:
         edge for of in content for interval in of for time in times_of(interval) for edge in time
     }
     bound = st.one_of(st.none(), st.integers(-6000, 6000), st.sampled_from(sorted(edges) or [0]))
-    return content, Range(*(draw(bound) for _ in range(4)))
+    return content, TimeRange(*(draw(bound) for _ in range(4)))
 
 
 class Stored:
@@ -126,14 +126,14 @@ RUN = Interval(0, 10, floating=False, sure=True, step=100, again=3)
 
 @settings(max_examples=300)
 @given(questions(), st.booleans())
-@example(([(RUN,)], Range(10, 100, None, None)), True)
-@example(([(RUN,)], Range(10, 101, None, None)), True)
-@example(([(RUN,)], Range(9, 10, None, None)), True)
-@example(([(RUN,)], Range(110, 200, None, None)), True)
-@example(([(RUN,)], Range(309, 400, None, None)), True)
-@example(([(RUN,)], Range(310, 400, None, None)), True)
+@example(([(RUN,)], TimeRange(10, 100, None, None)), True)
+@example(([(RUN,)], TimeRange(10, 101, None, None)), True)
+@example(([(RUN,)], TimeRange(9, 10, None, None)), True)
+@example(([(RUN,)], TimeRange(110, 200, None, None)), True)
+@example(([(RUN,)], TimeRange(309, 400, None, None)), True)
+@example(([(RUN,)], TimeRange(310, 400, None, None)), True)
 def test_the_table_finds_what_meets_a_range(
-    database: Database, question: tuple[list[tuple[Interval, ...]], Range], data: bool
+    database: Database, question: tuple[list[tuple[Interval, ...]], TimeRange], data: bool
 ) -> None:
     content, within = question
 

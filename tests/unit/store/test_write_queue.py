@@ -12,9 +12,9 @@ from typing import TypeVar
 
 import pytest
 
-from kalends.app.stack import Served
+from kalends.app.stack import ApplicationStack
 from kalends.errors import StoreBusyError
-from kalends.store.write_queue import Turns
+from kalends.store.write_queue import WriteQueue
 from support.installation import Client, Installation, event
 
 Result = TypeVar("Result")
@@ -28,7 +28,7 @@ with open(sys.argv[1], "a") as file:
 """
 
 
-def wait_until_in_line(turns: Turns, length: int) -> None:
+def wait_until_in_line(turns: WriteQueue, length: int) -> None:
     event = threading.Event()
     while len(turns._waiting) < length:
         assert not event.wait(0.001)
@@ -40,7 +40,7 @@ def in_a_thread(work: Callable[[], Result]) -> Result:
 
 
 def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "turns", 30)
+    turns = WriteQueue(tmp_path / "turns", 30)
     served: list[int] = []
 
     def write(number: int) -> None:
@@ -58,7 +58,7 @@ def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
 
 
 def test_who_waits_too_long_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
-    turns = Turns(tmp_path / "turns", 0.01)
+    turns = WriteQueue(tmp_path / "turns", 0.01)
 
     def wait_in_vain() -> bool:
         with pytest.raises(StoreBusyError), turns.taken():
@@ -73,7 +73,7 @@ def test_who_waits_too_long_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
 
 def test_another_process_has_its_turn(tmp_path: Path) -> None:
     path = tmp_path / "turns"
-    turns = Turns(path, 30)
+    turns = WriteQueue(path, 30)
     entered = threading.Event()
 
     def write() -> None:
@@ -99,7 +99,7 @@ def test_another_process_has_its_turn(tmp_path: Path) -> None:
 
 
 def test_where_no_lock_can_be_had_writes_go_on(tmp_path: Path) -> None:
-    with Turns(tmp_path / "missing" / "turns", 30).taken():
+    with WriteQueue(tmp_path / "missing" / "turns", 30).taken():
         pass
 
 
@@ -110,7 +110,7 @@ def test_a_put_that_waits_too_long_is_told_to_come_again(
     with Installation(tmp_path).client() as client:
         client("PROPFIND", "/alice/")
         other = Client(client.app, "alice", client.passwords)
-        assert isinstance(client.app, Served)
+        assert isinstance(client.app, ApplicationStack)
         with client.app.assembly.database.write():
             answer = in_a_thread(lambda: other("PUT", "/alice/calendar/a.ics", event("a")))
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")

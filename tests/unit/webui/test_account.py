@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 from kalends.common.names import refusal_of_name
 from kalends.feeds.definitions.model import Access, Feed, Pattern, Rules
-from kalends.webui.account.csrf_token import DAYS, Tokens
+from kalends.webui.account.csrf_token import DAYS, CsrfTokens
 from kalends.webui.account.feedlist import chosen, seen
 from kalends.webui.account.mobileconfig import Subscription, profile
 from kalends.webui.account.setup_guides import guides
-from kalends.webui.account.zip_download import Entry, file_names, zipped
-from kalends.webui.base_url import Outside
+from kalends.webui.account.zip_download import ZipEntry, file_names, zipped
+from kalends.webui.base_url import BaseUrl
 
 NAMES = st.text(min_size=1).filter(lambda name: refusal_of_name(name, ()) is None)
 # What XML 1.0 can carry.
@@ -55,7 +55,7 @@ def environ(scheme: str = "https", **more: str) -> dict[str, Any]:
 def test_the_outside_is_what_the_request_came_to(
     given_: dict[str, str], origin: str, root: str
 ) -> None:
-    outside = Outside.of(environ(**given_))
+    outside = BaseUrl.of(environ(**given_))
     assert outside is not None
     assert (outside.origin, outside.path("/")) == (origin, root)
     assert outside.url("/") == origin + root
@@ -65,13 +65,13 @@ def test_the_outside_is_what_the_request_came_to(
     "host", ["a b", "h:x", "h/evil", "h\r\nX: y", "user@h", "", "h:1:2", "<b>", "h:123456"]
 )
 def test_a_host_that_is_none_is_refused(host: str) -> None:
-    found = Outside.of(environ(HTTP_HOST=host))
+    found = BaseUrl.of(environ(HTTP_HOST=host))
     assert (found is None) == bool(host)
 
 
 @given(SHOWN)
 def test_the_addresses_of_any_account_lead_to_it(user: str) -> None:
-    outside = Outside("https", "dav.example.org", 443, "/dav")
+    outside = BaseUrl("https", "dav.example.org", 443, "/dav")
     url = outside.url(f"/{user}/")
     assert url.isascii()
     assert unquote(urlsplit(url).path) == f"/dav/{user}/"
@@ -85,7 +85,7 @@ def test_profiles_of_two_accounts_do_not_take_each_others_place(
     one: str, other: str, prefix: str
 ) -> None:
     def identifiers(user: str, scheme: str, port: int, title: str) -> list[str]:
-        outside = Outside(scheme, "dav.example.org", port, prefix)
+        outside = BaseUrl(scheme, "dav.example.org", port, prefix)
         feed = Subscription("family", title, "/feeds/family.ics", asks=True)
         whole = plistlib.loads(profile(outside, user, [feed]))
         return [
@@ -102,19 +102,19 @@ def test_profiles_of_two_accounts_do_not_take_each_others_place(
 
 @given(NAMES, st.floats(0, DAYS * 24 * 3600))
 def test_a_token_is_good_for_its_user_and_its_days(user: str, age: float) -> None:
-    tokens = Tokens(b"k" * 32)
+    tokens = CsrfTokens(b"k" * 32)
     token = tokens.make(user, NOW, 5)
     assert tokens.is_good(token, user, NOW + age)
     assert not tokens.is_good(token, user, NOW + DAYS * 24 * 3600 + 1)
     assert not tokens.is_good(token, user, NOW - 3600)
     assert not tokens.is_good(token, user + "x", NOW)
-    assert not Tokens(b"l" * 32).is_good(token, user, NOW)
+    assert not CsrfTokens(b"l" * 32).is_good(token, user, NOW)
     assert token != tokens.make(user, NOW, 6)
 
 
 @given(st.text())
 def test_no_text_that_comes_along_is_a_token(text: str) -> None:
-    assert not Tokens(b"k" * 32).is_good(text, "alice", NOW)
+    assert not CsrfTokens(b"k" * 32).is_good(text, "alice", NOW)
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.sampled_from([".ics", ".vcf"]))))
@@ -156,7 +156,7 @@ def test_a_long_name_is_cut_between_characters(letter: str) -> None:
 def test_a_zip_in_pieces_is_the_zip(contents: list[bytes]) -> None:
     changed = datetime(2026, 11, 26, 12, 0, 2, tzinfo=UTC)
     entries = [
-        Entry(f"{number}.ics", changed, len(data), io.BytesIO(data))
+        ZipEntry(f"{number}.ics", changed, len(data), io.BytesIO(data))
         for number, data in enumerate(contents)
     ]
     whole = b"".join(zipped(entries))
@@ -216,6 +216,6 @@ def test_a_secret_feed_has_no_other_address() -> None:
 def test_apples_programs_are_warned_of_where_they_would_not_log_in(
     scheme: str, schemes: tuple[str, ...], told: bool
 ) -> None:
-    found = guides(Outside(scheme, "h", 80), "alice", schemes)
+    found = guides(BaseUrl(scheme, "h", 80), "alice", schemes)
     assert [guide.key for guide in found if guide.note] == (["iphone", "mac"] if told else [])
     assert len({guide.key for guide in found}) == len(found)

@@ -18,9 +18,9 @@ from kalends.webui.feed.index_query import is_one
 from kalends.webui.feed.layout.agenda import agenda_of
 from kalends.webui.feed.layout.day import LEAST, hours_of, shown_hours
 from kalends.webui.feed.layout.month import row_of, weeks_of
-from kalends.webui.feed.occurrence import DAY, Happening, Item, day_number, range_of
+from kalends.webui.feed.occurrence import DAY, PageObject, PageOccurrence, day_number, range_of
 from kalends.webui.feed.periods import period_of
-from kalends.webui.feed.url_params import BadQueryError, Query, read_query
+from kalends.webui.feed.url_params import BadQueryError, PageParams, read_query
 from support.installation import event
 
 MONDAY = date(2026, 3, 2)
@@ -39,13 +39,13 @@ class Calendar:
     props: dict[str, str] = None  # type: ignore[assignment] # nobody asks
 
 
-ITEM = Item(1, "uid", Calendar())
+ITEM = PageObject(1, "uid", Calendar())
 
 
-def happening(begin: int, length: int, *, floating: bool = False) -> Happening:
+def happening(begin: int, length: int, *, floating: bool = False) -> PageOccurrence:
     """What begins so many seconds after the first Monday."""
     start = FIRST * DAY + begin
-    return Happening(ITEM, start, floating, start, start + length)
+    return PageOccurrence(ITEM, start, floating, start, start + length)
 
 
 HAPPENINGS = st.lists(
@@ -63,7 +63,7 @@ HAPPENINGS = st.lists(
         ),
     ),
     max_size=60,
-).map(lambda found: sorted(found, key=Happening.order))
+).map(lambda found: sorted(found, key=PageOccurrence.order))
 
 
 def days(count: int) -> list[date]:
@@ -72,7 +72,7 @@ def days(count: int) -> list[date]:
 
 @given(HAPPENINGS, st.integers(2, 6))
 def test_in_a_month_no_two_share_a_line_and_what_has_none_is_counted(
-    found: list[Happening], lanes: int
+    found: list[PageOccurrence], lanes: int
 ) -> None:
     for n, row in enumerate(weeks_of(days(14), found, lanes)):
         lines: Counter[tuple[int, int]] = Counter()
@@ -96,7 +96,7 @@ def test_in_a_month_no_two_share_a_line_and_what_has_none_is_counted(
 
 
 @given(HAPPENINGS)
-def test_what_lasts_for_days_is_one_bar_in_each_week(found: list[Happening]) -> None:
+def test_what_lasts_for_days_is_one_bar_in_each_week(found: list[PageOccurrence]) -> None:
     for n, row in enumerate(weeks_of(days(14), found, 99)):
         begin, end = FIRST + 7 * n, FIRST + 7 * n + 6
         shown = [segment for cell in row for segment in cell.segments]
@@ -110,7 +110,7 @@ def test_what_lasts_for_days_is_one_bar_in_each_week(found: list[Happening]) -> 
 
 
 @given(HAPPENINGS, st.integers(1, 6))
-def test_among_the_hours_nothing_covers_another(found: list[Happening], places: int) -> None:
+def test_among_the_hours_nothing_covers_another(found: list[PageOccurrence], places: int) -> None:
     for number, day in enumerate(days(3)):
         hours = hours_of(day, found, places)
         midnight = (FIRST + number) * DAY
@@ -136,12 +136,12 @@ def test_among_the_hours_nothing_covers_another(found: list[Happening], places: 
 
 @given(HAPPENINGS, st.integers(1, 9))
 def test_an_agenda_lists_everything_on_one_page_or_another(
-    found: list[Happening], most: int
+    found: list[PageOccurrence], most: int
 ) -> None:
     until = MONDAY + timedelta(days=14)
     whole = agenda_of(MONDAY, until, found, 0, 10_000)
     assert whole.rest is None
-    listed: list[tuple[date, Happening]] = []
+    listed: list[tuple[date, PageOccurrence]] = []
     place: tuple[date, int] | None = (MONDAY, 0)
     while place:
         part = agenda_of(place[0], until, found, place[1], most)
@@ -198,7 +198,7 @@ def test_whatever_an_address_asks_for_is_read_or_refused(text: str) -> None:
 
 def test_links_keep_the_zone_and_the_frame() -> None:
     query = read_query("tz=Asia/Tokyo&embed=1&view=week&date=2026-03-02&skip=3")
-    assert query == Query("week", MONDAY, ZoneInfo("Asia/Tokyo"), embed=True, skip=3)
+    assert query == PageParams("week", MONDAY, ZoneInfo("Asia/Tokyo"), embed=True, skip=3)
     link = query.link(view="day", day=date(2026, 3, 3))
     assert link == "?view=day&date=2026-03-03&tz=Asia%2FTokyo&embed=1"
 

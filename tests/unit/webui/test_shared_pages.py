@@ -13,12 +13,12 @@ import pytest
 from jinja2 import UndefinedError
 
 from kalends.webui.responses import html, security_headers
-from kalends.webui.templates import Pages
+from kalends.webui.templates import Templates
 
 
 @pytest.fixture(scope="module")
-def pages() -> Pages:
-    return Pages("kalends.webui")
+def pages() -> Templates:
+    return Templates("kalends.webui")
 
 
 class Answered:
@@ -34,13 +34,13 @@ def request(method: str = "GET", **more: str) -> dict[str, Any]:
     return {"REQUEST_METHOD": method, **more}
 
 
-def asked(pages: Pages, name: str, method: str = "GET") -> tuple[Answered, bytes]:
+def asked(pages: Templates, name: str, method: str = "GET") -> tuple[Answered, bytes]:
     answered = Answered()
     body: Iterable[bytes] = pages.assets(request(method), answered, name)
     return answered, b"".join(body)
 
 
-def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Pages) -> None:
+def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Templates) -> None:
     name = pages.assets.name("base.css")
     answered, body = asked(pages, name)
     assert answered.status == "200 OK"
@@ -60,18 +60,18 @@ def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Pages) -> Non
         ("base.css", "POST", "405 Method Not Allowed"),
     ],
 )
-def test_nothing_else_is_served(pages: Pages, name: str, method: str, status: str) -> None:
+def test_nothing_else_is_served(pages: Templates, name: str, method: str, status: str) -> None:
     assert asked(pages, name, method)[0].status == status
 
 
-def test_a_page_needs_every_name_that_it_shows(pages: Pages) -> None:
+def test_a_page_needs_every_name_that_it_shows(pages: Templates) -> None:
     with pytest.raises(UndefinedError):
         pages._environment.from_string("{{ missing }}").render()
     escaped = pages._environment.from_string("{{ given }}").render(given="<script>")
     assert escaped == "&lt;script&gt;"
 
 
-def test_the_layout_refers_to_the_asset_by_its_address(pages: Pages) -> None:
+def test_the_layout_refers_to_the_asset_by_its_address(pages: Templates) -> None:
     body = pages.render("layout.html", assets="/x/.static/").decode()
     assert f'href="/x/.static/{pages.assets.name("base.css")}"' in body
 

@@ -16,8 +16,8 @@ from kalends.authn.apache.htfiles import decode_name, parse_htdigest
 from kalends.authn.apache.htlines import (
     BLANKS,
     PASSWORD_LINE_LIMIT,
+    LineSpan,
     OverlongLine,
-    Span,
     spans,
     split_field,
 )
@@ -166,14 +166,14 @@ def other_realms(data: bytes, realm: str, name: str) -> list[str]:
     )
 
 
-class Entry(NamedTuple):
+class FileLine(NamedTuple):
     """A logical line, and its text without the blanks around it; empty for a comment."""
 
-    span: Span
+    span: LineSpan
     text: bytes
 
 
-def entries(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> list[Entry]:
+def entries(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> list[FileLine]:
     """All logical lines of a file, those that say nothing too.
 
     Raises:
@@ -188,7 +188,7 @@ def entries(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> list[Entry]:
                 span.number,
             )
         text = span.joined.strip(BLANKS)
-        found.append(Entry(span, b"" if text.startswith(b"#") else text))
+        found.append(FileLine(span, b"" if text.startswith(b"#") else text))
     return found
 
 
@@ -218,7 +218,7 @@ def with_lines_appended(
     return data + end + more
 
 
-def _changed(data: bytes, lines: list[Entry], changes: Mapping[int, Sequence[bytes]]) -> bytes:
+def _changed(data: bytes, lines: list[FileLine], changes: Mapping[int, Sequence[bytes]]) -> bytes:
     """The file with other lines in place of some."""
     parts = []
     for place, (span, _) in enumerate(lines):
@@ -248,7 +248,7 @@ def _line_end(data: bytes) -> bytes:
 
 
 def _places(
-    lines: list[Entry], names: Mapping[str, object] | set[str], account: Callable[[bytes], bytes]
+    lines: list[FileLine], names: Mapping[str, object] | set[str], account: Callable[[bytes], bytes]
 ) -> dict[str, list[int]]:
     """Which lines are those of each name; one that spells it in UTF-8 comes first."""
     found: dict[str, list[int]] = {}

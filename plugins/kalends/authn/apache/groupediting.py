@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 
-from kalends.authn.apache.editing import EditRefusedError, Entry, entries, with_lines_appended
+from kalends.authn.apache.editing import EditRefusedError, FileLine, entries, with_lines_appended
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.apache.htgroup import GROUP_LINE_LIMIT, Word, words
 from kalends.authn.apache.htlines import BLANKS, split_field
@@ -68,7 +68,7 @@ def _members(text: bytes) -> bytes:
     return split_field(text)[1]
 
 
-def _extended(data: bytes, line: Entry, more: bytes) -> bytes | None:
+def _extended(data: bytes, line: FileLine, more: bytes) -> bytes | None:
     """The file with more members on a line; None where they would be read as something else."""
     members = _members(line.text)
     before, after = list(words(members)), list(words(members + b" " + more))
@@ -81,7 +81,7 @@ def _extended(data: bytes, line: Entry, more: bytes) -> bytes | None:
     return data[:end] + b" " + more + data[end:]
 
 
-def _cuts(line: Entry, names: Collection[str]) -> Iterator[tuple[int, int, bytes]]:
+def _cuts(line: FileLine, names: Collection[str]) -> Iterator[tuple[int, int, bytes]]:
     """What of the file goes for these names, from where to where, and what stands there instead."""
     members = _members(line.text)
     found = list(words(members))

@@ -29,7 +29,7 @@ class OverlongLine(NamedTuple):
     number: int
 
 
-class Span(NamedTuple):
+class LineSpan(NamedTuple):
     """One logical line, comments and empty ones too, and where it stands in the file.
 
     Attributes:
@@ -77,11 +77,11 @@ def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Lin
             yield Line(span.number, text)
 
 
-def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Span | OverlongLine]:
+def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[LineSpan | OverlongLine]:
     """Every logical line with its place, so that what edits a file sees what is read of it.
 
     One begins where the one before it ends, and how one is read depends on nothing outside of it,
-    but for the last where it is not `Span.closed`.
+    but for the last where it is not `LineSpan.closed`.
 
     Args:
         data: the whole file.
@@ -107,7 +107,7 @@ def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Span | Over
             yield OverlongLine(first)
             return
         closed = not more and data.endswith(b"\n", start, position)
-        yield Span(first, start, position, bytes(joined), closed, tuple(pieces))
+        yield LineSpan(first, start, position, bytes(joined), closed, tuple(pieces))
 
 
 def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:

@@ -23,7 +23,7 @@ from kalends.authn.apache.reloading import ReloadingFile
 from kalends.authn.hashing import libcrypt
 from kalends.authn.hashing.verify import PasswordVerifier
 from kalends.authn.schemes.digest import digest
-from kalends.authn.verified_cache import RememberedPasswords
+from kalends.authn.verified_cache import VerifiedPasswords
 from kalends.errors import UserFileUnavailableError
 
 _log = logging.getLogger("kalends.htauth")
@@ -134,7 +134,7 @@ class UserDirectory:
         self._realm = realm.encode()
         self._basic_by_htdigest = basic_by_htdigest
         self._verifier = verifier or PasswordVerifier(libcrypt.load())
-        self._remembered = RememberedPasswords()
+        self._remembered = VerifiedPasswords()
         self._slow = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
         self._complained: set[tuple[bytes, str]] = set()
 

@@ -8,12 +8,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
-from kalends.authn.verified_cache import RememberedPasswords
+from kalends.authn.verified_cache import VerifiedPasswords
 from kalends.errors import DirectoryUnavailableError
 
 _log = logging.getLogger("kalends.htauth")
 
-Ask = Callable[[str, str, str], str]
+PasswordCheck = Callable[[str, str, str], str]
 """Asks one directory: name, password and address of the client; the account's name, or empty.
 
 Raises whatever there is if it cannot tell.
@@ -26,7 +26,7 @@ _AT_A_TIME = 4
 _CAPACITY = 10_000
 
 
-class OtherDirectories:
+class ExternalBackends:
     """Who may log in by what other directories say. Safe to share between threads.
 
     A directory is asked in a thread of its own, of which there are four at most: where it does not
@@ -41,7 +41,7 @@ class OtherDirectories:
 
     def __init__(
         self,
-        directories: Mapping[str, Ask],
+        directories: Mapping[str, PasswordCheck],
         *,
         remember_seconds: float = 0.0,
         seconds: float = SECONDS,
@@ -52,7 +52,7 @@ class OtherDirectories:
         self._seconds = seconds
         self._now = now
         self._places = threading.BoundedSemaphore(_AT_A_TIME)
-        self._remembered = RememberedPasswords(_CAPACITY)
+        self._remembered = VerifiedPasswords(_CAPACITY)
         self._until: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from radicale.auth import AuthContext, BaseAuth
 from radicale.config import Configuration
 
-from kalends.authn.backends.external import Ask, OtherDirectories
+from kalends.authn.backends.external import ExternalBackends, PasswordCheck
 from kalends.config.settings import FILES, Settings
 from kalends.errors import ConfigurationError
 
@@ -40,7 +40,7 @@ class _Complaints(logging.Handler):
 _complaints = _Complaints()
 
 
-def other_directories(configuration: Configuration, settings: Settings) -> OtherDirectories | None:
+def other_directories(configuration: Configuration, settings: Settings) -> ExternalBackends | None:
     """What ``[auth] directories`` names beside the files; None if it names nothing else.
 
     Raises:
@@ -54,7 +54,7 @@ def other_directories(configuration: Configuration, settings: Settings) -> Other
         radicale.addHandler(_complaints)
     rename = _renaming(configuration)
     remembered = configuration.get("auth", "cache_logins")
-    return OtherDirectories(
+    return ExternalBackends(
         {name: _ask(_made(name, configuration, settings), rename) for name in names},
         remember_seconds=(
             configuration.get("auth", "cache_successful_logins_expiry") if remembered else 0.0
@@ -73,7 +73,7 @@ def _made(name: str, configuration: Configuration, settings: Settings) -> BaseAu
     return made
 
 
-def _ask(auth: BaseAuth, rename: Callable[[str], str]) -> Ask:
+def _ask(auth: BaseAuth, rename: Callable[[str], str]) -> PasswordCheck:
     """Ask past ``BaseAuth.login``, whose delays and memory we have in ways of our own."""
 
     def ask(name: str, password: str, address: str) -> str:

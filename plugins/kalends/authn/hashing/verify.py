@@ -33,7 +33,7 @@ Refusal = Callable[[bytes], str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class HashFormat:
     """One format of hash fields.
 
     Attributes:
@@ -88,7 +88,7 @@ class PasswordVerifier:
             return False
         return scheme.verify(password, stored)
 
-    def _scheme(self, stored: bytes) -> Scheme | None:
+    def _scheme(self, stored: bytes) -> HashFormat | None:
         return next((s for s in self._schemes if s.shape.match(stored)), None)
 
 
@@ -97,7 +97,7 @@ def _fixed_cost(_stored: bytes) -> str | None:
     return None
 
 
-def _own_schemes(crypt: libcrypt.Crypt | None) -> tuple[Scheme, ...]:
+def _own_schemes(crypt: libcrypt.Crypt | None) -> tuple[HashFormat, ...]:
     """The formats that Apache verifies by itself, and bcrypt, which is bounded under any prefix."""
 
     def verify_bcrypt(password: bytes, stored: bytes) -> bool:
@@ -119,9 +119,9 @@ def _own_schemes(crypt: libcrypt.Crypt | None) -> tuple[Scheme, ...]:
         return cost_limits.bcrypt_refusal(stored)
 
     return (
-        Scheme("bcrypt", re.compile(rb"\$2[abxy]\$"), verify_bcrypt, bcrypt_refusal, slow=True),
-        Scheme("apr1", re.compile(rb"\$apr1\$"), _verify_apr1, _fixed_cost, slow=False),
-        Scheme("SHA-1", re.compile(rb"\{SHA\}"), _verify_sha1, _fixed_cost, slow=False),
+        HashFormat("bcrypt", re.compile(rb"\$2[abxy]\$"), verify_bcrypt, bcrypt_refusal, slow=True),
+        HashFormat("apr1", re.compile(rb"\$apr1\$"), _verify_apr1, _fixed_cost, slow=False),
+        HashFormat("SHA-1", re.compile(rb"\{SHA\}"), _verify_sha1, _fixed_cost, slow=False),
     )
 
 
@@ -152,7 +152,7 @@ _TO_LIBCRYPT: tuple[tuple[str, bytes, bytes, Verify | None, Refusal, bool], ...]
 )
 
 
-def _libcrypt_schemes(crypt: libcrypt.Crypt | None) -> Iterator[Scheme]:
+def _libcrypt_schemes(crypt: libcrypt.Crypt | None) -> Iterator[HashFormat]:
     """What Apache hands to the system's libcrypt; without one, what passlib can verify of it."""
     for name, shape, probe, substitute, refusal, slow in _TO_LIBCRYPT:
         if crypt is not None and crypt(b"", probe) is not None:
@@ -164,12 +164,12 @@ def _libcrypt_schemes(crypt: libcrypt.Crypt | None) -> Iterator[Scheme]:
             continue
         if name == "DES":
             verify = partial(_verify_eight_bytes, verify)
-        yield Scheme(name, re.compile(shape), verify, refusal, slow)
+        yield HashFormat(name, re.compile(shape), verify, refusal, slow)
 
 
-def _unsupported(name: str, shape: bytes) -> Scheme:
+def _unsupported(name: str, shape: bytes) -> HashFormat:
     why = f"{name}, which this system's libcrypt does not know"
-    return Scheme(name, re.compile(shape), lambda *_: False, lambda _: why, slow=False)
+    return HashFormat(name, re.compile(shape), lambda *_: False, lambda _: why, slow=False)
 
 
 def _verify_by_libcrypt(crypt: libcrypt.Crypt, password: bytes, stored: bytes) -> bool:

@@ -59,7 +59,7 @@ def _make_key(path: Path) -> None:
         Path(temporary).unlink()
 
 
-class Use(enum.Enum):
+class NonceUse(enum.Enum):
     """What becomes of one use of a nonce."""
 
     FIRST = "this count was not used before"
@@ -70,7 +70,7 @@ class Use(enum.Enum):
 class NonceCounts(Protocol):
     """Remembers which counts of which nonces were used; shared by all who must agree on it."""
 
-    def use(self, nonce: Nonce, count: int) -> Use:
+    def use(self, nonce: Nonce, count: int) -> NonceUse:
         """Use a count of a genuine nonce, for a request whose response was right.
 
         Args:
@@ -134,14 +134,14 @@ class SharedNonceCounts:
         self._map.close()
         os.close(self._descriptor)
 
-    def use(self, nonce: Nonce, count: int) -> Use:
+    def use(self, nonce: Nonce, count: int) -> NonceUse:
         """See `NonceCounts.use`."""
         number = int.from_bytes(nonce.mac[:8], "big") % self._buckets
         start = _HEADER_BYTES + number * _BUCKET_BYTES
         with self._locked(start, _BUCKET_BYTES):
             return self._use_in(start, nonce, count)
 
-    def _use_in(self, start: int, nonce: Nonce, count: int) -> Use:
+    def _use_in(self, start: int, nonce: Nonce, count: int) -> NonceUse:
         issued = _milliseconds(nonce.issued)
         oldest, oldest_at = issued, -1
         for at in range(start, start + _BUCKET_BYTES, _SLOT.size):
@@ -153,9 +153,9 @@ class SharedNonceCounts:
             if oldest_at < 0 or slot_issued < oldest:
                 oldest, oldest_at = slot_issued, at
         if issued <= max(oldest, self._made_at):
-            return Use.UNKNOWN
+            return NonceUse.UNKNOWN
         _SLOT.pack_into(self._map, oldest_at, issued, count, 1, nonce.mac)
-        return Use.FIRST
+        return NonceUse.FIRST
 
     def _made(self, run: bytes) -> int | None:
         """When the table in the file was made, if it is one, of this run of the machine."""
@@ -173,18 +173,18 @@ class SharedNonceCounts:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_UN, length, start)
 
 
-def _after(highest: int, used: int, count: int) -> tuple[Use, int, int]:
+def _after(highest: int, used: int, count: int) -> tuple[NonceUse, int, int]:
     """A window (bit 0 is the highest count) after one more count, and what became of that one."""
     ahead = count - highest
     if ahead > 0:
         shifted = used << ahead if ahead < WINDOW else 0
-        return Use.FIRST, count, (shifted | 1) & (1 << WINDOW) - 1
+        return NonceUse.FIRST, count, (shifted | 1) & (1 << WINDOW) - 1
     if -ahead >= WINDOW:
-        return Use.UNKNOWN, highest, used
+        return NonceUse.UNKNOWN, highest, used
     bit = 1 << -ahead
     if used & bit:
-        return Use.AGAIN, highest, used
-    return Use.FIRST, highest, used | bit
+        return NonceUse.AGAIN, highest, used
+    return NonceUse.FIRST, highest, used | bit
 
 
 def _milliseconds(seconds: float) -> int:

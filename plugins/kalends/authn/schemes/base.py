@@ -9,9 +9,9 @@ from wsgiref.types import WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import UserDirectory
-from kalends.authn.backends.external import OtherDirectories
+from kalends.authn.backends.external import ExternalBackends
 from kalends.authn.schemes.basic import basic_challenge, parse_basic
-from kalends.authn.verified_cache import RightHeaders
+from kalends.authn.verified_cache import VerifiedHeaders
 
 ELSEWHERE = "directory"
 """The scheme of a user whom another directory than the user files has verified."""
@@ -33,7 +33,7 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class AuthenticationFailed:
     """The client is nobody.
 
     Attributes:
@@ -56,7 +56,7 @@ Admit = Callable[[str], None]
 """Lets a try on a name go on, perhaps after a while."""
 
 
-class Scheme(Protocol):
+class AuthScheme(Protocol):
     """One way to authenticate (RFC 9110 section 11)."""
 
     name: str
@@ -64,7 +64,7 @@ class Scheme(Protocol):
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
-    ) -> Verified | Refused:
+    ) -> Verified | AuthenticationFailed:
         """Judge an Authorization header of this scheme.
 
         Args:
@@ -105,27 +105,27 @@ class BasicScheme:
         realm: str,
         *,
         over_tls_only: bool = False,
-        elsewhere: OtherDirectories | None = None,
+        elsewhere: ExternalBackends | None = None,
     ) -> None:
         self._elsewhere = elsewhere
         self._directory = directory
         self._realm = realm
         self._over_tls_only = over_tls_only
-        self._right = RightHeaders()
+        self._right = VerifiedHeaders()
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
-    ) -> Verified | Refused:
+    ) -> Verified | AuthenticationFailed:
         """Judge a Basic header."""
         if not self._offered(environ):
-            return Refused(self.name, None, "Basic over plain http is switched off")
+            return AuthenticationFailed(self.name, None, "Basic over plain http is switched off")
         known = self._right.name(credentials, self._directory.basic_version)
         if known is not None:
             admit(known)
             return Verified(known, "Basic")
         given = parse_basic(credentials)
         if given is None:
-            return Refused(self.name, None, "malformed Basic credentials")
+            return AuthenticationFailed(self.name, None, "malformed Basic credentials")
         name = decode_name(given.user)
         admit(name)
         account = self._account_elsewhere(name, given.password, environ)
@@ -135,7 +135,7 @@ class BasicScheme:
         if self._directory.check_password(given.user, given.password):
             self._right.add(credentials, version, name)
             return Verified(name, "Basic")
-        return Refused(self.name, name, "wrong name or password")
+        return AuthenticationFailed(self.name, name, "wrong name or password")
 
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
         """One challenge, or none over plain http."""

@@ -10,9 +10,9 @@ from wsgiref.types import WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import DigestAccount, UserDirectory
-from kalends.authn.nonces.replay_cache import NonceCounts, Use
+from kalends.authn.nonces.replay_cache import NonceCounts, NonceUse
 from kalends.authn.nonces.signing import SALT_BITS, Nonce, NonceSigner
-from kalends.authn.schemes.base import Admit, Refused, Verified
+from kalends.authn.schemes.base import Admit, AuthenticationFailed, Verified
 from kalends.authn.schemes.digest import (
     ALGORITHMS,
     DigestCredentials,
@@ -76,17 +76,21 @@ class DigestScheme:
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
-    ) -> Verified | Refused:
+    ) -> Verified | AuthenticationFailed:
         """Judge a Digest header, in the order in which Apache does."""
         sent = parse_digest(credentials)
         if sent is None:
-            return Refused(self.name, None, "malformed Digest credentials")
+            return AuthenticationFailed(self.name, None, "malformed Digest credentials")
         claimed = decode_name(sent.username)
         if not designates(sent.uri, environ, self._prefix(environ)):
-            return Refused(self.name, claimed, "its uri is of another request", bad_request=True)
+            return AuthenticationFailed(
+                self.name, claimed, "its uri is of another request", bad_request=True
+            )
         algorithm = self._algorithm(sent)
         if algorithm is None or sent.realm != self._realm or not self._qop_is_right(sent):
-            return Refused(self.name, claimed, "a realm, algorithm or qop that was not offered")
+            return AuthenticationFailed(
+                self.name, claimed, "a realm, algorithm or qop that was not offered"
+            )
         admit(claimed)
         account = self._directory.digest_account(sent.username, self._realm)
         ha1 = account.ha1(algorithm) if account else None
@@ -97,25 +101,27 @@ class DigestScheme:
             expected_response(algorithm, judged_by, sent, method), sent.response
         )
         if account is None or ha1 is None or not right:
-            return Refused(self.name, claimed, "wrong name or password")
+            return AuthenticationFailed(self.name, claimed, "wrong name or password")
         return self._spend(sent, account, algorithm)
 
     def _spend(
         self, sent: DigestCredentials, account: DigestAccount, algorithm: str
-    ) -> Verified | Refused:
+    ) -> Verified | AuthenticationFailed:
         """Judge the nonce of an answer whose password is right, and use its count up."""
         nonce = self._signer.read(sent.nonce)
         single = self._one_time or sent.qop is None
         count = 1 if single else sent.count
         if nonce is None or count is None:
-            return Refused(self.name, account.user, "a nonce or nonce count that is none")
+            return AuthenticationFailed(
+                self.name, account.user, "a nonce or nonce count that is none"
+            )
         if not self._is_current(nonce) or b"opaque" in sent.other:
-            return Refused(self.name, account.user, "its nonce is stale", stale=True)
+            return AuthenticationFailed(self.name, account.user, "its nonce is stale", stale=True)
         use = self._counts.use(nonce, count)
-        if use is Use.AGAIN and not single:
-            return Refused(self.name, account.user, "this answer was used before")
-        if use is not Use.FIRST:
-            return Refused(self.name, account.user, "its nonce is stale", stale=True)
+        if use is NonceUse.AGAIN and not single:
+            return AuthenticationFailed(self.name, account.user, "this answer was used before")
+        if use is not NonceUse.FIRST:
+            return AuthenticationFailed(self.name, account.user, "its nonce is stale", stale=True)
         ha1 = account.ha1(algorithm)
         assert ha1 is not None
         info = authentication_info(algorithm, ha1, sent, self._next_nonce(nonce))

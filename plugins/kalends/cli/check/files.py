@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from kalends.app import health
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 
 _READ, _WRITE, _ENTER = 4, 2, 1
 
@@ -51,7 +51,7 @@ class _Account:
         return _allowed(self, path, what) and all(_allowed(self, one, _ENTER) for one in above)
 
 
-def problems(built: Assembly) -> Iterator[str]:
+def problems(built: Container) -> Iterator[str]:
     """What is wrong with permissions and disks, one line each."""
     files = [file for file in _files(built) if file.path.exists()]
     for file in files:
@@ -70,7 +70,7 @@ def problems(built: Assembly) -> Iterator[str]:
     yield from _full_disks(built)
 
 
-def _files(built: Assembly) -> Iterator[_File]:
+def _files(built: Container) -> Iterator[_File]:
     settings = built.settings
     has_password = settings.has_ldap_password or bool(make_url(settings.database).password)
     yield _File(settings.path, secret=has_password)
@@ -138,7 +138,7 @@ def _other_groups(folder: Path) -> Iterator[str]:
         )
 
 
-def _account(built: Assembly) -> _Account | None:
+def _account(built: Container) -> _Account | None:
     """Whom the server runs as, where root asks and it is somebody else."""
     has_file = built.database.folder is not None and built.database.exists()
     made = Path(built.database.name) if has_file else built.settings.own_folder
@@ -172,7 +172,7 @@ def _for_others(path: Path, what: int) -> bool:
     return path.stat().st_mode & what == what
 
 
-def _full_disks(built: Assembly) -> Iterator[str]:
+def _full_disks(built: Container) -> Iterator[str]:
     try:
         room = health.room(built)
     except OSError as error:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 from kalends.cli.check import files, tls
 from kalends.common.names import refusal_of_group, refusal_of_name
 from kalends.config import loader
@@ -38,7 +38,7 @@ def problems(config: Path) -> Iterator[str]:
     settings = loader.load(config).settings
     database = open_database(settings.database)
     try:
-        built = Assembly(settings, database)
+        built = Container(settings, database)
         yield from _account_problems(built)
         yield from _group_problems(built)
         yield from _feed_problems(built)
@@ -50,7 +50,7 @@ def problems(config: Path) -> Iterator[str]:
         database.close()
 
 
-def _store_problems(built: Assembly) -> Iterator[str]:
+def _store_problems(built: Container) -> Iterator[str]:
     with built.database.read() as connection:
         found = schema_version.of(connection)
         if found is None:
@@ -79,7 +79,7 @@ def _clock_problems(connection: Connection) -> Iterator[str]:
         )
 
 
-def _published_problems(built: Assembly) -> Iterator[str]:
+def _published_problems(built: Container) -> Iterator[str]:
     """Where feeds are not what they should be, for longer than publishing takes."""
     feeds = built.feeds
     if feeds is None:
@@ -108,7 +108,7 @@ def _published_problems(built: Assembly) -> Iterator[str]:
             yield f"feed {feed.name}: left out, cannot be read: {one}"
 
 
-def _account_problems(built: Assembly) -> Iterator[str]:
+def _account_problems(built: Container) -> Iterator[str]:
     try:
         names = built.directory.names()
     except UserFileUnavailableError as error:
@@ -125,7 +125,7 @@ def _account_problems(built: Assembly) -> Iterator[str]:
     yield from _left_out(built, names)
 
 
-def _left_out(built: Assembly, names: Collection[str]) -> Iterator[str]:
+def _left_out(built: Container, names: Collection[str]) -> Iterator[str]:
     """The accounts that an offered scheme does not let in."""
     settings, directory = built.settings, built.directory
     unverifiable = directory.unverifiable()
@@ -161,7 +161,7 @@ def _place(path: Path | None) -> str:
     return str(path) if path else "no file that counts"
 
 
-def _group_problems(built: Assembly) -> Iterator[str]:
+def _group_problems(built: Container) -> Iterator[str]:
     try:
         groups = built.directory.members()
     except KalendsError as error:
@@ -173,7 +173,7 @@ def _group_problems(built: Assembly) -> Iterator[str]:
             yield f"{built.settings.htgroup}: the group {name!r} has no calendars: {refusal}"
 
 
-def _feed_problems(built: Assembly) -> Iterator[str]:
+def _feed_problems(built: Container) -> Iterator[str]:
     try:
         built.named_feeds()
         if built.settings.remotes:

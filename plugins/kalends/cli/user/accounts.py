@@ -9,12 +9,12 @@ from kalends.authn import account_editing
 from kalends.authn.account_editing import ALL, LOGINS, AccountError, Credentials, UserFiles, edited
 from kalends.authn.apache import editing
 from kalends.cli.user import terminal
-from kalends.cli.user.installation import Installation, installation
+from kalends.cli.user.installation import UserCommandContext, installation
 from kalends.cli.user.terminal import say, shown
 from kalends.common.names import refusal_of_name
 from kalends.config.settings import Settings
 from kalends.store import account_data
-from kalends.store.account_data import Data
+from kalends.store.account_data import AccountData
 
 
 def add(given: argparse.Namespace) -> int:
@@ -129,7 +129,7 @@ def _asked_credentials(settings: Settings, name: str) -> Credentials:
     return account_editing.credentials(settings, name, password)
 
 
-def _confirm(name: str, data: Data, *, yes: bool) -> None:
+def _confirm(name: str, data: AccountData, *, yes: bool) -> None:
     if yes:
         return
     if not terminal.is_there():
@@ -145,7 +145,7 @@ def _counted(collections: Mapping[str, int]) -> str:
     return f"{len(collections) - 1} collections and {sum(collections.values())} objects"
 
 
-def _end_data(there: Installation, name: str, data: Data, *, remove: bool) -> None:
+def _end_data(there: UserCommandContext, name: str, data: AccountData, *, remove: bool) -> None:
     assert there.store is not None
     if remove:
         data = account_data.remove_data(there.store, name)

@@ -14,7 +14,7 @@ from kalends.authn.account_editing import ALL, LOGINS, UserFiles, edited
 from kalends.authn.apache import editing
 from kalends.authn.apple_accounts_xml import Directory, DirectoryXmlError, parse_directory
 from kalends.cli.user.accounts import say_what_is_new
-from kalends.cli.user.installation import Installation, installation
+from kalends.cli.user.installation import UserCommandContext, installation
 from kalends.cli.user.terminal import say
 from kalends.common.names import refusal_of_name
 from kalends.errors import ConfigurationError
@@ -68,7 +68,7 @@ def _read(path: Path) -> Directory:
         raise ConfigurationError(str(path), error.strerror or "cannot be read") from None
 
 
-def _refusals(there: Installation, directory: Directory) -> Iterator[tuple[str, str]]:
+def _refusals(there: UserCommandContext, directory: Directory) -> Iterator[tuple[str, str]]:
     """Which accounts and groups cannot be taken, and why."""
     named_feeds = there.built.named_feeds()
     for name, password in directory.passwords.items():
@@ -85,7 +85,7 @@ def _refusals(there: Installation, directory: Directory) -> Iterator[tuple[str, 
             yield group, why
 
 
-def _differences(there: Installation, directory: Directory) -> Iterator[str]:
+def _differences(there: UserCommandContext, directory: Directory) -> Iterator[str]:
     if directory.realm not in ("", there.settings.realm):
         yield (
             f"the realm is {there.settings.realm!r} here, and {directory.realm!r} in the file: "

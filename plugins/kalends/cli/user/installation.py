@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kalends.app import container
-from kalends.app.container import Assembly
+from kalends.app.container import Container
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import ConfigurationError
-from kalends.store.account_data import NOTHING, Data, data_of
+from kalends.store.account_data import NOTHING, AccountData, data_of
 from kalends.store.engine import Database, open_database
 
 
 @dataclass(frozen=True)
-class Installation:
+class UserCommandContext:
     """What is worked on.
 
     Attributes:
@@ -25,11 +25,11 @@ class Installation:
             the account that the server runs as, and the first user is mostly added by root.
     """
 
-    built: Assembly
+    built: Container
     settings: Settings
     store: Database | None
 
-    def data_of(self, name: str) -> Data:
+    def data_of(self, name: str) -> AccountData:
         """What the store holds of an account."""
         if self.store is None:
             return NOTHING
@@ -38,7 +38,7 @@ class Installation:
 
 
 @contextmanager
-def installation(config: Path) -> Iterator[Installation]:
+def installation(config: Path) -> Iterator[UserCommandContext]:
     """The installation that a configuration file describes, for as long as the block.
 
     Raises:
@@ -52,6 +52,6 @@ def installation(config: Path) -> Iterator[Installation]:
     database = open_database(settings.database)
     if database.exists():
         with container.build(config) as built:
-            yield Installation(built, settings, built.database)
+            yield UserCommandContext(built, settings, built.database)
     else:
-        yield Installation(Assembly(settings, database), settings, None)
+        yield UserCommandContext(Container(settings, database), settings, None)

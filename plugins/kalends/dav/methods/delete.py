@@ -6,12 +6,12 @@ from http import HTTPStatus
 
 from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
-from kalends.dav.message import Answer, Request
+from kalends.dav.message import Request, Response
 from kalends.store import collections
 from kalends.store.objects import write
 
 
-def delete_object(storage: Storage, request: Request) -> Answer | None:
+def delete_object(storage: Storage, request: Request) -> Response | None:
     """Delete the object at an address, which the user may do; None if no object is there."""
     above, _, name = request.sane.rpartition("/")
     with storage.acquire_lock("w", request.user, path=request.sane):
@@ -24,4 +24,4 @@ def delete_object(storage: Storage, request: Request) -> Answer | None:
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
         write.bury(connection, parent.id, there)
         storage.forget_removals(parent)
-    return Answer(HTTPStatus.NO_CONTENT)
+    return Response(HTTPStatus.NO_CONTENT)

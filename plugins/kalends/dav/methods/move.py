@@ -17,7 +17,7 @@ from radicale.rights import BaseRights
 from radicale.storage import BaseCollection
 
 from kalends.adapters.collection import Collection
-from kalends.adapters.item import Item
+from kalends.adapters.item import RadicaleItem
 from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
 from kalends.dav.conditional import holds
@@ -89,7 +89,7 @@ class Move:
             return httputils.NOT_ALLOWED
         if isinstance(item, BaseCollection):
             return httputils.METHOD_NOT_ALLOWED
-        assert isinstance(item, Item)
+        assert isinstance(item, RadicaleItem)
         there = self._at(to_path)
         parent = self._at(pathutils.parent_path(to_path))
         if parent is None:
@@ -110,7 +110,7 @@ class Move:
             return httputils.PRECONDITION_FAILED
         conflict = (
             there.uid != item.uid
-            if isinstance(there, Item)
+            if isinstance(there, RadicaleItem)
             else parent.path != home.path and parent.has_uid(item.uid)
         )
         if conflict:

@@ -11,7 +11,7 @@ from radicale import httputils, types, xmlutils
 
 from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
-from kalends.dav.privileges import Grant
+from kalends.dav.privileges import Privileges
 from kalends.errors import ObjectRefusedError
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
@@ -25,7 +25,7 @@ PUBLISHED = "{urn:x-kalends}published"
 
 
 @dataclass(frozen=True)
-class Target:
+class PutTarget:
     """What stands at the address of a PUT, and what that makes of it.
 
     Attributes:
@@ -65,7 +65,7 @@ class Put:
     def __init__(
         self,
         storage: Storage,
-        grant: Grant,
+        grant: Privileges,
         environ: Mapping[str, Any],
         prefix: str,
         *,
@@ -80,12 +80,12 @@ class Put:
         self._strict = strict
         self._path = grant.path
 
-    def look(self) -> Target:
+    def look(self) -> PutTarget:
         """See what stands at the address."""
         with self._storage.acquire_lock("r", self._grant.user):
             return self._target()
 
-    def answer(self, body: bytes, target: Target) -> types.WSGIResponse:
+    def answer(self, body: bytes, target: PutTarget) -> types.WSGIResponse:
         """Store ``body`` at the address, or say why not."""
         refusal = self._refusal(target)
         if refusal:
@@ -99,15 +99,15 @@ class Put:
         except ObjectRefusedError as error:
             return errors.refused(error)
 
-    def _target(self) -> Target:
+    def _target(self) -> PutTarget:
         above = self._path.rpartition("/")[0]
         parent, existing = collections.find_pair(self._storage.connection, above, self._path)
         root = collections.UNWRITTEN_ROOT
-        return Target(
+        return PutTarget(
             parent or (None if above else root), existing or (None if self._path else root)
         )
 
-    def _refusal(self, target: Target) -> types.WSGIResponse | None:
+    def _refusal(self, target: PutTarget) -> types.WSGIResponse | None:
         if target.parent is None:
             return errors.precondition(
                 HTTPStatus.CONFLICT, None, "the collection above this address does not exist"
@@ -127,7 +127,7 @@ class Put:
             )
         return None
 
-    def _read(self, body: bytes, target: Target) -> CalendarObject:
+    def _read(self, body: bytes, target: PutTarget) -> CalendarObject:
         assert target.parent is not None
         if target.parent.tag == "VADDRESSBOOK":
             return read_card(body, max_size=self._max_size)
@@ -136,7 +136,7 @@ class Put:
             return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
         raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
 
-    def _split(self, body: bytes, target: Target) -> SplitCalendar:
+    def _split(self, body: bytes, target: PutTarget) -> SplitCalendar:
         existing = target.existing
         allowed = existing.components if existing else None
         whole = split_file(body, allowed=allowed, max_size=self._max_size)
@@ -148,7 +148,7 @@ class Put:
         return whole
 
     def _store_object(
-        self, body: bytes, content: CalendarObject, target: Target
+        self, body: bytes, content: CalendarObject, target: PutTarget
     ) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
         with self._storage.acquire_lock("w", self._grant.user, path=self._path):
@@ -176,7 +176,7 @@ class Put:
             xmlutils.make_href(self._prefix, f"/{parent.path}/{href}"),
         )
 
-    def _store_whole(self, whole: SplitCalendar, target: Target) -> types.WSGIResponse:
+    def _store_whole(self, whole: SplitCalendar, target: PutTarget) -> types.WSGIResponse:
         with self._storage.acquire_lock("w", self._grant.user, path=self._path):
             now = self._target()
             if now.key != target.key:

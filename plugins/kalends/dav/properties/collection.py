@@ -48,7 +48,7 @@ _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class PropertyContext:
     """What properties depend on besides their resource.
 
     Attributes:
@@ -72,7 +72,7 @@ class CollectionView:
         count: counts its objects, if that is asked for.
     """
 
-    asked: Asked
+    asked: PropertyContext
     row: CollectionRow
     writable: bool
     length: Callable[[], int]

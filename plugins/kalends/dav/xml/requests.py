@@ -40,7 +40,7 @@ class Propfind:
 
 
 @dataclass(frozen=True, slots=True)
-class Sync:
+class SyncCollection:
     """sync-collection: what changed since a token, or all of it where the token is empty."""
 
     props: tuple[str, ...]
@@ -62,7 +62,7 @@ class Multiget:
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class CalendarQuery:
     """calendar-query for one type of component, within a time range if it has one.
 
     Attributes:
@@ -79,7 +79,7 @@ class Query:
     timezone: str | None
 
 
-Report = Sync | Multiget | Query
+Report = SyncCollection | Multiget | CalendarQuery
 
 
 def read_propfind(body: bytes) -> Propfind | None:
@@ -122,13 +122,13 @@ def _props(root: ET.Element) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(prop.tag for prop in found[0]))
 
 
-def _sync(root: ET.Element) -> Sync | None:
+def _sync(root: ET.Element) -> SyncCollection | None:
     props = _props(root)
     if props is None or {child.tag for child in root} - {_PROP, _SYNC_TOKEN, _SYNC_LEVEL}:
         return None
     if (root.findtext(_SYNC_LEVEL) or "1").strip() != "1":
         return None
-    return Sync(props, (root.findtext(_SYNC_TOKEN) or "").strip())
+    return SyncCollection(props, (root.findtext(_SYNC_TOKEN) or "").strip())
 
 
 def _calendar_multiget(root: ET.Element) -> Multiget | None:
@@ -147,7 +147,7 @@ def _multiget(root: ET.Element, tag: str) -> Multiget | None:
     return Multiget(props, hrefs, tag) if all(hrefs) else None
 
 
-def _query(root: ET.Element) -> Query | None:
+def _query(root: ET.Element) -> CalendarQuery | None:
     props = _props(root)
     filters = root.findall(_FILTER)
     known = {child.tag for child in root} <= {_PROP, _FILTER, _TIMEZONE}
@@ -158,17 +158,17 @@ def _query(root: ET.Element) -> Query | None:
     if calendar is None or calendar.get("name") != "VCALENDAR":
         return None
     if len(calendar) == 0:
-        return Query(props, None, None, None, timezone)
+        return CalendarQuery(props, None, None, None, timezone)
     inner = _only_child(calendar, _COMP_FILTER)
     if inner is None or inner.get("name") not in _COMPONENTS:
         return None
     if len(inner) == 0:
-        return Query(props, inner.get("name"), None, None, timezone)
+        return CalendarQuery(props, inner.get("name"), None, None, timezone)
     within = _only_child(inner, _TIME_RANGE)
     limits = None if within is None or len(within) else _limits(within)
     if limits is None:
         return None
-    return Query(props, inner.get("name"), *limits, timezone)
+    return CalendarQuery(props, inner.get("name"), *limits, timezone)
 
 
 def _only_child(parent: ET.Element, tag: str) -> ET.Element | None:

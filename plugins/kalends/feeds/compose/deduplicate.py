@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from kalends.feeds.compose.stamps import last_modified
-from kalends.feeds.compose.visibility import Copy
+from kalends.feeds.compose.visibility import VisibleObject
 from kalends.ical.contentlines import Component, Property
 
 # What copies of one meeting may differ in.
@@ -21,7 +21,7 @@ _INCIDENTAL = frozenset({"UID", "DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
-def settle(copies: Iterable[Copy]) -> list[Copy]:
+def settle(copies: Iterable[VisibleObject]) -> list[VisibleObject]:
     """Which of the copies of one UID stay, each with the UID under which it stands.
 
     Of one meeting that is a copy with the series rather than one with some occurrences of it, then
@@ -38,10 +38,10 @@ def settle(copies: Iterable[Copy]) -> list[Copy]:
     return settled
 
 
-def _meetings(copies: Sequence[Copy]) -> list[list[Copy]]:
+def _meetings(copies: Sequence[VisibleObject]) -> list[list[VisibleObject]]:
     if len(copies) < 2:
         return [[copy] for copy in copies]
-    found: dict[str, list[Copy]] = {}
+    found: dict[str, list[VisibleObject]] = {}
     whole = {_organizer(copy) for copy in copies if _is_whole(copy)}
     for copy in copies:
         organizer = _organizer(copy)
@@ -54,23 +54,23 @@ def _meetings(copies: Sequence[Copy]) -> list[list[Copy]]:
     return list(found.values())
 
 
-def _organizer(copy: Copy) -> str:
+def _organizer(copy: VisibleObject) -> str:
     # An occurrence of which only the time is shown names none.
     named = (component.value("ORGANIZER").strip().lower() for component in copy.components)
     organizer = next(filter(None, named), "")
     return f"{copy.components[0].name} {organizer}" if organizer else ""
 
 
-def _is_whole(copy: Copy) -> bool:
+def _is_whole(copy: VisibleObject) -> bool:
     """Whether a copy has the series or single event, not some occurrences alone."""
     return copy.components[0].first("RECURRENCE-ID") is None
 
 
-def _times(copy: Copy) -> str:
+def _times(copy: VisibleObject) -> str:
     return "\n".join(component.value("RECURRENCE-ID") for component in copy.components)
 
 
-def _content(copy: Copy) -> str:
+def _content(copy: VisibleObject) -> str:
     """What a copy says, apart from stamps and alarms."""
     zones = [f"{tzid} {use.zone.digest}" for tzid, use in copy.zones.items()]
     return "\n".join([*zones, *map(_content_of, copy.components)])
@@ -86,7 +86,7 @@ def _is_incidental(prop: Property) -> bool:
     return prop.name in _INCIDENTAL or prop.name.startswith("X-MOZ-")
 
 
-def _recency(copy: Copy) -> tuple[bool, int, str, str]:
+def _recency(copy: VisibleObject) -> tuple[bool, int, str, str]:
     first = copy.components[0]
     sequence = first.value("SEQUENCE").strip()
     number = (

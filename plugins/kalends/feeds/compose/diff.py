@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import NamedTuple
 
-from kalends.feeds.compose.part_index import Parts
+from kalends.feeds.compose.part_index import PartIndex
 from kalends.feeds.ports import CalendarState, FeedSnapshot
 
 
-class Stood(NamedTuple):
+class ComposedCalendar(NamedTuple):
     """How a calendar stood in a version; its change numbers count within one life."""
 
     path: str
@@ -26,7 +26,7 @@ def noted(calendars: Iterable[CalendarState]) -> str:
 
 def changed_uids(
     snapshot: FeedSnapshot,
-    parts: Parts,
+    parts: PartIndex,
     before: str,
     calendars: Mapping[int, CalendarState],
     today: date,
@@ -44,7 +44,7 @@ def changed_uids(
         The UIDs; None if they cannot be told any more.
     """
     uids = set(parts.leaving(today))
-    stood = {int(number): Stood(*state) for number, state in json.loads(before).items()}
+    stood = {int(number): ComposedCalendar(*state) for number, state in json.loads(before).items()}
     for number, (path, life, modseq) in stood.items():
         now = calendars.get(number)
         if now is None or (now.path, now.life) != (path, life):

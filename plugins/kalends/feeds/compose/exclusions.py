@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recurrence.expand import Budget, Walk
+from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_second
-from kalends.ical.values import Moment, read_moment, read_moments
+from kalends.ical.values import TimeValue, read_moment, read_moments
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -41,7 +41,9 @@ def leave_out(master: Component, hidden: Property, own: Mapping[str, str]) -> Co
     return Component(master.name, properties, master.children, master.line)
 
 
-def _like(begin: Property, start: Moment, hidden: Property, moment: Moment) -> tuple[str, str]:
+def _like(
+    begin: Property, start: TimeValue, hidden: Property, moment: TimeValue
+) -> tuple[str, str]:
     """Parameters and value of a time of a series, written as its DTSTART is."""
     if moment.is_day:
         return ";VALUE=DATE", f"{moment.local:%Y%m%d}"
@@ -53,7 +55,7 @@ def _like(begin: Property, start: Moment, hidden: Property, moment: Moment) -> t
 
 
 def _ended(
-    prop: Property, start: Moment, moment: Moment, own: Mapping[str, str]
+    prop: Property, start: TimeValue, moment: TimeValue, own: Mapping[str, str]
 ) -> Property | None:
     """A property of a master of which nothing happens from ``moment`` on."""
     if prop.name == "RDATE":
@@ -68,12 +70,12 @@ def _ended(
     return Property(prop.name, "", ";".join([*kept, _bound(prop, start, moment)]))
 
 
-def _bound(prop: Property, start: Moment, moment: Moment) -> str:
+def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
     """COUNT or UNTIL of a rule that ends before ``moment``."""
     first, end = local_second(start.local), local_second(moment.local)
     rule = read_rule(prop.value, first, start.is_day, _is_placed(start))
     if rule is not None and rule.count is not None:
-        before = {first, *Walk(rule, None, end - 1, Budget())}
+        before = {first, *RuleIterator(rule, None, end - 1, Budget())}
         return f"COUNT={len([local for local in before if local < end])}"
     if rule is not None and rule.until is not None and rule.until < end:
         return next(p for p in prop.value.upper().split(";") if p.strip().startswith("UNTIL="))
@@ -84,15 +86,15 @@ def _bound(prop: Property, start: Moment, moment: Moment) -> str:
     return f"UNTIL={moment.local - _SECOND:%Y%m%dT%H%M%S}"
 
 
-def _utc(moment: Moment, later: int = 0) -> str:
+def _utc(moment: TimeValue, later: int = 0) -> str:
     return f"{_EPOCH + timedelta(seconds=moment.earliest + later):%Y%m%dT%H%M%SZ}"
 
 
-def _is_placed(moment: Moment) -> bool:
+def _is_placed(moment: TimeValue) -> bool:
     return moment.earliest == moment.latest
 
 
-def _is_before(one: Moment, other: Moment) -> bool:
+def _is_before(one: TimeValue, other: TimeValue) -> bool:
     if _is_placed(one) and _is_placed(other):
         return one.earliest < other.earliest
     return one.local < other.local

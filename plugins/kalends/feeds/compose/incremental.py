@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kalends.feeds.compose.diff import changed_uids, noted
-from kalends.feeds.compose.part_index import Parts, Place, opened
+from kalends.feeds.compose.part_index import PartIndex, PartKey, opened
 from kalends.feeds.compose.render import TAIL, head, render
-from kalends.feeds.compose.select import Copy, Unreadable, shown
-from kalends.feeds.compose.timezones import Zone, names_of
+from kalends.feeds.compose.select import UnreadableObject, VisibleObject, shown
+from kalends.feeds.compose.timezones import ZoneDefinition, names_of
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.ports import CalendarState, FeedSnapshot, StoredObject
 
@@ -31,10 +31,10 @@ _ALWAYS_FEW = 1000
 
 
 @dataclass(slots=True)
-class Outcome:
+class ComposeResult:
     """What composing has met for the first time: objects that cannot be read and are left out."""
 
-    left_out: list[Unreadable] = field(default_factory=list)
+    left_out: list[UnreadableObject] = field(default_factory=list)
 
 
 def compose_feed(
@@ -43,7 +43,7 @@ def compose_feed(
     feed: Feed,
     today: date,
     target: Path,
-) -> Outcome:
+) -> ComposeResult:
     """Compose the version of ``feed`` that these calendars make.
 
     What is made from the version before equals what is made from scratch, octet for octet.
@@ -78,9 +78,9 @@ def compose_feed(
 class _Text(NamedTuple):
     """The text of one object in a feed, and what is noted of it."""
 
-    place: Place
+    place: PartKey
     octets: bytes
-    zones: Mapping[Zone, bytes]
+    zones: Mapping[ZoneDefinition, bytes]
     leaves: date | None
 
 
@@ -103,9 +103,9 @@ class _Composition:
         self._target = target
         self.made = target.with_suffix(".tmp")
         self.body = target.with_suffix(".body")
-        self.outcome = Outcome()
+        self.outcome = ComposeResult()
 
-    def run(self, parts: Parts) -> None:
+    def run(self, parts: PartIndex) -> None:
         """Write the version to ``made`` and note its parts."""
         before = parts.state
         known = parts.unreadable()
@@ -119,9 +119,9 @@ class _Composition:
             rules=repr(self._feed.rules),
         )
 
-    def _from_scratch(self, parts: Parts) -> None:
+    def _from_scratch(self, parts: PartIndex) -> None:
         shared = frozenset(self._snapshot.shared_uids(list(self._calendars)))
-        names: Mapping[Zone, str] = {}
+        names: Mapping[ZoneDefinition, str] = {}
         while True:
             parts.clear()
             with self.body.open("wb") as out:
@@ -142,7 +142,7 @@ class _Composition:
             out.write(TAIL)
         parts.note(head=str(len(opening)))
 
-    def _from_before(self, parts: Parts, before: Mapping[str, str]) -> bool:
+    def _from_before(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
         """Make the version from the one before; False if that cannot be done."""
         old = self._target.parent / before.get("version", "")
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
@@ -167,7 +167,7 @@ class _Composition:
         return True
 
     def _edits(
-        self, parts: Parts, uids: Sequence[str], names: Mapping[Zone, str]
+        self, parts: PartIndex, uids: Sequence[str], names: Mapping[ZoneDefinition, str]
     ) -> list[tuple[int, int, bytes]]:
         """The changes of the old body, in order: an offset, octets that go, octets that come."""
         gone = parts.places(uids)
@@ -188,9 +188,9 @@ class _Composition:
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
         return [(offset, length, octets) for offset, _, length, octets in edits]
 
-    def _copies(self, parts: Parts, shared: frozenset[str]) -> Iterator[Copy]:
+    def _copies(self, parts: PartIndex, shared: frozenset[str]) -> Iterator[VisibleObject]:
         """Everything that the feed shows, in its order."""
-        settled: dict[str, dict[int, Copy]] = {}
+        settled: dict[str, dict[int, VisibleObject]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
             for stored in self._snapshot.objects(calendar.id):
                 if stored.uid in shared:
@@ -204,7 +204,7 @@ class _Composition:
                 if copy:
                     yield copy
 
-    def _shown(self, parts: Parts, stored: Iterable[StoredObject]) -> list[Copy]:
+    def _shown(self, parts: PartIndex, stored: Iterable[StoredObject]) -> list[VisibleObject]:
         """What is shown of all copies of some UIDs."""
         stored = list(stored)
         parts.note_sharers(stored)
@@ -213,7 +213,7 @@ class _Composition:
             parts.note_unreadable(one)
         return found.copies
 
-    def _head(self, parts: Parts) -> bytes:
+    def _head(self, parts: PartIndex) -> bytes:
         zones = parts.zones()
         colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
         shared = colors.pop() if len(colors) == 1 else ""
@@ -221,10 +221,10 @@ class _Composition:
         return head(self._feed.rules, color.upper(), zones, names_of(zones))
 
 
-def _rendered(copy: Copy, names: Mapping[Zone, str]) -> _Text:
+def _rendered(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> _Text:
     texts = {use.zone: use.text for use in copy.zones.values()}
     octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
-    return _Text(Place(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
+    return _Text(PartKey(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
 
 
 def _is_color(text: str) -> bool:

@@ -16,8 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-from kalends.feeds.compose.select import Unreadable
-from kalends.feeds.compose.timezones import Zone
+from kalends.feeds.compose.select import UnreadableObject
+from kalends.feeds.compose.timezones import ZoneDefinition
 from kalends.feeds.ports import StoredObject
 
 COMPOSER = 5
@@ -36,7 +36,7 @@ CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
 """
 
 
-class Place(NamedTuple):
+class PartKey(NamedTuple):
     """Where an object stands: the order of these is the order of a feed."""
 
     path: str
@@ -44,7 +44,7 @@ class Place(NamedTuple):
     id: int
 
 
-class Parts:
+class PartIndex:
     """The parts of one version; changes count once the ``opened`` block has ended well."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -66,14 +66,14 @@ class Parts:
         for table in ("part", "zone", "state", "sharer", "unreadable"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
-    def places(self, uids: Collection[str]) -> list[tuple[Place, int]]:
+    def places(self, uids: Collection[str]) -> list[tuple[PartKey, int]]:
         """The parts that came from objects with these UIDs, each with its length in octets."""
         found = []
         for uid in uids:
             rows = self._connection.execute(
                 "SELECT path, uid, id, length FROM part WHERE uid = ?", (uid,)
             )
-            found += [(Place(path, name, number), length) for path, name, number, length in rows]
+            found += [(PartKey(path, name, number), length) for path, name, number, length in rows]
         return found
 
     def count(self) -> int:
@@ -81,10 +81,10 @@ class Parts:
         (number,) = self._connection.execute("SELECT count(*) FROM part").fetchone()
         return int(number)
 
-    def offsets(self, places: Collection[Place]) -> dict[Place, int]:
+    def offsets(self, places: Collection[PartKey]) -> dict[PartKey, int]:
         """How many octets of parts stand before each of these places: one walk over the parts."""
-        found: dict[Place, int] = {}
-        before, total = Place("", "", 0), 0
+        found: dict[PartKey, int] = {}
+        before, total = PartKey("", "", 0), 0
         for place in sorted(places):
             row = self._connection.execute(
                 "SELECT TOTAL(length) FROM part"
@@ -104,7 +104,11 @@ class Parts:
         return [uid for (uid,) in rows]
 
     def add(
-        self, place: Place, length: int, zones: Mapping[Zone, bytes], leaves: date | None
+        self,
+        place: PartKey,
+        length: int,
+        zones: Mapping[ZoneDefinition, bytes],
+        leaves: date | None,
     ) -> None:
         """Note a part, the definitions that it uses with their texts, and when it leaves."""
         last = leaves.isoformat() if leaves else None
@@ -118,7 +122,7 @@ class Parts:
                 (*zone, text),
             )
 
-    def remove(self, place: Place) -> None:
+    def remove(self, place: PartKey) -> None:
         """Forget a part and its use of definitions."""
         where = "WHERE (path, uid, id) = (?, ?, ?)"
         row = self._connection.execute(f"SELECT zones FROM part {where}", place).fetchone()  # noqa: S608
@@ -129,19 +133,19 @@ class Parts:
             )
         self._connection.execute("DELETE FROM zone WHERE uses <= 0")
 
-    def zones(self) -> dict[Zone, bytes]:
+    def zones(self) -> dict[ZoneDefinition, bytes]:
         """The definitions in use, each with its text."""
         rows = self._connection.execute("SELECT tzid, digest, text FROM zone")
-        return {Zone(tzid, digest): text for tzid, digest, text in rows}
+        return {ZoneDefinition(tzid, digest): text for tzid, digest, text in rows}
 
-    def unreadable(self) -> list[Unreadable]:
+    def unreadable(self) -> list[UnreadableObject]:
         """The objects that are left out because they cannot be read."""
         rows = self._connection.execute(
             "SELECT path, uid, id, why FROM unreadable ORDER BY 1, 2, 3"
         )
-        return [Unreadable(*row) for row in rows]
+        return [UnreadableObject(*row) for row in rows]
 
-    def note_unreadable(self, one: Unreadable) -> None:
+    def note_unreadable(self, one: UnreadableObject) -> None:
         """Note an object that is left out."""
         row = (one.path, one.uid, one.id, one.why)
         self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
@@ -172,19 +176,19 @@ class Parts:
         return [uid for (uid,) in rows]
 
 
-def unreadable_in(path: Path) -> list[Unreadable]:
+def unreadable_in(path: Path) -> list[UnreadableObject]:
     """What the newest version left out, by the parts at ``path``; nothing if there are none."""
     if not path.exists():
         return []
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         try:
-            return Parts(connection).unreadable()
+            return PartIndex(connection).unreadable()
         except sqlite3.DatabaseError:  # of another version, or no longer whole: made anew soon
             return []
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Parts]:
+def opened(path: Path) -> Iterator[PartIndex]:
     """The parts that are noted at ``path``, made if it is missing or no longer whole.
 
     The caller holds the lock of the feed.
@@ -197,7 +201,7 @@ def opened(path: Path) -> Iterator[Parts]:
     try:
         with connection:
             connection.execute("BEGIN")
-            yield Parts(connection)
+            yield PartIndex(connection)
     finally:
         connection.close()
 

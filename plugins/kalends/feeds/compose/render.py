@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kalends.feeds.compose.timezones import Zone
-from kalends.feeds.compose.visibility import Copy, renamed
+from kalends.feeds.compose.timezones import ZoneDefinition
+from kalends.feeds.compose.visibility import VisibleObject, renamed
 from kalends.feeds.definitions.model import Rules
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -20,7 +20,7 @@ _BASIC_COLORS = {
 }  # fmt: skip
 
 
-def render(copy: Copy, names: Mapping[Zone, str]) -> bytes:
+def render(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> bytes:
     """The lines of an object in the feed.
 
     Args:
@@ -36,7 +36,12 @@ def render(copy: Copy, names: Mapping[Zone, str]) -> bytes:
     return b"".join(text)
 
 
-def head(rules: Rules, color: str, zones: Mapping[Zone, bytes], names: Mapping[Zone, str]) -> bytes:
+def head(
+    rules: Rules,
+    color: str,
+    zones: Mapping[ZoneDefinition, bytes],
+    names: Mapping[ZoneDefinition, str],
+) -> bytes:
     """What stands before the objects: the calendar's own properties and its time zones.
 
     Args:

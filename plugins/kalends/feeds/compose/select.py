@@ -15,16 +15,16 @@ from datetime import date
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.deduplicate import settle
 from kalends.feeds.compose.stamps import finish
-from kalends.feeds.compose.visibility import Copy, visible
+from kalends.feeds.compose.visibility import VisibleObject, visible
 from kalends.feeds.compose.window import leaves
 from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import StoredObject
 
-__all__ = ["Copy", "Shown", "Unreadable", "shown"]
+__all__ = ["Selection", "UnreadableObject", "VisibleObject", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableObject:
     """An object that is left out because it cannot be read."""
 
     path: str
@@ -37,16 +37,16 @@ class Unreadable:
 
 
 @dataclass(slots=True)
-class Shown:
+class Selection:
     """What a feed shows of some objects, and what it could not read of them."""
 
-    copies: list[Copy] = field(default_factory=list)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    copies: list[VisibleObject] = field(default_factory=list)
+    unreadable: list[UnreadableObject] = field(default_factory=list)
 
 
 def shown(
     objects: Iterable[StoredObject], paths: Mapping[int, str], rules: Rules, today: date
-) -> Shown:
+) -> Selection:
     """What a feed shows of objects, in the feed's order.
 
     Args:
@@ -55,14 +55,14 @@ def shown(
         rules: the feed's.
         today: the UTC date, which matters where the feed has a window.
     """
-    found = Shown()
-    groups: dict[str, list[Copy]] = {}
+    found = Selection()
+    groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
         path = paths[stored.calendar]
         try:
             copy = visible(stored, path, rules)
         except (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError) as error:
-            found.unreadable.append(Unreadable(path, stored.uid, stored.id, str(error)))
+            found.unreadable.append(UnreadableObject(path, stored.uid, stored.id, str(error)))
             continue
         if copy:
             groups.setdefault(stored.uid, []).append(copy)
@@ -76,7 +76,7 @@ def shown(
     return found
 
 
-def _place_in_window(copy: Copy, rules: Rules) -> None:
+def _place_in_window(copy: VisibleObject, rules: Rules) -> None:
     if rules.past is not None:
         with suppress(ObjectRefusedError):  # when it happens cannot be told, so it stays
             copy.leaves = leaves(copy, rules.past)

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from kalends.feeds.compose.visibility import Copy
+from kalends.feeds.compose.visibility import VisibleObject
 from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import StoredObject
 from kalends.ical import contentlines
@@ -23,12 +23,12 @@ def last_modified(component: Component, stored: StoredObject) -> str:
     return max(own, moment) if _STAMP.fullmatch(own) else moment
 
 
-def finish(copy: Copy, rules: Rules) -> None:
+def finish(copy: VisibleObject, rules: Rules) -> None:
     """Give a copy's components their stamps, and take from them what the feed leaves out."""
     copy.components = [_finished(component, copy, rules) for component in copy.components]
 
 
-def _finished(component: Component, copy: Copy, rules: Rules) -> Component:
+def _finished(component: Component, copy: VisibleObject, rules: Rules) -> Component:
     # What an event is related to may be hidden, and its UID is nobody's business then.
     gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
     kept = [prop for prop in component.properties if prop.name not in gone]

@@ -24,17 +24,17 @@ _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", 
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
-class Zone(NamedTuple):
+class ZoneDefinition(NamedTuple):
     """A definition: the name it goes by, and what its rules are, as a digest."""
 
     tzid: str
     digest: str
 
 
-class Use(NamedTuple):
+class ZoneUse(NamedTuple):
     """What a TZID means in one object: the name and digest of its rules, these, and their text."""
 
-    zone: Zone
+    zone: ZoneDefinition
     definition: Component
     text: bytes
 
@@ -66,7 +66,7 @@ def definition_text(definition: Component) -> bytes:
     return contentlines.serialize(canonical(definition).children)
 
 
-def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
+def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | None:
     """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
 
     An object's own definition counts, if it can be read. Where IANA's says the same of all of the
@@ -85,17 +85,17 @@ def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> Use | None:
     since = _agreed_since if is_kept else _agreed_since.__wrapped__
     if known is not None and (not own or since(own, tzid) <= first):
         name = NEUTRAL if is_private and tzid.startswith("/") else tzid
-        return Use(Zone(name, known.digest), known.definition, known.text)
+        return ZoneUse(ZoneDefinition(name, known.digest), known.definition, known.text)
     if not own:
         return None
     read = _read if is_kept else _read.__wrapped__
     found = read(own, is_private=is_private)
     # Some programs escape the parameter as the property is: subscribers would not find it so.
     name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else name_of(tzid)
-    return Use(Zone(name, found.digest), found.definition, found.text)
+    return ZoneUse(ZoneDefinition(name, found.digest), found.definition, found.text)
 
 
-class _Read(NamedTuple):
+class _ParsedZone(NamedTuple):
     """The rules of a definition: their digest, themselves, their text in a feed."""
 
     digest: str
@@ -109,21 +109,21 @@ def _agreed_since(text: str, tzid: str) -> str:
 
 
 @lru_cache(maxsize=512)
-def _iana(tzid: str) -> _Read | None:
+def _iana(tzid: str) -> _ParsedZone | None:
     known = iana_definition(tzid)
-    return _Read(digest_of(known), known, definition_text(known)) if known else None
+    return _ParsedZone(digest_of(known), known, definition_text(known)) if known else None
 
 
 @lru_cache(maxsize=512)
-def _read(text: str, *, is_private: bool) -> _Read:
+def _read(text: str, *, is_private: bool) -> _ParsedZone:
     definition = canonical(contentlines.parse(text)[0])
     if is_private:
         for rule in definition.children:
             rule.properties = [told for prop in rule.properties if (told := only_time(prop))]
-    return _Read(digest_of(definition), definition, definition_text(definition))
+    return _ParsedZone(digest_of(definition), definition, definition_text(definition))
 
 
-def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
+def names_of(zones: Collection[ZoneDefinition]) -> Mapping[ZoneDefinition, str]:
     """Under which TZID each definition stands in a feed: each under another.
 
     Of several that share a TZID, IANA's own keeps it, else the one with the smallest digest: that
@@ -141,6 +141,6 @@ def names_of(zones: Collection[Zone]) -> Mapping[Zone, str]:
     }
 
 
-def _claim(zone: Zone) -> tuple[bool, str]:
+def _claim(zone: ZoneDefinition) -> tuple[bool, str]:
     known = _iana(zone.tzid)
     return known is None or zone.digest != known.digest, zone.digest

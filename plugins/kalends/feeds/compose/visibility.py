@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from kalends.feeds.compose.busy import busy
 from kalends.feeds.compose.exclusions import leave_out
-from kalends.feeds.compose.timezones import Use, use_of
+from kalends.feeds.compose.timezones import ZoneUse, use_of
 from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import StoredObject
 from kalends.ical.contentlines import Component, Property
@@ -18,7 +18,7 @@ from kalends.ical.timezones.resolve import zones_of
 
 
 @dataclass(slots=True)
-class Copy:
+class VisibleObject:
     """One object as a feed shows it: what is hidden is gone already.
 
     Attributes:
@@ -35,12 +35,12 @@ class Copy:
     path: str
     uid: str
     components: list[Component]
-    zones: dict[str, Use]
+    zones: dict[str, ZoneUse]
     is_private: bool
     leaves: date | None = None
 
 
-def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
+def visible(stored: StoredObject, path: str, rules: Rules) -> VisibleObject | None:
     """An object as far as a feed shows it; None if it shows nothing of it.
 
     Raises:
@@ -58,7 +58,7 @@ def visible(stored: StoredObject, path: str, rules: Rules) -> Copy | None:
     if not shown:
         return None
     uid = stored.uid if whole else _busy_uid(path, stored.uid)
-    copy = Copy(stored, path, uid, shown, {}, is_private=not whole)
+    copy = VisibleObject(stored, path, uid, shown, {}, is_private=not whole)
     told = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
         first = min(day for component in shown for day in days_of(component, tzid))

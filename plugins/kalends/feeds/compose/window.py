@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from kalends.feeds.compose.visibility import Copy
+from kalends.feeds.compose.visibility import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.occurrences import last_end
@@ -13,7 +13,7 @@ _DAY = 86400
 _EPOCH = date(1970, 1, 1)
 
 
-def leaves(copy: Copy, past: int) -> date | None:
+def leaves(copy: VisibleObject, past: int) -> date | None:
     """The first UTC date on which a copy is no longer shown, or None if it stays for ever.
 
     What comes again stays, whole, while it does, a task until it is done, and what has no date.

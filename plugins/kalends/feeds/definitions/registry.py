@@ -24,7 +24,7 @@ _QUIET_SECONDS = 0.05
 _MOST_PAUSES = 40
 
 
-class Catalog:
+class FeedRegistry:
     """The feeds of one installation; an edit of the definitions counts at the next call.
 
     Args:

@@ -17,7 +17,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
+class RemoteServer:
     """How to reach what lies below one address.
 
     Attributes:
@@ -51,7 +51,7 @@ class Remote:
         return mine.path == other.path or other.path.startswith(folder)
 
 
-def load(path: Path) -> tuple[Remote, ...]:
+def load(path: Path) -> tuple[RemoteServer, ...]:
     """Read and check the file of other servers.
 
     Raises:
@@ -76,10 +76,10 @@ def load(path: Path) -> tuple[Remote, ...]:
     return tuple(_remote(address, table, str(path)) for address, table in tables.items())
 
 
-def access_to(url: str, remotes: tuple[Remote, ...]) -> Remote:
+def access_to(url: str, remotes: tuple[RemoteServer, ...]) -> RemoteServer:
     """What the file says of ``url``: the longest address that covers it, or else no login."""
     found = [remote for remote in remotes if remote.covers(url)]
-    return max(found, key=lambda remote: len(remote.address), default=Remote(url))
+    return max(found, key=lambda remote: len(remote.address), default=RemoteServer(url))
 
 
 def origin_of(url: str) -> str:
@@ -106,7 +106,7 @@ def refusal_of_address(url: str) -> str | None:
     return None
 
 
-def _remote(address: str, table: object, path: str) -> Remote:
+def _remote(address: str, table: object, path: str) -> RemoteServer:
     refusal = refusal_of_address(address)
     if refusal:
         raise ConfigurationError(path, f"[{address!r}] {refusal}")
@@ -131,7 +131,7 @@ def _remote(address: str, table: object, path: str) -> Remote:
         if not values["certificate"].is_file():
             why = f"[{address!r}] certificate: there is no file {str(values['certificate'])!r}"
             raise ConfigurationError(path, why)
-    return Remote(address, **values)
+    return RemoteServer(address, **values)
 
 
 def _port(parts: Any) -> int:

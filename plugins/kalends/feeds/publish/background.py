@@ -26,7 +26,7 @@ def growing_pause(failures: int, longest: int = _LONGEST_PAUSE) -> int:
     return int(min(_FIRST_PAUSE << min(max(failures - 1, 0), 20), longest))
 
 
-class Background:
+class BackgroundLoop:
     """Does some work again and again: when it is woken, and every few seconds.
 
     Args:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from kalends.errors import KalendsError, UnpublishedError
-from kalends.feeds.cache import Versions
+from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.ports import PublicationLog, SecretBook
-from kalends.feeds.publish.background import Background, growing_pause
-from kalends.feeds.publish.folder import PublishedFiles
-from kalends.feeds.state import State
+from kalends.feeds.publish.background import BackgroundLoop, growing_pause
+from kalends.feeds.publish.folder import PublicationFolder
+from kalends.feeds.state import FeedState
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -60,9 +60,9 @@ class Publisher:
 
     def __init__(
         self,
-        files: PublishedFiles,
-        catalog: Catalog,
-        versions: Versions,
+        files: PublicationFolder,
+        catalog: FeedRegistry,
+        versions: FeedCache,
         secrets: SecretBook,
         log: PublicationLog,
     ) -> None:
@@ -73,7 +73,7 @@ class Publisher:
         self._published = log
         # By target: how often it failed in a row, and from when on it is tried again.
         self._failing: dict[str, tuple[int, float]] = {}
-        self._background = Background("publishing feeds", self._work)
+        self._background = BackgroundLoop("publishing feeds", self._work)
         self.start = self._background.start
         self.wake = self._background.wake
         self.stop = self._background.stop
@@ -183,7 +183,7 @@ class Publisher:
             name.removeprefix(mine): key for name, key in known.items() if name.startswith(mine)
         }
 
-    def _states(self, files: list[PublishedFile]) -> list[State]:
+    def _states(self, files: list[PublishedFile]) -> list[FeedState]:
         return self._versions.states([file.feed for file in files])
 
     def _wanted(self) -> dict[str, PublishedFile]:

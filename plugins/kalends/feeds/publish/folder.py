@@ -27,7 +27,7 @@ are not in its group."""
 _NAME = ".name"
 
 
-class PublishedFiles:
+class PublicationFolder:
     """Files below one folder, for a web server to read.
 
     What is below has the permissions of the folder itself, whatever the umask, and its group as far

@@ -19,15 +19,15 @@ from hashlib import sha256
 from pathlib import Path
 
 from kalends.errors import KalendsError
-from kalends.feeds.cache import Versions
+from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions import remote_credentials
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.definitions.registry import Catalog
-from kalends.feeds.definitions.remote_credentials import Remote, access_to, origin_of
+from kalends.feeds.definitions.registry import FeedRegistry
+from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to, origin_of
 from kalends.feeds.ports import Delivery, DeliveryLog
 from kalends.feeds.publish import webdav_client
-from kalends.feeds.publish.background import Background, growing_pause
-from kalends.feeds.publish.folder import PublishedFiles, make_folder
+from kalends.feeds.publish.background import BackgroundLoop, growing_pause
+from kalends.feeds.publish.folder import PublicationFolder, make_folder
 from kalends.feeds.publish.webdav_client import RemoteError
 
 _log = logging.getLogger("kalends.feeds")
@@ -38,7 +38,7 @@ _APART_SECONDS = 2
 """How far apart two versions come to one address at least."""
 
 
-class Pusher:
+class RemotePublisher:
     """Brings feeds to other servers; the database tells what is still to do.
 
     Args:
@@ -53,8 +53,8 @@ class Pusher:
         self,
         folder: Path,
         logins: Path | None,
-        catalog: Catalog,
-        versions: Versions,
+        catalog: FeedRegistry,
+        versions: FeedCache,
         log: DeliveryLog,
     ) -> None:
         self._folder = folder
@@ -63,7 +63,7 @@ class Pusher:
         self._versions = versions
         self._deliveries = log
         self._at_work: dict[str, threading.Thread] = {}
-        self._background = Background("bringing feeds to other servers", self._work)
+        self._background = BackgroundLoop("bringing feeds to other servers", self._work)
         self.start = self._background.start
         self.wake = self._background.wake
         self.stop = self._background.stop
@@ -154,7 +154,7 @@ class Pusher:
                 raise
 
     def _put(
-        self, remote: Remote, delivery: Delivery, feed: Feed, sending: Callable[[], None]
+        self, remote: RemoteServer, delivery: Delivery, feed: Feed, sending: Callable[[], None]
     ) -> None:
         state, content = self._versions.open(feed)
         with content:
@@ -166,7 +166,7 @@ class Pusher:
         due = int(time.time()) + _APART_SECONDS
         self._deliveries.succeeded(delivery.target, state.key, etag, due)
 
-    def _take_away(self, remote: Remote, delivery: Delivery) -> None:
+    def _take_away(self, remote: RemoteServer, delivery: Delivery) -> None:
         try:
             if delivery.key and not webdav_client.remove(remote, delivery.target, delivery.etag):
                 why = "somebody else has changed it"
@@ -184,7 +184,7 @@ class Pusher:
         self._deliveries.failed(delivery.target, why, int(time.time()) + pause)
         _log.warning("%s: %s; tried again in %d s", delivery.target, why, pause)
 
-    def _access(self, url: str) -> Remote:
+    def _access(self, url: str) -> RemoteServer:
         return access_to(url, remote_credentials.load(self._logins) if self._logins else ())
 
     def _keeping(self, url: str, claimant: str) -> Callable[[], None]:
@@ -213,4 +213,4 @@ class Pusher:
             except BlockingIOError:
                 yield False, ""
             else:
-                yield True, PublishedFiles(self._folder).owner()
+                yield True, PublicationFolder(self._folder).owner()

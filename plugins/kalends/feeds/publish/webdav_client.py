@@ -11,7 +11,7 @@ from typing import BinaryIO
 import httpx
 
 from kalends import __version__
-from kalends.feeds.definitions.remote_credentials import Remote
+from kalends.feeds.definitions.remote_credentials import RemoteServer
 
 _TIMEOUTS = httpx.Timeout(connect=10, read=60, write=60, pool=10)
 _BLOCK = 1 << 16
@@ -46,7 +46,7 @@ class RemoteError(Exception):
 
 
 def put(
-    remote: Remote, url: str, file: BinaryIO, known: str, sending: Callable[[], None]
+    remote: RemoteServer, url: str, file: BinaryIO, known: str, sending: Callable[[], None]
 ) -> tuple[str, bool]:
     """Let ``url`` hold what is in a file, unless somebody else writes there at the same moment.
 
@@ -63,7 +63,7 @@ def put(
     Raises:
         RemoteError: it did not work; what was there is there still, as far as we know.
     """
-    body = _File(file, sending)
+    body = _ReplayableBody(file, sending)
     with _client(remote) as client:
         current = _current(client, url)
         headers = {"Content-Type": "text/calendar; charset=utf-8", "Content-Length": str(body.size)}
@@ -80,7 +80,7 @@ def put(
     return _opaque(noted), was_changed
 
 
-def remove(remote: Remote, url: str, known: str) -> bool:
+def remove(remote: RemoteServer, url: str, known: str) -> bool:
     """Take away what we have put at ``url``; what somebody else has put there since stays.
 
     A server that tells no entity tag is believed to hold what we have put there.
@@ -111,7 +111,7 @@ def remove(remote: Remote, url: str, known: str) -> bool:
     return True
 
 
-class _File(httpx.SyncByteStream):
+class _ReplayableBody(httpx.SyncByteStream):
     """A request's body that can be sent again, after a challenge."""
 
     def __init__(self, file: BinaryIO, sending: Callable[[], None]) -> None:
@@ -129,7 +129,7 @@ class _File(httpx.SyncByteStream):
 class _Login(httpx.Auth):
     """Digest where the server offers it, else Basic where it does not show the password."""
 
-    def __init__(self, remote: Remote) -> None:
+    def __init__(self, remote: RemoteServer) -> None:
         self._digest = httpx.DigestAuth(remote.user, remote.password)
         self._basic = httpx.BasicAuth(remote.user, remote.password)
         self._may_show = remote.basic_over_http
@@ -170,7 +170,7 @@ def _is_digest_we_know(challenge: str) -> bool:
 
 
 @contextmanager
-def _client(remote: Remote) -> Iterator[httpx.Client]:
+def _client(remote: RemoteServer) -> Iterator[httpx.Client]:
     """A client that follows no redirect: a login is for the server that the file names."""
     try:
         trusted = ssl.create_default_context(cafile=remote.certificate)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.density import last_occurrence
-from kalends.ical.values import Moment, moment_at, read_duration, read_moment, read_moments
+from kalends.ical.values import TimeValue, moment_at, read_duration, read_moment, read_moments
 
 MOST_RULES = 10
 """Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
@@ -17,7 +17,7 @@ MOST_RULES = 10
 _DAY = 86400
 
 
-class Span(NamedTuple):
+class TimeBounds(NamedTuple):
     """Seconds since 1970, UTC; None is without a bound. ``end`` is exclusive.
 
     Attributes:
@@ -29,10 +29,10 @@ class Span(NamedTuple):
     recurring: bool
 
 
-ALWAYS = Span(None, None, recurring=False)
+ALWAYS = TimeBounds(None, None, recurring=False)
 
 
-def span_of(components: Iterable[Component], own: Mapping[str, str]) -> Span:
+def span_of(components: Iterable[Component], own: Mapping[str, str]) -> TimeBounds:
     """What all components of an object cover together.
 
     Args:
@@ -44,14 +44,14 @@ def span_of(components: Iterable[Component], own: Mapping[str, str]) -> Span:
     """
     spans = [_component_span(component, own) for component in components]
     starts, ends = [s.start for s in spans], [s.end for s in spans]
-    return Span(
+    return TimeBounds(
         None if None in starts else min(s for s in starts if s is not None),
         None if None in ends else max(e for e in ends if e is not None),
         recurring=len(spans) > 1 or any(s.recurring for s in spans),
     )
 
 
-def _component_span(component: Component, own: Mapping[str, str]) -> Span:
+def _component_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
     for name in ("EXDATE", "RECURRENCE-ID"):
         for prop in component.all(name):
             read_moments(prop, own)
@@ -70,7 +70,7 @@ def _component_span(component: Component, own: Mapping[str, str]) -> Span:
     return ALWAYS
 
 
-def _end(component: Component, own: Mapping[str, str], start: Moment) -> int:
+def _end(component: Component, own: Mapping[str, str], start: TimeValue) -> int:
     """Where the first occurrence ends (RFC 5545 section 3.6.1)."""
     if finish := component.first("DTEND"):
         return max(read_moment(finish, own).latest, start.latest)
@@ -79,7 +79,7 @@ def _end(component: Component, own: Mapping[str, str], start: Moment) -> int:
     return start.latest + (_DAY if start.is_day else 0)
 
 
-def _task_span(component: Component, own: Mapping[str, str]) -> Span:
+def _task_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
     """A task: the rows of RFC 4791 section 9.9's table, taken together."""
     times = {
         name: read_moment(prop, own)
@@ -98,15 +98,15 @@ def _task_span(component: Component, own: Mapping[str, str]) -> Span:
     if "COMPLETED" in times:
         moments = list(times.values())
         start = min(moment.earliest for moment in moments) - 1
-        return Span(start, max(moment.latest for moment in moments) + 1, recurring=False)
+        return TimeBounds(start, max(moment.latest for moment in moments) + 1, recurring=False)
     if "CREATED" in times:
-        return Span(times["CREATED"].earliest, None, recurring=False)
+        return TimeBounds(times["CREATED"].earliest, None, recurring=False)
     return ALWAYS
 
 
 def _repeated(
-    component: Component, own: Mapping[str, str], first: Moment, start: int, end: int
-) -> Span:
+    component: Component, own: Mapping[str, str], first: TimeValue, start: int, end: int
+) -> TimeBounds:
     """The span of all occurrences, from that of the first."""
     length = end - first.earliest
     begin = component.first("DTSTART") or component.first("DUE")
@@ -128,14 +128,14 @@ def _repeated(
     recurring = bool(rules or dates)
     shifted = component.first("RECURRENCE-ID")
     if shifted and (shifted.param("RANGE") or "").upper() == "THISANDFUTURE":
-        return Span(None, None, recurring=True)  # it moves all that follow, by any amount
+        return TimeBounds(None, None, recurring=True)  # it moves all that follow, by any amount
     if None in ends:
-        return Span(start, None, recurring)
-    return Span(start, max(e for e in ends if e is not None), recurring)
+        return TimeBounds(start, None, recurring)
+    return TimeBounds(start, max(e for e in ends if e is not None), recurring)
 
 
 def _end_after(
-    last: object, first: Moment, tzid: str | None, own: Mapping[str, str], length: int
+    last: object, first: TimeValue, tzid: str | None, own: Mapping[str, str], length: int
 ) -> int | None:
     if last is None:
         return None

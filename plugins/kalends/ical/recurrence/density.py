@@ -16,7 +16,7 @@ from icalendar.prop import vRecur
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
-from kalends.ical.recurrence.expand import STEPS, Budget, Walk
+from kalends.ical.recurrence.expand import STEPS, Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_second
 
@@ -198,7 +198,7 @@ def _end_of_counted(
     return _EPOCH + timedelta(seconds=found[-1]) if found else start
 
 
-def _walk(rule: Property, start: datetime, until: datetime) -> Walk | None:
+def _walk(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:
     """A way through a rule in bounded time, without its bounds; None if none is known."""
     text = _unbounded(rule)
     try:
@@ -206,7 +206,7 @@ def _walk(rule: Property, start: datetime, until: datetime) -> Walk | None:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
         raise _unreadable(rule) from error
     read = read_rule(text, local_second(start), is_day=False, zoned=False)
-    return Walk(read, None, local_second(until), Budget()) if read else None
+    return RuleIterator(read, None, local_second(until), Budget()) if read else None
 
 
 def _unbounded(rule: Property) -> str:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY
-from kalends.ical.timezones.offsets import Clock, local_second
-from kalends.ical.values import Moment, read_duration, read_moment
+from kalends.ical.timezones.offsets import ZoneRules, local_second
+from kalends.ical.values import TimeValue, read_duration, read_moment
 
 FOREVER = 2**60
 """Seconds; the bound of what has none, on either side."""
@@ -32,7 +32,7 @@ class Occurrence(NamedTuple):
 ALWAYS = Occurrence(-FOREVER, FOREVER, floating=False)
 
 
-class Shape(NamedTuple):
+class OccurrenceDuration(NamedTuple):
     """How an occurrence lies around its beginning (the table of RFC 4791 section 9.9).
 
     Attributes:
@@ -49,8 +49,8 @@ class Shape(NamedTuple):
     tail: int = 0
     least: int = 0
 
-    def around(self, clock: Clock, local: int, begin: int) -> Occurrence:
-        """The occurrence at ``local``, which is ``begin`` by ``clock``, as ``Clock.seconds``."""
+    def around(self, clock: ZoneRules, local: int, begin: int) -> Occurrence:
+        """Return the occurrence at ``local``, which is ``begin`` in UTC by ``clock``."""
         end = begin
         if self.days:
             end = clock.seconds(local + self.days * DAY)
@@ -69,7 +69,9 @@ class Shape(NamedTuple):
         return self.days * DAY + self.seconds
 
 
-def shape_of(component: Component, begin: Property, start: Moment, own: Mapping[str, str]) -> Shape:
+def shape_of(
+    component: Component, begin: Property, start: TimeValue, own: Mapping[str, str]
+) -> OccurrenceDuration:
     """The row of the table that a component with a beginning has.
 
     Args:
@@ -81,24 +83,24 @@ def shape_of(component: Component, begin: Property, start: Moment, own: Mapping[
         ObjectRefusedError: its end or its duration cannot be read.
     """
     if component.name == "VJOURNAL":
-        return Shape(days=1) if start.is_day else Shape(tail=1)
+        return OccurrenceDuration(days=1) if start.is_day else OccurrenceDuration(tail=1)
     task = component.name == "VTODO"
     finish = component.first("DUE" if task else "DTEND")
     if finish is begin:
-        return Shape(lead=1)
+        return OccurrenceDuration(lead=1)
     if finish:
         days, seconds = _between(start, read_moment(finish, own))
         if task:
-            return Shape(days, seconds, lead=1, least=1)
-        return Shape(max(0, days), max(0, seconds))
+            return OccurrenceDuration(days, seconds, lead=1, least=1)
+        return OccurrenceDuration(max(0, days), max(0, seconds))
     if length := component.first("DURATION"):
         return _lasting(component, *_length(length))
-    return Shape(days=1) if start.is_day and not task else Shape(tail=1)
+    return OccurrenceDuration(days=1) if start.is_day and not task else OccurrenceDuration(tail=1)
 
 
 def shape_of_period(
-    component: Component, text: str, prop: Property, start: Moment, own: Mapping[str, str]
-) -> Shape | None:
+    component: Component, text: str, prop: Property, start: TimeValue, own: Mapping[str, str]
+) -> OccurrenceDuration | None:
     """The length of an RDATE that has its own: of a PERIOD (RFC 5545 section 3.3.9).
 
     Args:
@@ -145,13 +147,13 @@ def undated(component: Component, own: Mapping[str, str]) -> list[Occurrence]:
     return [Occurrence(min(starts) - 1, max(ends) + 1, floating)]
 
 
-def _lasting(component: Component, days: int, seconds: int) -> Shape:
+def _lasting(component: Component, days: int, seconds: int) -> OccurrenceDuration:
     if component.name == "VTODO":
-        return Shape(days, seconds, lead=1, tail=1)
-    return Shape(days, seconds) if days or seconds else Shape(tail=1)
+        return OccurrenceDuration(days, seconds, lead=1, tail=1)
+    return OccurrenceDuration(days, seconds) if days or seconds else OccurrenceDuration(tail=1)
 
 
-def _between(start: Moment, end: Moment) -> tuple[int, int]:
+def _between(start: TimeValue, end: TimeValue) -> tuple[int, int]:
     """From one to the other: days between days, else seconds; these are exact between zones."""
     if start.is_day and end.is_day:
         return (end.local - start.local).days, 0

@@ -34,7 +34,7 @@ class Budget:
         return self.looks < 0 or self.steps < 0
 
 
-class Walk:
+class RuleIterator:
     """One way through a rule's occurrences, ascending; DTSTART is among them only if it fits.
 
     Attributes:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kalends.errors import ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.recurrence.bounds import Span
+from kalends.ical.recurrence.bounds import TimeBounds
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import (
@@ -48,7 +48,7 @@ class Interval(NamedTuple):
 
 
 def intervals_of(
-    components: Sequence[Component], own: Mapping[str, str], span: Span, now: int
+    components: Sequence[Component], own: Mapping[str, str], span: TimeBounds, now: int
 ) -> Iterator[Interval]:
     """What is known of an object's occurrences, and when it may have others.
 

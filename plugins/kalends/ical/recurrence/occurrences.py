@@ -15,7 +15,7 @@ from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
 from kalends.ical.recurrence.duration import Occurrence
 from kalends.ical.recurrence.expand import Budget
-from kalends.ical.recurrence.plan import Plan, read_plan
+from kalends.ical.recurrence.plan import RecurrenceSet, read_plan
 from kalends.ical.recurrence.series import Expansion
 from kalends.ical.timezones.offsets import readings
 
@@ -203,7 +203,9 @@ def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int |
     )
 
 
-def _walked(plan: Plan, since: int | None, horizon: int) -> tuple[list[Occurrence], int | None]:
+def _walked(
+    plan: RecurrenceSet, since: int | None, horizon: int
+) -> tuple[list[Occurrence], int | None]:
     """All fixed occurrences, and of each series as many as may be kept.
 
     Args:

@@ -8,15 +8,21 @@ from typing import NamedTuple
 
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY
-from kalends.ical.recurrence.duration import Occurrence, Shape, shape_of, shape_of_period, undated
+from kalends.ical.recurrence.duration import (
+    Occurrence,
+    OccurrenceDuration,
+    shape_of,
+    shape_of_period,
+    undated,
+)
 from kalends.ical.recurrence.rrule import read_rule
-from kalends.ical.recurrence.series import Anchor, Move, Series
-from kalends.ical.timezones.offsets import Clock, local_second
+from kalends.ical.recurrence.series import Anchor, RangeOverride, Series
+from kalends.ical.timezones.offsets import ZoneRules, local_second
 from kalends.ical.timezones.resolve import resolve
-from kalends.ical.values import Moment, read_moment, read_moments
+from kalends.ical.values import TimeValue, read_moment, read_moments
 
 
-class Plan(NamedTuple):
+class RecurrenceSet(NamedTuple):
     """When an object happens: at some times, and as its series tell (of an object: at most one).
 
     Attributes:
@@ -33,7 +39,7 @@ class Plan(NamedTuple):
         self.parts.append(component)
 
 
-def read_plan(components: Sequence[Component], own: Mapping[str, str]) -> Plan:
+def read_plan(components: Sequence[Component], own: Mapping[str, str]) -> RecurrenceSet:
     """Read a master and its overrides, of one type.
 
     Args:
@@ -42,7 +48,7 @@ def read_plan(components: Sequence[Component], own: Mapping[str, str]) -> Plan:
     Raises:
         ObjectRefusedError: what ``spans.span_of`` refuses.
     """
-    plan = Plan([], [], [])
+    plan = RecurrenceSet([], [], [])
     anchored = [(component, _anchor(component, own)) for component in components]
     overrides = [pair for pair in anchored if pair[0].first("RECURRENCE-ID")]
     for component, anchor in anchored:
@@ -75,14 +81,14 @@ def _anchor(component: Component, own: Mapping[str, str]) -> Anchor | None:
     return Anchor(clock, local_second(start.local), shape_of(component, begin, start, own))
 
 
-def _clock(text: str, prop: Property, moment: Moment, own: Mapping[str, str]) -> Clock:
+def _clock(text: str, prop: Property, moment: TimeValue, own: Mapping[str, str]) -> ZoneRules:
     """The clock of one value of a property."""
     if not moment.placed:
-        return Clock(None, moment.is_day)
+        return ZoneRules(None, moment.is_day)
     zone: tzinfo | None = UTC
     if not text.partition("/")[0].strip().endswith("Z"):
         zone = resolve(prop.param("TZID") or "", own)
-    return Clock(zone, is_day=False)
+    return ZoneRules(zone, is_day=False)
 
 
 def _series(component: Component, anchor: Anchor, own: Mapping[str, str]) -> Series:
@@ -98,7 +104,7 @@ def _series(component: Component, anchor: Anchor, own: Mapping[str, str]) -> Ser
     return series
 
 
-def _exclude(series: Series, moment: Moment) -> tuple[int, int]:
+def _exclude(series: Series, moment: TimeValue) -> tuple[int, int]:
     """Leave out the occurrence that a property names; where it would be: local, and by key."""
     clock = series.anchor.clock
     local, key = _place(clock, moment)
@@ -111,7 +117,7 @@ def _exclude(series: Series, moment: Moment) -> tuple[int, int]:
     return local, key
 
 
-def _place(clock: Clock, moment: Moment) -> tuple[int, int]:
+def _place(clock: ZoneRules, moment: TimeValue) -> tuple[int, int]:
     """A time of another property, by a master's clock: what it shows, and its ``seconds``.
 
     A time without a zone is the clock's own, whatever that is.
@@ -137,7 +143,7 @@ def _replace(
     if clock.zone is UTC and series.anchor.clock.zone is not None:
         # An instant says nothing of the clock to go by: that remains the master's.
         clock, moved = series.anchor.clock, series.anchor.clock.local(moved)
-    series.moves.append(Move(key, moved - local, clock, place.shape, override))
+    series.moves.append(RangeOverride(key, moved - local, clock, place.shape, override))
 
 
 def _added(
@@ -156,7 +162,7 @@ def _added(
             clock = _clock(text, prop, moment, own)
             shape = shape_of_period(component, text, prop, moment, own) or series.anchor.shape
             if clock.is_day and not series.anchor.clock.is_day:
-                shape = Shape(days=1 + max(0, shape.length) // DAY)
+                shape = OccurrenceDuration(days=1 + max(0, shape.length) // DAY)
             elif clock.zone is None:
                 yield key, shape.around(series.anchor.clock, local, key)
                 continue

@@ -10,31 +10,31 @@ from typing import NamedTuple
 
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, MARGIN
-from kalends.ical.recurrence.duration import Occurrence, Shape
-from kalends.ical.recurrence.expand import Budget, Walk
+from kalends.ical.recurrence.duration import Occurrence, OccurrenceDuration
+from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import Rule
-from kalends.ical.timezones.offsets import Clock
+from kalends.ical.timezones.offsets import ZoneRules
 
 
 class Anchor(NamedTuple):
     """Where the first occurrence of a component lies, and how."""
 
-    clock: Clock
+    clock: ZoneRules
     local: int
-    shape: Shape
+    shape: OccurrenceDuration
 
     def occurrence(self) -> Occurrence:
         """The first occurrence."""
         return self.shape.around(self.clock, self.local, self.clock.seconds(self.local))
 
 
-class Move(NamedTuple):
+class RangeOverride(NamedTuple):
     """An override of all occurrences from ``key`` on, to begin ``shift`` local seconds later."""
 
     key: int
     shift: int
-    clock: Clock
-    shape: Shape
+    clock: ZoneRules
+    shape: OccurrenceDuration
     part: Component
 
 
@@ -44,7 +44,7 @@ class Series:
 
     Attributes:
         part: the master's component.
-        excluded: occurrences that are none, as ``Clock.seconds`` has their beginnings.
+        excluded: occurrences that are none, as ``ZoneRules.seconds`` has their beginnings.
         excluded_days: days of the master's clock without any, counted from 1970.
         moves: ascending by key.
     """
@@ -54,7 +54,7 @@ class Series:
     rules: list[Rule | None] = field(default_factory=list)
     excluded: set[int] = field(default_factory=set)
     excluded_days: set[int] = field(default_factory=set)
-    moves: list[Move] = field(default_factory=list)
+    moves: list[RangeOverride] = field(default_factory=list)
 
     @property
     def late(self) -> int:
@@ -101,7 +101,7 @@ class Expansion:
     ) -> None:
         self._series = series
         self._since = since
-        self._walks = [(r, Walk(r, since, until, budget)) for r in series.rules if r]
+        self._walks = [(r, RuleIterator(r, since, until, budget)) for r in series.rules if r]
         # Nobody knows what comes of a rule that cannot be walked.
         self._unknown = len(self._walks) < len(series.rules)
 
@@ -136,7 +136,7 @@ class Expansion:
                 yield place, series.at(place, key)
 
 
-def _in_time(rule: Rule, walk: Walk, clock: Clock) -> Iterator[int]:
+def _in_time(rule: Rule, walk: RuleIterator, clock: ZoneRules) -> Iterator[int]:
     """A walk, which ends with an UNTIL in UTC if it has one."""
     last = rule.last_instant
     if last is None:

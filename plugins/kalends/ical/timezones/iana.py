@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY
-from kalends.ical.recurrence.expand import Budget, Walk
+from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_second
 from kalends.ical.timezones.resolve import iana_zone
@@ -203,7 +203,7 @@ def _onsets(definition: Component) -> list[tuple[int, int]]:
                     return []
                 if yearly.until is not None and _UNTIL_UTC.search(prop.value.upper()):
                     yearly.until += before
-                dates += Walk(yearly, None, end, Budget())
+                dates += RuleIterator(yearly, None, end, Budget())
             found += [(local - before, after) for local in dates if local <= end]
     except ValueError:
         return []

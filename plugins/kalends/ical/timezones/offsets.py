@@ -24,7 +24,7 @@ _MOST_ONSETS = 20_000
 _LAST_ONSET = (datetime(2200, 1, 1) - _EPOCH) // timedelta(seconds=1)
 
 
-class Clock(NamedTuple):
+class ZoneRules(NamedTuple):
     """What a time is read by.
 
     Attributes:

@@ -33,7 +33,7 @@ class Listener:
     certificate: Certificate | None
 
 
-class Doors:
+class Acceptor:
     """The listening sockets of a worker process.
 
     Args:

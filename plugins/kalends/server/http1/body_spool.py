@@ -10,7 +10,7 @@ from threading import Lock
 from typing import IO
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """What a client sent is no request that can be served; the connection ends with an answer."""
 
     def __init__(self, status: HTTPStatus) -> None:
@@ -18,7 +18,7 @@ class RefusedError(Exception):
         super().__init__(status.phrase)
 
 
-class Room:
+class BodySpoolQuota:
     """Disk for large bodies: whoever sends them need not have logged in yet.
 
     Args:
@@ -37,7 +37,7 @@ class Room:
         """
         with self._lock:
             if octets > self._left:
-                raise RefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
+                raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
             self._left -= octets
 
     def give_back(self, octets: int) -> None:
@@ -53,7 +53,7 @@ class LargeBody:
         file: what was written.
     """
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: BodySpoolQuota) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the request
         self._room = room
         self._taken = 0
@@ -80,7 +80,7 @@ class LargeBody:
         try:
             do()
         except OSError:
-            raise RefusedError(HTTPStatus.INSUFFICIENT_STORAGE) from None
+            raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE) from None
 
     def close(self) -> None:
         """Give back what it took."""

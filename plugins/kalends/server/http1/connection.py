@@ -28,7 +28,7 @@ class Phase(Enum):
     GOODBYE = "the client, to take the last answer and close"
 
 
-class Link:
+class Connection:
     """A connection and its state; one thread at a time has it.
 
     Args:

@@ -13,14 +13,14 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from kalends.server.http1 import response
-from kalends.server.http1.acceptor import Doors, Listener
-from kalends.server.http1.body_spool import RefusedError, Room
-from kalends.server.http1.connection import Link, Phase
+from kalends.server.http1.acceptor import Acceptor, Listener
+from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
+from kalends.server.http1.connection import Connection, Phase
 from kalends.server.http1.environ import connection_environ, request_environ
-from kalends.server.http1.leader_follower import WATCH_SECONDS, Crew
+from kalends.server.http1.leader_follower import WATCH_SECONDS, LeaderFollowerPool
 from kalends.server.http1.parser import Message, MessageReader
-from kalends.server.http1.response import Answer
-from kalends.server.http1.worker_load import Shares
+from kalends.server.http1.response import ApplicationResponse
+from kalends.server.http1.worker_load import WorkerLoadTable
 
 _log = logging.getLogger("kalends.server")
 
@@ -36,7 +36,7 @@ _ONCE = select.EPOLLONESHOT
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
-class AccessLog(Protocol):
+class RequestLog(Protocol):
     """Where each answered request is told."""
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
@@ -44,7 +44,7 @@ class AccessLog(Protocol):
 
 
 @dataclass(frozen=True)
-class Limits:
+class ConnectionLimits:
     """What clients may take.
 
     Attributes:
@@ -60,7 +60,7 @@ class Limits:
     links: int
 
 
-class Service:
+class ConnectionManager:
     """The connections of one worker process.
 
     Args:
@@ -73,26 +73,26 @@ class Service:
     def __init__(
         self,
         app: App,
-        log: AccessLog,
+        log: RequestLog,
         listeners: Sequence[Listener],
-        limits: Limits,
+        limits: ConnectionLimits,
         *,
         threads: int,
-        shares: Shares,
+        shares: WorkerLoadTable,
         number: int,
     ) -> None:
         self._app = app
         self._access_log = log
         self._limits = limits
-        self._room = Room(limits.body * _LARGEST_BODIES)
+        self._room = BodySpoolQuota(limits.body * _LARGEST_BODIES)
         self._shares = shares
         self._number = number
-        self._links: dict[int, Link] = {}
+        self._links: dict[int, Connection] = {}
         self._alive = True
         self._errors = _Errors()
         self._epoll = select.epoll()
-        self._doors = Doors(listeners, self._epoll, self._has_most, self._welcome)
-        self._crew = Crew(self._epoll, self._deal_with, threads)
+        self._doors = Acceptor(listeners, self._epoll, self._has_most, self._welcome)
+        self._crew = LeaderFollowerPool(self._epoll, self._deal_with, threads)
 
     def start(self) -> None:
         """Begin to accept connections."""
@@ -179,7 +179,7 @@ class Service:
             sock.close()
             return
         environ = connection_environ(client, own, listener.role, scheme, self._errors)
-        link = Link(sock, environ, MessageReader(self._limits.body, self._room))
+        link = Connection(sock, environ, MessageReader(self._limits.body, self._room))
         link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
         self._links[sock.fileno()] = link
         self._shares.tell(self._number, len(self._links))
@@ -191,13 +191,13 @@ class Service:
         if waiting:
             min(waiting, key=lambda link: link.deadline).cut()
 
-    def _part_from(self, fd: int, link: Link) -> None:
+    def _part_from(self, fd: int, link: Connection) -> None:
         del self._links[fd]
         link.close()
         if self._alive:
             self._shares.tell(self._number, len(self._links))
 
-    def _advance(self, link: Link) -> bool:
+    def _advance(self, link: Connection) -> bool:
         """Go on with a connection until it has to wait; false if it is at its end."""
         while True:
             if link.has_answer:
@@ -224,15 +224,15 @@ class Service:
                 if link.phase is not Phase.GOODBYE:
                     self._take(link, data)
 
-    def _say_goodbye(self, link: Link) -> None:
+    def _say_goodbye(self, link: Connection) -> None:
         link.say_goodbye()
         link.enter(Phase.GOODBYE, time.monotonic() + _GOODBYE_SECONDS)
 
-    def _take(self, link: Link, data: bytes) -> None:
+    def _take(self, link: Connection, data: bytes) -> None:
         reader = link.reader
         try:
             reader.feed(data)
-        except RefusedError as error:
+        except RequestRefusedError as error:
             link.refused = error.status
             return
         if reader.is_in_body:
@@ -244,11 +244,11 @@ class Service:
         elif reader.is_within and link.phase is Phase.IDLE:
             link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
 
-    def _answer(self, link: Link, message: Message) -> None:
+    def _answer(self, link: Connection, message: Message) -> None:
         """Let the application answer a request."""
         link.enter(Phase.WORK)
         began = time.perf_counter()
-        answer = Answer(message, keep_alive=message.keep_alive and self._alive)
+        answer = ApplicationResponse(message, keep_alive=message.keep_alive and self._alive)
         environ = request_environ(link.environ, message)
         body: Iterable[bytes] = ()
         try:
@@ -257,7 +257,7 @@ class Service:
             first = next(pieces)
         except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
             _log.exception("an error of ours in a %s", message.method)
-            answer = Answer(message, keep_alive=False)
+            answer = ApplicationResponse(message, keep_alive=False)
             answer.status = "500 Internal Server Error"
             first, pieces = response.refusal(HTTPStatus.INTERNAL_SERVER_ERROR), iter(())
 

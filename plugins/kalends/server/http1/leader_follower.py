@@ -1,8 +1,8 @@
 """The threads of a worker process: one looks for what is ready and deals with it at once.
 
-Whoever looks goes on with what it finds, so that a request that is quick costs no change of
-threads. If that takes longer than a moment, another thread is sent to look (`Crew.watch`): the slow
-request has its thread, and nobody waits for it.
+The leader serves what it finds, so that a quick request costs no change of threads. If that takes
+longer than a moment, `LeaderFollowerPool.watch` promotes another thread to leader: the slow request
+keeps its thread, and the others do not wait for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _DOZE_SECONDS = 1.0
 _DOZE_AFTER = 25
 
 
-class Crew:
+class LeaderFollowerPool:
     """Threads that take turns at looking.
 
     Args:

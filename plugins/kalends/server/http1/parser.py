@@ -10,7 +10,7 @@ from typing import IO
 
 import httptools
 
-from kalends.server.http1.body_spool import LargeBody, RefusedError, Room
+from kalends.server.http1.body_spool import BodySpoolQuota, LargeBody, RequestRefusedError
 
 HEAD_LIMIT = 1 << 16
 """The octets that a request line and the header fields may have together."""
@@ -58,7 +58,7 @@ class MessageReader:
         room: for large ones.
     """
 
-    def __init__(self, body_limit: int, room: Room) -> None:
+    def __init__(self, body_limit: int, room: BodySpoolQuota) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
         self._room = room
@@ -91,13 +91,13 @@ class MessageReader:
             if self.whole:
                 self.whole[-1].keep_alive = False
         except httptools.HttpParserCallbackError:
-            raise RefusedError(self._refused or HTTPStatus.BAD_REQUEST) from None
+            raise RequestRefusedError(self._refused or HTTPStatus.BAD_REQUEST) from None
         except httptools.HttpParserInvalidMethodError:
-            raise RefusedError(HTTPStatus.NOT_IMPLEMENTED) from None
+            raise RequestRefusedError(HTTPStatus.NOT_IMPLEMENTED) from None
         except httptools.HttpParserError:
-            raise RefusedError(HTTPStatus.BAD_REQUEST) from None
+            raise RequestRefusedError(HTTPStatus.BAD_REQUEST) from None
         if self._in_head and self._head_octets > HEAD_LIMIT:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            raise RequestRefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def wants_continue(self) -> bool:
         """Whether the client waits for "100 Continue" (RFC 9110 section 10.1.1); true once."""
@@ -153,7 +153,7 @@ class MessageReader:
             return
         try:
             self._write_large(message, data)
-        except RefusedError as error:
+        except RequestRefusedError as error:
             message.close()
             self._refuse(error.status)
 
@@ -172,7 +172,7 @@ class MessageReader:
         else:
             try:
                 message.large.rewind()
-            except RefusedError as error:
+            except RequestRefusedError as error:
                 self._refuse(error.status)
             message.body = message.large.file
         self._pieces = []
@@ -201,7 +201,7 @@ class MessageReader:
 
     def _refuse(self, status: HTTPStatus) -> None:
         self._refused = status
-        raise RefusedError(status)
+        raise RequestRefusedError(status)
 
 
 _LOOKED_AT = {

@@ -18,11 +18,11 @@ _OF_THE_CONNECTION = frozenset(
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
-class BrokenAnswerError(Exception):
+class BrokenResponseError(Exception):
     """The application did not answer as WSGI says: our bug."""
 
 
-class Answer:
+class ApplicationResponse:
     """The answer to one request, as the application gives it.
 
     Args:
@@ -43,9 +43,9 @@ class Answer:
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """WSGI's ``start_response``."""
         if self.status and not exc_info:
-            raise BrokenAnswerError("the answer was begun twice")
+            raise BrokenResponseError("the answer was begun twice")
         if not _STATUS.fullmatch(status):
-            raise BrokenAnswerError("that is no status")
+            raise BrokenResponseError("that is no status")
         self.status = status
         self._headers = headers
         return self._written.append
@@ -62,7 +62,7 @@ class Answer:
         blocks = iter(body)
         first = next(blocks, b"")
         if not self.status:
-            raise BrokenAnswerError("no status before the body")
+            raise BrokenResponseError("no status before the body")
         if self._written:
             first = b"".join([*self._written, first])
         single = isinstance(body, list | tuple) and len(body) < 2 and not self._written
@@ -136,7 +136,7 @@ def _joined(lines: list[str]) -> bytes:
     text = "\r\n".join(lines)
     # A line end or NUL within a header would begin another one, or another answer.
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
-        raise BrokenAnswerError("a header holds a line end")
+        raise BrokenResponseError("a header holds a line end")
     return (text + "\r\n\r\n").encode("latin-1")
 
 

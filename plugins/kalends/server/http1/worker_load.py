@@ -15,7 +15,7 @@ _NOBODY = -1
 _MORE = 1
 
 
-class Shares:
+class WorkerLoadTable:
     """A table in memory that the master process makes and its workers share."""
 
     def __init__(self) -> None:

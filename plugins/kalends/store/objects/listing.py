@@ -21,11 +21,11 @@ from sqlalchemy import (
 )
 
 from kalends.store.batching import batched
-from kalends.store.compiled import Prepared
+from kalends.store.compiled import CompiledStatement
 from kalends.store.schema import calendar_object, collection, tombstone
 
 
-class Listed(NamedTuple):
+class ListedObject(NamedTuple):
     """An object in an answer.
 
     Attributes:
@@ -47,7 +47,7 @@ class Listed(NamedTuple):
 
 
 def columns(data: Any) -> tuple[Any, ...]:
-    """What is selected for `Listed`, with the octets or what stands for them."""
+    """What is selected for `ListedObject`, with the octets or what stands for them."""
     table = calendar_object.c
     size = func.length(table.data).label("size")
     return (table.href, table.etag, table.kind, table.component, table.changed, size, data)
@@ -65,15 +65,15 @@ _NAMED = calendar_object.c.href.in_(bindparam("hrefs", expanding=True))
 _CHANGED = {
     data: rows.where(_SINCE).order_by(calendar_object.c.modseq) for data, rows in _ROWS.items()
 }
-_CHANGED_PREPARED = {data: Prepared(query) for data, query in _CHANGED.items()}
-_ETAGS = Prepared(
+_CHANGED_PREPARED = {data: CompiledStatement(query) for data, query in _CHANGED.items()}
+_ETAGS = CompiledStatement(
     select(calendar_object.c.href, calendar_object.c.etag)
     .where(_IN, _SINCE)
     .order_by(calendar_object.c.modseq)
 )
 _AT_ONCE = 500
 _BY_NAME = {data: rows.where(_NAMED) for data, rows in _ROWS.items()}
-_AT = Prepared(
+_AT = CompiledStatement(
     select(*columns(calendar_object.c.data)).where(
         calendar_object.c.href == bindparam("href"),
         calendar_object.c.collection_id == collection.c.id,
@@ -81,7 +81,7 @@ _AT = Prepared(
         collection.c.tag != "",
     )
 )
-_GONE = Prepared(
+_GONE = CompiledStatement(
     select(tombstone.c.href)
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
     .order_by(tombstone.c.modseq)
@@ -90,7 +90,7 @@ _GONE = Prepared(
 
 def every(
     connection: Connection, collection_id: int, *, data: bool, component: str | None = None
-) -> Iterator[Listed]:
+) -> Iterator[ListedObject]:
     """All objects of a collection, in the order of their last change.
 
     Args:
@@ -100,7 +100,7 @@ def every(
     if component is None:
         return changed_since(connection, collection_id, 0, data=data)
     query = _CHANGED[data].where(calendar_object.c.component == component)
-    return map(Listed._make, connection.execute(query, {"where": collection_id, "since": 0}))
+    return map(ListedObject._make, connection.execute(query, {"where": collection_id, "since": 0}))
 
 
 def etags(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
@@ -111,26 +111,26 @@ def etags(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
 
 def named(
     connection: Connection, collection_id: int, hrefs: Iterable[str], *, data: bool
-) -> Iterator[Listed]:
+) -> Iterator[ListedObject]:
     """Those of the named objects that exist, in no particular order."""
     for batch in batched(dict.fromkeys(hrefs)):
         where = {"where": collection_id, "hrefs": batch}
-        yield from map(Listed._make, connection.execute(_BY_NAME[data], where))
+        yield from map(ListedObject._make, connection.execute(_BY_NAME[data], where))
 
 
-def at(connection: Connection, path: str, href: str) -> Listed | None:
+def at(connection: Connection, path: str, href: str) -> ListedObject | None:
     """The object called ``href`` in the calendar or address book at ``path``, with its octets."""
     row = _AT.run(connection, {"path": path, "href": href}).fetchone()
-    return Listed._make(row) if row else None
+    return ListedObject._make(row) if row else None
 
 
 def changed_since(
     connection: Connection, collection_id: int, modseq: int, *, data: bool
-) -> Iterator[Listed]:
+) -> Iterator[ListedObject]:
     """The objects that came or changed after a change number, in that order."""
     where = {"where": collection_id, "since": modseq}
     cursor = _CHANGED_PREPARED[data].run(connection, where)
-    return map(Listed._make, iter(cursor.fetchone, None))
+    return map(ListedObject._make, iter(cursor.fetchone, None))
 
 
 def gone_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:

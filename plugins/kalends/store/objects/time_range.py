@@ -27,8 +27,8 @@ from sqlalchemy import (
 
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.index import Interval
-from kalends.store.compiled import Prepared
-from kalends.store.objects.listing import Listed, columns
+from kalends.store.compiled import CompiledStatement
+from kalends.store.objects.listing import ListedObject, columns
 from kalends.store.schema import calendar_object, occurrence
 
 # Where an interval is looked for, by how long it is with all its repetitions: what meets a range
@@ -39,7 +39,7 @@ _LENGTHS = (7 * _DAY, 28 * _DAY, 112 * _DAY, 448 * _DAY, 2 * FOREVER)
 _UNSURE = 2 * len(_LENGTHS)
 
 
-class Range(NamedTuple):
+class TimeRange(NamedTuple):
     """A time range that is asked for.
 
     Attributes:
@@ -62,8 +62,8 @@ _OF = select(
     occurrence.c.length,
     occurrence.c.step,
 ).where(occurrence.c.object_id == bindparam("object"))
-_DELETE = Prepared(delete(occurrence).where(occurrence.c.object_id == bindparam("object")))
-_INSERT = Prepared(
+_DELETE = CompiledStatement(delete(occurrence).where(occurrence.c.object_id == bindparam("object")))
+_INSERT = CompiledStatement(
     insert(occurrence),
     ["object_id", "collection_id", "span", "start", "end", "length", "step"],
 )
@@ -103,8 +103,13 @@ def add(
 
 
 def find(
-    connection: Connection, collection_id: int, component: str | None, within: Range, *, data: bool
-) -> Iterator[tuple[Listed, bool]]:
+    connection: Connection,
+    collection_id: int,
+    component: str | None,
+    within: TimeRange,
+    *,
+    data: bool,
+) -> Iterator[tuple[ListedObject, bool]]:
     """The objects that happen in a time range, each with whether that is sure, the oldest first.
 
     Args:
@@ -113,11 +118,11 @@ def find(
     """
     values = {"where": collection_id, "component": component, **_values(within)}
     for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
-        yield Listed(*row), bool(sure)
+        yield ListedObject(*row), bool(sure)
 
 
 def meeting(
-    connection: Connection, collection_id: int, within: Range
+    connection: Connection, collection_id: int, within: TimeRange
 ) -> Iterator[tuple[int, Interval]]:
     """The intervals of a collection that meet a time range, each with the id of its object."""
     values = {"where": collection_id, **_values(within)}
@@ -180,7 +185,7 @@ def _meeting(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Sel
     )
 
 
-_FIND = {data: Prepared(_statement(data=data)) for data in (False, True)}
+_FIND = {data: CompiledStatement(_statement(data=data)) for data in (False, True)}
 _ROW = (
     occurrence.c.object_id,
     occurrence.c.start,
@@ -189,10 +194,10 @@ _ROW = (
     occurrence.c.length,
     occurrence.c.step,
 )
-_MEETING = Prepared(_of_all_spans(lambda _: _ROW))
+_MEETING = CompiledStatement(_of_all_spans(lambda _: _ROW))
 
 
-def _values(within: Range) -> dict[str, int]:
+def _values(within: TimeRange) -> dict[str, int]:
     start, end = _bounds(within.start, within.end)
     local_start, local_end = _bounds(within.local_start, within.local_end)
     return {"start": start, "end": end, "local_start": local_start, "local_end": local_end}

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, s
 
 from kalends.ical.recurrence.index import Interval
 from kalends.store.collections import touch
-from kalends.store.compiled import Prepared
+from kalends.store.compiled import CompiledStatement
 from kalends.store.objects import time_range
 from kalends.store.objects.read import ObjectRow
 from kalends.store.schema import calendar_object, collection, tombstone
@@ -64,7 +64,7 @@ class Content(Protocol):
 
 
 _IN = calendar_object.c.collection_id == bindparam("where")
-_STANDING = Prepared(
+_STANDING = CompiledStatement(
     select(
         calendar_object.c.id, calendar_object.c.href, calendar_object.c.uid, calendar_object.c.etag
     ).where(
@@ -72,7 +72,7 @@ _STANDING = Prepared(
         or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid")),
     )
 )
-_NAMED = Prepared(
+_NAMED = CompiledStatement(
     select(calendar_object.c.id).where(_IN, calendar_object.c.href == bindparam("href"))
 )
 _PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
@@ -80,17 +80,19 @@ _WRITTEN = (
     *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
     *("modseq", "changed"),
 )
-_INSERT = Prepared(
+_INSERT = CompiledStatement(
     insert(calendar_object).returning(calendar_object.c.id), [*_WRITTEN, "collection_id", "href"]
 )
-_UPDATE = Prepared(
+_UPDATE = CompiledStatement(
     update(calendar_object).where(calendar_object.c.id == bindparam("which")), _WRITTEN
 )
-_DELETE = Prepared(delete(calendar_object).where(calendar_object.c.id == bindparam("which")))
-_BURY = Prepared(
+_DELETE = CompiledStatement(
+    delete(calendar_object).where(calendar_object.c.id == bindparam("which"))
+)
+_BURY = CompiledStatement(
     insert(tombstone), ["collection_id", "href", "object_id", "uid", "modseq", "changed"]
 )
-_OLDEST_GRAVE = Prepared(
+_OLDEST_GRAVE = CompiledStatement(
     select(tombstone.c.changed)
     .where(tombstone.c.collection_id == bindparam("where"))
     .order_by(tombstone.c.modseq)
@@ -98,7 +100,7 @@ _OLDEST_GRAVE = Prepared(
 )
 
 
-class Standing(NamedTuple):
+class ConflictingObject(NamedTuple):
     """An object that stands in the way of another, or is replaced by it."""
 
     id: int
@@ -109,10 +111,10 @@ class Standing(NamedTuple):
 
 def standing(
     connection: Connection, collection_id: int, href: str, uid: str
-) -> tuple[Standing | None, Standing | None]:
+) -> tuple[ConflictingObject | None, ConflictingObject | None]:
     """What is called ``href``, and what has the UID; both can be the same."""
     where = {"where": collection_id, "href": href, "uid": uid}
-    rows = [Standing(*row) for row in _STANDING.run(connection, where).fetchall()]
+    rows = [ConflictingObject(*row) for row in _STANDING.run(connection, where).fetchall()]
     return (
         next((row for row in rows if row.href == href), None),
         next((row for row in rows if row.uid == uid), None),
@@ -143,7 +145,7 @@ def store(
     collection_id: int,
     href: str,
     content: Content,
-    existing: Standing | None,
+    existing: ConflictingObject | None,
 ) -> None:
     """Store an object under ``href``, in place of ``existing``, which stands there."""
     modseq, moment = touch(connection, collection_id)
@@ -215,7 +217,7 @@ def remove(connection: Connection, collection_id: int, href: str) -> bool:
     return True
 
 
-def bury(connection: Connection, collection_id: int, existing: Standing) -> None:
+def bury(connection: Connection, collection_id: int, existing: ConflictingObject) -> None:
     """Delete an object that is there."""
     modseq, moment = touch(connection, collection_id)
     _bury(connection, collection_id, existing.id, existing.href, existing.uid, modseq, moment)

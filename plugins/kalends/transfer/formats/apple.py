@@ -22,11 +22,11 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from kalends.transfer.model import (
-    File,
+    FolderCollection,
+    FolderContents,
     FolderError,
-    Found,
-    FoundCollection,
-    Refused,
+    ObjectFile,
+    RejectedFile,
     entries,
     is_object_file,
 )
@@ -49,7 +49,7 @@ _PROPERTIES = {
 }
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> FolderContents:
     """The collections of an export or of a server's documents; homes are mostly called by GUID.
 
     Raises:
@@ -57,7 +57,7 @@ def find(folder: Path) -> Found:
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: no such folder")
-    found = Found()
+    found = FolderContents()
     for top, tag in _TAGS.items():
         if (folder / top).is_dir():
             for home in _homes(folder / top, found):
@@ -71,13 +71,13 @@ def find(folder: Path) -> Found:
     return found
 
 
-def _read_export(file: Path, found: Found) -> None:
+def _read_export(file: Path, found: FolderContents) -> None:
     tag = "VADDRESSBOOK" if file.suffix.lower() == ".vcf" else "VCALENDAR"
     home, _, name = file.stem.partition("_")
     try:
         source = _SOURCE.search(file.read_bytes())
     except OSError as error:
-        found.refused.append(Refused(file, None, error.strerror or "cannot be read"))
+        found.refused.append(RejectedFile(file, None, error.strerror or "cannot be read"))
         return
     if source:
         address = re.sub(r"\r?\n[ \t]", "", source[1].decode("utf-8", "replace")).strip()
@@ -86,13 +86,13 @@ def _read_export(file: Path, found: Found) -> None:
             home, name = parts[-2:]
     if not home or not name:
         why = "is not called HOME_CALENDAR.ics, and no SOURCE in it says whose it is"
-        found.refused.append(Refused(file, None, why))
+        found.refused.append(RejectedFile(file, None, why))
         return
     path = _free(f"{home}/{name}", tag, found)
-    found.collections.append(FoundCollection(path, file, {"tag": tag}, (File(file, None),)))
+    found.collections.append(FolderCollection(path, file, {"tag": tag}, (ObjectFile(file, None),)))
 
 
-def _homes(top: Path, found: Found) -> Iterator[Path]:
+def _homes(top: Path, found: FolderContents) -> Iterator[Path]:
     """The folders of accounts, below what sorts them."""
     for kind in entries(top, found):
         if not kind.is_dir():
@@ -105,26 +105,26 @@ def _homes(top: Path, found: Found) -> Iterator[Path]:
                 yield one
 
 
-def _read_home(home: Path, tag: str, found: Found) -> None:
+def _read_home(home: Path, tag: str, found: FolderContents) -> None:
     for folder in entries(home, found):
         if not folder.is_dir():
             continue
         if folder.name in _NO_CALENDARS:
             found.notes.append(f"{folder}: passed over: it is no calendar")
             continue
-        files = tuple(File(f, f.name) for f in entries(folder, found) if f.is_file())
+        files = tuple(ObjectFile(f, f.name) for f in entries(folder, found) if f.is_file())
         path = _free(f"{home.name}/{folder.name}", tag, found)
         props = {"tag": tag} | _properties(folder, found)
-        found.collections.append(FoundCollection(path, folder, props, files))
+        found.collections.append(FolderCollection(path, folder, props, files))
 
 
-def _free(path: str, tag: str, found: Found) -> str:
+def _free(path: str, tag: str, found: FolderContents) -> str:
     """Calendars and address books lie apart there, and together here."""
     taken = any(other.path == path for other in found.collections)
     return f"{path}-{'contacts' if tag == 'VADDRESSBOOK' else 'calendar'}" if taken else path
 
 
-def _properties(folder: Path, found: Found) -> dict[str, str]:
+def _properties(folder: Path, found: FolderContents) -> dict[str, str]:
     """What the extended attributes say, if they came along with the files."""
     props = {}
     for attribute in os.listxattr(folder):

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from kalends.common.names import GROUPS
 from kalends.transfer.model import (
-    File,
+    FolderCollection,
+    FolderContents,
     FolderError,
-    Found,
-    FoundCollection,
-    Refused,
+    ObjectFile,
+    RejectedFile,
     entries,
     is_object_file,
 )
@@ -18,7 +18,7 @@ from kalends.transfer.model import (
 _TAGS = {".ics": "VCALENDAR", ".vcf": "VADDRESSBOOK"}
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> FolderContents:
     """The collections of a folder.
 
     Raises:
@@ -26,11 +26,11 @@ def find(folder: Path) -> Found:
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: no such folder")
-    found = Found()
+    found = FolderContents()
     for home in entries(folder, found):
         if not home.is_dir():
             why = "belongs to nobody: it should lie in a folder that is called as its account"
-            found.refused.append(Refused(home, None, why))
+            found.refused.append(RejectedFile(home, None, why))
         elif home.name == GROUPS:
             for group in entries(home, found):
                 _read_home(group, f"{GROUPS}/{group.name}", found)
@@ -41,15 +41,15 @@ def find(folder: Path) -> Found:
     return found
 
 
-def _read_home(home: Path, path: str, found: Found) -> None:
+def _read_home(home: Path, path: str, found: FolderContents) -> None:
     taken: set[str] = set()
     for inside in entries(home, found):
         if inside.is_dir():
             name, files = inside.name, _objects(inside, found)
         elif is_object_file(inside):
-            name, files = inside.stem, (File(inside, None),)
+            name, files = inside.stem, (ObjectFile(inside, None),)
         else:
-            found.refused.append(Refused(inside, None, "is no .ics or .vcf file"))
+            found.refused.append(RejectedFile(inside, None, "is no .ics or .vcf file"))
             continue
         if not files:
             continue
@@ -58,14 +58,14 @@ def _read_home(home: Path, path: str, found: Found) -> None:
         taken.add(name)
         tag = _TAGS[files[0].path.suffix.lower()]
         props = {"tag": tag}
-        found.collections.append(FoundCollection(f"{path}/{name}", inside, props, files))
+        found.collections.append(FolderCollection(f"{path}/{name}", inside, props, files))
 
 
-def _objects(folder: Path, found: Found) -> tuple[File, ...]:
+def _objects(folder: Path, found: FolderContents) -> tuple[ObjectFile, ...]:
     files = []
     for path in entries(folder, found):
         if is_object_file(path):
-            files.append(File(path, path.name))
+            files.append(ObjectFile(path, path.name))
         else:
-            found.refused.append(Refused(path, None, "is no .ics or .vcf file"))
+            found.refused.append(RejectedFile(path, None, "is no .ics or .vcf file"))
     return tuple(files)

@@ -9,14 +9,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from kalends.transfer.model import File, FolderError, Found, FoundCollection, Refused, entries
+from kalends.transfer.model import (
+    FolderCollection,
+    FolderContents,
+    FolderError,
+    ObjectFile,
+    RejectedFile,
+    entries,
+)
 
 ROOT = "collection-root"
 PROPS = ".Radicale.props"
 TAGS = ("", "VCALENDAR", "VADDRESSBOOK", "VSUBSCRIBED")
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> FolderContents:
     """The collections of a store.
 
     Args:
@@ -32,12 +39,12 @@ def find(folder: Path) -> Found:
         raise FolderError(f"{folder}: no such folder")
     if root.name != ROOT and not _is_store(root):
         raise FolderError(f"{folder}: no store of Radicale; it has no folder {ROOT}")
-    found = Found()
+    found = FolderContents()
     for home in entries(root, found):
         if home.is_dir():
             _read(home, home.name, found)
         else:
-            found.refused.append(Refused(home, None, "stands in no calendar or address book"))
+            found.refused.append(RejectedFile(home, None, "stands in no calendar or address book"))
     return found
 
 
@@ -45,42 +52,42 @@ def _is_store(root: Path) -> bool:
     return any(root.glob(f"*/*/{PROPS}"))
 
 
-def _read(folder: Path, path: str, found: Found) -> None:
+def _read(folder: Path, path: str, found: FolderContents) -> None:
     props = _props(folder / PROPS, found)
     if props is None:
         return
     inside = list(entries(folder, found))
-    files = tuple(File(one, one.name) for one in inside if one.is_file())
+    files = tuple(ObjectFile(one, one.name) for one in inside if one.is_file())
     is_home = not props.get("tag")
     if is_home:
         why = "stands in no calendar or address book"
-        found.refused.extend(Refused(file.path, None, why) for file in files)
+        found.refused.extend(RejectedFile(file.path, None, why) for file in files)
         files = ()
-    found.collections.append(FoundCollection(path, folder, props, files, is_home))
+    found.collections.append(FolderCollection(path, folder, props, files, is_home))
     for one in inside:
         if one.is_dir():
             _read(one, f"{path}/{one.name}", found)
 
 
-def _props(path: Path, found: Found) -> dict[str, str] | None:
+def _props(path: Path, found: FolderContents) -> dict[str, str] | None:
     """The properties; None if they cannot be read, which is noted."""
     try:
         read = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except json.JSONDecodeError as error:
-        found.refused.append(Refused(path, error.lineno, f"not JSON: {error.msg}"))
+        found.refused.append(RejectedFile(path, error.lineno, f"not JSON: {error.msg}"))
         return None
     except (OSError, UnicodeDecodeError) as error:
-        found.refused.append(Refused(path, None, f"cannot be read: {error}"))
+        found.refused.append(RejectedFile(path, None, f"cannot be read: {error}"))
         return None
     if not isinstance(read, dict) or read.get("tag", "") not in TAGS:
-        found.refused.append(Refused(path, 1, "holds no properties of a collection"))
+        found.refused.append(RejectedFile(path, 1, "holds no properties of a collection"))
         return None
     # Radicale takes a null for a property that is not there, and nothing else than text.
     props = {key: value for key, value in read.items() if value is not None}
     wrong = [key for key, value in props.items() if not isinstance(value, str)]
     if wrong:
-        found.refused.append(Refused(path, 1, f"the value of {wrong[0]!r} is no text"))
+        found.refused.append(RejectedFile(path, 1, f"the value of {wrong[0]!r} is no text"))
         return None
     return props

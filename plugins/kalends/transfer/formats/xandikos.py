@@ -13,11 +13,11 @@ from configparser import RawConfigParser
 from pathlib import Path
 
 from kalends.transfer.model import (
-    File,
+    FolderCollection,
+    FolderContents,
     FolderError,
-    Found,
-    FoundCollection,
-    Refused,
+    ObjectFile,
+    RejectedFile,
     entries,
     is_object_file,
 )
@@ -50,7 +50,7 @@ _PROPERTIES = {
 }
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> FolderContents:
     """The collections of a store.
 
     Args:
@@ -61,14 +61,14 @@ def find(folder: Path) -> Found:
     """
     if not folder.is_dir():
         raise FolderError(f"{folder}: no such folder")
-    found = Found()
+    found = FolderContents()
     _search(folder, folder, found)
     if not found.collections and not found.refused:
         raise FolderError(f"{folder}: no store of Xandikos; no folder in it is a git repository")
     return found
 
 
-def _search(root: Path, folder: Path, found: Found) -> None:
+def _search(root: Path, folder: Path, found: FolderContents) -> None:
     for inside in entries(folder, found):
         if not inside.is_dir():
             continue
@@ -77,12 +77,12 @@ def _search(root: Path, folder: Path, found: Found) -> None:
             _search(root, inside, found)
         elif (inside / "HEAD").is_file() and (inside / "objects").is_dir():
             why = "is a repository without a work tree; `git clone` makes one that can be read"
-            found.refused.append(Refused(inside, None, why))
+            found.refused.append(RejectedFile(inside, None, why))
         else:
             _search(root, inside, found)
 
 
-def _read(root: Path, folder: Path, found: Found) -> None:
+def _read(root: Path, folder: Path, found: FolderContents) -> None:
     said = _said(folder, found)
     kind = said.get("type") or _kind_of(folder)
     if kind not in _TAGS:
@@ -98,11 +98,11 @@ def _read(root: Path, folder: Path, found: Found) -> None:
     files = []
     for one in entries(folder, found):
         if is_object_file(one):
-            files.append(File(one, one.name))
+            files.append(ObjectFile(one, one.name))
         elif not one.is_dir():
             found.notes.append(f"{one}: passed over: it is no .ics or .vcf file")
     path = _path_of(folder.relative_to(root).parts, {c.path for c in found.collections})
-    found.collections.append(FoundCollection(path, folder, props, tuple(files)))
+    found.collections.append(FolderCollection(path, folder, props, tuple(files)))
 
 
 def _path_of(parts: tuple[str, ...], taken: set[str]) -> str:
@@ -122,7 +122,7 @@ def _kind_of(folder: Path) -> str:
     return "calendar" if ".ics" in suffixes else ""
 
 
-def _said(folder: Path, found: Found) -> dict[str, str]:
+def _said(folder: Path, found: FolderContents) -> dict[str, str]:
     """What the store says of a collection, by Xandikos' own names."""
     for path in (folder / ".xandikos" / "config", folder / ".xandikos"):
         if path.is_file():
@@ -146,7 +146,7 @@ def _said(folder: Path, found: Found) -> dict[str, str]:
     return {name: (value or "").strip('"') for name, value in said.items()}
 
 
-def _parsed(path: Path, found: Found, *, indented: bool = False) -> RawConfigParser:
+def _parsed(path: Path, found: FolderContents, *, indented: bool = False) -> RawConfigParser:
     parser = RawConfigParser(strict=False, allow_no_value=True)
     try:
         text = path.read_text("utf-8")
@@ -155,6 +155,6 @@ def _parsed(path: Path, found: Found, *, indented: bool = False) -> RawConfigPar
         parser.read_string(text)
     except (OSError, UnicodeDecodeError, ParserError) as error:
         first = str(error).partition("\n")[0]
-        found.refused.append(Refused(path, None, f"cannot be read: {first}"))
+        found.refused.append(RejectedFile(path, None, f"cannot be read: {first}"))
         return RawConfigParser()
     return parser

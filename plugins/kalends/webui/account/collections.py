@@ -18,7 +18,7 @@ from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import read
 from kalends.store.schema import calendar_object
-from kalends.webui.account.zip_download import Entry, file_names
+from kalends.webui.account.zip_download import ZipEntry, file_names
 
 _WORDS = {
     "VEVENT": ("event", "events"),
@@ -31,7 +31,7 @@ _SUFFIXES = {"VCALENDAR": ".ics", "VADDRESSBOOK": ".vcf"}
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class AccountCollection:
     """A calendar or address book.
 
     Attributes:
@@ -60,7 +60,7 @@ class Held:
         return f"{self.count} {one if self.count == 1 else many}"
 
 
-class Homes:
+class AccountCollections:
     """What stands in accounts.
 
     Args:
@@ -96,7 +96,7 @@ class Homes:
             collections.ensure_home(connection, user, self._first)
         return True
 
-    def of(self, user: str) -> list[Held]:
+    def of(self, user: str) -> list[AccountCollection]:
         """The calendars and address books of an account, those of its groups last."""
         with self._database.read() as connection:
             rows = [(row, "") for row in collections.children(connection, user)]
@@ -105,7 +105,7 @@ class Homes:
                 rows += [(row, place) for row in shared]
             return [_held(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
 
-    def entries(self, held: Collection[Held]) -> Iterator[Entry]:
+    def entries(self, held: Collection[AccountCollection]) -> Iterator[ZipEntry]:
         """Each as a file for an archive, of one moment in itself.
 
         What is read lies in a file without name before it goes on, so that a slow reader holds no
@@ -119,9 +119,9 @@ class Homes:
                 if changed is not None:
                     length = file.tell()
                     file.seek(0)
-                    yield Entry(name, changed, length, file)
+                    yield ZipEntry(name, changed, length, file)
 
-    def _write(self, held: Held, file: BinaryIO) -> datetime | None:
+    def _write(self, held: AccountCollection, file: BinaryIO) -> datetime | None:
         """Write a collection as one file; None if it went away meanwhile."""
         with self._database.read() as connection:
             row = collections.find(connection, held.path)
@@ -141,12 +141,12 @@ def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
     return calendar_pieces(lambda: read.octets(connection, row.id), name, description)
 
 
-def _held(connection: Connection, row: CollectionRow, group: str) -> Held:
+def _held(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
     of_this = calendar_object.c.collection_id == row.id
     count = select(func.count()).select_from(calendar_object).where(of_this)
     # Apple's programs add an opacity.
     color = _COLOR.match(row.props.get("ICAL:calendar-color", ""))
-    return Held(
+    return AccountCollection(
         path=row.path,
         kind=row.tag,
         title=row.props.get("D:displayname") or row.path.rpartition("/")[2],

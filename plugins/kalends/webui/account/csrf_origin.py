@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 
 
-def is_own(environ: Mapping[str, Any], outside: Outside) -> bool:
+def is_own(environ: Mapping[str, Any], outside: BaseUrl) -> bool:
     """Whether every header that tells the sender's origin tells ours, and at least one does.
 
     Sec-Fetch-Site is the browser's own word (Fetch Metadata); Origin (RFC 6454) and Referer come

@@ -10,7 +10,7 @@ DAYS = 7
 _AHEAD = 60  # seconds that another host's clock may be ahead of ours
 
 
-class Tokens:
+class CsrfTokens:
     """Makes and checks tokens; all hosts with one key take each other's.
 
     Args:

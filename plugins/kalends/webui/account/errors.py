@@ -11,7 +11,7 @@ from kalends.webui.account.forms import FormRefusedError
 _log = logging.getLogger("kalends.account")
 
 
-class RefusedError(Exception):
+class PageRefusedError(Exception):
     """A request that is refused.
 
     Args:
@@ -32,14 +32,14 @@ class RefusedError(Exception):
 
 
 Failure = (
-    RefusedError
+    PageRefusedError
     | FormRefusedError
     | StoreFullError
     | StoreUnavailableError
     | UserFileUnavailableError
 )
 FAILURES = (
-    RefusedError,
+    PageRefusedError,
     FormRefusedError,
     StoreFullError,
     StoreUnavailableError,
@@ -48,15 +48,15 @@ FAILURES = (
 """What `refusal_of` puts into words."""
 
 
-def refusal_of(error: Failure) -> RefusedError:
+def refusal_of(error: Failure) -> PageRefusedError:
     """A failure in words, and a line in the log if it is ours."""
-    if isinstance(error, RefusedError):
+    if isinstance(error, PageRefusedError):
         return error
     if isinstance(error, FormRefusedError):
-        return RefusedError(error.status, "That could not be read", error.why)
+        return PageRefusedError(error.status, "That could not be read", error.why)
     _log.error("%s", error)
     if isinstance(error, StoreFullError):
         full = "The server has no room left. Tell whoever runs it; nothing was changed."
-        return RefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "No room left", full)
+        return PageRefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "No room left", full)
     busy = "The server is busy just now. Try again in a moment; nothing was changed."
-    return RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Busy", busy, retry_after=5)
+    return PageRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Busy", busy, retry_after=5)

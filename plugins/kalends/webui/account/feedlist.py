@@ -26,7 +26,7 @@ _PRIVATE = {
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFeed:
+class VisibleFeed:
     """A feed that a person may see.
 
     Attributes:
@@ -71,7 +71,7 @@ class SeenFeed:
         return Subscription(self.name, self.title, self.best, self.asks) if self.best else None
 
 
-def seen(feed: Feed, person: str, secret: str | None, groups: Collection[str]) -> SeenFeed:
+def seen(feed: Feed, person: str, secret: str | None, groups: Collection[str]) -> VisibleFeed:
     """A feed as ``person``, who may see it, sees it.
 
     Args:
@@ -80,7 +80,7 @@ def seen(feed: Feed, person: str, secret: str | None, groups: Collection[str]) -
     """
     kind = feed.access.kind
     shows = "Times only, as busy." if feed.rules.busy else _PRIVATE[feed.rules.private]
-    return SeenFeed(
+    return VisibleFeed(
         name=feed.name,
         title=feed.rules.title or feed.name,
         who=_WHO[kind],
@@ -97,7 +97,9 @@ def secret_path(name: str, secret: str) -> str:
     return f"{PREFIX}s/{secret}/{name}.ics"
 
 
-def chosen(feeds: Collection[SeenFeed], query: Mapping[str, Collection[str]]) -> list[SeenFeed]:
+def chosen(
+    feeds: Collection[VisibleFeed], query: Mapping[str, Collection[str]]
+) -> list[VisibleFeed]:
     """The feeds for a profile: those that a form named, or all that show more than the account.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from kalends.feeds.definitions.registry import Catalog
+from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.ports import SecretBook
-from kalends.webui.account.feedlist import SeenFeed, seen
+from kalends.webui.account.feedlist import VisibleFeed, seen
 
 
-class SeenFeeds:
+class VisibleFeeds:
     """What each person may see of the feeds.
 
     Args:
@@ -17,11 +17,11 @@ class SeenFeeds:
         secrets: who has which secret.
     """
 
-    def __init__(self, catalog: Catalog, secrets: SecretBook) -> None:
+    def __init__(self, catalog: FeedRegistry, secrets: SecretBook) -> None:
         self._catalog = catalog
         self._secrets = secrets
 
-    def of(self, person: str, groups: Collection[str]) -> list[SeenFeed]:
+    def of(self, person: str, groups: Collection[str]) -> list[VisibleFeed]:
         """The feeds that ``person`` is shown, their own first.
 
         Args:

@@ -7,19 +7,19 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from kalends.errors import StoreBusyError
-from kalends.transfer.import_file import Imported, ImportTargetError
-from kalends.webui.account.collections import Held, Homes
-from kalends.webui.account.errors import RefusedError
+from kalends.transfer.import_file import ImportResult, ImportTargetError
+from kalends.webui.account.collections import AccountCollection, AccountCollections
+from kalends.webui.account.errors import PageRefusedError
 from kalends.webui.account.forms import Form
 
 _WAIT_SECONDS = 60
 """How long an upload waits for the one before it."""
 
-ImportData = Callable[[bytes, str, str], Imported]
+ImportData = Callable[[bytes, str, str], ImportResult]
 """Imports octets of a file of that name into the collection at that path."""
 
 
-class Imports:
+class ImportForm:
     """Brings files in, one at a time: each takes many times its size of memory.
 
     Args:
@@ -27,12 +27,12 @@ class Imports:
         import_data: does it.
     """
 
-    def __init__(self, homes: Homes, import_data: ImportData) -> None:
+    def __init__(self, homes: AccountCollections, import_data: ImportData) -> None:
         self._homes = homes
         self._import_data = import_data
         self._one = threading.Lock()
 
-    def bring(self, user: str, form: Form) -> tuple[Held, Imported]:
+    def bring(self, user: str, form: Form) -> tuple[AccountCollection, ImportResult]:
         """Bring the file in a form in.
 
         Returns:
@@ -45,7 +45,7 @@ class Imports:
         target = self._target(user, form.fields.get("into", ""))
         if form.file is None:
             why = "Choose a file first: an .ics with events or tasks, or a .vcf with contacts."
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
+            raise PageRefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
         if not self._one.acquire(timeout=_WAIT_SECONDS):
             raise StoreBusyError
         try:
@@ -53,13 +53,13 @@ class Imports:
         except ImportTargetError:
             holds = "events or tasks" if target.kind == "VADDRESSBOOK" else "contacts"
             why = f"{form.file_name} seems to hold {holds}, which {target.title} cannot take."
-            raise RefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
+            raise PageRefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
         finally:
             self._one.release()
 
-    def _target(self, user: str, path: str) -> Held:
+    def _target(self, user: str, path: str) -> AccountCollection:
         found = next((held for held in self._homes.of(user) if held.path == path), None)
         if found is None:
             why = "That calendar is not there any more. Nothing was changed."
-            raise RefusedError(HTTPStatus.NOT_FOUND, "No such calendar", why)
+            raise PageRefusedError(HTTPStatus.NOT_FOUND, "No such calendar", why)
         return found

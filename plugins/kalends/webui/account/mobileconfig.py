@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 
 CONTENT_TYPE = "application/x-apple-aspen-config"
 
@@ -33,7 +33,7 @@ class Subscription:
     asks: bool
 
 
-def profile(outside: Outside, user: str, subscriptions: Iterable[Subscription]) -> bytes:
+def profile(outside: BaseUrl, user: str, subscriptions: Iterable[Subscription]) -> bytes:
     """The profile of one account as an XML property list.
 
     There is no password in it: the device asks for it. Its names follow from host, prefix and user
@@ -65,7 +65,7 @@ def profile(outside: Outside, user: str, subscriptions: Iterable[Subscription]) 
     return plistlib.dumps(whole)
 
 
-def _account(where: UUID, outside: Outside, user: str, kind: str, holds: str) -> dict[str, object]:
+def _account(where: UUID, outside: BaseUrl, user: str, kind: str, holds: str) -> dict[str, object]:
     """An account of one kind: Apple begins the same keys with the name of each."""
     said = {
         "AccountDescription": f"{holds} ({outside.name})",
@@ -83,7 +83,7 @@ def _account(where: UUID, outside: Outside, user: str, kind: str, holds: str) ->
     )
 
 
-def _subscribed(where: UUID, outside: Outside, user: str, one: Subscription) -> dict[str, object]:
+def _subscribed(where: UUID, outside: BaseUrl, user: str, one: Subscription) -> dict[str, object]:
     said = {
         "SubCalAccountDescription": one.title,
         # Apple's own programs write the whole address here.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class AccountSetup:
     """One account to add in a program: where to go in its menus, and what to enter there.
 
     Attributes:
@@ -43,7 +43,7 @@ class Guide:
 
     key: str
     programs: str
-    ways: tuple[Way, ...]
+    ways: tuple[AccountSetup, ...]
     by_profile: bool = False
     link: str = ""
     note: str = ""
@@ -55,7 +55,7 @@ _NEEDS_TLS = (
 )
 
 
-def guides(outside: Outside, user: str, schemes: tuple[str, ...]) -> tuple[Guide, ...]:
+def guides(outside: BaseUrl, user: str, schemes: tuple[str, ...]) -> tuple[Guide, ...]:
     """One guide for each program, the most common first.
 
     Args:
@@ -74,7 +74,7 @@ def guides(outside: Outside, user: str, schemes: tuple[str, ...]) -> tuple[Guide
     )
 
 
-def _iphone(outside: Outside, user: str, note: str) -> Guide:
+def _iphone(outside: BaseUrl, user: str, note: str) -> Guide:
     entered = (
         Field("Server", outside.host + outside.path(f"/{user}/")),
         Field("User Name", user),
@@ -97,11 +97,14 @@ def _iphone(outside: Outside, user: str, note: str) -> Guide:
         "Other",
         "Add CardDAV Account",
     )
-    ways = (Way("Calendars", calendars, entered), Way("Contacts", contacts, entered))
+    ways = (
+        AccountSetup("Calendars", calendars, entered),
+        AccountSetup("Contacts", contacts, entered),
+    )
     return Guide("iphone", "iPhone and iPad", ways, by_profile=True, note=note)
 
 
-def _mac(outside: Outside, user: str, note: str) -> Guide:
+def _mac(outside: BaseUrl, user: str, note: str) -> Guide:
     entered = (
         Field("User Name", user),
         Field("Server Address", outside.name),
@@ -120,37 +123,45 @@ def _mac(outside: Outside, user: str, note: str) -> Guide:
         Field("User Name", user),
         Field("Server Address", outside.url(f"/{user}/")),
     )
-    ways = (Way("Calendars", calendars, entered), Way("Contacts", contacts, by_hand))
+    ways = (
+        AccountSetup("Calendars", calendars, entered),
+        AccountSetup("Contacts", contacts, by_hand),
+    )
     return Guide("mac", "Mac: Calendar and Contacts", ways, by_profile=True, note=note)
 
 
-def _thunderbird(outside: Outside, user: str) -> Guide:
+def _thunderbird(outside: BaseUrl, user: str) -> Guide:
     entered = (Field("User Name", user), Field("Location", outside.url("/")))
     calendars = ("Calendar", "New Calendar", "On the Network", "Find Calendars")
     contacts = ("Address Book", "New Address Book", "Add CardDAV Address Book")
-    ways = (Way("Calendars", calendars, entered), Way("Contacts", contacts, entered))
+    ways = (
+        AccountSetup("Calendars", calendars, entered),
+        AccountSetup("Contacts", contacts, entered),
+    )
     return Guide("thunderbird", "Thunderbird", ways)
 
 
-def _davx5(outside: Outside, user: str) -> Guide:
+def _davx5(outside: BaseUrl, user: str) -> Guide:
     entered = (Field("Base URL", outside.url(f"/{user}/")), Field("User name", user))
     where = ("DAVx⁵", "Add account", "Login with URL and user name")
     # DAVx⁵ takes https for its own kind of address, whatever the port.
     link = f"davx5://{outside.host}{outside.path(f'/{user}/')}" if outside.secure else ""
-    return Guide("davx5", "Android: DAVx⁵", (Way("Everything", where, entered),), link=link)
+    return Guide(
+        "davx5", "Android: DAVx⁵", (AccountSetup("Everything", where, entered),), link=link
+    )
 
 
-def _gnome(outside: Outside, user: str) -> Guide:
+def _gnome(outside: BaseUrl, user: str) -> Guide:
     address = outside.url(f"/{user}/")
     gnome = ("Settings", "Online Accounts", "Calendar, Contacts and Files")
     evolution = ("Evolution", "File", "New", "Collection Account", "Advanced Options")
     ways = (
-        Way(
+        AccountSetup(
             "GNOME",
             gnome,
             (Field("Server Address", address), Field("Username", user)),
         ),
-        Way(
+        AccountSetup(
             "Evolution",
             evolution,
             (Field("User name", user), Field("Server", address)),
@@ -159,11 +170,11 @@ def _gnome(outside: Outside, user: str) -> Guide:
     return Guide("gnome", "GNOME and Evolution", ways)
 
 
-def _others(outside: Outside, user: str) -> Guide:
+def _others(outside: BaseUrl, user: str) -> Guide:
     address = outside.url(f"/{user}/")
     entered = (
         Field("CalDAV address", address),
         Field("CardDAV address", address),
         Field("User name", user),
     )
-    return Guide("others", "Any other program", (Way("CalDAV and CardDAV", (), entered),))
+    return Guide("others", "Any other program", (AccountSetup("CalDAV and CardDAV", (), entered),))

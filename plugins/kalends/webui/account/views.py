@@ -13,21 +13,21 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from kalends.authn.nonces.signing import SALT_BITS
-from kalends.webui.account.collections import Homes
+from kalends.webui.account.collections import AccountCollections
 from kalends.webui.account.csrf_origin import is_own
-from kalends.webui.account.csrf_token import Tokens
-from kalends.webui.account.errors import FAILURES, RefusedError, refusal_of
+from kalends.webui.account.csrf_token import CsrfTokens
+from kalends.webui.account.errors import FAILURES, PageRefusedError, refusal_of
 from kalends.webui.account.feedlist import chosen
-from kalends.webui.account.feeds import SeenFeeds
+from kalends.webui.account.feeds import VisibleFeeds
 from kalends.webui.account.forms import Form, form_of, in_words, largest_file
-from kalends.webui.account.import_form import Imports
+from kalends.webui.account.import_form import ImportForm
 from kalends.webui.account.mobileconfig import CONTENT_TYPE, profile
 from kalends.webui.account.setup_guides import guides
 from kalends.webui.account.zip_download import zipped
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 from kalends.webui.qr import qr_code
 from kalends.webui.responses import html, plain, security_headers
-from kalends.webui.templates import Pages
+from kalends.webui.templates import Templates
 
 _log = logging.getLogger("kalends.account")
 
@@ -46,7 +46,7 @@ StartResponse = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AccountRequest:
     """A request of somebody who is logged in.
 
     Attributes:
@@ -58,7 +58,7 @@ class Asked:
     environ: Environ
     start: StartResponse
     user: str
-    outside: Outside
+    outside: BaseUrl
 
 
 class AccountApplication:
@@ -78,10 +78,10 @@ class AccountApplication:
 
     def __init__(
         self,
-        homes: Homes,
-        feeds: SeenFeeds | None,
-        imports: Imports,
-        tokens: Tokens,
+        homes: AccountCollections,
+        feeds: VisibleFeeds | None,
+        imports: ImportForm,
+        tokens: CsrfTokens,
         *,
         refusal_of: Callable[[str], str | None],
         schemes: tuple[str, ...],
@@ -98,7 +98,7 @@ class AccountApplication:
         self._largest = largest_file(largest)
         self._user_key = user_key
         self._written = written
-        self._pages = Pages("kalends.webui.account")
+        self._pages = Templates("kalends.webui.account")
 
     def handles(self, path: str) -> bool:
         """Whether a path is one of ours."""
@@ -111,7 +111,7 @@ class AccountApplication:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request for a path that is ours."""
         path: str = environ["PATH_INFO"]
-        outside = Outside.of(environ)
+        outside = BaseUrl.of(environ)
         if outside is None:
             return plain(environ, start_response, HTTPStatus.BAD_REQUEST)
         if path.startswith(_ASSETS):
@@ -119,13 +119,13 @@ class AccountApplication:
         if path + "/" == PAGE:
             moved = [("Location", outside.path(PAGE))]
             return plain(environ, start_response, HTTPStatus.PERMANENT_REDIRECT, headers=moved)
-        asked = Asked(environ, start_response, environ[self._user_key], outside)
+        asked = AccountRequest(environ, start_response, environ[self._user_key], outside)
         try:
             return self._route(asked, path)
         except FAILURES as error:
             return self._refused(asked, refusal_of(error))
 
-    def _route(self, asked: Asked, path: str) -> Iterable[bytes]:
+    def _route(self, asked: AccountRequest, path: str) -> Iterable[bytes]:
         gets = {
             PAGE: self._page,
             PROFILE: self._profile,
@@ -145,17 +145,17 @@ class AccountApplication:
                 return self._see_other(asked, "")
             allow = "GET, HEAD, POST"
         else:
-            raise RefusedError(HTTPStatus.NOT_FOUND, "Not found", "There is no such page.")
+            raise PageRefusedError(HTTPStatus.NOT_FOUND, "Not found", "There is no such page.")
         status = HTTPStatus.METHOD_NOT_ALLOWED
         return plain(asked.environ, asked.start, status, headers=[("Allow", allow)])
 
     def _post(
-        self, asked: Asked, answer: Callable[[Asked, Form], Iterable[bytes]]
+        self, asked: AccountRequest, answer: Callable[[AccountRequest, Form], Iterable[bytes]]
     ) -> Iterable[bytes]:
         """A change: only from a page of ours, which has a token for this user."""
         if not is_own(asked.environ, asked.outside):
             _log.warning("a form of another page was refused for %s", ascii(asked.user))
-            raise RefusedError(
+            raise PageRefusedError(
                 HTTPStatus.FORBIDDEN,
                 "Refused",
                 "This did not come from the account page of this server, or the server does not "
@@ -164,7 +164,7 @@ class AccountApplication:
             )
         with form_of(asked.environ, self._largest) as form:
             if not self._tokens.is_good(form.fields.get("token", ""), asked.user, time.time()):
-                raise RefusedError(
+                raise PageRefusedError(
                     HTTPStatus.FORBIDDEN,
                     "Refused",
                     "The page that this came from is too old. Open it anew and try again; "
@@ -173,15 +173,15 @@ class AccountApplication:
             self._require_home(asked)
             return answer(asked, form)
 
-    def _require_home(self, asked: Asked) -> None:
+    def _require_home(self, asked: AccountRequest) -> None:
         refusal = self._refusal_of(asked.user)
         if refusal:
             why = f"The account {asked.user} has no calendars here: {refusal}."
-            raise RefusedError(HTTPStatus.FORBIDDEN, "No calendars", why)
+            raise PageRefusedError(HTTPStatus.FORBIDDEN, "No calendars", why)
         if self._homes.ensure(asked.user):
             self._written()
 
-    def _page(self, asked: Asked) -> Iterable[bytes]:
+    def _page(self, asked: AccountRequest) -> Iterable[bytes]:
         held = self._homes.of(asked.user)
         feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user)) if self._feeds else []
         renewed = parse_qs(asked.environ.get("QUERY_STRING", "")).get("renewed", [""])[0]
@@ -200,7 +200,7 @@ class AccountApplication:
             profile_address=asked.outside.path(PROFILE),
         )
 
-    def _profile(self, asked: Asked) -> Iterable[bytes]:
+    def _profile(self, asked: AccountRequest) -> Iterable[bytes]:
         feeds = self._feeds.of(asked.user, self._homes.places_of(asked.user)) if self._feeds else []
         wanted = chosen(feeds, parse_qs(asked.environ.get("QUERY_STRING", "")))
         # A secret address that is still to be made is not made by a GET.
@@ -214,7 +214,7 @@ class AccountApplication:
         asked.start("200 OK", headers)
         return [] if asked.environ["REQUEST_METHOD"] == "HEAD" else [body]
 
-    def _download(self, asked: Asked) -> Iterable[bytes]:
+    def _download(self, asked: AccountRequest) -> Iterable[bytes]:
         day = datetime.now(UTC).date().isoformat()
         name = f"{asked.user}-calendars-{day}.zip"
         held = self._homes.of(asked.user)
@@ -223,18 +223,18 @@ class AccountApplication:
             return []
         return zipped(self._homes.entries(held))
 
-    def _secret(self, asked: Asked, form: Form) -> Iterable[bytes]:
+    def _secret(self, asked: AccountRequest, form: Form) -> Iterable[bytes]:
         name = form.fields.get("feed", "")
         renew = form.fields.get("action") == "renew"
         if self._feeds is None or not (self._feeds.rotate if renew else self._feeds.make)(
             name, asked.user
         ):
             why = "There is no such feed, or you may not see it. Nothing was changed."
-            raise RefusedError(HTTPStatus.NOT_FOUND, "No such feed", why)
+            raise PageRefusedError(HTTPStatus.NOT_FOUND, "No such feed", why)
         self._written()
         return self._see_other(asked, f"?renewed={quote(name, safe='')}#feeds")
 
-    def _import(self, asked: Asked, form: Form) -> Iterable[bytes]:
+    def _import(self, asked: AccountRequest, form: Form) -> Iterable[bytes]:
         target, outcome = self._imports.bring(asked.user, form)
         self._written()
         return self._html(
@@ -248,19 +248,19 @@ class AccountApplication:
             more=max(0, len(outcome.refused) - _MOST_REFUSED),
         )
 
-    def _refused(self, asked: Asked, refused: RefusedError) -> Iterable[bytes]:
+    def _refused(self, asked: AccountRequest, refused: PageRefusedError) -> Iterable[bytes]:
         again = refused.retry_after
         headers = [("Retry-After", str(again))] if again is not None else []
         told = {"heading": refused.title, "why": refused.why}
         return self._html(asked, refused.status, "refused.html", headers, **told)
 
-    def _see_other(self, asked: Asked, where: str) -> Iterable[bytes]:
+    def _see_other(self, asked: AccountRequest, where: str) -> Iterable[bytes]:
         location = [("Location", asked.outside.path(PAGE) + where), ("Cache-Control", "no-store")]
         return plain(asked.environ, asked.start, HTTPStatus.SEE_OTHER, headers=location)
 
     def _html(
         self,
-        asked: Asked,
+        asked: AccountRequest,
         status: HTTPStatus,
         template: str,
         headers: Iterable[tuple[str, str]] = (),

@@ -18,7 +18,7 @@ _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ZipEntry:
     """A file for the archive: its name, its time, its length in octets, and its content."""
 
     name: str
@@ -46,7 +46,7 @@ class _Sink:
         return data
 
 
-def zipped(entries: Iterable[Entry]) -> Iterator[bytes]:
+def zipped(entries: Iterable[ZipEntry]) -> Iterator[bytes]:
     """The octets of a zip file; each entry is read to its end before the next is asked for."""
     sink = _Sink()
     with ZipFile(sink, "w") as archive:  # type: ignore[call-overload] # it needs no more than this

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from kalends.feeds.compose.select import Copy
+from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.ports import CalendarState
 from kalends.ical.contentlines import Component
@@ -18,17 +18,17 @@ from kalends.webui.feed.layout.agenda import agenda_of
 from kalends.webui.feed.layout.day import Hours, hours_of, shown_hours
 from kalends.webui.feed.layout.month import LANES, Cell, row_of, weeks_of
 from kalends.webui.feed.occurrence import (
-    Happening,
-    Happenings,
-    Item,
-    Place,
+    OrderKey,
+    PageObject,
+    PageOccurrence,
+    PageOccurrences,
     cut,
     parts_of,
     place_of,
 )
 from kalends.webui.feed.periods import Period
-from kalends.webui.feed.url_params import Query, is_shown
-from kalends.webui.feed.viewport import Frame
+from kalends.webui.feed.url_params import PageParams, is_shown
+from kalends.webui.feed.viewport import Viewport
 
 # How many stand side by side in the hours of a day, and above them.
 _PLACES = {"week": 4, "day": 10}
@@ -44,7 +44,7 @@ class Legend:
 
 
 @dataclass(slots=True)
-class Reader:
+class EntryReader:
     """Reads what is shown, each object once, and hands out colours.
 
     Args:
@@ -56,15 +56,15 @@ class Reader:
 
     feed: Feed
     calendars: Sequence[CalendarState]
-    frame: Frame
-    read: Callable[[Item], Copy | None]
+    frame: Viewport
+    read: Callable[[PageObject], VisibleObject | None]
     _budget: Budget = field(default_factory=Budget)
-    _copies: dict[int, Copy | None] = field(default_factory=dict)
-    _parts: dict[int, dict[Place, Component]] = field(default_factory=dict)
+    _copies: dict[int, VisibleObject | None] = field(default_factory=dict)
+    _parts: dict[int, dict[OrderKey, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)
     _named: set[int] = field(default_factory=set)
 
-    def entry(self, happening: Happening) -> Entry | None:
+    def entry(self, happening: PageOccurrence) -> Entry | None:
         """What a happening is; None if the feed shows nothing of it after all."""
         item = happening.of
         if item.id not in self._copies:
@@ -117,7 +117,7 @@ class Reader:
     def _number(self, color: str) -> int:
         return self._colors.setdefault(color, len(self._colors))
 
-    def _part(self, happening: Happening, copy: Copy) -> Component:
+    def _part(self, happening: PageOccurrence, copy: VisibleObject) -> Component:
         components = copy.components
         if len(components) == 1:
             return components[0]
@@ -126,7 +126,7 @@ class Reader:
             self._parts[number] = self._places(copy)
         return self._parts[number].get((happening.floating, happening.start), components[0])
 
-    def _places(self, copy: Copy) -> dict[Place, Component]:
+    def _places(self, copy: VisibleObject) -> dict[OrderKey, Component]:
         """Which component tells what happens, by when it happens."""
         if self._budget.spent:
             return {}
@@ -161,13 +161,13 @@ class Positions:
         return name
 
 
-def month(period: Period, found: Sequence[Happening], reader: Reader) -> dict[str, Any]:
+def month(period: Period, found: Sequence[PageOccurrence], reader: EntryReader) -> dict[str, Any]:
     """The values of ``month.html``."""
     return {"weeks": [_cells(week, reader) for week in weeks_of(period.days, found, LANES)]}
 
 
 def day_or_week(
-    query: Query, period: Period, found: Sequence[Happening], reader: Reader
+    query: PageParams, period: Period, found: Sequence[PageOccurrence], reader: EntryReader
 ) -> dict[str, Any]:
     """The values of ``hours.html``."""
     bars = [happening for happening in found if happening.is_bar]
@@ -186,7 +186,7 @@ def day_or_week(
 
 
 def agenda(
-    query: Query, period: Period, found: Sequence[Happening], reader: Reader
+    query: PageParams, period: Period, found: Sequence[PageOccurrence], reader: EntryReader
 ) -> dict[str, Any]:
     """The values of ``agenda.html``."""
     listed = agenda_of(period.first, period.until, found, query.skip)
@@ -196,7 +196,9 @@ def agenda(
     return {"listed": days, "rest": rest}
 
 
-def find_event(query: Query, found: Happenings, reader: Reader, start: int) -> Entry | None:
+def find_event(
+    query: PageParams, found: PageOccurrences, reader: EntryReader, start: int
+) -> Entry | None:
     """The event that an address names, among what happens at its time."""
     entries = _entries((one for one in found.found if cut(one.start) == start), reader)
     meant = [entry for entry in entries if (entry.key, entry.at) == (query.event, query.at)]
@@ -207,11 +209,11 @@ def find_event(query: Query, found: Happenings, reader: Reader, start: int) -> E
     return meant[0] if meant and not query.replaces else None
 
 
-def _entries(found: Iterable[Happening], reader: Reader) -> list[Entry]:
+def _entries(found: Iterable[PageOccurrence], reader: EntryReader) -> list[Entry]:
     return [entry for happening in found if (entry := reader.entry(happening))]
 
 
-def _cells(cells: Sequence[Cell], reader: Reader) -> list[dict[str, Any]]:
+def _cells(cells: Sequence[Cell], reader: EntryReader) -> list[dict[str, Any]]:
     return [
         {
             "day": cell.day,
@@ -227,7 +229,7 @@ def _cells(cells: Sequence[Cell], reader: Reader) -> list[dict[str, Any]]:
     ]
 
 
-def _column(day: Hours, first: int, positions: Positions, reader: Reader) -> dict[str, Any]:
+def _column(day: Hours, first: int, positions: Positions, reader: EntryReader) -> dict[str, Any]:
     blocks = []
     for block in day.blocks:
         entry = reader.entry(block.what)

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
-from kalends.feeds.compose.select import Copy
+from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.webui.feed.occurrence import DAY, Happening, cut, local_time
+from kalends.webui.feed.occurrence import DAY, PageOccurrence, cut, local_time
 from kalends.webui.feed.periods import long_day, span_title
 from kalends.webui.feed.timezone import hour_text
 
@@ -98,7 +98,9 @@ class Entry:
         return "\n".join(filter(None, (self.title, self.when, self.location)))
 
 
-def entry_of(happening: Happening, copy: Copy, part: Component, color: int, calendar: str) -> Entry:
+def entry_of(
+    happening: PageOccurrence, copy: VisibleObject, part: Component, color: int, calendar: str
+) -> Entry:
     """Read a happening.
 
     Args:
@@ -150,7 +152,7 @@ def key_of(uid: str) -> str:
     return sha256(uid.encode()).hexdigest()[:16]
 
 
-def stamp(happening: Happening) -> str:
+def stamp(happening: PageOccurrence) -> str:
     """When a happening begins, for an address: a UTC time, or a time or day of any clock."""
     start = cut(happening.start)
     text = re.sub("[-:]", "", local_time(start).isoformat())

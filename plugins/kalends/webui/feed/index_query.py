@@ -13,9 +13,9 @@ from cachetools import LRUCache
 from kalends.feeds.ports import CalendarState, StoredObject
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.index import Interval, begins_twice
-from kalends.webui.feed.occurrence import Happening, Item
+from kalends.webui.feed.occurrence import PageObject, PageOccurrence
 from kalends.webui.feed.source import PageSnapshot
-from kalends.webui.feed.viewport import Frame
+from kalends.webui.feed.viewport import Viewport
 
 MOST = 50_000
 """Happenings of one page, shown or counted."""
@@ -26,7 +26,7 @@ _PUBLIC = re.compile(rb"\nCLASS:PUBLIC *\r?(?=\n)", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]")
 
 
-class Certain(NamedTuple):
+class IndexResult(NamedTuple):
     """What a calendar has in a period.
 
     Attributes:
@@ -36,11 +36,11 @@ class Certain(NamedTuple):
     """
 
     ids: tuple[int, ...]
-    happenings: tuple[Happening, ...]
+    happenings: tuple[PageOccurrence, ...]
     others: tuple[int, ...]
 
 
-class Asked(NamedTuple):
+class IndexQuestion(NamedTuple):
     """What is asked of each calendar.
 
     Attributes:
@@ -49,19 +49,21 @@ class Asked(NamedTuple):
         oldest: what has ended by then is not shown, seconds since 1970; None for no such bound.
     """
 
-    frame: Frame
+    frame: Viewport
     components: tuple[str, ...]
     oldest: int | None
 
 
-class Remembered:
+class IndexCache:
     """What the index told of calendars; a calendar that has changed is asked for anew."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[object, Certain] = LRUCache(_REMEMBERED, getsizeof=_size)
+        self._known: LRUCache[object, IndexResult] = LRUCache(_REMEMBERED, getsizeof=_size)
         self._lock = Lock()
 
-    def of(self, calendar: CalendarState, asked: Asked, snapshot: PageSnapshot) -> Certain:
+    def of(
+        self, calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot
+    ) -> IndexResult:
         """What a calendar has, as it stands in a snapshot."""
         state = calendar.id, calendar.path, calendar.life, calendar.modseq
         frame, *rules = asked
@@ -76,15 +78,15 @@ class Remembered:
         return certain
 
 
-def _size(certain: Certain) -> int:
+def _size(certain: IndexResult) -> int:
     return 1 + len(certain.ids) + len(certain.happenings)
 
 
-def _told(calendar: CalendarState, asked: Asked, snapshot: PageSnapshot) -> Certain:
+def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot) -> IndexResult:
     times: dict[int, list[Interval]] = {}
     for number, interval in snapshot.meeting(calendar.id, asked.frame.asked):
         times.setdefault(number, []).append(interval)
-    found: list[Happening] = []
+    found: list[PageOccurrence] = []
     others = []
     within, zone = asked.frame.asked, asked.frame.zone
     budget = Budget()
@@ -100,12 +102,12 @@ def _told(calendar: CalendarState, asked: Asked, snapshot: PageSnapshot) -> Cert
             continue
         known = times[stored.id]
         if is_one(stored) and _is_known(known, asked.oldest) and not apart(stored):
-            item = Item(stored.id, stored.uid, calendar)
+            item = PageObject(stored.id, stored.uid, calendar)
             found += islice(asked.frame.happenings(item, known), MOST - len(found))
         else:
             others.append(stored.id)
-    found.sort(key=Happening.order)
-    return Certain(tuple(times), tuple(found), tuple(others))
+    found.sort(key=PageOccurrence.order)
+    return IndexResult(tuple(times), tuple(found), tuple(others))
 
 
 def _is_known(intervals: Sequence[Interval], oldest: int | None) -> bool:

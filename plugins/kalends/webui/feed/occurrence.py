@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
 from kalends.errors import ObjectRefusedError
-from kalends.feeds.compose.select import Copy
+from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.ports import CalendarState
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import Occurrence, parts_between
-from kalends.webui.feed.source import Range
+from kalends.webui.feed.source import PageRange
 
 DAY = 86400
 """Seconds."""
@@ -24,12 +24,12 @@ _EARLIEST, _LATEST = (
     (day.toordinal() - _FIRST_DAY) * DAY for day in (date(1, 1, 3), date(9999, 12, 29))
 )
 
-Place = tuple[bool, int]
-"""Whether a time is floating, and its beginning in seconds, as in ``Happening``."""
+OrderKey = tuple[bool, int]
+"""Whether a time is floating, and its beginning in seconds, as in ``PageOccurrence``."""
 
 
 @dataclass(slots=True)
-class Item:
+class PageObject:
     """An object of a feed.
 
     Attributes:
@@ -43,7 +43,7 @@ class Item:
     calendar: CalendarState
 
 
-class Happening:
+class PageOccurrence:
     """One time that an object happens.
 
     Attributes:
@@ -67,7 +67,7 @@ class Happening:
 
     def __init__(
         self,
-        of: Item,
+        of: PageObject,
         start: int,
         floating: bool,
         begin: int,
@@ -95,7 +95,7 @@ class Happening:
 
 
 @dataclass(slots=True)
-class Happenings:
+class PageOccurrences:
     """What happens in a period.
 
     Attributes:
@@ -103,22 +103,22 @@ class Happenings:
         is_all: False if it was too much to find all of it.
     """
 
-    found: list[Happening] = field(default_factory=list)
+    found: list[PageOccurrence] = field(default_factory=list)
     is_all: bool = True
 
 
-def range_of(first: date, until: date, zone: tzinfo) -> Range:
+def range_of(first: date, until: date, zone: tzinfo) -> PageRange:
     """The days from ``first`` to before ``until``, by the clock of ``zone``."""
     start, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
         for day in (first, until)
     )
     local = [day_number(day) * DAY for day in (first, until)]
-    return Range(start, end, *local)
+    return PageRange(start, end, *local)
 
 
 def parts_of(
-    copy: Copy, within: Range, zone: tzinfo, budget: Budget
+    copy: VisibleObject, within: PageRange, zone: tzinfo, budget: Budget
 ) -> list[tuple[Occurrence, Component]]:
     """When an object happens in a period, and which of its components tells what happens then."""
     parts = [part for part in copy.components if _is_timed(part)]
@@ -128,7 +128,7 @@ def parts_of(
         return []  # what cannot be read happens at no time
 
 
-def place_of(occurrence: Occurrence, part: Component) -> Place:
+def place_of(occurrence: Occurrence, part: Component) -> OrderKey:
     """Where an occurrence that ``parts_of`` found is shown."""
     start, _, floating = as_shown(part, occurrence)
     return floating, start
@@ -146,7 +146,7 @@ def as_shown(part: Component, occurrence: Occurrence) -> Occurrence:
     return Occurrence(start, end, floating)
 
 
-def zones_of(copy: Copy) -> dict[str, str]:
+def zones_of(copy: VisibleObject) -> dict[str, str]:
     """The definitions that an object uses, by TZID, as ``calobject`` takes them."""
     return {
         tzid: "\r\n".join(Component("VTIMEZONE", [_named(tzid)], use.definition.children).lines())

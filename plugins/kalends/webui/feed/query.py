@@ -11,25 +11,25 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 
-from kalends.feeds.compose.select import Copy, shown
+from kalends.feeds.compose.select import VisibleObject, shown
 from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import CalendarState, StoredObject
 from kalends.ical.recurrence.expand import Budget
-from kalends.webui.feed.index_query import MOST, Asked, Certain, Remembered
+from kalends.webui.feed.index_query import MOST, IndexCache, IndexQuestion, IndexResult
 from kalends.webui.feed.occurrence import (
     DAY,
-    Happening,
-    Happenings,
-    Item,
+    PageObject,
+    PageOccurrence,
+    PageOccurrences,
     as_shown,
     day_number,
     parts_of,
 )
 from kalends.webui.feed.source import PageSnapshot
-from kalends.webui.feed.viewport import Frame
+from kalends.webui.feed.viewport import Viewport
 
 
-class Gathering:
+class EventQuery:
     """Finds what happens in one period in the calendars of a feed.
 
     Args:
@@ -43,12 +43,12 @@ class Gathering:
 
     def __init__(
         self,
-        remembered: Remembered,
+        remembered: IndexCache,
         snapshot: PageSnapshot,
         calendars: Collection[CalendarState],
         rules: Rules,
         today: date,
-        frame: Frame,
+        frame: Viewport,
     ) -> None:
         self._remembered = remembered
         self._snapshot = snapshot
@@ -63,18 +63,18 @@ class Gathering:
         self._budget = Budget()
         self._is_all = True
 
-    def run(self) -> Happenings:
+    def run(self) -> PageOccurrences:
         """What happens, in order."""
-        found: list[Happening] = []
+        found: list[PageOccurrence] = []
         for some in self._all():
             found += some
             if len(found) >= MOST:
                 self._is_all = False
                 break
-        found.sort(key=Happening.order)
-        return Happenings(found, is_all=self._is_all and not self._budget.spent)
+        found.sort(key=PageOccurrence.order)
+        return PageOccurrences(found, is_all=self._is_all and not self._budget.spent)
 
-    def read(self, item: Item) -> Copy | None:
+    def read(self, item: PageObject) -> VisibleObject | None:
         """What the feed shows of an object, from its text; None for nothing."""
         candidates: Iterable[StoredObject]
         if item.uid in self._contested:
@@ -84,7 +84,7 @@ class Gathering:
             candidates = [stored] if stored else []
         return next((copy for copy in self._shown(candidates) if copy.stored.id == item.id), None)
 
-    def _all(self) -> Iterator[Iterable[Happening]]:
+    def _all(self) -> Iterator[Iterable[PageOccurrence]]:
         """What happens: of what the index tells calendar by calendar, of the rest one by one."""
         certain = self._certain()
         contested = self._repeated(certain)
@@ -103,12 +103,12 @@ class Gathering:
         for copy in self._shown(self._copies(self._contested)):
             yield self._walked(copy)
 
-    def _certain(self) -> list[Certain]:
+    def _certain(self) -> list[IndexResult]:
         rules = self._rules
         # What a feed with a window still shows has not ended before this.
         oldest = None if rules.past is None else (day_number(self._today) - rules.past) * DAY
-        asked = Asked(self._frame, rules.components, oldest)
-        found: list[Certain] = []
+        asked = IndexQuestion(self._frame, rules.components, oldest)
+        found: list[IndexResult] = []
         count = 0
         for calendar in self._calendars.values():
             if count >= MOST:
@@ -118,18 +118,18 @@ class Gathering:
             count += len(found[-1].happenings)
         return found
 
-    def _repeated(self, certain: list[Certain]) -> dict[int, str]:
+    def _repeated(self, certain: list[IndexResult]) -> dict[int, str]:
         """The objects whose UIDs other calendars have too, and those."""
         if len(self._calendars) < 2:
             return {}
         return dict(self._snapshot.repeated([number for one in certain for number in one.ids]))
 
-    def _walked(self, copy: Copy) -> list[Happening]:
+    def _walked(self, copy: VisibleObject) -> list[PageOccurrence]:
         """The times of what the index does not know, or a feed shows in parts only."""
         if self._budget.spent:
             return []
         stored, frame = copy.stored, self._frame
-        item = Item(stored.id, stored.uid, self._calendars[stored.calendar])
+        item = PageObject(stored.id, stored.uid, self._calendars[stored.calendar])
         return [
             happening
             for occurrence, part in parts_of(copy, frame.asked, frame.zone, self._budget)
@@ -139,5 +139,5 @@ class Gathering:
     def _copies(self, uids: Collection[str]) -> Iterator[StoredObject]:
         return self._snapshot.copies(self._calendars.keys(), sorted(uids))
 
-    def _shown(self, objects: Iterable[StoredObject]) -> list[Copy]:
+    def _shown(self, objects: Iterable[StoredObject]) -> list[VisibleObject]:
         return shown(objects, self._paths, self._rules, self._today).copies

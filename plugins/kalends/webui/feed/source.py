@@ -10,7 +10,7 @@ from kalends.feeds.ports import FeedSnapshot, StoredObject
 from kalends.ical.recurrence.index import Interval
 
 
-class Range(NamedTuple):
+class PageRange(NamedTuple):
     """A time range, seconds since 1970, ends exclusive: UTC, and by the clock of its reader."""
 
     start: int

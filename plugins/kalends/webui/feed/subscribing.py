@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from kalends.feeds.access import PREFIX, FeedAddress
-from kalends.webui.base_url import Outside
+from kalends.webui.base_url import BaseUrl
 
 ASSETS = ".static"
 """What stands in the place of a secret in the addresses of style sheets and scripts."""
@@ -29,7 +29,7 @@ class Addresses(NamedTuple):
 
 def addresses_of(environ: dict[str, Any], address: FeedAddress) -> Addresses | None:
     """The addresses of a feed, by what the request came to; None if its Host is no host."""
-    outside = Outside.of(environ)
+    outside = BaseUrl.of(environ)
     if outside is None:
         return None
     secret = "" if address.secret is None else f"s/{address.secret}/"

@@ -13,7 +13,7 @@ from kalends.ical.timezones.resolve import iana_zone, zone_in
 _TIMEZONE = "C:calendar-timezone"
 
 
-class Clock(NamedTuple):
+class DisplayZone(NamedTuple):
     """What a page reads times by.
 
     Attributes:
@@ -27,7 +27,7 @@ class Clock(NamedTuple):
     is_own: bool
 
 
-def clock_of(calendars: Iterable[CalendarState], named: str) -> Clock:
+def clock_of(calendars: Iterable[CalendarState], named: str) -> DisplayZone:
     """The clock of a feed: what its definition says, else what most of its calendars have, or UTC.
 
     Args:
@@ -36,7 +36,7 @@ def clock_of(calendars: Iterable[CalendarState], named: str) -> Clock:
     """
     zone = iana_zone(named) if named else None
     if zone:
-        return Clock(zone, zone.key, is_own=True)
+        return DisplayZone(zone, zone.key, is_own=True)
     texts = Counter(c.props[_TIMEZONE] for c in calendars if c.props.get(_TIMEZONE))
     for text, _ in texts.most_common():
         name = next(
@@ -44,12 +44,12 @@ def clock_of(calendars: Iterable[CalendarState], named: str) -> Clock:
         )
         known = iana_zone(name)
         if known:
-            return Clock(known, known.key, is_own=True)
+            return DisplayZone(known, known.key, is_own=True)
         defined = zone_in(text)
         if defined:
             # What somebody calls a zone of their own is in no feed.
-            return Clock(defined, "the calendar’s own zone", is_own=True)
-    return Clock(UTC, "UTC", is_own=False)
+            return DisplayZone(defined, "the calendar’s own zone", is_own=True)
+    return DisplayZone(UTC, "UTC", is_own=False)
 
 
 def offset_text(zone: tzinfo, moment: datetime) -> str:

@@ -28,7 +28,7 @@ class BadQueryError(KalendsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class PageParams:
     """What is asked for.
 
     Attributes:
@@ -79,7 +79,7 @@ def is_shown(day: date) -> bool:
     return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
-def read_query(text: str) -> Query:
+def read_query(text: str) -> PageParams:
     """Read the query of an address; fields that it does not know are nobody's mistake.
 
     Raises:
@@ -98,7 +98,7 @@ def read_query(text: str) -> Query:
     # The script of the page asks for the reader's zone by itself, whatever that is called there.
     tz = fields.get("tz", "")
     zone = iana_zone(tz) if 0 < len(tz) <= 64 else None
-    return Query(
+    return PageParams(
         view=view,
         day=_day(fields["date"]) if "date" in fields else None,
         zone=zone,
@@ -111,12 +111,12 @@ def read_query(text: str) -> Query:
     )
 
 
-def kept_of(text: str) -> Query:
+def kept_of(text: str) -> PageParams:
     """What stays the same from view to view of an address that ``read_query`` refuses."""
     try:
-        return Query(embed=_is_embedded(_fields(text)))
+        return PageParams(embed=_is_embedded(_fields(text)))
     except BadQueryError:
-        return Query()
+        return PageParams()
 
 
 def _fields(text: str) -> dict[str, str]:

@@ -7,11 +7,11 @@ from datetime import tzinfo
 
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.index import Interval
-from kalends.webui.feed.occurrence import Happening, Item, cut, local_second
-from kalends.webui.feed.source import Range
+from kalends.webui.feed.occurrence import PageObject, PageOccurrence, cut, local_second
+from kalends.webui.feed.source import PageRange
 
 
-class Frame:
+class Viewport:
     """A period by the clock of its reader.
 
     Args:
@@ -22,7 +22,7 @@ class Frame:
         asked: the period to ask the index for, where what is due stands a second early.
     """
 
-    def __init__(self, within: Range, zone: tzinfo) -> None:
+    def __init__(self, within: PageRange, zone: tzinfo) -> None:
         self.within, self.zone = within, zone
         self.asked = within._replace(start=within.start - 1, local_start=within.local_start - 1)
         self._bounds = {
@@ -32,8 +32,8 @@ class Frame:
         self._local: dict[int, int] = {}
 
     def happening(
-        self, item: Item, start: int, end: int, floating: bool, part: Component | None = None
-    ) -> Happening | None:
+        self, item: PageObject, start: int, end: int, floating: bool, part: Component | None = None
+    ) -> PageOccurrence | None:
         """What happens from ``start`` to before ``end``; None if that is not in the period."""
         first, until = self._bounds[floating]
         if start >= until or end <= first:
@@ -44,9 +44,11 @@ class Frame:
             begin, until = self._shown_at(begin), self._shown_at(until)
         # Where the clock is turned back meanwhile, it may show the same at the end, or less.
         finish = until if until > begin else begin + length
-        return Happening(item, start, floating, begin, finish, part, finish - until)
+        return PageOccurrence(item, start, floating, begin, finish, part, finish - until)
 
-    def happenings(self, item: Item, intervals: Sequence[Interval]) -> Iterator[Happening]:
+    def happenings(
+        self, item: PageObject, intervals: Sequence[Interval]
+    ) -> Iterator[PageOccurrence]:
         """The intervals and their repetitions that are in the period."""
         for begin, finish, floating, _, step, again in intervals:
             first = last = 0

@@ -12,24 +12,31 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kalends.errors import KalendsError
-from kalends.feeds.access import Admission, address_of
-from kalends.feeds.cache import Versions
+from kalends.feeds.access import AccessControl, address_of
+from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.state import State
+from kalends.feeds.state import FeedState
 from kalends.webui.feed import context
 from kalends.webui.feed.entry import read_stamp
-from kalends.webui.feed.index_query import Remembered
-from kalends.webui.feed.occurrence import Happenings, cut, local_time, range_of
+from kalends.webui.feed.index_query import IndexCache
+from kalends.webui.feed.occurrence import PageOccurrences, cut, local_time, range_of
 from kalends.webui.feed.periods import MONTHS, WEEKDAYS, Period, long_day, period_of, span_title
-from kalends.webui.feed.query import Gathering
+from kalends.webui.feed.query import EventQuery
 from kalends.webui.feed.source import PageSnapshot, PageSource
 from kalends.webui.feed.subscribing import ASSETS, Addresses, addresses_of
-from kalends.webui.feed.timezone import Clock, clock_of, hour_text, offset_text
-from kalends.webui.feed.url_params import VIEWS, BadQueryError, Query, is_shown, kept_of, read_query
-from kalends.webui.feed.viewport import Frame
+from kalends.webui.feed.timezone import DisplayZone, clock_of, hour_text, offset_text
+from kalends.webui.feed.url_params import (
+    VIEWS,
+    BadQueryError,
+    PageParams,
+    is_shown,
+    kept_of,
+    read_query,
+)
+from kalends.webui.feed.viewport import Viewport
 from kalends.webui.qr import qr_code
 from kalends.webui.responses import html, plain, security_headers
-from kalends.webui.templates import Pages
+from kalends.webui.templates import Templates
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -52,8 +59,8 @@ class FeedPageApplication:
 
     def __init__(
         self,
-        admission: Admission,
-        versions: Versions,
+        admission: AccessControl,
+        versions: FeedCache,
         source: PageSource,
         now: Callable[..., datetime] = datetime.now,
     ) -> None:
@@ -61,8 +68,8 @@ class FeedPageApplication:
         self._versions = versions
         self._source = source
         self._now = now
-        self._pages = Pages("kalends.webui.feed")
-        self._remembered = Remembered()
+        self._pages = Templates("kalends.webui.feed")
+        self._remembered = IndexCache()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD below ``/feeds/`` that is not for a file."""
@@ -103,7 +110,7 @@ class FeedPageApplication:
         with self._source.snapshot() as snapshot:
             state = self._versions.state_in(feed, snapshot)
             own = clock_of(state.calendars, feed.page.timezone)
-            clock = Clock(query.zone, query.zone.key, is_own=True) if query.zone else own
+            clock = DisplayZone(query.zone, query.zone.key, is_own=True) if query.zone else own
             now = self._now(clock.zone)
             page.begin(query, clock, own, now, state)
             headers = [("ETag", f'W/"{page.tag}"'), ("Cache-Control", page.caching)]
@@ -125,8 +132,8 @@ class _Page:
         environ: Environ,
         feed: Feed,
         addresses: Addresses,
-        pages: Pages,
-        remembered: Remembered,
+        pages: Templates,
+        remembered: IndexCache,
     ) -> None:
         self._feed = feed
         self._pages = pages
@@ -135,13 +142,20 @@ class _Page:
         self._addresses = addresses
         self._query = kept_of(environ.get("QUERY_STRING", ""))
         self._styles: list[str] = []
-        self._clock: Clock
+        self._clock: DisplayZone
         self._own_zone = ""
         self._now: datetime
-        self._state: State
+        self._state: FeedState
         self._period: Period
 
-    def begin(self, query: Query, clock: Clock, own: Clock, now: datetime, state: State) -> None:
+    def begin(
+        self,
+        query: PageParams,
+        clock: DisplayZone,
+        own: DisplayZone,
+        now: datetime,
+        state: FeedState,
+    ) -> None:
         """Say what is asked for, of which moment, and which clock is the feed's own."""
         self._clock, self._now, self._state = clock, now, state
         self._own_zone = own.name if own.is_own and own.name != clock.name else ""
@@ -228,12 +242,12 @@ class _Page:
 
     def _gathered(
         self, snapshot: PageSnapshot, period: Period
-    ) -> tuple[Happenings, context.Reader]:
+    ) -> tuple[PageOccurrences, context.EntryReader]:
         zone, calendars = self._clock.zone, self._state.calendars
-        frame = Frame(range_of(period.first, period.until, zone), zone)
+        frame = Viewport(range_of(period.first, period.until, zone), zone)
         rules, day = self._feed.rules, self._state.day
-        gathering = Gathering(self._remembered, snapshot, calendars, rules, day, frame)
-        return gathering.run(), context.Reader(self._feed, calendars, frame, gathering.read)
+        gathering = EventQuery(self._remembered, snapshot, calendars, rules, day, frame)
+        return gathering.run(), context.EntryReader(self._feed, calendars, frame, gathering.read)
 
     def _rendered(self, template: str, style: str, **values: object) -> bytes:
         query, period, today = self._query, self._period, self._now.date()
@@ -243,7 +257,7 @@ class _Page:
             assets=self._addresses.assets,
             title=self._feed.rules.title,
             is_public=self._feed.access.kind == "public" and not self._secret,
-            is_front=query == Query(zone=query.zone),
+            is_front=query == PageParams(zone=query.zone),
             asks_login=self._feed.access.kind != "public" and not self._secret,
             addresses=self._addresses,
             code=qr_code(self._addresses.webcal),

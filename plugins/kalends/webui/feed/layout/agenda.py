@@ -6,18 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from kalends.webui.feed.occurrence import Happening, day_number
+from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
 MOST = 200
 """Lines of one page."""
 
 
 @dataclass(slots=True)
-class Listed:
+class AgendaDay:
     """One day that has something."""
 
     day: date
-    found: list[Happening] = field(default_factory=list)
+    found: list[PageOccurrence] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -28,12 +28,12 @@ class Agenda:
         rest: where the list goes on: a day, and how many of it were listed; None at its end.
     """
 
-    days: list[Listed] = field(default_factory=list)
+    days: list[AgendaDay] = field(default_factory=list)
     rest: tuple[date, int] | None = None
 
 
 def agenda_of(
-    first: date, until: date, found: Sequence[Happening], skip: int, most: int = MOST
+    first: date, until: date, found: Sequence[PageOccurrence], skip: int, most: int = MOST
 ) -> Agenda:
     """List what happens from ``first`` to before ``until``.
 
@@ -48,7 +48,7 @@ def agenda_of(
         before = skip if day == first else 0
         listed = here[before : before + most - lines]
         if listed:
-            result.days.append(Listed(day, listed))
+            result.days.append(AgendaDay(day, listed))
         lines += len(listed)
         if before + len(listed) < len(here):
             result.rest = (day, before + len(listed))
@@ -57,10 +57,10 @@ def agenda_of(
 
 
 def _by_day(
-    first: date, until: date, found: Sequence[Happening]
-) -> Iterator[tuple[date, list[Happening]]]:
+    first: date, until: date, found: Sequence[PageOccurrence]
+) -> Iterator[tuple[date, list[PageOccurrence]]]:
     """What happens on each day that has something; what lasts into another on both."""
-    days: dict[int, list[Happening]] = {}
+    days: dict[int, list[PageOccurrence]] = {}
     for happening in found:
         begin = max(happening.first, day_number(first))
         for day in range(begin, min(happening.last + 1, day_number(until))):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.webui.feed.occurrence import DAY, Happening, day_number
+from kalends.webui.feed.occurrence import DAY, PageOccurrence, day_number
 
 LEAST = 30
 """Minutes that the shortest happening takes, so that there is room for a line."""
@@ -17,7 +17,7 @@ _MORNING, _EVENING = 8, 18
 
 
 @dataclass(slots=True)
-class Block:
+class DayBlock:
     """What a happening takes of one day.
 
     Attributes:
@@ -27,7 +27,7 @@ class Block:
         columns: how many places there are.
     """
 
-    what: Happening
+    what: PageOccurrence
     top: int
     length: int
     column: int = 0
@@ -43,11 +43,11 @@ class Hours:
     """
 
     day: date
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[DayBlock] = field(default_factory=list)
     more: int = 0
 
 
-def hours_of(day: date, found: Iterable[Happening], places: int) -> Hours:
+def hours_of(day: date, found: Iterable[PageOccurrence], places: int) -> Hours:
     """Lay out a day.
 
     Args:
@@ -62,7 +62,7 @@ def hours_of(day: date, found: Iterable[Happening], places: int) -> Hours:
         if not h.is_bar and h.begin < midnight + DAY and h.finish > midnight
     ]
     blocks.sort(key=lambda block: (block.top, -block.length))
-    group: list[Block] = []
+    group: list[DayBlock] = []
     end = 0
     for block in blocks:
         if group and block.top >= end:
@@ -82,17 +82,17 @@ def shown_hours(days: Sequence[Hours]) -> tuple[int, int]:
     return min(first, _MORNING), max(last, _EVENING)
 
 
-def _block(happening: Happening, midnight: int) -> Block:
+def _block(happening: PageOccurrence, midnight: int) -> DayBlock:
     begin = max(0, happening.begin - midnight) // 60
     end = -(-min(DAY, happening.finish - midnight) // 60)
     top = min(begin, _WHOLE - LEAST)
-    return Block(happening, top, max(end - top, LEAST))
+    return DayBlock(happening, top, max(end - top, LEAST))
 
 
-def _place(group: Sequence[Block], places: int, result: Hours) -> None:
+def _place(group: Sequence[DayBlock], places: int, result: Hours) -> None:
     """Give each of a group that hangs together the first place that is free."""
     ends: list[int] = []
-    placed: list[Block] = []
+    placed: list[DayBlock] = []
     for block in group:
         column = next((n for n, end in enumerate(ends) if end <= block.top), len(ends))
         if column >= places:

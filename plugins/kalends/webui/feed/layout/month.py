@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.webui.feed.occurrence import Happening, day_number
+from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
 LANES = 5
 """Lines of a day in a month; where there is more, the last line says how much."""
@@ -24,7 +24,7 @@ class Segment:
         goes_further: whether it lasts into the next.
     """
 
-    what: Happening
+    what: PageOccurrence
     column: int
     span: int
     lane: int
@@ -47,7 +47,7 @@ class Cell:
     lane: int = 0
 
 
-def weeks_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> list[list[Cell]]:
+def weeks_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) -> list[list[Cell]]:
     """Days as rows of a week.
 
     Args:
@@ -56,7 +56,7 @@ def weeks_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> li
         lanes: lines of a day.
     """
     first = day_number(days[0])
-    rows: list[list[Happening]] = [[] for _ in range(len(days) // 7)]
+    rows: list[list[PageOccurrence]] = [[] for _ in range(len(days) // 7)]
     for happening in found:
         begin, end = happening.first - first, happening.last_in_grid - first
         if begin == end:
@@ -68,7 +68,7 @@ def weeks_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> li
     return [row_of(days[7 * n : 7 * n + 7], row, lanes) for n, row in enumerate(rows)]
 
 
-def row_of(days: Sequence[date], found: Sequence[Happening], lanes: int) -> list[Cell]:
+def row_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) -> list[Cell]:
     """A row of days: what lasts longest gets its line first, and keeps it for the row.
 
     Args:
