@@ -1,4 +1,4 @@
-"""Imports run one way, Radicale is seen by its shells alone, and the documents tell all."""
+"""The structure: imports run one way, Radicale stays behind its adapters, documents name all."""
 
 from __future__ import annotations
 
@@ -16,73 +16,43 @@ from kalends.store.schema import HEAD
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "plugins" / "kalends"
 
-RADICALE_SHELLS = {
-    "auth",
-    "rights",
-    "storage",
-    "collection",
-    "items",
-    "web",
-    "configuration",
-    "configschema",
-    "directories",
-    "caldav",
+# Each room imports from the rooms below it, and from itself.
+FLOORS = (
+    "cli",
+    "server",
+    "app",
+    "dav",
+    "adapters",
+    "webui",
+    "transfer",
+    "backup",
+    "authn",
+    "feeds",
+    "store",
+    "config",
+    "ical",
+    "common",
+)
+# The only modules beside the rooms: the names that a configuration gives, and the errors.
+PUBLIC = {"wsgi", "auth", "rights", "storage", "web"}
+EVERYWHERE = {"errors", "events", "__version__"}
+# Ends with a dot where a whole room is meant.
+IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.", "authn.backends.radicale_backends")
+# Arrows that still point upward; nothing may be added.
+UPWARD = {
+    ("authn.authenticator", "app"),
+    ("config.loader", "app"),
 }
-
-# From the top down; a module imports from rows below its own, and within its own part.
-ROWS = [
-    {"wsgi", "cli", "serving", "opening"},
-    {"admin"},
-    {
-        "checking",
-        "checkfiles",
-        "checktls",
-        "condition",
-        "demo",
-        "backupcommand",
-        "feedcommand",
-        "transfercommand",
-        "usercommand",
-    },
-    {"layers"},
-    {"assembly"},
-    RADICALE_SHELLS,
-    {"accountpage"},
-    {"feedpage"},
-    {"importing", "transfer", "backups", "login", "agreed", "accounts", "removal"},
-    {"htauth", "store", "icsfeed"},
-    {"calobject", "pages"},
-    {"worker"},
-    {
-        "httpserver",
-        "listeners",
-        "accesslog",
-        "logs",
-        "metrics",
-        "requestids",
-        "errors",
-        "atomicfile",
-        "ownership",
-        "settings",
-        "options",
-        "icaltext",
-        "names",
-        "proxies",
-        "directoryxml",
-        "encodings",
-    },
-]
-# These stand beside one another: what one needs of another comes at assembly.
-APART = {"htauth", "store", "icsfeed"}
 
 
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
 
-def part_of(path: Path) -> str:
-    first = path.relative_to(PACKAGE).parts[0]
-    return first.removesuffix(".py")
+def name_of(path: Path) -> str:
+    """A module's dotted name within the package; a package goes by its own name."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
 
 
 def imported(path: Path) -> set[str]:
@@ -100,29 +70,46 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def row_of(part: str) -> int:
-    return next(number for number, row in enumerate(ROWS) if part in row)
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", modules(), ids=name_of)
 def test_imports_run_downward(path: Path) -> None:
-    part = part_of(path)
-    if part == "__init__":
-        assert imported(path) <= {"__future__"}
-        return
-    for name in imported(path):
-        if name.startswith("kalends.") and (other := name.split(".")[1]) != part:
-            if other == "__version__":
-                continue
-            assert row_of(other) >= row_of(part), f"{part} imports {other}"
-            assert not {part, other} <= APART, f"{part} imports {other}"
+    name = name_of(path)
+    room = name.partition(".")[0]
+    for module in imported(path):
+        if not module.startswith("kalends."):
+            continue
+        other = module.split(".")[1]
+        if other == room or other in EVERYWHERE or (name, other) in UPWARD:
+            continue
+        assert other in FLOORS, f"{name} imports {module}, which is not in a room"
+        if room in FLOORS:
+            assert FLOORS.index(other) > FLOORS.index(room), f"{name} imports {module}"
+        else:
+            assert room in PUBLIC, f"{name} is not allowed to import {module}"
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_the_shells_know_radicale(path: Path) -> None:
-    if part_of(path) not in RADICALE_SHELLS:
+def test_the_listing_holds_the_rooms_and_the_public_names_alone() -> None:
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert rooms == set(FLOORS)
+    loose = {path.stem for path in PACKAGE.glob("*.py")}
+    assert loose - {"__init__"} <= PUBLIC | EVERYWHERE
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_radicale_is_imported_by_its_adapters_alone(path: Path) -> None:
+    if not name_of(path).startswith(IMPORTERS_OF_RADICALE):
         tops = {name.partition(".")[0] for name in imported(path)}
         assert not tops & {"radicale", "vobject"}
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    places: dict[str, list[str]] = {}
+    for path in modules():
+        if name_of(path) == "feeds.ports":
+            continue  # interfaces, called as the classes of the store that have them
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(name_of(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_the_schema_says_which_migration_it_needs() -> None:
@@ -137,15 +124,19 @@ def test_every_option_stands_in_the_shipped_configuration_or_the_readme() -> Non
     assert missing == []
 
 
-def test_the_floor_plan_names_every_part() -> None:
+def test_the_floor_plan_names_every_room() -> None:
     plan = (ROOT / "plugins" / "README.md").read_text()
-    parts = {part_of(path) for path in modules()} - {"__init__"}
-    assert [part for part in sorted(parts) if f"`{part}" not in plan] == []
+    assert [room for room in FLOORS if f"`{room}/`" not in plan] == []
+
+
+def test_the_unit_tests_mirror_the_rooms() -> None:
+    rooms = {path.name for path in (ROOT / "tests" / "unit").iterdir() if path.is_dir()}
+    assert rooms - {"__pycache__"} <= set(FLOORS)
 
 
 def test_the_top_level_holds_nothing_without_a_reason() -> None:
     allowed = re.compile(
-        r"README\.md|Makefile|pyproject\.toml|plugins|config|deploy|tests|\.ci|\.gitignore|LICENSE"
+        r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|Makefile|pyproject\.toml|plugins|config|deploy|tests|\.ci|\.gitignore|LICENSE"
         r"|requirements.*\.txt"
     )
     tracked = {line.split("/")[0] for line in _tracked()}
