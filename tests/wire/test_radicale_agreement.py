@@ -82,7 +82,7 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
             assert Client(radicale, user, users)("PROPFIND", f"/{user}/").status == 207
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
         monkeypatch.setattr(frequent._application, "_handle_request", _never)
-        monkeypatch.setattr(radicale._application, "_frequent", None)
+        monkeypatch.setattr(radicale._application._dispatcher, "answer", lambda _: None)
         yield Client(frequent, "alice", users), Client(radicale, "alice", users)
 
 

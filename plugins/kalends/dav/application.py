@@ -10,7 +10,6 @@ from typing import Any
 
 from radicale import config, httputils, types, xmlutils
 from radicale.app import Application as RadicaleApplication
-from radicale.log import logger as radicale_log
 
 from kalends.adapters.auth import Auth
 from kalends.adapters.rights import Rights
@@ -49,6 +48,8 @@ _PROTECTED = frozenset(
     )
 )
 
+_log = logging.getLogger("kalends.caldav")
+
 _ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
 
 _RADICALES_PROFILE = "/.mobileconfig"
@@ -70,26 +71,9 @@ class DavApplication(RadicaleApplication):
         self.rights: Rights = self._rights
         self._login: Auth = self._auth
         self._places = GroupHomes(self.storage, lambda _: ())
-        self._frequent = None if self._tells_all() else self._made_frequent()
+        self._dispatcher = self._made_dispatcher()
 
-    def _tells_all(self) -> bool:
-        """Whether the log is to show what only Radicale's own way through a request tells."""
-        settings = self.configuration
-        return (
-            radicale_log.isEnabledFor(logging.DEBUG)
-            or settings.get("logging", "profiling") != "none"
-            or any(
-                settings.get("logging", f"{part}_on_notice_condition")
-                for part in (
-                    "request_header",
-                    "request_content",
-                    "response_header",
-                    "response_content",
-                )
-            )
-        )
-
-    def _made_frequent(self) -> Dispatcher:
+    def _made_dispatcher(self) -> Dispatcher:
         reads = Reads(
             self.storage, self.rights, lambda user: self._places.of(user), self._max_resource_size
         )
@@ -125,11 +109,12 @@ class DavApplication(RadicaleApplication):
         # Radicale takes text, as its own server gives it; WSGI gives bytes as ISO-8859-1.
         path = self._places.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
         environ["PATH_INFO"] = path
-        if user and self._frequent:
+        if user:
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
             request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
-            answer = self._frequent.answer(request)
+            answer = self._dispatcher.answer(request)
             if answer is not None:
+                _log.debug("%s of %r by %r: %d", request.method, path, user, answer.status)
                 headers = {**answer.headers, **self._extra_headers}
                 start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
                 return () if request.method == "HEAD" else answer.body
