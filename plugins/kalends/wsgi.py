@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from kalends.app.logging_setup import configure_logging
 from kalends.app.stack import ApplicationStack
 from kalends.config import loader
 
@@ -37,6 +38,6 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
         with _lock:
             if _served is None:
                 path = Path(os.environ["KALENDS_CONFIG"])
-                loader.configure_logging(*loader.load(path))
+                configure_logging(loader.load(path))
                 _served = create_app(path)
     return _served(environ, start_response)

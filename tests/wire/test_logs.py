@@ -148,7 +148,8 @@ def test_an_access_file_tells_the_time_of_each_request(tmp_path: Path) -> None:
 
 def test_a_bug_is_one_object_with_its_traceback() -> None:
     code = (
-        "import logging\nfrom kalends import logs\nlogs.configure('json', None)\n"
+        "import logging\nfrom kalends.app.logging_setup import configure_handlers\n"
+        "configure_handlers('json', None)\n"
         "try:\n    1 / 0\nexcept ZeroDivisionError:\n    logging.getLogger('x').exception('oh')\n"
     )
     command = [str(BIN / "python"), "-c", code]

@@ -16,7 +16,10 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any, TextIO
 
+from kalends.adapters.log import remove_tracebacks
+from kalends.app import access_log
 from kalends.app.middleware.request_id import current
+from kalends.config.loader import LoadedConfiguration
 from kalends.errors import ConfigurationError
 
 _TEXT = "%(asctime)s %(process)d %(levelname)s %(name)s%(request)s: %(message)s"
@@ -60,7 +63,23 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(said)
 
 
-def configure(form: str, file: Path | None) -> None:
+def configure_logging(loaded: LoadedConfiguration) -> None:
+    """Log as ``[logging]`` says.
+
+    Raises:
+        ConfigurationError: a log file cannot be written.
+    """
+    configuration, settings = loaded
+    configure_handlers(settings.log_format, settings.log_file)
+    access_log.configure(settings.log_format, settings.access_file)
+    level = configuration.get("logging", "level").upper()
+    for name in ("kalends", "radicale"):
+        logging.getLogger(name).setLevel(level)
+    if level not in ("DEBUG", "TRACE"):
+        remove_tracebacks()
+
+
+def configure_handlers(form: str, file: Path | None) -> None:
     """Let everything that is logged go to a file, or to standard error.
 
     Args:

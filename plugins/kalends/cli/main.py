@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kalends import __version__
 from kalends.app import container
+from kalends.app.logging_setup import configure_logging
 from kalends.cli import backup, demo, feed, transfer
 from kalends.cli.check.installation import problems
 from kalends.cli.user import command as user
@@ -93,7 +94,7 @@ def _serve(given: argparse.Namespace) -> int:
     with container.build(path, first):
         pass
     loaded = loader.load(path)
-    loader.configure_logging(*loaded)
+    configure_logging(loaded)
 
     def announce(url: str) -> str:
         return demo.announcement(given.demo, url) if given.demo else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
@@ -10,9 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from radicale.config import Configuration
-from radicale.log import REMOVE_TRACEBACK_FILTER
 
-from kalends.app import access_log, logging_setup
 from kalends.config.schema import schema
 from kalends.config.settings import FILES, Settings, ports
 from kalends.errors import ConfigurationError
@@ -72,22 +69,6 @@ def load(path: Path) -> LoadedConfiguration:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
         _prefer(configuration, "web", "prefer_browser_login", "True")
     return LoadedConfiguration(configuration, settings)
-
-
-def configure_logging(configuration: Configuration, settings: Settings) -> None:
-    """Log as ``[logging]`` says.
-
-    Raises:
-        ConfigurationError: a log file cannot be written.
-    """
-    logging_setup.configure(settings.log_format, settings.log_file)
-    access_log.configure(settings.log_format, settings.access_file)
-    level = configuration.get("logging", "level").upper()
-    for name in ("kalends", "radicale"):
-        logging.getLogger(name).setLevel(level)
-    if level not in ("DEBUG", "TRACE"):
-        # Radicale adds a traceback to a client's mistake; what is a bug it logs as text, whole.
-        logging.getLogger("radicale").addFilter(REMOVE_TRACEBACK_FILTER)
 
 
 def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:

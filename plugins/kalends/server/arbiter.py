@@ -22,6 +22,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
 from kalends.app import access_log, container
+from kalends.app.logging_setup import configure_logging
 from kalends.app.middleware.proxy_headers import REQUEST_ID_KEY
 from kalends.app.stack import ApplicationStack
 from kalends.config import loader
@@ -187,7 +188,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             require_certificate(built.settings)
         self._loaded = loader.load(path)
         self._settings = self._loaded.settings
-        loader.configure_logging(*self._loaded)
+        configure_logging(self._loaded)
 
     def run(self) -> None:
         """Serve until told to stop."""
