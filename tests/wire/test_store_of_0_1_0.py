@@ -1,0 +1,40 @@
+"""A store that version 0.1.0 wrote opens, and every answer and feed is the same, to the octet."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from support.installation import Client, Installation
+from support.paths import DATA
+
+STORE = DATA / "store-0.1.0"
+ASKED: list[dict[str, Any]] = json.loads((STORE / "answers.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("store")
+    shutil.copy(STORE / "kalends.db", folder)
+    (folder / "groups").write_text("family: alice bob\n")
+    site = Installation(
+        folder,
+        feeds=(STORE / "feeds.toml").read_text(),
+        options={"auth__htgroup_filename": str(folder / "groups")},
+    )
+    with site.client() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked['method']} {asked['path']}")
+def test_what_0_1_0_answered_is_answered_still(client: Client, asked: dict[str, Any]) -> None:
+    answer = client(
+        asked["method"], asked["path"], asked["body"], user=asked["user"], headers=asked["headers"]
+    )
+    assert answer.status == asked["status"]
+    assert {name: answer.headers.get(name) for name in asked["told"]} == asked["told"]
+    assert answer.body.decode("utf-8", "surrogateescape") == asked["answer"]
