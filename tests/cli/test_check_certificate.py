@@ -1,4 +1,4 @@
-"""`kalends check` and the certificate of a server that does TLS itself."""
+"""`kalends check`, and a server that does TLS itself: its certificate and the options of TLS."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 
 from kalends.cli.check.installation import problems
+from kalends.errors import ConfigurationError
+from support.authority import Authority
 from support.installation import Installation
+from support.server import BIN
 from support.webserver import Certificate
 
 
-def found(folder: Path, made: Certificate, ssl: str = "True") -> list[str]:
-    """What is said of an installation with a certificate."""
+def found(folder: Path, made: Certificate, ssl: str = "True", **more: str) -> list[str]:
+    """What is said of an installation with a certificate and more options of `[server]`."""
     (folder / "feeds").mkdir(exist_ok=True)
     options = {
         "server__ssl": ssl,
         "server__certificate": str(made.chain),
         "server__key": str(made.key),
+        **{f"server__{name}": value for name, value in more.items()},
     }
     return list(problems(Installation(folder, options=options).config))
 
@@ -91,3 +95,75 @@ def test_a_form_without_a_date_is_told(tmp_path: Path) -> None:
     openssl("x509", "-in", str(made.chain), "-trustout", "-out", str(made.chain))
     (line,) = found(tmp_path, made)
     assert line.startswith(f"{made.chain}: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"protocol": "TLSv9"}, "protocol: 'TLSv9' is not a protocol; known are ALL, TLSv1, "),
+        ({"protocol": "ALL -ALL"}, "protocol: 'ALL -ALL' leaves no protocol; say for example "),
+        ({"protocol": "SSLv3"}, "protocol: 'SSLv3' leaves no protocol; say for example TLSv1.2"),
+        ({"ciphersuite": "none:such"}, "ciphersuite: 'none:such' matches no cipher for TLS 1.2; "),
+        (
+            {"ciphersuite": "ECDHE-RSA-AES128-GCM-SHA256", "protocol": "TLSv1.3"},
+            "ciphersuite does nothing for TLS 1.3, which alone protocol accepts; leave it out, or ",
+        ),
+    ],
+    ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_a_wrong_option_is_told_with_its_line(
+    tmp_path: Path, options: dict[str, str], why: str
+) -> None:
+    made = Certificate.made_in(tmp_path)
+    with pytest.raises(ConfigurationError) as caught:
+        found(tmp_path, made, **options)
+    line = str(caught.value)
+    assert line.startswith(f"{tmp_path}/kalends.ini:{caught.value.line}: [server] {why}")
+    named = (tmp_path / "kalends.ini").read_text().splitlines()[(caught.value.line or 0) - 1]
+    assert named.startswith(next(iter(options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "step"),
+    [
+        ({"protocol": "TLSv1"}, "TLSv1 and TLSv1.1 need ciphersuite = DEFAULT:@SECLEVEL=0"),
+        (
+            {"ciphersuite": "ECDHE-ECDSA-AES128-GCM-SHA256", "protocol": "TLSv1.2"},
+            "take one of them out, or name ciphers that fit the certificate",
+        ),
+    ],
+    ids=["TLSv1", "ECDSA with a key of RSA"],
+)
+def test_options_that_let_nobody_connect_are_told(
+    tmp_path: Path, options: dict[str, str], step: str
+) -> None:
+    (line,) = found(tmp_path, Certificate.made_in(tmp_path), **options)
+    start = f"{tmp_path}/kalends.ini: [server] protocol and ciphersuite let no client connect ("
+    assert line.startswith(start)
+    assert line.endswith(f"; {step}")
+
+
+def test_options_that_fit_are_well(tmp_path: Path) -> None:
+    made = Certificate.made_in(tmp_path, days=15)
+    authority = str(Authority.made_in(tmp_path / "ca").certificate)
+    assert found(tmp_path, made, certificate_authority=authority) == []
+    assert found(tmp_path, made, protocol="ALL -SSLv3 -TLSv1") == []
+    old = {"protocol": "TLSv1 +TLSv1.2", "ciphersuite": "DEFAULT:@SECLEVEL=0"}
+    assert found(tmp_path, made, certificate_authority=authority, **old) == []
+
+
+def test_an_authority_that_cannot_be_used_is_told_and_nothing_is_served(tmp_path: Path) -> None:
+    made, file = Certificate.made_in(tmp_path), tmp_path / "ca.pem"
+    (line,) = found(tmp_path, made, certificate_authority=str(file))
+    assert line == (
+        f"{file}: [server] certificate_authority cannot be read: No such file or directory; "
+        "name the file of a CA in PEM"
+    )
+    file.write_text("nonsense\n")
+    (line,) = found(tmp_path, made, certificate_authority=str(file))
+    why = "[server] certificate_authority: it holds no certificate; write the CA's as PEM"
+    assert line == f"{file}: {why}"
+    serve = [str(BIN / "kalends"), "serve", "--config", str(tmp_path / "kalends.ini")]
+    served = subprocess.run(serve, capture_output=True, text=True, check=False, timeout=60)
+    assert served.returncode == 1
+    assert served.stderr == f"kalends: {line}\n"

@@ -12,6 +12,7 @@ from radicale.config import Configuration
 
 from kalends.config.schema import schema
 from kalends.config.settings import FILES, Settings, ports
+from kalends.config.tls import TlsSettings, has_no_ciphers_to_choose
 from kalends.errors import ConfigurationError
 
 # What Radicale calls the source of an option that no file names.
@@ -167,7 +168,6 @@ def _settings(given: _Given) -> Settings:
     _require_ports_that_fit(given)
     htpasswd, htdigest = _user_files(given)
     directories = get("auth", "directories")
-    tls = bool(get("server", "ssl"))
     return Settings(
         path=given.path,
         hosts=get("server", "hosts"),
@@ -202,8 +202,24 @@ def _settings(given: _Given) -> Settings:
         max_resource_size=get("server", "max_resource_size"),
         trusted_proxies=get("kalends", "trusted_proxies"),
         prefix=get("server", "script_name"),
-        certificate=Path(get("server", "certificate")) if tls else None,
-        key=Path(get("server", "key")) if tls else None,
+        tls=_tls(given),
+    )
+
+
+def _tls(given: _Given) -> TlsSettings | None:
+    """Return how TLS is done; None where it is not."""
+    get = given.get
+    if not get("server", "ssl"):
+        return None
+    if get("server", "ciphersuite") and has_no_ciphers_to_choose(get("server", "protocol")):
+        why = "[server] ciphersuite does nothing for TLS 1.3, which alone protocol accepts; leave "
+        raise given.error("server", "ciphersuite", f"{why}it out, or accept TLSv1.2 as well")
+    return TlsSettings(
+        certificate=Path(get("server", "certificate")),
+        key=Path(get("server", "key")),
+        authority=given.file("server", "certificate_authority"),
+        versions=get("server", "protocol"),
+        ciphers=get("server", "ciphersuite"),
     )
 
 

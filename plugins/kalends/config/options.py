@@ -8,6 +8,7 @@ from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from kalends.config.settings import FILES, Proxy, ports
+from kalends.config.tls import ciphersuite, protocol
 
 _DIRECTORIES = (FILES, "ldap", "pam", "imap", "dovecot", "oauth2")
 
@@ -170,6 +171,8 @@ OPTIONS = (
     Option(
         "server", "hosts", "127.0.0.1:5232", listeners, "HOST:PORT or unix:/PATH, comma-separated"
     ),
+    Option("server", "protocol", "", protocol, "such as TLSv1.3 or ALL -TLSv1; empty: OpenSSL's"),
+    Option("server", "ciphersuite", "", ciphersuite, "OpenSSL cipher list; empty: OpenSSL's"),
     Option("auth", "realm", "calendars", str, "what a login dialog shows; also the Digest realm"),
     Option(
         "auth", "htpasswd_filename", "/etc/kalends/users.htpasswd", str, "Apache's AuthUserFile"

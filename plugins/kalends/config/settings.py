@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from kalends.config.listener_roles import Roles
+from kalends.config.tls import TlsSettings
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
 """Who stands in front: a network (of one address, mostly), or whoever has the Unix socket."""
@@ -59,8 +60,7 @@ class Settings:
         log_format: ``text`` or ``json``.
         log_file: the log, or None for standard error.
         access_file: where answered requests are told, or None for standard output.
-        certificate: the TLS certificate chain (PEM), or None for plain http.
-        key: its private key.
+        tls: how TLS is done, or None for plain http.
     """
 
     path: Path
@@ -96,8 +96,7 @@ class Settings:
     log_format: str
     log_file: Path | None
     access_file: Path | None
-    certificate: Path | None
-    key: Path | None
+    tls: TlsSettings | None
 
     @property
     def roles(self) -> Roles:

@@ -131,6 +131,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     def load_config(self) -> None:
         """Set gunicorn's options; none is read from its own files or variables."""
         settings = self._settings
+        BoundedWorker.tls = settings.tls
         BoundedWorker.limits = ConnectionLimits(
             header_seconds=settings.timeout,
             idle_seconds=KEEP_ALIVE_SECONDS,
@@ -153,9 +154,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             # No socket beside ours that takes commands.
             "control_socket_disable": True,
         }
-        if settings.certificate:
-            options["certfile"] = str(settings.certificate)
-            options["keyfile"] = str(settings.key)
         for name, value in options.items():
             self.cfg.set(name, value)
 

@@ -6,6 +6,7 @@ import http.client
 import os
 import socket
 import ssl
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,13 +42,13 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
 
 
 def require_certificate(settings: Settings) -> None:
-    """See to it that the certificate, if there is to be one, can be used.
+    """Check that TLS, if there is to be any, can be done as the options say.
 
     Raises:
-        ConfigurationError: it cannot.
+        ConfigurationError: it cannot be.
     """
-    if settings.certificate and settings.key:
-        require_usable(settings.certificate, settings.key)
+    if settings.tls:
+        require_usable(settings.tls, settings.path)
 
 
 def _listen(host: str) -> socket.socket:
@@ -93,8 +94,11 @@ def wait_for(address: Any, tls: bool) -> str:
         )
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http{'s' if tls else ''}://{shown}:{address[1]}/"
-    connection.request("OPTIONS", "/", headers={"Connection": "close"})
-    connection.getresponse().read()
+    # A server that wants a client certificate or an old protocol answers by refusing us.
+    refusals = (ssl.SSLError, ConnectionError) if tls else ()
+    with suppress(*refusals):
+        connection.request("OPTIONS", "/", headers={"Connection": "close"})
+        connection.getresponse().read()
     connection.close()
     return url
 

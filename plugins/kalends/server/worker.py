@@ -9,12 +9,12 @@ import resource
 import select
 import sys
 import time
-from pathlib import Path
 from typing import Any, ClassVar
 
 from gunicorn.workers.base import Worker
 
 from kalends.config.listener_roles import Role, Roles
+from kalends.config.tls import TlsSettings
 from kalends.errors import KalendsError
 from kalends.server.http1.acceptor import Listener
 from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
@@ -37,6 +37,9 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     shares: ClassVar[WorkerLoadTable]
     """Made before the workers start."""
+
+    tls: ClassVar[TlsSettings | None]
+    """How TLS is done; set before the workers start."""
 
     roles: ClassVar[Roles]
     """What the listeners are for; it stays as it was when they were opened."""
@@ -92,9 +95,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     def _listeners(self) -> list[Listener]:
         """Where connections come from."""
-        certificate = None
-        if self.cfg.is_ssl:
-            certificate = Certificate(Path(self.cfg.certfile), Path(self.cfg.keyfile))
+        certificate = Certificate(self.tls) if self.tls else None
         found = []
         for sock in self.sockets:
             address = sock.getsockname()
@@ -105,7 +106,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     def _has_tls(self, address: object) -> bool:
         """Whether a listener shows the certificate: each TCP port of those that offer all."""
         is_main = self.roles.of_socket(address) is Role.ALL
-        return self.cfg.is_ssl and is_main and isinstance(address, tuple)
+        return self.tls is not None and is_main and isinstance(address, tuple)
 
     def _tend(self, service: ConnectionManager, waiting: select.poll) -> None:
         tidied = 0.0

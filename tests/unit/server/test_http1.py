@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalends.config.listener_roles import Role
+from kalends.config.tls import TlsSettings
 from kalends.server.http1.acceptor import Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
@@ -399,7 +400,7 @@ def test_over_tls_all_that_came_is_answered_by_the_certificate_of_the_day(
         key.write_bytes(certificate.key.read_bytes())
 
     use(made[0])
-    running = run(echo, certificate=Certificate(chain, key))
+    running = run(echo, certificate=Certificate(TlsSettings(chain, key)))
     body = bytes(range(256)) * 4096
     octets = b"GET /a HTTP/1.1\r\n\r\n" * 3
     octets += b"PUT /b HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body

@@ -71,7 +71,7 @@ def problems(built: Container) -> Iterator[str]:
 
 
 def _files(built: Container) -> Iterator[_File]:
-    settings = built.settings
+    settings, tls = built.settings, built.settings.tls
     has_password = settings.has_ldap_password or bool(make_url(settings.database).password)
     yield _File(settings.path, secret=has_password)
     for path, secret in (
@@ -81,8 +81,7 @@ def _files(built: Container) -> Iterator[_File]:
         (settings.feeds, False),
         (settings.ldap_secret, True),
         (settings.remotes, True),
-        (settings.certificate, False),
-        (settings.key, True),
+        *(((tls.certificate, False), (tls.key, True), (tls.authority, False)) if tls else ()),
     ):
         if path:
             yield _File(path, secret)

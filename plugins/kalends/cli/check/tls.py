@@ -1,4 +1,4 @@
-"""What ``kalends check`` says of the certificate where Kalends does TLS itself."""
+"""What ``kalends check`` says of the TLS that Kalends does itself."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _SOON = timedelta(days=14)
 
 
 def problems(settings: Settings) -> Iterator[str]:
-    """What is wrong with the certificate and its key; nothing if there are none."""
-    if settings.certificate is None or settings.key is None:
+    """Yield what is wrong with the certificate and the other options of TLS."""
+    if settings.tls is None:
         return
     try:
-        require_usable(settings.certificate, settings.key)
+        require_usable(settings.tls, settings.path)
     except ConfigurationError as error:
         yield str(error)
         return
-    path = settings.certificate
+    path = settings.tls.certificate
     try:
         end = _end(path)
     except PyAsn1Error:  # "BEGIN TRUSTED CERTIFICATE", which OpenSSL writes if asked to
