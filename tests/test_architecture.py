@@ -128,6 +128,20 @@ def test_the_floor_plan_names_every_room() -> None:
     assert [room for room in FLOORS if f"`{room}/`" not in plan] == []
 
 
+def test_the_documents_name_modules_that_are_there() -> None:
+    plan = (ROOT / "plugins" / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    room = "|".join(FLOORS)
+    for name in re.findall(rf"`((?:{room})(?:\.\w+)+)`", plan):
+        parts = name.split(".")
+        assert any(
+            PACKAGE.joinpath(*parts[:end]).with_suffix(".py").exists()
+            or PACKAGE.joinpath(*parts[:end]).is_dir()
+            for end in range(2, len(parts) + 1)
+        ), name
+    for name in re.findall(rf"`((?:{room}|tests)/[\w/.-]+)`", plan):
+        assert (PACKAGE / name).exists() or (ROOT / name).exists(), name
+
+
 def test_the_unit_tests_mirror_the_rooms() -> None:
     rooms = {path.name for path in (ROOT / "tests" / "unit").iterdir() if path.is_dir()}
     assert rooms - {"__pycache__"} <= set(FLOORS)
