@@ -172,6 +172,30 @@ def test_what_was_used_while_it_was_away_is_used_when_it_is_back(
         assert subscriber.get(f"{server.url}feeds/family.ics").status_code == 200
 
 
+def test_after_a_crash_one_challenge_is_enough(
+    server: KalendsServer, own_postgres: PostgresServer
+) -> None:
+    """A program that is challenged twice asks its person for the password.
+
+    No matter whether the first to come holds a nonce of before, which is stale, or has none.
+    """
+    address = f"{server.url}feeds/family.ics"
+    with Session() as held:
+        held.auth = HTTPDigestAuth("bob", USERS["bob"])
+        assert held.get(address).status_code == 200
+        for turn in range(20):
+            own_postgres.crash()
+            with Session() as new:
+                new.auth = HTTPDigestAuth("carol", USERS["carol"])
+                clients = [held, new] if turn % 2 else [new, held]
+                answers = [client.get(address) for client in clients]
+            assert [(answer.status_code, len(answer.history)) for answer in answers] == [
+                (200, 1),
+                (200, 1),
+            ], turn
+    assert "Traceback" not in server.log
+
+
 def test_a_secret_or_public_address_goes_on_and_a_secret_ends_with_its_person(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:

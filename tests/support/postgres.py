@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ import psycopg
 
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
+from support.awaiting import await_that
 from support.process import ReservedPort, ServerProcess
 
 ACCOUNT = "postgres"
@@ -94,10 +97,7 @@ class PostgresServer:
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Run a statement as an administrator, and return its rows."""
-        with psycopg.connect(
-            host="127.0.0.1", port=self.port, user=ACCOUNT, password=PASSWORD, dbname=database
-        ) as connection:
-            connection.autocommit = True
+        with self._connected(database) as connection:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
@@ -119,6 +119,34 @@ class PostgresServer:
         command = [*self._as, program("pg_ctl"), "stop", "-D", data, "-m", mode]
         subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, check=True)
         self.process.stop()
+
+    def crash(self) -> None:
+        """Kill one of its processes; all others end with it, and start again with what is logged.
+
+        Unlogged tables are empty afterwards, as on a standby that takes over.
+        """
+        with self._connected() as victim, self._connected() as witness:
+            os.kill(victim.info.backend_pid, signal.SIGKILL)
+            with contextlib.suppress(psycopg.OperationalError):
+                witness.execute("SELECT pg_sleep(60)")  # ended as soon as it has noticed
+        await_that(self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            self.execute("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _connected(self, database: str = "postgres") -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=ACCOUNT,
+            password=PASSWORD,
+            dbname=database,
+            autocommit=True,
+        )
 
     def _created(self, template: str) -> str:
         name = f"store{next(self._numbers)}"

@@ -134,6 +134,16 @@ class _DatabaseNonceCounts:
         self._of_host = of_host
         self._absence = _OutageLog("each host looks after its own nonces meanwhile")
 
+    def floor(self) -> int:
+        here = self._of_host.floor() if self._of_host else 0
+        try:
+            shared = self._shared.floor()
+        except StoreUnavailableError as error:
+            self._absence.note(error)
+            return here
+        self._absence.end()
+        return max(here, shared)
+
     def use(self, nonce: Nonce, count: int) -> NonceUse:
         here = self._of_host.use(nonce, count) if self._of_host else None
         if here is NonceUse.AGAIN:

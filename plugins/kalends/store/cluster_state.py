@@ -71,6 +71,7 @@ _WAS_USED = """
 SELECT 1 FROM nonce_use, nonce_floor
     WHERE mac = %(mac)s AND since < issued AND highest - %(count)s::bigint < 64
 """
+_FLOOR = "SELECT since FROM nonce_floor"
 _BEGIN = "INSERT INTO nonce_floor VALUES (true, %(now)s) ON CONFLICT DO NOTHING"
 _FORGET = """
 DELETE FROM nonce_use WHERE mac IN (
@@ -90,7 +91,9 @@ class SharedNonceUses:
     """Which counts of which nonces were used, on whatever host.
 
     A nonce that was issued before the oldest that is remembered is not taken for a new one. After
-    a crash of the database's server nothing is remembered, and none is that is older than that.
+    a crash of the database's server nothing is remembered, and no nonce is taken for new that was
+    issued before this was noticed: at the first use since, or before the first new nonce is given
+    out, so that every nonce that is given out later is good.
 
     Args:
         statements: the database.
@@ -102,6 +105,12 @@ class SharedNonceUses:
         self._now = now
         self._pruning = _PeriodicTask()
         self._begin()
+
+    def floor(self) -> int:
+        """Return the time up to which no nonce is taken for new, milliseconds since 1970."""
+        while not (rows := self._statements.alone(_FLOOR, {})):
+            self._begin()
+        return int(rows[0][0])
 
     def use(self, mac: bytes, issued: int, count: int) -> str:
         """Use a count of a nonce.

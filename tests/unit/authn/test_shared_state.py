@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import struct
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
-from kalends.authn.nonces.signing import Nonce
+from kalends.authn.nonces.signing import Nonce, NonceSigner
 from kalends.authn.shared_state import DatabaseAuthState
 from kalends.authn.throttle import FREE_TRIES, Throttle
 from kalends.errors import StoreUnavailableError
@@ -113,6 +114,33 @@ def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path:
     finally:
         database.close()
         running.close()
+
+
+def test_the_first_nonce_that_is_given_out_after_a_crash_is_good(pair: list[Statements]) -> None:
+    """On either host, though their clocks differ, and whether a use or a challenge notices it."""
+    signer, salts = NonceSigner(b"key", b"realm"), itertools.count()
+    clock = [NOW]
+    ahead = SharedNonceUses(pair[0], lambda: clock[0] + 1)
+    behind = SharedNonceUses(pair[1], lambda: clock[0])
+
+    def given_out(host: SharedNonceUses) -> tuple[bytes, int]:
+        now = clock[0] + (host is ahead)
+        nonce = signer.read(signer.issue(now, next(salts), host.floor()).encode())
+        assert nonce
+        return nonce.mac, round(nonce.issued * 1000)
+
+    earlier = [given_out(ahead), given_out(behind)]
+    for noticed_by_use in (True, False):
+        assert [ahead.use(*nonce, 1) for nonce in earlier] == ["FIRST"] * len(earlier)
+        pair[0].alone("TRUNCATE nonce_floor, nonce_use", {})
+        clock[0] += 3
+        if noticed_by_use:
+            assert ahead.use(*earlier[0], 2) == "UNKNOWN"
+        later = [given_out(ahead), given_out(behind)]
+        for nonce in later:
+            assert [behind.use(*nonce, 2), ahead.use(*nonce, 2)] == ["FIRST", "AGAIN"]
+        assert [behind.use(*nonce, 1) for nonce in earlier] == ["UNKNOWN"] * len(earlier)
+        earlier = later
 
 
 def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:

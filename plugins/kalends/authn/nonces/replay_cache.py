@@ -70,6 +70,12 @@ class NonceUse(enum.Enum):
 class NonceCounts(Protocol):
     """Remembers which counts of which nonces were used; shared by all who must agree on it."""
 
+    def floor(self) -> int:
+        """Return the time up to which no nonce is taken for new, milliseconds since 1970.
+
+        A nonce has to be dated later to be of any use.
+        """
+
     def use(self, nonce: Nonce, count: int) -> NonceUse:
         """Use a count of a genuine nonce, for a request whose response was right.
 
@@ -133,6 +139,10 @@ class SharedNonceCounts:
         """Let go of the file."""
         self._map.close()
         os.close(self._descriptor)
+
+    def floor(self) -> int:
+        """See `NonceCounts.floor`."""
+        return self._made_at
 
     def use(self, nonce: Nonce, count: int) -> NonceUse:
         """See `NonceCounts.use`."""

@@ -45,14 +45,15 @@ class NonceSigner:
         self._key = key
         self._realm = realm
 
-    def issue(self, now: float, salt: int) -> str:
-        """A new nonce.
+    def issue(self, now: float, salt: int, floor: int = 0) -> str:
+        """Return a new nonce.
 
         Args:
             now: seconds since 1970.
             salt: `SALT_BITS` random bits.
+            floor: milliseconds since 1970; the nonce is dated later, whatever `now` is.
         """
-        number = int(now * 1000) << SALT_BITS | salt
+        number = max(int(now * 1000), floor + 1) << SALT_BITS | salt
         stamp = base64.b64encode(number.to_bytes(8, "big"))
         return (stamp + self._mac(stamp).hex().encode()).decode()
 

@@ -72,7 +72,8 @@ class DigestScheme:
         algorithms = ["MD5"]
         if self._directory.all_have_sha256(self._realm):
             algorithms.insert(0, "SHA-256")
-        return [challenge(self._realm, self._nonce(), a, stale=stale) for a in algorithms]
+        floor = self._counts.floor()
+        return [challenge(self._realm, self._nonce(floor), a, stale=stale) for a in algorithms]
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
@@ -146,11 +147,11 @@ class DigestScheme:
 
     def _next_nonce(self, nonce: Nonce) -> str | None:
         if self._one_time:
-            return self._nonce()
+            return self._nonce(self._counts.floor())
         if self._lifetime is None:
             return None
         left = nonce.issued + self._lifetime - self._now()
-        return self._nonce() if left < _NEXT_NONCE_SECONDS else None
+        return self._nonce(self._counts.floor()) if left < _NEXT_NONCE_SECONDS else None
 
-    def _nonce(self) -> str:
-        return self._signer.issue(self._now(), secrets.randbits(SALT_BITS))
+    def _nonce(self, floor: int) -> str:
+        return self._signer.issue(self._now(), secrets.randbits(SALT_BITS), floor)
