@@ -86,7 +86,7 @@ def test_edits_see_the_lines_that_are_read(data: bytes) -> None:
         assert span.start == end
         end = span.end
         text = span.joined.strip(BLANKS)
-        assert bytes(data[span.place(i)] for i in range(len(span.joined))) == span.joined
+        assert bytes(data[span.offset_of(i)] for i in range(len(span.joined))) == span.joined
         if text and not text.startswith(b"#"):
             read.append((span.number, text))
     assert read == [

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kalends.authn.apache.reloading import ReloadingFile, written_by_somebody
+from kalends.authn.apache.reloading import ReloadingFile, is_open_for_writing
 from kalends.errors import UserFileUnavailableError
 
 
@@ -72,7 +72,7 @@ def with_the_old_time(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("edit", [replaced, written_over, with_the_old_time])
-@pytest.mark.parametrize("writing", [written_by_somebody, cannot_tell])
+@pytest.mark.parametrize("writing", [is_open_for_writing, cannot_tell])
 @pytest.mark.parametrize("data", [b"two\n", b"longer\n"], ids=["same-size", "other-size"])
 def test_an_edit_counts_at_once(
     path: Path,

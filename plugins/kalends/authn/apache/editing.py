@@ -1,9 +1,9 @@
 """Edits of Apache's password and digest files. Pure: the old bytes to the new ones, no I/O.
 
-All lines but those of the account stay as they were, byte for byte. Lines are those of
-`htfiles.spans`, so that an edit changes what is read and nothing else.
+All lines but those of the account stay the same, byte for byte. Lines are those of `htlines.spans`,
+so that an edit changes exactly what logins read.
 
-A name is text here, as for the application. What is written is UTF-8; lines that spell the name in
+A name is text here, as for the application. New lines are UTF-8; lines that spell the name in
 ISO-8859-1 are its lines as well (see `htfiles.decode_name`).
 """
 
@@ -27,10 +27,10 @@ _SHA256_DIGITS = 64
 
 
 class EditRefusedError(KalendsError):
-    """A user file that cannot be edited, or not so.
+    """An edit that a user file cannot take.
 
     Args:
-        why: what is wrong, without the file.
+        why: the reason, without the file's name.
         line: the line, counted from 1, where one can be named.
     """
 
@@ -41,9 +41,9 @@ class EditRefusedError(KalendsError):
 
 
 class Ha1(NamedTuple):
-    """What a digest file keeps of a password in place of it, in lower-case hex.
+    """The hashes that a digest file keeps of a password, in lower-case hex.
 
-    It is as good as the password for HTTP Digest, so it is not part of the repr.
+    For HTTP Digest they are as good as the password, so they are not part of the repr.
     """
 
     md5: bytes
@@ -54,7 +54,7 @@ class Ha1(NamedTuple):
 
 
 def refusal_of_spelling(name: str) -> str | None:
-    """Why a user file cannot carry this name, for a person; None if it can."""
+    """Return the reason why a user file cannot hold this name, for a person; None if it can."""
     if not name:
         return "it is empty"
     try:
@@ -75,10 +75,10 @@ def refusal_of_spelling(name: str) -> str | None:
 
 
 def set_passwords(data: bytes, fields: Mapping[str, bytes]) -> bytes:
-    """A password file in which each of these accounts has one line, with this hash field.
+    """Return a password file in which each of these accounts has one line, with this hash field.
 
-    The line stands where the account's first one stood, or at the end; what follows the hash on it
-    stays.
+    The line takes the place of the account's first one, or comes at the end; text after the hash on
+    it stays.
 
     Args:
         data: the file.
@@ -100,10 +100,10 @@ def set_passwords(data: bytes, fields: Mapping[str, bytes]) -> bytes:
 
 
 def set_digests(data: bytes, realm: str, ha1s: Mapping[str, Ha1]) -> bytes:
-    """A digest file in which each of these accounts has these hashes in the realm, and no others.
+    """Return a digest file in which each of these accounts has just these hashes in the realm.
 
-    There is an MD5 line, and behind it (before it, it would hide the account from Apache) one for
-    SHA-256 if the account had one, or if all accounts of the realm have.
+    There is an MD5 line, followed by one for SHA-256 if the account had one or if all accounts of
+    the realm have one (before the MD5 line it would hide the account from Apache).
 
     Args:
         data: the file.
@@ -111,8 +111,8 @@ def set_digests(data: bytes, realm: str, ha1s: Mapping[str, Ha1]) -> bytes:
         ha1s: by name.
 
     Raises:
-        EditRefusedError: the file has an overlong line, or would get one; or no file can carry the
-            realm.
+        EditRefusedError: the file has an overlong line, or would get one; or a digest file cannot
+            hold the realm.
     """
     _require_realm(realm)
     lines = entries(data)
@@ -134,7 +134,7 @@ def set_digests(data: bytes, realm: str, ha1s: Mapping[str, Ha1]) -> bytes:
 
 
 def without_password(data: bytes, name: str) -> bytes:
-    """A password file without any line of the account.
+    """Return a password file without any line of the account.
 
     Raises:
         EditRefusedError: the file has an overlong line.
@@ -145,7 +145,7 @@ def without_password(data: bytes, name: str) -> bytes:
 
 
 def without_digest(data: bytes, realm: str, name: str) -> bytes:
-    """A digest file without any line of the account in the realm.
+    """Return a digest file without any line of the account in the realm.
 
     Raises:
         EditRefusedError: the file has an overlong line.
@@ -156,9 +156,9 @@ def without_digest(data: bytes, realm: str, name: str) -> bytes:
 
 
 def other_realms(data: bytes, realm: str, name: str) -> list[str]:
-    """The realms but this one in which a digest file has the account, by name."""
+    """Return the other realms in which a digest file has the account, sorted by name."""
     file = parse_htdigest(data)
-    # Only where a hash follows: in a password's line, what stands there is no realm but the hash.
+    # Only where a hash follows: in the line of a password file, the second field is the hash.
     return sorted(
         decode_name(other)
         for user, other in file.first
@@ -167,24 +167,24 @@ def other_realms(data: bytes, realm: str, name: str) -> list[str]:
 
 
 class FileLine(NamedTuple):
-    """A logical line, and its text without the blanks around it; empty for a comment."""
+    """A logical line with its trimmed text, which is empty for a comment."""
 
     span: LineSpan
     text: bytes
 
 
 def entries(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> list[FileLine]:
-    """All logical lines of a file, those that say nothing too.
+    """Return all logical lines of a file, comments and empty ones too.
 
     Raises:
-        EditRefusedError: nobody reads the file from some line on.
+        EditRefusedError: the file has an overlong line.
     """
     found = []
     for span in spans(data, limit):
         if isinstance(span, OverlongLine):
             raise EditRefusedError(
                 "the line is too long: neither Apache nor Kalends reads the file from here on; "
-                "mend that first",
+                "shorten it first",
                 span.number,
             )
         text = span.joined.strip(BLANKS)
@@ -195,20 +195,20 @@ def entries(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> list[FileLine]:
 def with_lines_appended(
     data: bytes, lines: Sequence[bytes], limit: int = PASSWORD_LINE_LIMIT
 ) -> bytes:
-    """A file with more lines: at its end, or before a last line that would take them for its own.
+    """Return a file with more lines: at its end, or before a last line that would absorb them.
 
     Args:
         data: the file.
         lines: texts without line ends; none is a comment, or has blanks around it.
-        limit: see `htfiles.spans`.
+        limit: see `htlines.spans`.
 
     Raises:
         EditRefusedError: the file has an overlong line, or would get one.
     """
     if not lines:
         return data
-    known = entries(data, limit)
-    last = known[-1].span if known else None
+    present = entries(data, limit)
+    last = present[-1].span if present else None
     end = _line_end(data)
     more = b"".join(_whole_line(text, end, limit) for text in lines)
     if last is None or last.closed:
@@ -219,7 +219,7 @@ def with_lines_appended(
 
 
 def _changed(data: bytes, lines: list[FileLine], changes: Mapping[int, Sequence[bytes]]) -> bytes:
-    """The file with other lines in place of some."""
+    """Return the file with some lines replaced."""
     parts = []
     for place, (span, _) in enumerate(lines):
         raw = data[span.start : span.end]
@@ -242,7 +242,7 @@ def _whole_line(text: bytes, end: bytes, limit: int) -> bytes:
 
 
 def _line_end(data: bytes) -> bytes:
-    """How the last line that has an end ends."""
+    """Return the line end of the last line that has one."""
     at = data.rfind(b"\n")
     return b"\r\n" if at > 0 and data[at - 1 : at] == b"\r" else b"\n"
 
@@ -250,7 +250,7 @@ def _line_end(data: bytes) -> bytes:
 def _places(
     lines: list[FileLine], names: Mapping[str, object] | set[str], account: Callable[[bytes], bytes]
 ) -> dict[str, list[int]]:
-    """Which lines are those of each name; one that spells it in UTF-8 comes first."""
+    """Return the indices of the lines of each name; one that spells it in UTF-8 comes first."""
     found: dict[str, list[int]] = {}
     for place, (_, text) in enumerate(lines):
         spelt = account(text) if text else b""
@@ -265,7 +265,7 @@ def _places(
 def _put(
     places: list[int], made: list[bytes], changes: dict[int, list[bytes]], appended: list[bytes]
 ) -> None:
-    """Let ``made`` stand at the first of the places, and nothing at the others."""
+    """Put ``made`` at the first of the places, and delete the others."""
     if not places:
         appended += made
     for place in places:
@@ -292,7 +292,7 @@ def _digest_account(realm: str) -> Callable[[bytes], bytes]:
 
 
 def _hash_and_tail(text: bytes) -> tuple[bytes, bytes]:
-    """The third field of a digest line, and whatever follows it."""
+    """Return the third field of a digest line, and the text after it."""
     rest = split_field(split_field(text)[1])[1]
     hash_ = rest.partition(b":")[0]
     return hash_, rest[len(hash_) :]
@@ -301,6 +301,6 @@ def _hash_and_tail(text: bytes) -> tuple[bytes, bytes]:
 def _require_realm(realm: str) -> None:
     if not realm or ":" in realm or any(ord(c) < 32 or ord(c) == 127 for c in realm):
         raise EditRefusedError(
-            f"no digest file can carry the realm {realm!r}: it is empty, or holds a colon or a "
+            f"a digest file cannot hold the realm {realm!r}: it is empty, or contains a colon or a "
             "control character"
         )

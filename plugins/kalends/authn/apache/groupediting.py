@@ -1,6 +1,6 @@
 """Edits of Apache's group files. Pure: the old bytes to the new ones, no I/O.
 
-Whatever is not a name that comes or goes stays as it was, byte for byte: comments, quotes,
+Everything but the added and removed names stays the same, byte for byte: comments, quotes and
 continued lines.
 """
 
@@ -19,16 +19,16 @@ _NEEDS_QUOTES = re.compile(rb"""[\s"'\\]""")
 
 
 def with_members(data: bytes, group: str, names: Collection[str]) -> bytes:
-    """A group file in which these names are members of the group.
+    """Return a group file in which these names are members of the group.
 
-    They come onto the group's first line, or onto a new one.
+    They are added to the group's first line, or on a new one.
 
     Raises:
         EditRefusedError: the file has an overlong line, or would get one.
     """
-    lines = [line for line in entries(data, GROUP_LINE_LIMIT) if _is_of(line.text, group)]
-    known = {decode_name(word.value) for line in lines for word in words(_members(line.text))}
-    missing = [name for name in dict.fromkeys(names) if name not in known]
+    lines = [line for line in entries(data, GROUP_LINE_LIMIT) if _names_group(line.text, group)]
+    present = {decode_name(word.value) for line in lines for word in words(_members(line.text))}
+    missing = [name for name in dict.fromkeys(names) if name not in present]
     if lines and not missing:
         return data
     more = b" ".join(_quoted(name.encode()) for name in missing)
@@ -40,26 +40,26 @@ def with_members(data: bytes, group: str, names: Collection[str]) -> bytes:
 
 
 def without_members(data: bytes, group: str | None, names: Collection[str]) -> bytes:
-    """A group file in which none of these names is a member of the group.
+    """Return a group file in which none of these names is a member of the group.
 
     Args:
         data: the file.
         group: a group's name, or None for all groups.
-        names: whose membership ends.
+        names: the members to remove.
 
     Raises:
         EditRefusedError: the file has an overlong line.
     """
     parts, position = [], 0
     for line in entries(data, GROUP_LINE_LIMIT):
-        if line.text and (group is None or _is_of(line.text, group)):
+        if line.text and (group is None or _names_group(line.text, group)):
             for start, end, instead in _cuts(line, names):
                 parts += [data[position:start], instead]
                 position = end
     return b"".join([*parts, data[position:]])
 
 
-def _is_of(text: bytes, group: str) -> bool:
+def _names_group(text: bytes, group: str) -> bool:
     name = split_field(text)[0].rstrip(BLANKS)
     return bool(text) and folded_group(decode_name(name)) == folded_group(group)
 
@@ -69,7 +69,7 @@ def _members(text: bytes) -> bytes:
 
 
 def _extended(data: bytes, line: FileLine, more: bytes) -> bytes | None:
-    """The file with more members on a line; None where they would be read as something else."""
+    """Return the file with more members on a line; None if they would be read differently there."""
     members = _members(line.text)
     before, after = list(words(members)), list(words(members + b" " + more))
     if b":" not in line.text or after[: len(before)] != before:
@@ -77,43 +77,43 @@ def _extended(data: bytes, line: FileLine, more: bytes) -> bytes | None:
     start = line.span.joined.index(line.text)
     if len(line.span.joined) + len(more) + 3 > GROUP_LINE_LIMIT:
         raise EditRefusedError("the group has too many members for one line", line.span.number)
-    end = line.span.place(start + len(line.text) - 1) + 1
+    end = line.span.offset_of(start + len(line.text) - 1) + 1
     return data[:end] + b" " + more + data[end:]
 
 
 def _cuts(line: FileLine, names: Collection[str]) -> Iterator[tuple[int, int, bytes]]:
-    """What of the file goes for these names, from where to where, and what stands there instead."""
+    """Yield the ranges of the file to remove for these names, each with its replacement."""
     members = _members(line.text)
     found = list(words(members))
     first = line.span.joined.index(line.text) + len(line.text) - len(members)
-    place = line.span.place
+    offset_of = line.span.offset_of
 
-    def goes(word: Word) -> bool:
+    def is_removed(word: Word) -> bool:
         return decode_name(word.value) in names
 
     at = 0
     while at < len(found):
-        if not goes(found[at]):
+        if not is_removed(found[at]):
             at += 1
             continue
         run = at
-        while run < len(found) and goes(found[run]):
+        while run < len(found) and is_removed(found[run]):
             run += 1
         if run == len(found):
-            behind = place(first + found[-1].end - 1) + 1
+            behind = offset_of(first + found[-1].end - 1) + 1
             before = found[at - 1].end if at else 0
-            # A backslash must not come to stand before the line end.
+            # A backslash must not end up before the line end.
             instead = b" " if members[:before].endswith(b"\\") else b""
-            yield place(first + before), behind, instead
+            yield offset_of(first + before), behind, instead
         else:
-            # Colons that follow the group's own would be taken for one with it.
+            # Colons right after the group's own would count as one with it.
             instead = b" " if at == 0 and members[found[run].start :].startswith(b":") else b""
-            yield place(first + found[at].start), place(first + found[run].start), instead
+            yield offset_of(first + found[at].start), offset_of(first + found[run].start), instead
         at = run
 
 
 def _quoted(name: bytes) -> bytes:
-    """A name as a word of a group file."""
+    """Return a name as a word of a group file."""
     if not _NEEDS_QUOTES.search(name):
         return name
     return b'"' + name.replace(b"\\", rb"\\").replace(b'"', rb"\"") + b'"'

@@ -1,7 +1,7 @@
 """Apache's password and digest files, read as Apache httpd 2.4 reads them. Pure, no I/O.
 
-Names and hashes stay bytes, because Apache compares bytes. No input raises: what Apache would
-skip is skipped, and what it would take for a name or a hash is one.
+Names and hashes stay bytes, because Apache compares bytes. No input raises: a line that Apache
+skips is skipped, and a field that it accepts as a name or a hash is one.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from kalends.authn.apache.htlines import Line, OverlongLine, logical_lines, spli
 
 _SHA256_DIGITS = 64
 _HEX_DIGITS = b"0123456789abcdef"
-# A digest file without anything odd, as nearly all are: comments, empty lines, and three fields
-# that neither blanks, NULs, backslashes nor colons in a row make anything else of. (A changed file
-# of 50,000 lines is read while a request waits; this takes a third of the time.)
+# An ordinary digest file, as nearly all are: comments, empty lines, and three fields without blanks
+# at their ends, NULs, backslashes or colons in a row. (A changed file of 50,000 lines is read while
+# a request waits; this takes a third of the time.)
 _PLAIN_DIGEST = re.compile(
     rb"(?:([^\s#:\0][^\n:\0]{0,999}+):([^\n:\0]{1,999}+):([0-9A-Za-z]{1,99}+)|#[^\n\0\\]{0,999}+)?\r?\n"
 )
@@ -30,11 +30,11 @@ _KIND, _SAMPLE = 7, 1000
 
 
 class PasswordEntry(NamedTuple):
-    """What a password file says of one user.
+    """The entry of one user in a password file.
 
     Attributes:
         stored: the hash field, possibly empty.
-        line: where it stands, counted from 1.
+        line: its line, counted from 1.
     """
 
     stored: bytes
@@ -46,8 +46,8 @@ class PasswordFile:
     """A parsed AuthUserFile.
 
     Attributes:
-        lines: by user name, the first line of each. (They are split when they are asked for:
-            a changed file of 50,000 lines is read while a request waits.)
+        lines: by user name, the first line of each. (They are split on demand: a changed file of
+            50,000 lines is read while a request waits.)
         cut_at: the overlong line at which Apache stops reading, or None.
     """
 
@@ -55,7 +55,7 @@ class PasswordFile:
     cut_at: int | None
 
     def find(self, name: bytes) -> PasswordEntry | None:
-        """The entry of the user whose name is these bytes."""
+        """Return the entry of the user with exactly these bytes as name."""
         line = self.lines.get(name)
         if line is None:
             return None
@@ -64,7 +64,7 @@ class PasswordFile:
 
     @cached_property
     def usual(self) -> tuple[bytes, ...]:
-        """A hash field of each kind, the commonest kind first (judged by some of the lines)."""
+        """A hash field of each format, the most frequent format first, by a sample of the lines."""
         kinds: Counter[bytes] = Counter()
         example: dict[bytes, bytes] = {}
         for name in islice(self.lines, _SAMPLE):
@@ -82,9 +82,9 @@ class PasswordFile:
 
 
 def parse_htpasswd(data: bytes) -> PasswordFile:
-    """Lines ``user:hash``; the first line of a user counts, even if its hash is empty.
+    """Parse lines ``user:hash``; the first line of a user counts, even if its hash is empty.
 
-    Whatever follows a colon after the hash is ignored.
+    Text after a second colon is ignored.
     """
     lines: dict[bytes, Line] = {}
     for line in logical_lines(data):
@@ -95,7 +95,7 @@ def parse_htpasswd(data: bytes) -> PasswordFile:
 
 
 class DigestEntry(NamedTuple):
-    """What a digest file says of one user in one realm; only hashes of the right shape.
+    """The entry of one user in one realm of a digest file, with only well-formed hashes.
 
     Attributes:
         md5: HA1 as 32 hex digits (RFC 7616 section 3.4.2), or None.
@@ -111,7 +111,7 @@ class RealmAccounts(NamedTuple):
 
     Attributes:
         names: as text (see `decode_name`).
-        all_sha256: whether there are any, and each has a hash for SHA-256.
+        all_sha256: True if there are accounts and each has a SHA-256 hash.
     """
 
     names: frozenset[str]
@@ -123,7 +123,7 @@ class DigestFile:
     """A parsed AuthUserFile for Digest.
 
     Attributes:
-        first: by user and realm, the hash field of the first line: the one that Apache looks at.
+        first: by user and realm, the hash field of the first line: the one that Apache reads.
         long: the same of the first line whose hash field has the length of SHA-256.
         cut_at: the overlong line at which Apache stops reading, or None.
     """
@@ -134,9 +134,9 @@ class DigestFile:
     _realms: dict[bytes, RealmAccounts] = field(default_factory=dict, repr=False)
 
     def find(self, user: bytes, realm: bytes) -> DigestEntry | None:
-        """The hashes of a user in a realm; None if there is none of the right shape.
+        """Return the hashes of a user in a realm; None if there is no well-formed one.
 
-        A first line that has none hides later MD5 lines, as it does from Apache.
+        A malformed first line hides later MD5 lines, as it does from Apache.
         """
         key = (user, realm)
         md5, sha256 = self.first.get(key, b""), self.long.get(key, b"")
@@ -146,24 +146,24 @@ class DigestFile:
         return entry if entry.md5 or entry.sha256 else None
 
     def accounts(self, realm: bytes) -> RealmAccounts:
-        """Everyone who has an account in the realm."""
-        known = self._realms.get(realm)
-        if known is None:
+        """Return the accounts of a realm."""
+        accounts = self._realms.get(realm)
+        if accounts is None:
             md5 = {u for (u, r), h in self.first.items() if r == realm and _is_hash(h, 32)}
             sha256 = {u for (u, r), h in self.long.items() if r == realm and _is_hash(h, 64)}
             users = (md5 | sha256) - {b""}
-            known = self._realms[realm] = RealmAccounts(
+            accounts = self._realms[realm] = RealmAccounts(
                 _decoded(users), bool(users) and users <= sha256
             )
-        return known
+        return accounts
 
 
 def parse_htdigest(data: bytes) -> DigestFile:
-    """Lines ``user:realm:HA1``; whatever follows a colon after the hash is ignored."""
+    """Parse lines ``user:realm:HA1``; text after a third colon is ignored."""
     ended = data if data.endswith(b"\n") else data + b"\n"
     if _PLAIN_DIGESTS.fullmatch(ended):
         found = [line for line in _PLAIN_DIGEST.findall(ended) if line[0]]
-        found.reverse()  # so that the first line of a user stays
+        found.reverse()  # so that the first line of a user wins
         return DigestFile(
             {(user, realm): field for user, realm, field in found},
             {(user, realm): field for user, realm, field in found if len(field) == _SHA256_DIGITS},
@@ -184,7 +184,7 @@ def parse_htdigest(data: bytes) -> DigestFile:
 
 
 def decode_name(name: bytes) -> str:
-    """A user's name as the application sees it: UTF-8 where it is that, else ISO-8859-1."""
+    """Return a user's name as text: decoded as UTF-8 if it is valid, otherwise as ISO-8859-1."""
     try:
         return name.decode()
     except UnicodeDecodeError:
@@ -192,7 +192,7 @@ def decode_name(name: bytes) -> str:
 
 
 def _decoded(names: Iterable[bytes]) -> frozenset[str]:
-    """Names as text; all at once where they are UTF-8."""
+    """Return names as text, decoded all at once if they are UTF-8."""
     # No name of a file holds a line feed.
     whole = b"\n".join(names)
     try:

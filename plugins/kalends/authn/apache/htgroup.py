@@ -29,7 +29,7 @@ _SINGLE_ESCAPE = re.compile(rb"\\(['\\])")
 
 @dataclass(frozen=True)
 class GroupFile:
-    """A parsed AuthGroupFile. Group names know no ASCII case; the first spelling is the name.
+    """A parsed AuthGroupFile; group names ignore ASCII case, and the first spelling is the name.
 
     Attributes:
         members: by the group's name, the users' names.
@@ -39,7 +39,7 @@ class GroupFile:
 
     @cached_property
     def groups(self) -> Mapping[str, Sequence[str]]:
-        """By a user's name, the names of the groups that it is in."""
+        """The names of each user's groups, by the user's name."""
         found: dict[str, list[str]] = {}
         for group, users in self.members.items():
             for user in users:
@@ -48,7 +48,7 @@ class GroupFile:
 
 
 def parse_groups(data: bytes) -> GroupFile:
-    """Lines ``group: member member ...``; several lines of one group add up."""
+    """Parse lines ``group: member member ...``; several lines of one group add up."""
     lines: dict[bytes, list[bytes]] = {}
     for line in logical_lines(data, GROUP_LINE_LIMIT):
         if isinstance(line, OverlongLine):
@@ -66,11 +66,11 @@ def parse_groups(data: bytes) -> GroupFile:
 
 
 def _members(rests: list[bytes]) -> list[str]:
-    """The members on all lines of one group."""
+    """Return the members on all lines of one group."""
     whole = b" ".join(rests)
     if any(mark in whole for mark in _MARKS):
         return [decode_name(word.value) for text in rests for word in words(text) if word.value]
-    # Most files are plain, and of 50,000 lines some request has to wait.
+    # The fast path of most files: a request waits while 50,000 changed lines are read.
     plain = whole.split()
     try:
         return b" ".join(plain).decode().split(" ") if plain else []
@@ -79,7 +79,7 @@ def _members(rests: list[bytes]) -> list[str]:
 
 
 class Word(NamedTuple):
-    """A member on a line: its name without quotes and escapes, and where it stands with them."""
+    """A member on a line: its name without quotes and escapes, and its range with them."""
 
     value: bytes
     start: int
@@ -87,10 +87,10 @@ class Word(NamedTuple):
 
 
 def words(text: bytes) -> Iterator[Word]:
-    r"""Words as Apache splits them: by blanks, or within quotes of either kind.
+    r"""Yield words as Apache splits them: at blanks, or within quotes of either kind.
 
-    In quotes ``\\`` and the escaped quote are escapes; a missing end quote is at the end of the
-    line; what follows an end quote begins the next word.
+    In quotes ``\\`` and the escaped quote are escapes; a missing end quote is implied at the end of
+    the line; text right after an end quote begins the next word.
     """
     for match in _WORD.finditer(text):
         if match.lastgroup == "plain":

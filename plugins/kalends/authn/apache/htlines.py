@@ -24,21 +24,21 @@ class Line(NamedTuple):
 
 
 class OverlongLine(NamedTuple):
-    """Where reading ended early: Apache sees nothing from this line on."""
+    """The line at which reading ends early: Apache ignores it and everything after it."""
 
     number: int
 
 
 class LineSpan(NamedTuple):
-    """One logical line, comments and empty ones too, and where it stands in the file.
+    """One logical line (comments and empty lines too) with its position in the file.
 
     Attributes:
         number: its first physical line, counted from 1.
         start: its first byte.
-        end: the byte behind it and its line end.
+        end: the byte after its line end.
         joined: its text, joined but not trimmed.
-        closed: whether a line end closes it; otherwise whatever is written behind it may join it.
-        pieces: for each part that was joined, where it begins in ``joined`` and in the file.
+        closed: True if a line end closes it; text appended to an open line may join it.
+        pieces: for each part that was joined, its offset in ``joined`` and in the file.
     """
 
     number: int
@@ -48,18 +48,18 @@ class LineSpan(NamedTuple):
     closed: bool
     pieces: tuple[tuple[int, int], ...]
 
-    def place(self, index: int) -> int:
-        """Where in the file the byte ``joined[index]`` stands."""
-        at, place = next(piece for piece in reversed(self.pieces) if piece[0] <= index)
-        return place + index - at
+    def offset_of(self, index: int) -> int:
+        """Return the offset in the file of the byte ``joined[index]``."""
+        at, offset = next(piece for piece in reversed(self.pieces) if piece[0] <= index)
+        return offset + index - at
 
 
 def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Line | OverlongLine]:
-    r"""Lines as Apache's configuration reader joins, cuts and trims them.
+    r"""Yield lines as Apache's configuration reader joins, cuts and trims them.
 
     A backslash before the line end joins the next line, without a blank, in comments too; a NUL
-    ends the logical line; blanks at both ends fall away; empty lines and lines that then begin
-    with ``#`` are left out. A line that reaches ``limit`` bytes ends everything.
+    ends the logical line; blanks at both ends are trimmed; empty lines and lines that then begin
+    with ``#`` are skipped. A line that reaches ``limit`` bytes ends the reading.
 
     Args:
         data: the whole file.
@@ -78,10 +78,10 @@ def logical_lines(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[Lin
 
 
 def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[LineSpan | OverlongLine]:
-    """Every logical line with its place, so that what edits a file sees what is read of it.
+    """Yield every logical line with its position, so that edits see exactly what logins read.
 
-    One begins where the one before it ends, and how one is read depends on nothing outside of it,
-    but for the last where it is not `LineSpan.closed`.
+    Each begins where the one before it ends. A line is read independently of all others, except
+    the last one if it is not `LineSpan.closed`.
 
     Args:
         data: the whole file.
@@ -111,7 +111,7 @@ def spans(data: bytes, limit: int = PASSWORD_LINE_LIMIT) -> Iterator[LineSpan | 
 
 
 def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:
-    """The same for a file without NUL and continuation: a quarter of the time for 50,000 lines."""
+    """Yield the lines of a file without NUL and continuation, in a quarter of the time."""
     for number, line in enumerate(data.split(b"\n"), 1):
         if len(line) >= limit:
             yield OverlongLine(number)
@@ -122,7 +122,7 @@ def _plain_lines(data: bytes, limit: int) -> Iterator[Line | OverlongLine]:
 
 
 def _ends_in_backslash(joined: bytearray) -> bool:
-    """Take the line end off, and say whether a backslash stood before it."""
+    """Remove the line end; return True if a backslash precedes it."""
     if not joined.endswith(b"\n"):
         return False
     del joined[-1]
@@ -132,6 +132,6 @@ def _ends_in_backslash(joined: bytearray) -> bool:
 
 
 def split_field(text: bytes) -> tuple[bytes, bytes]:
-    """The field before the next colon, and what follows it; colons in a row count as one."""
+    """Split off the field before the next colon; colons in a row count as one."""
     field, _, rest = text.partition(b":")
     return field, rest.lstrip(b":")

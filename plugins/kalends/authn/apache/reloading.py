@@ -1,7 +1,7 @@
-"""A file that is parsed once and looked at with one stat for each request.
+"""A file that is parsed once and checked with one stat for each request.
 
-An edit counts at the next request. A file that somebody is rewriting in place (as Apache's own
-``htpasswd`` does) is read when it is whole.
+An edit counts at the next request. A file that is being rewritten in place (as Apache's own
+``htpasswd`` does it) is read when it is complete.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ T = TypeVar("T")
 _GRACE_SECONDS = 2.0
 _QUIET_SECONDS = 0.05
 _RETRY_SECONDS = 0.01
-# Clocks of file systems tick this coarsely; an edit within one tick of our reading leaves no trace.
+# The granularity of file system clocks: an edit within one tick of a reading leaves no trace.
 _TICK_SECONDS = 0.05
 
 Fingerprint = tuple[int, int, int, int, int]
@@ -36,7 +36,7 @@ Fingerprint = tuple[int, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Loaded(Generic[T]):
-    """What is served: it stands for the file as long as the fingerprint does, if there is one."""
+    """The value in use, valid for as long as the file has the fingerprint, if there is one."""
 
     fingerprint: Fingerprint | None
     digest: bytes
@@ -45,7 +45,7 @@ class _Loaded(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One look at the file: torn if it changed meanwhile; writing is None where nobody can tell."""
+    """One reading of the file: torn if it changed meanwhile; writing is None if unknown."""
 
     data: bytes
     fingerprint: Fingerprint
@@ -54,13 +54,13 @@ class _Reading:
     writing: bool | None
 
 
-def written_by_somebody(descriptor: int) -> bool | None:
-    """Whether any process has the file open for writing; None where the system does not tell.
+def is_open_for_writing(descriptor: int) -> bool | None:
+    """Return True if any process has the file open for writing; None if the system cannot say.
 
-    Linux grants a read lease only on a file that nobody writes, and only to its owner (or root).
+    Linux grants a read lease only on a file that nobody writes to, and only to its owner (or root).
     """
     try:
-        # A writer that comes in between is announced by a signal: this one is ignored by default.
+        # The kernel announces a new writer with a signal: SIGURG is ignored by default.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -76,9 +76,9 @@ class ReloadingFile(Generic[T]):
 
     Args:
         path: the file, as the administrator named it; symbolic links are followed.
-        parse: makes the value; must take any bytes.
+        parse: makes the value; must accept any bytes.
         look: the one system call for an unchanged file.
-        writing: see `written_by_somebody`.
+        writing: see `is_open_for_writing`.
         now: the wall clock, seconds since 1970.
     """
 
@@ -88,7 +88,7 @@ class ReloadingFile(Generic[T]):
         parse: Callable[[bytes], T],
         *,
         look: Callable[[Path], os.stat_result] = os.stat,
-        writing: Callable[[int], bool | None] = written_by_somebody,
+        writing: Callable[[int], bool | None] = is_open_for_writing,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.path = Path(path)
@@ -102,17 +102,17 @@ class ReloadingFile(Generic[T]):
         self._complaint: str | None = None
 
     def current(self) -> T:
-        """The value of the file as it is now.
+        """Return the value of the file as it is now.
 
-        While the file is being rewritten, the value before, for two seconds at most.
+        While the file is being rewritten, the previous value is returned, for two seconds at most.
 
         Raises:
-            UserFileUnavailableError: it is missing, unreadable, no file, or never whole.
+            UserFileUnavailableError: it is missing, unreadable, not a file, or never complete.
         """
         try:
             seen = _fingerprint(self._look(self.path))
         except OSError as error:
-            self._unavailable(error.strerror or "cannot be looked at")
+            self._unavailable(error.strerror or "cannot be checked")
         loaded = self._loaded
         if loaded is not None and loaded.fingerprint == seen:
             return loaded.value
@@ -149,7 +149,7 @@ class ReloadingFile(Generic[T]):
         return _Reading(data, _fingerprint(after), after.st_mtime, torn, writing)
 
     def _still_to_wait(self, reading: _Reading) -> float | None:
-        """0 if the reading is to be used, None if somebody is writing, or seconds until one knows.
+        """Return 0 if the reading is usable, None if the file is being written, or seconds to wait.
 
         Raises:
             UserFileUnavailableError: it has been written to for too long.
@@ -160,8 +160,8 @@ class ReloadingFile(Generic[T]):
             if reading.torn:
                 self._unavailable("has been written to for more than two seconds")
         elif reading.writing is None:
-            # Nobody tells whether it is whole: then it is when it has been left alone for a moment,
-            # and for longer if it looks like the beginning of something.
+            # Without leases, a file counts as complete when it has not changed for a moment, or for
+            # longer if it does not end in a line end.
             age = self._now() - reading.modified
             if 0 <= age < _GRACE_SECONDS and self._loaded and not reading.data.endswith(b"\n"):
                 return None
@@ -172,7 +172,7 @@ class ReloadingFile(Generic[T]):
     def _out_of_grace(self) -> bool:
         now = time.monotonic()
         first, last = self._torn or (now, now)
-        if now - last > _GRACE_SECONDS:  # nobody has asked for a while: this is another time
+        if now - last > _GRACE_SECONDS:  # no request for a while: another rewrite
             first = now
         self._torn = (first, now)
         return now - first > _GRACE_SECONDS
@@ -192,7 +192,7 @@ class ReloadingFile(Generic[T]):
         return value
 
     def _unavailable(self, why: str) -> NoReturn:
-        """Refuse, and say so in the log once for each reason."""
+        """Raise the error, and log each reason once."""
         if self._complaint != why:
             self._complaint = why
             _log.error("%s: %s; nobody can log in with it", self.path, why)
