@@ -1,5 +1,5 @@
 """Radicale's ``[storage] type = kalends.storage``: the public name of its adapter."""
 
-from kalends.adapters.storage import Storage
+from kalends.adapters.stock import StockStorage as Storage
 
 __all__ = ["Storage"]

@@ -11,6 +11,7 @@ from typing import Any
 from kalends.app.logging_setup import configure_logging
 from kalends.app.stack import ApplicationStack
 from kalends.config import loader
+from kalends.store.engine import open_database
 
 _lock = threading.Lock()
 _served: ApplicationStack | None = None
@@ -28,7 +29,8 @@ def create_app(config_path: str | os.PathLike[str]) -> ApplicationStack:
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    return ApplicationStack(loader.load(Path(config_path)))
+    loaded = loader.load(Path(config_path))
+    return ApplicationStack(loaded, open_database(loaded.settings.database))
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:

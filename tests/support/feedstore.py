@@ -136,7 +136,7 @@ class Everyone:
 
 def versions_in(folder: Path, store: Store, today: datetime = TODAY) -> FeedCache:
     """The versions of the store's feeds, as of a day."""
-    return FeedCache(folder, store, Everyone(store), lambda: today)
+    return FeedCache(folder, store, Everyone(store), lambda: today, composed=None)
 
 
 def composed(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) -> bytes:

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kalends.app import container, health
+from kalends.config import loader
 from kalends.store.engine import open_database
 from support.awaiting import await_that
 from support.installation import Installation, event
@@ -234,7 +235,7 @@ def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
         monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
         assert {part for part, _ in health.failures(built)} == {"disk"}
         monkeypatch.undo()
-        without = container.Container(built.settings, open_database(gone))
+        without = container.Container(loader.load(installation.config), open_database(gone))
         assert "database" in dict(health.failures(without))
 
 

@@ -81,8 +81,8 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
         for user in users:  # their homes are made
             assert Client(radicale, user, users)("PROPFIND", f"/{user}/").status == 207
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
-        monkeypatch.setattr(frequent._application, "_handle_request", _never)
-        monkeypatch.setattr(radicale._application._dispatcher, "answer", lambda _: None)
+        monkeypatch.setattr(frequent._dav, "_handle_request", _never)
+        monkeypatch.setattr(radicale._dav._dispatcher, "answer", lambda _: None)
         yield Client(frequent, "alice", users), Client(radicale, "alice", users)
 
 
@@ -356,7 +356,7 @@ def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
     assert isinstance(unread, ResponseBuffer)
     put(frequent, path, {"new.ics": event("new")})
     assert isinstance(frequent.app, ApplicationStack)
-    store = sqlite3.connect(frequent.app._assembly.settings.database.removeprefix("sqlite:///"))
+    store = sqlite3.connect(frequent.app.container.settings.database.removeprefix("sqlite:///"))
     try:
         # With a reader that still looks at what was, the log of writes could not be emptied.
         assert store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0

@@ -16,9 +16,16 @@ from kalends.authn.middleware import USER_KEY
 
 
 class Auth(BaseAuth):
-    """Believes the user whom our own middleware has put into the environ."""
+    """Believes the user whom our own middleware has put into the environ.
 
-    def __init__(self, configuration: config.Configuration) -> None:
+    Args:
+        configuration: Radicale's.
+        places_of: tells where an account's groups have their calendars.
+    """
+
+    def __init__(
+        self, configuration: config.Configuration, places_of: Callable[[str], Collection[str]]
+    ) -> None:
         super().__init__(configuration)
         # A verified name is not made another one: what those options say is done before that.
         self._lc_username = self._uc_username = False
@@ -26,8 +33,7 @@ class Auth(BaseAuth):
         # Radicale hands (login, password) from one method to the other; only what came through
         # get_external_login of this very object carries this in the password's place.
         self._verified = secrets.token_hex(16)
-        self.places_of: Callable[[str], Collection[str]] = lambda _: frozenset()
-        """Where an account's groups have their calendars; given at assembly."""
+        self._places_of = places_of
 
     def get_external_login(self, environ: types.WSGIEnviron) -> tuple[()] | tuple[str, str]:
         """The verified user, or an anonymous one; Radicale never looks at Authorization."""
@@ -39,4 +45,4 @@ class Auth(BaseAuth):
     ) -> tuple[str, set[str]]:
         if not secrets.compare_digest(password, self._verified):
             return "", set()
-        return login, set(self.places_of(login))
+        return login, set(self._places_of(login))

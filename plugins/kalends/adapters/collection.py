@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from kalends.adapters.item import RadicaleItem, content_of, may_match
 from kalends.common.names import owner_of
+from kalends.events import Change
 from kalends.feeds.export import card_pieces, whole_calendar
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
@@ -29,6 +30,9 @@ class TransactionHolder(Protocol):
     @property
     def connection(self) -> Connection:
         """The connection of the transaction."""
+
+    def record(self, change: Change) -> None:
+        """Note a change of the transaction."""
 
     def forget_removals(self, row: CollectionRow) -> None:
         """Forget the removals in a collection for which sync-tokens have expired."""
@@ -144,6 +148,7 @@ class Collection(BaseCollection):
     def put(self, href: str, content: Content) -> RadicaleItem:
         """Store checked content under ``href``."""
         write.put(self._connection, self.row.id, href, content)
+        self._holder.record(Change(self.path, "put", (href,)))
         self._reload()
         row = read.get(self._connection, self.row.id, href)
         assert row is not None
@@ -157,7 +162,9 @@ class Collection(BaseCollection):
         """
         if href is None:
             collections.remove(self._connection, self.row.path)
+            self._holder.record(Change(self.path, "collection"))
         elif write.remove(self._connection, self.row.id, href):
+            self._holder.record(Change(self.path, "delete", (href,)))
             self._holder.forget_removals(self.row)
             self._reload()
 
@@ -173,6 +180,7 @@ class Collection(BaseCollection):
         """Replace all properties."""
         if dict(props) != dict(self.row.props):
             collections.set_props(self._connection, self.row.id, props)
+            self._holder.record(Change(self.path, "collection"))
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:

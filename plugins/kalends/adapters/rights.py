@@ -15,14 +15,22 @@ class Rights(BaseRights):
 
     Letters are Radicale's: ``R``/``W`` for a plain collection (a home), ``r``/``w`` for a calendar
     or address book and what is in it.
+
+    Args:
+        configuration: Radicale's.
+        named_feeds: tells the names that feeds have taken.
+        places_of: tells where an account's groups have their calendars.
     """
 
-    def __init__(self, configuration: config.Configuration) -> None:
+    def __init__(
+        self,
+        configuration: config.Configuration,
+        named_feeds: Callable[[], Collection[str]],
+        places_of: Callable[[str], Collection[str]],
+    ) -> None:
         super().__init__(configuration)
-        self.named_feeds: Callable[[], Collection[str]] = frozenset
-        """The names that feeds have taken; given at assembly."""
-        self.places_of: Callable[[str], Collection[str]] = lambda _: frozenset()
-        """Where an account's groups have their calendars; given at assembly."""
+        self._named_feeds = named_feeds
+        self._places_of = places_of
 
     def authorization(self, user: str, user_groups: set[str], path: str) -> str:
         """The letters of what ``user`` may do at ``path``.
@@ -38,12 +46,12 @@ class Rights(BaseRights):
         home, *below = sane.split("/")
         if home == GROUPS:
             return self._in_group(user, below)
-        if home != user or refusal_of_name(user, self.named_feeds()):
+        if home != user or refusal_of_name(user, self._named_feeds()):
             return ""
         return ("RW", "rw")[len(below)] if len(below) < 2 else ""
 
     def _in_group(self, user: str, below: list[str]) -> str:
         """A group's place is made by the server; its members share what is in it."""
-        if not below or below[0] not in self.places_of(user):
+        if not below or below[0] not in self._places_of(user):
             return ""
         return ("R", "rw")[len(below) - 1] if len(below) < 3 else ""

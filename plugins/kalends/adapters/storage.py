@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 
 from radicale import config, pathutils, types
 from radicale import item as radicale_item
@@ -14,34 +13,36 @@ from sqlalchemy import Connection
 from kalends.adapters.collection import Collection
 from kalends.adapters.item import content_of
 from kalends.common.names import GROUPS
+from kalends.events import Change, CommitEvents
 from kalends.store import collections, integrity
 from kalends.store.collections import CollectionRow
-from kalends.store.engine import open_database
-from kalends.store.migrate import migrate
+from kalends.store.engine import Database
 from kalends.store.objects import read, write
 from kalends.store.thread_transaction import ReadTransaction, ThreadTransactions
 
 
 class Storage(BaseStorage):
-    """The whole store; ``acquire_lock`` opens the transaction that everything else works in."""
+    """The whole store; ``acquire_lock`` opens the transaction that everything else works in.
+
+    Args:
+        configuration: Radicale's.
+        database: holds the store, migrated.
+        commits: is told of each write that was committed, outside of the transaction.
+    """
 
     _is_collision_free = True
     _supports_unicode = True
     _supports_trailing_whitespace = True
     _supports_problematic_chars = True
 
-    def __init__(self, configuration: config.Configuration) -> None:
+    def __init__(
+        self, configuration: config.Configuration, database: Database, commits: CommitEvents
+    ) -> None:
         super().__init__(configuration)
-        self.database = open_database(configuration.get("storage", "database"))
-        own = configuration.get("auth", "nonce_folder") or (
-            configuration.get("kalends", "feeds") and configuration.get("kalends", "feeds_folder")
-        )
-        migrate(self.database, Path(own).expanduser() if own else None)
+        self.database = database
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_group_collections = configuration.get("storage", "group_collections")
-        self._current = ThreadTransactions(self.database)
-        self.after_commit: Callable[[], None] = _nothing
-        """Called after every write that was committed, outside of the transaction."""
+        self._current = ThreadTransactions(database, commits)
 
     @property
     def connection(self) -> Connection:
@@ -65,7 +66,7 @@ class Storage(BaseStorage):
         A snapshot within a transaction is that transaction.
 
         Args:
-            user: whose home it is about, where no path is given.
+            user: who asks; it is about their home where no path is given.
             kwargs: ``path`` of what it is about, ``to_path`` of the target of a MOVE.
         """
         if mode != "w":
@@ -73,9 +74,12 @@ class Storage(BaseStorage):
                 yield
             return
         paths = (kwargs.get("path") or user, kwargs.get("to_path"))
-        with self._current.write(*(path for path in paths if path)):
+        with self._current.write(user or None, *(path for path in paths if path)):
             yield
-        self.after_commit()
+
+    def record(self, change: Change) -> None:
+        """Note a change of the write transaction that this thread is in."""
+        self._current.record(change)
 
     def discover(
         self,
@@ -131,6 +135,8 @@ class Storage(BaseStorage):
         row = read.get(self.connection, source.row.id, item.href)
         assert row is not None
         write.move(self.connection, row, target.row.id, to_href)
+        self.record(Change(source.path, "move", (row.href,)))
+        self.record(Change(target.path, "move", (to_href,)))
 
     def create_collection(
         self,
@@ -156,6 +162,7 @@ class Storage(BaseStorage):
             replaced = {item.href: item for item in old.get_all() if item.href}
             collections.remove(self.connection, sane)
         made = Collection(self, collections.create(self.connection, sane, props or {}))
+        self.record(Change(sane, "collection"))
         hrefs = [self._fill(made, item) for item in items or () if made.tag]
         return (
             made,
@@ -169,8 +176,12 @@ class Storage(BaseStorage):
         made.put(href, content)
         return href
 
-    def ensure_group(self, name: str) -> str:
+    def ensure_group(self, name: str, user: str) -> str:
         """Make the place of a group, with the calendars that it begins with, if it has none.
+
+        Args:
+            name: the group's.
+            user: the member who has come.
 
         Returns:
             the last segment of its place, which may be in another ASCII case than the name.
@@ -181,10 +192,13 @@ class Storage(BaseStorage):
         with self.database.read() as connection:
             place = collections.group_place(connection, name)
         if place is None:
-            with self.acquire_lock("w", path=f"{GROUPS}/{name}"):
-                place = collections.ensure_group(
-                    self.connection, name, self._first_group_collections
-                )
+            with self.acquire_lock("w", user, path=f"{GROUPS}/{name}"):
+                place = collections.group_place(self.connection, name)
+                if place is None:  # else another worker was faster
+                    place = collections.ensure_group(
+                        self.connection, name, self._first_group_collections
+                    )
+                    self.record(Change(f"{GROUPS}/{place}", "collection"))
         return place
 
     def verify(self) -> bool:
@@ -199,7 +213,3 @@ class Storage(BaseStorage):
 
 def _no_context(_path: str, _href: str | None) -> AbstractContextManager[None]:
     return nullcontext()
-
-
-def _nothing() -> None:
-    """No one is told."""

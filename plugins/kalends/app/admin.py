@@ -11,23 +11,9 @@ from kalends.app import health
 from kalends.app.container import Container
 from kalends.app.metrics import CONTENT_TYPE, Gauge, Metrics
 from kalends.app.middleware.proxy_headers import Environ, StartResponse
-from kalends.app.stack import ApplicationStack
 from kalends.errors import KalendsError
 
 _log = logging.getLogger("kalends")
-
-
-def attach(served: ApplicationStack) -> Metrics:
-    """Let an application count what it does, and answer on its listeners for administrators.
-
-    Returns:
-        what counts; whoever sees requests answered tells it.
-    """
-    metrics = Metrics()
-    served.observe(
-        AdminApplication(served.assembly, metrics), metrics.login_failed, metrics.composed
-    )
-    return metrics
 
 
 class AdminApplication:

@@ -1,29 +1,27 @@
-"""Where the parts of an installation are wired together: settings, store, logins, feeds, pages."""
+"""Where the parts of an installation are wired together: settings, store, logins, feeds."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kalends.app.middleware.proxy_headers import Environ, StartResponse
 from kalends.authn.authenticator import Authenticator, KnownAccounts, user_directory
-from kalends.authn.backends.external import ExternalBackends
 from kalends.authn.backends.radicale_backends import other_directories
 from kalends.authn.middleware import USER_KEY
 from kalends.authn.shared_state import DatabaseAuthState, FolderAuthState, SharedAuthState
-from kalends.common.names import refusal_of_name
 from kalends.common.ownership import hand_over
 from kalends.config import loader
+from kalends.config.loader import LoadedConfiguration
 from kalends.config.settings import Settings
 from kalends.errors import ConfigurationError, KalendsError, StoreUnavailableError
-from kalends.feeds.access import AccessControl, address_of
+from kalends.events import Committed
+from kalends.feeds.access import AccessControl
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.http import FeedApplication
 from kalends.feeds.publish.background import BackgroundLoop
 from kalends.feeds.publish.files import Publisher
 from kalends.feeds.publish.folder import PublicationFolder, make_folder
@@ -34,13 +32,9 @@ from kalends.store.feed_deliveries import DeliveryLog
 from kalends.store.feed_queries import FeedSource
 from kalends.store.feed_secrets import PublicationLog, SecretBook
 from kalends.store.migrate import migrate
-from kalends.transfer.import_file import ImportResult, import_data
-from kalends.webui.account.collections import AccountCollections
-from kalends.webui.account.csrf_token import CsrfTokens
-from kalends.webui.account.feeds import VisibleFeeds
-from kalends.webui.account.import_form import ImportForm
-from kalends.webui.account.views import AccountApplication
-from kalends.webui.feed.views import FeedPageApplication
+
+if TYPE_CHECKING:
+    from kalends.app.metrics import Metrics
 
 _log = logging.getLogger("kalends")
 
@@ -57,17 +51,17 @@ class FeedServices:
         outsiders: ExternalAccounts,
         *,
         serves: bool,
+        metrics: Metrics | None,
     ) -> None:
         folder = settings.feeds_folder
         kept = folder / ".feeds.toml" if serves else None
         self.catalog = FeedRegistry(path, accounts, kept=kept)
         self.secrets = SecretBook(database)
-        source = FeedSource(database)
-        self.versions = FeedCache(folder / ".versions", source, accounts)
+        self.source = FeedSource(database)
+        composed = metrics.composed if metrics else None
+        self.versions = FeedCache(folder / ".versions", self.source, accounts, composed=composed)
         self.admission = AccessControl(self.catalog, self.secrets, USER_KEY)
         log = PublicationLog(database)
-        self._file = FeedApplication(self.admission, self.versions)
-        self._page = FeedPageApplication(self.admission, self.versions, source)
         self.publisher = Publisher(
             PublicationFolder(folder), self.catalog, self.versions, self.secrets, log
         )
@@ -85,8 +79,8 @@ class FeedServices:
         self.publisher.start()
         self.pusher.start()
 
-    def wake(self) -> None:
-        """Something was written."""
+    def follow(self, _committed: Committed) -> None:
+        """Look soon at what is published: something was written."""
         self.publisher.wake()
         self.pusher.wake()
 
@@ -102,23 +96,16 @@ class FeedServices:
             self.secrets.look()
             self._outsiders.names()
 
-    def application(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request below ``/feeds/``: for the file of a feed, or for its page."""
-        for_page = environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
-            address_of(environ).rest != ".ics"
-        )
-        return (self._page if for_page else self._file)(environ, start_response)
-
 
 class Container:
     """The parts of one installation, for the command line and for the application.
 
     Args:
-        settings: what its configuration says.
-        database: its store, migrated.
-        elsewhere: makes what asks other directories than the user files.
+        loaded: its configuration.
+        database: its store, migrated before anything is asked of it.
         serves: whether this process serves, and so begins even while the feed definitions cannot
             be used, if others that served before it have kept the last good ones.
+        metrics: counts what happens; None if nothing does.
 
     Raises:
         ConfigurationError: the feed definitions cannot be used.
@@ -126,14 +113,15 @@ class Container:
 
     def __init__(
         self,
-        settings: Settings,
+        loaded: LoadedConfiguration,
         database: Database,
-        elsewhere: Callable[[], ExternalBackends | None] = lambda: None,
         *,
         serves: bool = False,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._elsewhere = elsewhere
-        self.settings = settings
+        self._for_radicale, self.settings = loaded
+        self._metrics = metrics
+        settings = self.settings
         self.database = database
         self.directory = user_directory(settings)
         self.outsiders = ExternalAccounts(database)
@@ -141,7 +129,13 @@ class Container:
         self.feeds: FeedServices | None = None
         if settings.feeds:
             self.feeds = FeedServices(
-                settings, settings.feeds, database, self.accounts, self.outsiders, serves=serves
+                settings,
+                settings.feeds,
+                database,
+                self.accounts,
+                self.outsiders,
+                serves=serves,
+                metrics=metrics,
             )
 
     def login(self) -> Authenticator:
@@ -151,51 +145,24 @@ class Container:
             ConfigurationError: the key or the counts of nonces cannot be made or read, or another
                 directory cannot be used as it is configured.
         """
-        return Authenticator(self.settings, self.directory, self._agreed(), self._elsewhere())
+        return Authenticator(
+            self.settings,
+            self.directory,
+            self.shared_auth_state(),
+            other_directories(self._for_radicale, self.settings),
+            self._metrics.login_failed if self._metrics else None,
+        )
 
-    def _agreed(self) -> SharedAuthState:
+    def shared_auth_state(self) -> SharedAuthState:
+        """Return what all workers and hosts of the installation agree on.
+
+        Raises:
+            ConfigurationError: the key or the counts of nonces cannot be made or read.
+        """
         if self.database.statements:
             return DatabaseAuthState(self.database.statements, self.settings.own_folder)
         assert self.database.folder
         return FolderAuthState(self.settings.nonce_folder or self.database.folder)
-
-    def account_page(
-        self, places_of: Callable[[str], Collection[str]], written: Callable[[], None]
-    ) -> AccountApplication:
-        """The pages of those who are logged in.
-
-        Args:
-            places_of: where an account's groups have their calendars.
-            written: called when something was written.
-
-        Raises:
-            ConfigurationError: the key of its tokens cannot be made or read.
-        """
-        settings = self.settings
-
-        def bring_in(data: bytes, name: str, target: str) -> ImportResult:
-            return import_data(
-                self.database,
-                data,
-                Path(name),
-                target,
-                max_size=settings.max_resource_size,
-                first=settings.first_collections,
-                done={},
-            )
-
-        homes = AccountCollections(self.database, settings.first_collections, places_of)
-        return AccountApplication(
-            homes,
-            VisibleFeeds(self.feeds.catalog, self.feeds.secrets) if self.feeds else None,
-            ImportForm(homes, bring_in),
-            CsrfTokens(self._agreed().key()),
-            refusal_of=lambda user: refusal_of_name(user, self.named_feeds()),
-            schemes=settings.schemes,
-            largest=settings.max_content_length,
-            user_key=USER_KEY,
-            written=written,
-        )
 
     def named_feeds(self) -> frozenset[str]:
         """The names that feeds have taken."""
@@ -232,6 +199,14 @@ class Container:
                     str(folder), "cannot be written; published feeds lie there"
                 )
 
+    def migrate(self) -> None:
+        """Bring the store up to date; make it if there is none.
+
+        Raises:
+            KalendsError: it cannot be used.
+        """
+        migrate(self.database, self.settings.own_folder)
+
     def note_outsider(self, name: str) -> None:
         """Let a user count as an account whom somebody else has logged in and no file names."""
         try:
@@ -257,27 +232,30 @@ class Container:
 
 
 @contextmanager
-def build(path: Path, first: Callable[[Container], None] | None = None) -> Iterator[Container]:
-    """The parts that the configuration file ``path`` describes, for as long as the block.
-
-    Args:
-        first: what to do before the store is touched; if it fails, nothing was changed.
+def build(path: Path) -> Iterator[Container]:
+    """Open the installation that the configuration file ``path`` describes, for the block.
 
     Raises:
         KalendsError: something in the configuration or the store is not as it must be.
     """
-    radicale_configuration, settings = loader.load(path)
-    database = open_database(settings.database)
+    with opened(loader.load(path)) as container:
+        container.migrate()
+        yield container
+
+
+@contextmanager
+def opened(loaded: LoadedConfiguration) -> Iterator[Container]:
+    """Open the installation of a configuration, for the block; its store is not touched yet.
+
+    Raises:
+        KalendsError: something in the configuration is not as it must be.
+    """
+    database = open_database(loaded.settings.database)
     try:
-        elsewhere = partial(other_directories, radicale_configuration, settings)
-        built = Container(settings, database, elsewhere)
-        if first:
-            first(built)
-        migrate(database, settings.own_folder)
-        yield built
+        yield Container(loaded, database)
     finally:
         database.close()
-        _hand_over(settings, database)
+        _hand_over(loaded.settings, database)
 
 
 def _hand_over(settings: Settings, database: Database) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
+from kalends.adapters.storage import Storage
 from kalends.app.container import Container
 from kalends.app.middleware.proxy_headers import App, Environ, StartResponse, TrustedProxies
 from kalends.app.middleware.request_id import RequestIds
-from kalends.authn.backends.radicale_backends import other_directories
+from kalends.app.pages import FeedRequests, account_page
 from kalends.authn.middleware import USER_KEY, WEB_SERVER
 from kalends.authn.schemes.base import ELSEWHERE
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
 from kalends.dav.application import DavApplication
 from kalends.dav.errors import as_answer, failed
+from kalends.dav.group_homes import GroupHomes
 from kalends.errors import StoreFullError, StoreUnavailableError
+from kalends.events import CommitEvents, Subscriber
 from kalends.feeds.access import PREFIX
 from kalends.feeds.http import ROBOTS, nothing_here, robots
-from kalends.store.engine import open_database
+from kalends.store.engine import Database
 from kalends.store.serving_lock import ServingLock
+
+if TYPE_CHECKING:
+    from kalends.app.metrics import Metrics
 
 # There on listeners for administrators alone.
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
@@ -32,31 +38,36 @@ class ApplicationStack:
 
     Args:
         loaded: the configuration.
+        database: the store; closed with the application.
+        metrics: counts what happens, for the listeners for administrators; None if there are none.
+        subscribers: are told of each write after its commit, besides the feeds.
 
     Raises:
         KalendsError: something in the store or in other files is not as it must be.
     """
 
-    def __init__(self, loaded: LoadedConfiguration) -> None:
-        radicale_configuration, settings = loaded
-        self._presence = _present(settings.database)
-        self._application = DavApplication(radicale_configuration)
-        storage = self._application.storage
-        self._assembly = Container(
-            settings,
-            storage.database,
-            partial(other_directories, radicale_configuration, settings),
-            serves=True,
-        )
-        self._feeds = self._assembly.feeds
-        self._application.rights.named_feeds = self._assembly.named_feeds
-        self._application.tell_groups(self._assembly.accounts.groups_of)
-        if self._feeds:
-            storage.after_commit = self._feeds.wake
-        self._account = self._assembly.account_page(
-            self._application.rights.places_of, storage.after_commit
-        )
-        self._login = self._assembly.login()
+    def __init__(
+        self,
+        loaded: LoadedConfiguration,
+        database: Database,
+        *,
+        metrics: Metrics | None = None,
+        subscribers: Iterable[Subscriber] = (),
+    ) -> None:
+        configuration, settings = loaded
+        self._presence = _present(database)
+        container = Container(loaded, database, serves=True, metrics=metrics)
+        container.migrate()
+        self._container = container
+        self._feeds = container.feeds
+        self._feed_requests = FeedRequests(self._feeds) if self._feeds else None
+        following = [self._feeds.follow] if self._feeds else []
+        commits = CommitEvents([*following, *subscribers])
+        storage = Storage(configuration, database, commits)
+        homes = GroupHomes(storage, container.accounts.groups_of)
+        self._dav = DavApplication(configuration, storage, homes, container.named_feeds)
+        self._account = account_page(container, homes.of, commits)
+        self._login = container.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
         self._behind_plain_login = self._login.in_front_of(
             self._dispatch, self._needs_login, without_tls=True
@@ -65,7 +76,7 @@ class ApplicationStack:
         self._believing: App = TrustedProxies(
             RequestIds(self._or_later), settings.trusted_proxies, settings.prefix
         )
-        self._admin: App = nothing_here
+        self._admin = _admin(container, metrics)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -77,24 +88,9 @@ class ApplicationStack:
         return self._believing(environ, start_response)
 
     @property
-    def assembly(self) -> Container:
-        """Its parts."""
-        return self._assembly
-
-    def observe(
-        self, admin: App, login_failed: Callable[[str], None], composed: Callable[[float], None]
-    ) -> None:
-        """Let what happens be counted.
-
-        Args:
-            admin: what answers on the listeners for administrators.
-            login_failed: told the scheme of each login that is refused.
-            composed: told how long each composition of a feed took, seconds.
-        """
-        self._admin = admin
-        self._login.failed = login_failed
-        if self._feeds:
-            self._feeds.versions.composed = composed
+    def container(self) -> Container:
+        """The parts that it is made of."""
+        return self._container
 
     def start(self) -> None:
         """Begin the background work of this process, once."""
@@ -106,7 +102,7 @@ class ApplicationStack:
         if self._feeds:
             self._feeds.stop()
         self._login.close()
-        self._assembly.database.close()
+        self._container.database.close()
         if self._presence:
             self._presence.leave()
 
@@ -148,22 +144,31 @@ class ApplicationStack:
 
     def _dispatch(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("AUTH_TYPE") in (WEB_SERVER, ELSEWHERE):
-            self._assembly.note_outsider(environ[USER_KEY])
-        if self._feeds and environ.get("PATH_INFO", "").startswith(PREFIX):
-            return self._feeds.application(environ, start_response)
+            self._container.note_outsider(environ[USER_KEY])
+        if self._feed_requests and environ.get("PATH_INFO", "").startswith(PREFIX):
+            return self._feed_requests(environ, start_response)
         if self._account.handles(environ.get("PATH_INFO", "")):
             return self._account(environ, start_response)
-        answer: Iterable[bytes] = self._application(environ, start_response)
+        answer: Iterable[bytes] = self._dav(environ, start_response)
         return answer
 
 
-def _present(url: str) -> ServingLock | None:
-    """The mark that this process serves from a store in a file; on a server the sessions tell.
+def _admin(container: Container, metrics: Metrics | None) -> App:
+    """Return what answers on the listeners for administrators."""
+    if metrics is None:
+        return nothing_here
+    # Not loaded where nobody asks for it: that takes a tenth of a second.
+    from kalends.app.admin import AdminApplication
+
+    return AdminApplication(container, metrics)
+
+
+def _present(database: Database) -> ServingLock | None:
+    """Mark that this process serves from a store in a file; on a server the sessions tell.
 
     Raises:
         KalendsError: the store is being restored, or cannot be used.
     """
-    database = open_database(url)
     if database.folder is None:
         return None
     presence = ServingLock(database.name)

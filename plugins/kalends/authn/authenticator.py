@@ -92,6 +92,7 @@ class Authenticator:
         directory: who may log in.
         agreed: what all workers and hosts of the installation agree on.
         elsewhere: directories beside the files, or None.
+        failed: is told the scheme of each login that is refused; None if nothing counts them.
 
     Raises:
         ConfigurationError: the key or the counts of nonces cannot be made or read.
@@ -102,7 +103,8 @@ class Authenticator:
         settings: Settings,
         directory: UserDirectory,
         agreed: SharedAuthState,
-        elsewhere: ExternalBackends | None = None,
+        elsewhere: ExternalBackends | None,
+        failed: Callable[[str], None] | None,
     ) -> None:
         self._elsewhere = elsewhere
         self._settings = settings
@@ -115,8 +117,7 @@ class Authenticator:
         self._schemes = [made[name] for name in settings.schemes]
         self._plain_schemes = [made[name] for name in plain]
         self._throttle = Throttle(tries=agreed.tries())
-        self.failed: Callable[[str], None] = _nobody
-        """Told the scheme of each login that is refused."""
+        self._failed = failed
 
     def in_front_of(
         self, app: App, needs_login: Callable[[Environ], bool], *, without_tls: bool = False
@@ -135,7 +136,7 @@ class Authenticator:
             schemes=self._plain_schemes if without_tls else self._schemes,
             web_server_login=web_server_login,
             throttle=self._throttle,
-            failed=lambda scheme: self.failed(scheme),
+            failed=self._failed,
         )
 
     def close(self) -> None:
@@ -160,7 +161,3 @@ class Authenticator:
             over_tls_only=not settings.basic_over_http,
             elsewhere=self._elsewhere,
         )
-
-
-def _nobody(_scheme: str) -> None:
-    """Nobody wants to know."""

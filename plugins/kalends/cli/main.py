@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -84,16 +83,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(given: argparse.Namespace) -> int:
     path = demo.prepare(given.demo) if given.demo else given.config
-    listeners: list[socket.socket] = []
-
-    def first(built: container.Container) -> None:
-        listeners.extend(sockets.open_listeners(built.settings))
-        built.require_readable()
-
-    # Whatever is wrong is said here, once, before the first worker starts.
-    with container.build(path, first):
-        pass
     loaded = loader.load(path)
+    # What is wrong is said here, once, before the first worker starts.
+    with container.opened(loaded) as built:
+        listeners = sockets.open_listeners(loaded.settings)
+        built.require_readable()
+        built.migrate()
     configure_logging(loaded)
 
     def announce(url: str) -> str:

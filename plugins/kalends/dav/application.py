@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +12,14 @@ from radicale import config, httputils, types, xmlutils
 from radicale.app import Application as RadicaleApplication
 
 from kalends.adapters.auth import Auth
+from kalends.adapters.plugins import with_plugins
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.dav import errors
 from kalends.dav.dispatch import Dispatcher, RequestLimits
-from kalends.dav.group_homes import GroupHomes, GroupsOf
+from kalends.dav.group_homes import GroupHomes
 from kalends.dav.message import Request
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.put import Put
@@ -59,24 +60,32 @@ _Answered = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
 class DavApplication(RadicaleApplication):
-    """The WSGI application for everything but feeds."""
+    """The WSGI application for everything but feeds.
 
-    def __init__(self, configuration: config.Configuration) -> None:
-        super().__init__(configuration)
-        assert isinstance(self._storage, Storage)
-        self.storage: Storage = self._storage
-        self._share_storage()
-        assert isinstance(self._rights, Rights)
-        assert isinstance(self._auth, Auth)
-        self.rights: Rights = self._rights
-        self._login: Auth = self._auth
-        self._places = GroupHomes(self.storage, lambda _: ())
+    Args:
+        configuration: Radicale's.
+        storage: the store.
+        homes: where groups have their calendars, in that store.
+        named_feeds: tells the names that feeds have taken, which no account can have.
+    """
+
+    def __init__(
+        self,
+        configuration: config.Configuration,
+        storage: Storage,
+        homes: GroupHomes,
+        named_feeds: Callable[[], Collection[str]],
+    ) -> None:
+        rights = Rights(configuration, named_feeds, homes.of)
+        auth = Auth(configuration, homes.of)
+        super().__init__(with_plugins(configuration, auth=auth, rights=rights, storage=storage))
+        self._store = storage
+        self._grants = rights
+        self._places = homes
         self._dispatcher = self._made_dispatcher()
 
     def _made_dispatcher(self) -> Dispatcher:
-        reads = Reads(
-            self.storage, self.rights, lambda user: self._places.of(user), self._max_resource_size
-        )
+        reads = Reads(self._store, self._grants, self._places.of, self._max_resource_size)
         limits = RequestLimits(
             max_content_length=self._max_content_length,
             max_resource_size=self._max_resource_size,
@@ -85,19 +94,7 @@ class DavApplication(RadicaleApplication):
             validate_path_value=self._validate_path_value,
             urldecode_username=self._urldecode_username,
         )
-        return Dispatcher(self.storage, self.rights, reads, limits)
-
-    def _share_storage(self) -> None:
-        """Close the second storage that Radicale's sharing, which is off, opens for itself."""
-        second = self._sharing._storage
-        assert isinstance(second, Storage)
-        second.database.close()
-        self._sharing._storage = self.storage
-
-    def tell_groups(self, groups_of: GroupsOf) -> None:
-        """Let members share what belongs to their groups."""
-        self._places = GroupHomes(self.storage, groups_of)
-        self.rights.places_of = self._login.places_of = self._places.of
+        return Dispatcher(self._store, self._grants, reads, limits)
 
     def __call__(
         self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
@@ -139,11 +136,11 @@ class DavApplication(RadicaleApplication):
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
         """Store an object, or a whole calendar at a new address."""
-        grant = Privileges.of(self.rights, user, path)
+        grant = Privileges.of(self._grants, user, path)
         if not grant.may_write:
             return httputils.NOT_ALLOWED
         put = Put(
-            self.storage,
+            self._store,
             grant,
             environ,
             base_prefix,
@@ -181,7 +178,7 @@ class DavApplication(RadicaleApplication):
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
         """Bring an object to another address."""
-        move = Move(self.storage, self._rights, environ, base_prefix, path, user)
+        move = Move(self._store, self._grants, environ, base_prefix, path, user)
         return self._write(move.answer)
 
     def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
@@ -217,7 +214,7 @@ class DavApplication(RadicaleApplication):
         """
 
         def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
-            with self.storage.acquire_lock("r"):
+            with self._store.acquire_lock("r"):
                 return handler(environ, *rest)
 
         return self._bounded(answer, environ, *rest)

@@ -33,7 +33,7 @@ class GroupHomes:
 
     def of(self, user: str) -> set[str]:
         """The last segments of the places of a user's groups."""
-        found = {self._place(group) for group in self._groups_of(user)} if user else set()
+        found = {self._place(group, user) for group in self._groups_of(user)} if user else set()
         return {place for place in found if place}
 
     def in_path(self, path: str) -> str:
@@ -45,12 +45,12 @@ class GroupHomes:
         place = self._places.get(folded_group(name))
         return path if place is None else start + place + slash + rest
 
-    def _place(self, group: str) -> str | None:
+    def _place(self, group: str, user: str) -> str | None:
         folded = folded_group(group)
         place = self._places.get(folded)
         if place is None and refusal_of_group(group) is None:
             try:
-                place = self._places[folded] = self._storage.ensure_group(group)
+                place = self._places[folded] = self._storage.ensure_group(group, user)
             except (StoreFullError, StoreBusyError) as error:
                 _log.error("%s for the calendars of the group %r", error, group)
         return place

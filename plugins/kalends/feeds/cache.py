@@ -40,6 +40,7 @@ class FeedCache:
         source: the store.
         accounts: who there is.
         now: tells the time, for feeds with a window.
+        composed: is told how long each composition took, seconds; None if nothing counts them.
     """
 
     def __init__(
@@ -48,12 +49,13 @@ class FeedCache:
         source: FeedSource,
         accounts: Accounts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        composed: Callable[[float], None] | None,
     ) -> None:
         self._folder = folder
         self._source = source
         self._moments = StoreViews(accounts, now)
-        self.composed: Callable[[float], None] = _nobody
-        """Told how long each composition took, seconds."""
+        self._composed = composed
 
     def state(self, feed: Feed) -> FeedState:
         """What ``feed`` is now.
@@ -170,7 +172,8 @@ class FeedCache:
     ) -> None:
         began = time.perf_counter()
         outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
-        self.composed(time.perf_counter() - began)
+        if self._composed:
+            self._composed(time.perf_counter() - began)
         for one in outcome.left_out:
             _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
 
@@ -234,7 +237,3 @@ def _compress(source: Path, target: Path) -> None:
     ):
         shutil.copyfileobj(text, packed, 1 << 18)
     os.replace(made, target)  # noqa: PTH105 - one atomic step
-
-
-def _nobody(_seconds: float) -> None:
-    """Nobody wants to know."""

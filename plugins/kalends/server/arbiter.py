@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import shutil
 import socket
 import sys
@@ -21,17 +20,17 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 
-from kalends.app import access_log, container
+from kalends.app import container
 from kalends.app.logging_setup import configure_logging
-from kalends.app.middleware.proxy_headers import REQUEST_ID_KEY
 from kalends.app.stack import ApplicationStack
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import KalendsError, StoreGoneError
 from kalends.server.http1.connection_manager import ConnectionLimits
 from kalends.server.http1.worker_load import WorkerLoadTable
+from kalends.server.request_log import AccessLogger
 from kalends.server.sockets import BACKLOG, require_certificate, wait_for
-from kalends.server.worker import BoundedWorker
+from kalends.server.worker import BoundedWorker, WorkerSetup
 from kalends.store.engine import open_database
 
 if TYPE_CHECKING:
@@ -47,51 +46,16 @@ KEEP_ALIVE_SECONDS = 75
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _CONNECTIONS = 1000
-_SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
-class AccessLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
-    """One line per request: who, what, the status, the octets and the microseconds.
-
-    Attributes:
-        metrics: what counts in this worker, if anything does.
-    """
-
-    metrics: Metrics | None = None
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        """Write the line; the secret of an address and the query are left out."""
-        path = _SECRET_PATH.sub(r"\1***", environ.get("PATH_INFO") or "")
-        status = str(resp.status).partition(" ")[0]
-        seconds = request_time.total_seconds()
-        if self.metrics is not None:
-            self.metrics.answered(environ["REQUEST_METHOD"], status, seconds)
-        access_log.tell(
-            environ.get("REMOTE_ADDR") or "-",
-            _in_one_line(environ.get("kalends.user") or "-"),
-            environ["REQUEST_METHOD"],
-            _in_one_line(path),
-            environ["SERVER_PROTOCOL"],
-            status,
-            resp.sent,
-            int(seconds * 1_000_000),
-            _in_one_line(environ.get("HTTP_USER_AGENT") or "-"),
-            environ.get(REQUEST_ID_KEY) or "-",
-        )
+class ServerLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
+    """gunicorn's own log, left to our handlers."""
 
     def setup(self, cfg: Any) -> None:
-        """Leave both logs to our own handlers."""
+        """Let what gunicorn says of errors go where our own log goes."""
         self.cfg = cfg
         self.error_log.setLevel(logging.WARNING)
         self.error_log.propagate = True
-
-
-def _in_one_line(text: str) -> str:
-    """What a client sent, with nothing in it that ends a line or a quotation."""
-    if text.isprintable() and '"' not in text:
-        return text
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped.replace('"', '\\"')
 
 
 class ReloadingArbiter(Arbiter):  # type: ignore[misc] # gunicorn is not typed
@@ -121,35 +85,29 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         self._bind = [f"fd://{listener.detach()}" for listener in listeners]
         self._announce = announce
         self._metrics: Metrics | None = None
+        self._loads = WorkerLoadTable()
+        # What the listeners are for stays as it was when they were opened.
+        self._roles = loaded.settings.roles
         # One byte for one worker: whoever takes it tells the person that the server answers.
         self._first, self._token = os.pipe2(os.O_NONBLOCK)
         os.write(self._token, b"1")
-        BoundedWorker.shares = WorkerLoadTable()
-        BoundedWorker.roles = self._settings.roles
         super().__init__()
 
     def load_config(self) -> None:
         """Set gunicorn's options; none is read from its own files or variables."""
         settings = self._settings
-        BoundedWorker.tls = settings.tls
-        BoundedWorker.limits = ConnectionLimits(
-            header_seconds=settings.timeout,
-            idle_seconds=KEEP_ALIVE_SECONDS,
-            body=settings.max_content_length,
-            links=_CONNECTIONS,
-        )
         options: dict[str, Any] = {
             "bind": self._bind,
             "workers": settings.workers,
-            "worker_class": "kalends.server.worker.BoundedWorker",
+            "worker_class": BoundedWorker,
             "threads": settings.threads,
             # A worker whose main loop stands still for so long is replaced.
             "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
             "backlog": BACKLOG,
-            "logger_class": AccessLogger,
+            "logger_class": ServerLogger,
             "post_worker_init": self._worker_ready,
-            "child_exit": _worker_gone,
+            "child_exit": self._worker_gone,
             "proc_name": "kalends",
             # No socket beside ours that takes commands.
             "control_socket_disable": True,
@@ -166,14 +124,25 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         database = open_database(self._settings.database)
         if not database.exists():  # it was there when the server started: make no empty one
             raise StoreGoneError(database.name, "it is not there any more")
-        served = ApplicationStack(self._loaded)
         # Without the folder nobody listened when the listeners were opened.
         if self._settings.admin_hosts and _METRICS_FOLDER in os.environ:
             # Not loaded where nobody asks for it: that takes a tenth of a second.
-            from kalends.app.admin import attach
+            from kalends.app.metrics import Metrics
 
-            self._metrics = attach(served)
-        return served
+            self._metrics = Metrics()
+        return ApplicationStack(self._loaded, database, metrics=self._metrics)
+
+    def worker_setup(self) -> WorkerSetup:
+        """Return what a worker is given, which asks for it after its application is made."""
+        limits = ConnectionLimits(
+            header_seconds=self._settings.timeout,
+            idle_seconds=KEEP_ALIVE_SECONDS,
+            body=self._settings.max_content_length,
+            links=_CONNECTIONS,
+        )
+        return WorkerSetup(
+            limits, self._loads, self._roles, self._settings.tls, AccessLogger(self._metrics)
+        )
 
     def read_again(self) -> None:
         """Take the configuration as it is now, for the workers to come.
@@ -181,11 +150,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         Raises:
             KalendsError: it cannot be used; nothing has changed.
         """
-        path = self._settings.path
-        with container.build(path, container.Container.require_readable) as built:
-            require_certificate(built.settings)
-        self._loaded = loader.load(path)
-        self._settings = self._loaded.settings
+        loaded = loader.load(self._settings.path)
+        with container.opened(loaded) as built:
+            built.require_readable()
+            built.migrate()
+            require_certificate(loaded.settings)
+        self._loaded = loaded
+        self._settings = loaded.settings
         configure_logging(self._loaded)
 
     def run(self) -> None:
@@ -197,7 +168,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             sys.exit(1)
 
     def _worker_ready(self, worker: Any) -> None:
-        worker.log.metrics = self._metrics
         worker.wsgi.start()
         try:
             os.read(self._first, 1)
@@ -205,14 +175,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             return
         threading.Thread(target=self._tell, args=worker.main_address(), daemon=True).start()
 
+    def _worker_gone(self, _arbiter: Any, worker: Any) -> None:
+        self._loads.leave(worker.age)
+
     def _tell(self, address: Any, tls: bool) -> None:
         url = wait_for(address, tls)
         sys.stdout.write(f"Kalends serves {url}\n{self._announce(url)}")
         sys.stdout.flush()
-
-
-def _worker_gone(_server: Any, worker: Any) -> None:
-    BoundedWorker.shares.leave(worker.age)
 
 
 def serve(

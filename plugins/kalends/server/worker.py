@@ -9,7 +9,8 @@ import resource
 import select
 import sys
 import time
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 from gunicorn.workers.base import Worker
 
@@ -20,6 +21,7 @@ from kalends.server.http1.acceptor import Listener
 from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
 from kalends.server.http1.tls import Certificate
 from kalends.server.http1.worker_load import WorkerLoadTable
+from kalends.server.request_log import AccessLogger
 
 _log = logging.getLogger("kalends.server")
 
@@ -29,20 +31,30 @@ LINGER_SECONDS = 0.5
 """How long a stopping worker keeps idle connections: a request may be on its way already."""
 
 
+@dataclass(frozen=True)
+class WorkerSetup:
+    """What the server gives to a worker.
+
+    Attributes:
+        limits: what clients may take.
+        loads: how much each worker has to do.
+        roles: what the listeners are for.
+        tls: how TLS is done; None for plain http.
+        log: is told of each answered request.
+    """
+
+    limits: ConnectionLimits
+    loads: WorkerLoadTable
+    roles: Roles
+    tls: TlsSettings | None
+    log: AccessLogger
+
+
 class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
-    """A worker process; what a client may take of it is bounded."""
+    """A worker process; what a client may take of it is bounded.
 
-    limits: ClassVar[ConnectionLimits]
-    """Set before the workers start."""
-
-    shares: ClassVar[WorkerLoadTable]
-    """Made before the workers start."""
-
-    tls: ClassVar[TlsSettings | None]
-    """How TLS is done; set before the workers start."""
-
-    roles: ClassVar[Roles]
-    """What the listeners are for; it stays as it was when they were opened."""
+    gunicorn makes it, and gives it the ``Server``, which has its setup.
+    """
 
     def load_wsgi(self) -> None:
         """Make the application, as soon as it can be made.
@@ -54,6 +66,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             self.notify()
             try:
                 super().load_wsgi()
+                self._setup: WorkerSetup = self.app.worker_setup()
             except KalendsError as error:
                 _log.error("a worker cannot begin yet: %s", error)
             else:
@@ -64,18 +77,18 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     def run(self) -> None:
         """Serve until told to stop."""
-        _allow_files(4 * self.limits.links)
+        _allow_files(4 * self._setup.limits.links)
         # What is there by now stays. To look it all over again and again took a sixth of the time
         # of a page of 8,000 events.
         gc.collect()
         gc.freeze()
         service = ConnectionManager(
             self.wsgi,
-            self.log,
+            self._setup.log,
             self._listeners(),
-            self.limits,
+            self._setup.limits,
             threads=self.cfg.threads,
-            shares=self.shares,
+            shares=self._setup.loads,
             number=self.age,
         )
         service.start()
@@ -89,24 +102,24 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     def main_address(self) -> tuple[Any, bool]:
         """The first listener's address that offers all, and whether it has TLS."""
         addresses = [sock.getsockname() for sock in self.sockets]
-        offering_all = (x for x in addresses if self.roles.of_socket(x) is Role.ALL)
+        offering_all = (x for x in addresses if self._setup.roles.of_socket(x) is Role.ALL)
         address = next(offering_all, addresses[0])
         return address, self._has_tls(address)
 
     def _listeners(self) -> list[Listener]:
         """Where connections come from."""
-        certificate = Certificate(self.tls) if self.tls else None
+        certificate = Certificate(self._setup.tls) if self._setup.tls else None
         found = []
         for sock in self.sockets:
             address = sock.getsockname()
             shown = certificate if self._has_tls(address) else None
-            found.append(Listener(sock, self.roles.of_socket(address), shown))
+            found.append(Listener(sock, self._setup.roles.of_socket(address), shown))
         return found
 
     def _has_tls(self, address: object) -> bool:
         """Whether a listener shows the certificate: each TCP port of those that offer all."""
-        is_main = self.roles.of_socket(address) is Role.ALL
-        return self.tls is not None and is_main and isinstance(address, tuple)
+        is_main = self._setup.roles.of_socket(address) is Role.ALL
+        return self._setup.tls is not None and is_main and isinstance(address, tuple)
 
     def _tend(self, service: ConnectionManager, waiting: select.poll) -> None:
         tidied = 0.0

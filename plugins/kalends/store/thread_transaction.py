@@ -9,14 +9,21 @@ from types import TracebackType
 
 from sqlalchemy import Connection
 
+from kalends.events import Change, CommitEvents
 from kalends.store.engine import Database
 
 
 class ThreadTransactions:
-    """Transactions on one database, of which each thread is in one at a time."""
+    """Transactions on one database, of which each thread is in one at a time.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: what they are on.
+        commits: is told of the changes of each that was committed.
+    """
+
+    def __init__(self, database: Database, commits: CommitEvents) -> None:
         self._database = database
+        self._commits = commits
         self._local = threading.local()
 
     @property
@@ -36,8 +43,12 @@ class ThreadTransactions:
         return ReadTransaction(self._database, self._local)
 
     @contextmanager
-    def write(self, *paths: str) -> Iterator[None]:
-        """A write transaction, as ``Database.write``, for as long as the block.
+    def write(self, user: str | None, *paths: str) -> Iterator[None]:
+        """Open a write transaction, as ``Database.write``, for as long as the block.
+
+        Args:
+            user: the account that writes, or None.
+            paths: of what is written to.
 
         Raises:
             RuntimeError: this thread is in a transaction.
@@ -46,10 +57,18 @@ class ThreadTransactions:
             raise RuntimeError("a write began within another transaction")
         with self._database.write(*paths) as connection:
             self._local.connection = connection
+            changes: list[Change] = []
+            self._local.changes = changes
             try:
                 yield
             finally:
                 self._local.connection = None
+        self._commits.publish(changes, user)
+
+    def record(self, change: Change) -> None:
+        """Note a change of the write transaction that this thread is in."""
+        changes: list[Change] = self._local.changes
+        changes.append(change)
 
 
 class ReadTransaction:

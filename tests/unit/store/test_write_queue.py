@@ -111,7 +111,7 @@ def test_a_put_that_waits_too_long_is_told_to_come_again(
         client("PROPFIND", "/alice/")
         other = Client(client.app, "alice", client.passwords)
         assert isinstance(client.app, ApplicationStack)
-        with client.app.assembly.database.write():
+        with client.app.container.database.write():
             answer = in_a_thread(lambda: other("PUT", "/alice/calendar/a.ics", event("a")))
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201

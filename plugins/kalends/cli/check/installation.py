@@ -35,10 +35,11 @@ def problems(config: Path) -> Iterator[str]:
     Raises:
         KalendsError: so much is wrong that nothing else can be looked at.
     """
-    settings = loader.load(config).settings
+    loaded = loader.load(config)
+    settings = loaded.settings
     database = open_database(settings.database)
     try:
-        built = Container(settings, database)
+        built = Container(loaded, database)
         yield from _account_problems(built)
         yield from _group_problems(built)
         yield from _feed_problems(built)

@@ -44,7 +44,8 @@ def installation(config: Path) -> Iterator[UserCommandContext]:
     Raises:
         KalendsError: it is not as it must be, or names no user file.
     """
-    settings = loader.load(config).settings
+    loaded = loader.load(config)
+    settings = loaded.settings
     if not settings.htpasswd and not settings.htdigest:
         raise ConfigurationError(
             str(settings.path), "[auth] names neither htpasswd_filename nor htdigest_filename"
@@ -54,4 +55,4 @@ def installation(config: Path) -> Iterator[UserCommandContext]:
         with container.build(config) as built:
             yield UserCommandContext(built, settings, built.database)
     else:
-        yield UserCommandContext(Container(settings, database), settings, None)
+        yield UserCommandContext(Container(loaded, database), settings, None)

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
 from kalends.dav.message import Request, Response
+from kalends.events import Change
 from kalends.store import collections
 from kalends.store.objects import write
 
@@ -23,5 +24,6 @@ def delete_object(storage: Storage, request: Request) -> Response | None:
         if not conditional.holds(request.environ, there.etag):
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
         write.bury(connection, parent.id, there)
+        storage.record(Change(parent.path, "delete", (name,)))
         storage.forget_removals(parent)
     return Response(HTTPStatus.NO_CONTENT)

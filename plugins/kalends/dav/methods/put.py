@@ -13,6 +13,7 @@ from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
 from kalends.dav.privileges import Privileges
 from kalends.errors import ObjectRefusedError
+from kalends.events import Change
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store import collections
@@ -164,6 +165,7 @@ class Put:
             if existing != holder:
                 return self._uid_conflict(parent, holder.href if holder else href)
             write.store(connection, parent.id, href, content, existing)
+            self._storage.record(Change(parent.path, "put", (href,)))
         # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
         return _stored(existing is None, {"ETag": content.etag} if content.data == body else {})
 
@@ -185,7 +187,11 @@ class Put:
                 return httputils.PRECONDITION_FAILED
             connection = self._storage.connection
             made = now.existing or collections.create(connection, self._path, _props(whole))
-            write.merge(connection, made.id, whole.objects, replace=True)
+            merged = write.merge(connection, made.id, whole.objects, replace=True)
+            if now.existing is None:
+                self._storage.record(Change(self._path, "collection"))
+            elif merged.is_change:
+                self._storage.record(Change(self._path, "put"))
         return _stored(target.existing is None, {})
 
     def _may_replace(self, etag: str | None) -> bool:

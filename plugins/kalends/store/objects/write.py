@@ -170,6 +170,11 @@ class Merged:
     removed: int
     unchanged: int
 
+    @property
+    def is_change(self) -> bool:
+        """Return True if it changed anything."""
+        return bool(self.added or self.changed or self.removed)
+
 
 def merge(
     connection: Connection,

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection, func, select
 
 from kalends.common.names import GROUPS
+from kalends.events import Change, CommitEvents
 from kalends.feeds.export import calendar_pieces, card_pieces
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
@@ -67,6 +68,7 @@ class AccountCollections:
         database: the store.
         first: the collections that a new home begins with, by name.
         places_of: where an account's groups have their calendars.
+        commits: is told of homes that are made.
     """
 
     def __init__(
@@ -74,27 +76,25 @@ class AccountCollections:
         database: Database,
         first: Mapping[str, Mapping[str, str]],
         places_of: Callable[[str], Collection[str]],
+        commits: CommitEvents,
     ) -> None:
         self._database = database
         self._first = first
         self._places_of = places_of
+        self._commits = commits
 
     def places_of(self, user: str) -> Collection[str]:
         """The groups whose calendars stand in the account of ``user``."""
         return self._places_of(user)
 
-    def ensure(self, user: str) -> bool:
-        """Make the home of an account that has none yet.
-
-        Returns:
-            whether it was made now.
-        """
+    def ensure(self, user: str) -> None:
+        """Make the home of an account that has none yet."""
         with self._database.read() as connection:
             if collections.find(connection, user) is not None:
-                return False
+                return
         with self._database.write(user) as connection:
             collections.ensure_home(connection, user, self._first)
-        return True
+        self._commits.publish([Change(user, "collection")], user)
 
     def of(self, user: str) -> list[AccountCollection]:
         """The calendars and address books of an account, those of its groups last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from kalends.events import Change, CommitEvents
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.ports import SecretBook
 from kalends.webui.account.feedlist import VisibleFeed, seen
@@ -15,11 +16,13 @@ class VisibleFeeds:
     Args:
         catalog: which feeds there are.
         secrets: who has which secret.
+        commits: is told of secrets that are made.
     """
 
-    def __init__(self, catalog: FeedRegistry, secrets: SecretBook) -> None:
+    def __init__(self, catalog: FeedRegistry, secrets: SecretBook, commits: CommitEvents) -> None:
         self._catalog = catalog
         self._secrets = secrets
+        self._commits = commits
 
     def of(self, person: str, groups: Collection[str]) -> list[VisibleFeed]:
         """The feeds that ``person`` is shown, their own first.
@@ -46,15 +49,21 @@ class VisibleFeeds:
         Raises:
             UserFileUnavailableError: who there is cannot be told now; so for `rotate`.
         """
-        if is_seen := self._is_seen(name, person):
+        is_seen = self._is_seen(name, person)
+        if is_seen and name not in self._secrets.of_person(person):
             self._secrets.secret_of(name, person)
+            self._publish(name, person)
         return is_seen
 
     def rotate(self, name: str, person: str) -> bool:
         """Make a new secret address; the old one ends."""
         if is_seen := self._is_seen(name, person):
             self._secrets.rotate(name, person)
+            self._publish(name, person)
         return is_seen
+
+    def _publish(self, name: str, person: str) -> None:
+        self._commits.publish([Change(f"feeds/{name}", "secret")], person)
 
     def _is_seen(self, name: str, person: str) -> bool:
         feed = self._catalog.feed(name)

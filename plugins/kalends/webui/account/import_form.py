@@ -7,6 +7,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from kalends.errors import StoreBusyError
+from kalends.events import Change, CommitEvents
 from kalends.transfer.import_file import ImportResult, ImportTargetError
 from kalends.webui.account.collections import AccountCollection, AccountCollections
 from kalends.webui.account.errors import PageRefusedError
@@ -25,10 +26,14 @@ class ImportForm:
     Args:
         homes: where they may go.
         import_data: does it.
+        commits: is told of what was brought in.
     """
 
-    def __init__(self, homes: AccountCollections, import_data: ImportData) -> None:
+    def __init__(
+        self, homes: AccountCollections, import_data: ImportData, commits: CommitEvents
+    ) -> None:
         self._homes = homes
+        self._commits = commits
         self._import_data = import_data
         self._one = threading.Lock()
 
@@ -49,13 +54,16 @@ class ImportForm:
         if not self._one.acquire(timeout=_WAIT_SECONDS):
             raise StoreBusyError
         try:
-            return target, self._import_data(form.file.raw, form.file_name, target.path)
+            result = self._import_data(form.file.raw, form.file_name, target.path)
         except ImportTargetError:
             holds = "events or tasks" if target.kind == "VADDRESSBOOK" else "contacts"
             why = f"{form.file_name} seems to hold {holds}, which {target.title} cannot take."
             raise PageRefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
         finally:
             self._one.release()
+        if result.merged.is_change:
+            self._commits.publish([Change(target.path, "put")], user)
+        return target, result
 
     def _target(self, user: str, path: str) -> AccountCollection:
         found = next((held for held in self._homes.of(user) if held.path == path), None)

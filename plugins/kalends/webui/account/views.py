@@ -73,7 +73,6 @@ class AccountApplication:
         schemes: the ways to log in that the server offers.
         largest: the largest body of a request, octets.
         user_key: where in the environ the verified user's name is.
-        written: called when something was written.
     """
 
     def __init__(
@@ -87,7 +86,6 @@ class AccountApplication:
         schemes: tuple[str, ...],
         largest: int,
         user_key: str,
-        written: Callable[[], None],
     ) -> None:
         self._homes = homes
         self._feeds = feeds
@@ -97,7 +95,6 @@ class AccountApplication:
         self._schemes = schemes
         self._largest = largest_file(largest)
         self._user_key = user_key
-        self._written = written
         self._pages = Templates("kalends.webui.account")
 
     def handles(self, path: str) -> bool:
@@ -178,8 +175,7 @@ class AccountApplication:
         if refusal:
             why = f"The account {asked.user} has no calendars here: {refusal}."
             raise PageRefusedError(HTTPStatus.FORBIDDEN, "No calendars", why)
-        if self._homes.ensure(asked.user):
-            self._written()
+        self._homes.ensure(asked.user)
 
     def _page(self, asked: AccountRequest) -> Iterable[bytes]:
         held = self._homes.of(asked.user)
@@ -231,12 +227,10 @@ class AccountApplication:
         ):
             why = "There is no such feed, or you may not see it. Nothing was changed."
             raise PageRefusedError(HTTPStatus.NOT_FOUND, "No such feed", why)
-        self._written()
         return self._see_other(asked, f"?renewed={quote(name, safe='')}#feeds")
 
     def _import(self, asked: AccountRequest, form: Form) -> Iterable[bytes]:
         target, outcome = self._imports.bring(asked.user, form)
-        self._written()
         return self._html(
             asked,
             HTTPStatus.OK,

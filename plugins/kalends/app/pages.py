@@ -1,0 +1,79 @@
+"""What people see of one installation: feeds, as files and as pages, and the account page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+from kalends.app.container import Container, FeedServices
+from kalends.app.middleware.proxy_headers import Environ, StartResponse
+from kalends.authn.middleware import USER_KEY
+from kalends.common.names import refusal_of_name
+from kalends.events import CommitEvents
+from kalends.feeds.access import address_of
+from kalends.feeds.http import FeedApplication
+from kalends.transfer.import_file import ImportResult, import_data
+from kalends.webui.account.collections import AccountCollections
+from kalends.webui.account.csrf_token import CsrfTokens
+from kalends.webui.account.feeds import VisibleFeeds
+from kalends.webui.account.import_form import ImportForm
+from kalends.webui.account.views import AccountApplication
+from kalends.webui.feed.views import FeedPageApplication
+
+
+class FeedRequests:
+    """WSGI application for all below ``/feeds/``.
+
+    Args:
+        feeds: the feeds.
+    """
+
+    def __init__(self, feeds: FeedServices) -> None:
+        self._file = FeedApplication(feeds.admission, feeds.versions)
+        self._page = FeedPageApplication(feeds.admission, feeds.versions, feeds.source)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request: for the file of a feed, or for its page."""
+        for_page = environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
+            address_of(environ).rest != ".ics"
+        )
+        return (self._page if for_page else self._file)(environ, start_response)
+
+
+def account_page(
+    container: Container, places_of: Callable[[str], Collection[str]], commits: CommitEvents
+) -> AccountApplication:
+    """Make the pages of those who are logged in.
+
+    Args:
+        container: the installation.
+        places_of: tells where an account's groups have their calendars.
+        commits: is told of what is written there.
+
+    Raises:
+        ConfigurationError: the key of its tokens cannot be made or read.
+    """
+    settings, database, feeds = container.settings, container.database, container.feeds
+
+    def bring_in(data: bytes, name: str, target: str) -> ImportResult:
+        return import_data(
+            database,
+            data,
+            Path(name),
+            target,
+            max_size=settings.max_resource_size,
+            first=settings.first_collections,
+            done={},
+        )
+
+    homes = AccountCollections(database, settings.first_collections, places_of, commits)
+    return AccountApplication(
+        homes,
+        VisibleFeeds(feeds.catalog, feeds.secrets, commits) if feeds else None,
+        ImportForm(homes, bring_in, commits),
+        CsrfTokens(container.shared_auth_state().key()),
+        refusal_of=lambda user: refusal_of_name(user, container.named_feeds()),
+        schemes=settings.schemes,
+        largest=settings.max_content_length,
+        user_key=USER_KEY,
+    )
