@@ -111,6 +111,25 @@ def test_no_class_name_stands_for_two_things() -> None:
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
+def test_sql_is_in_the_store_alone() -> None:
+    """Elsewhere a connection is handed on, and neither tables nor statements are known."""
+    for path in modules():
+        if name_of(path).startswith("store."):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            else:
+                continue
+            for name in names:
+                parts = name.split(".")
+                is_sql = parts[0] == "sqlalchemy" and name != "sqlalchemy.Connection"
+                assert not is_sql, f"{path} imports {name}"
+                assert parts[:3] != ["kalends", "store", "schema"], f"{path} imports {name}"
+
+
 def test_the_schema_says_which_migration_it_needs() -> None:
     config = Config()
     config.set_main_option("script_location", str(PACKAGE / "store" / "migrations"))

@@ -12,6 +12,7 @@ from kalends.app.container import Container
 from kalends.app.metrics import CONTENT_TYPE, Gauge, Metrics
 from kalends.app.middleware.proxy_headers import Environ, StartResponse
 from kalends.errors import KalendsError
+from kalends.store import statistics
 
 _log = logging.getLogger("kalends")
 
@@ -62,7 +63,7 @@ class AdminApplication:
             collections, objects = health.store_counts(built)
             yield "collections", "Homes, calendars and address books.", collections
             yield "objects", "Calendar objects and cards.", objects
-            yield "store_bytes", "Octets of the database.", health.store_octets(built)
+            yield "store_bytes", "Octets of the database.", statistics.octets(built.database)
             yield "accounts", "Accounts that may log in.", len(built.accounts.names())
             behind = health.feeds_behind(built)
         except KalendsError as error:

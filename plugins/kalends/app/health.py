@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
-
 from kalends.app.container import Container
 from kalends.errors import KalendsError, StoreUnavailableError
-from kalends.store.schema import calendar_object, collection
+from kalends.store import statistics
 
 LEAST_ROOM = 64 << 20
 """Octets below which a disk counts as full."""
@@ -61,32 +59,7 @@ def store_counts(built: Container) -> tuple[int, int]:
         KalendsError: the store cannot be used.
     """
     with built.database.read() as connection:
-        numbers = [
-            connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (collection, calendar_object)
-        ]
-    return numbers[0], numbers[1]
-
-
-def store_octets(built: Container) -> int:
-    """How large the store is, with what is still to be merged into its file.
-
-    Raises:
-        KalendsError: the store cannot be used.
-    """
-    if built.database.folder is None:
-        with built.database.read() as connection:
-            size = "SELECT pg_database_size(current_database())"
-            return int(connection.exec_driver_sql(size).scalar_one())
-    return file_octets(built)
-
-
-def file_octets(built: Container) -> int:
-    """How large the file of the store is, with what is still to be merged into it; 0 without."""
-    if built.database.folder is None:
-        return 0
-    files = [Path(f"{built.database.name}{suffix}") for suffix in ("", "-wal")]
-    return sum(file.stat().st_size for file in files if file.exists())
+        return statistics.count_collections(connection), statistics.count_objects(connection)
 
 
 def feeds_behind(built: Container) -> PublicationLag:
@@ -143,4 +116,4 @@ def _require_database(built: Container) -> None:
     if database.folder and not os.access(database.name, os.R_OK | os.W_OK):
         raise StoreUnavailableError(f"{database.name}: it is gone, or cannot be read and written")
     with database.read() as connection:
-        connection.execute(select(func.count()).select_from(collection))
+        statistics.count_collections(connection)

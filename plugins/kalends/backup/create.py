@@ -14,9 +14,8 @@ from kalends.backup import archive
 from kalends.backup.archive import DATABASE, KEYS, SETTINGS, Backup, BackupError
 from kalends.config.settings import Settings
 from kalends.errors import StoreFullError
-from kalends.store import snapshot_copy
+from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
-from kalends.store.schema import HEAD
 
 _NAME = "kalends-{:%Y%m%dT%H%M%SZ}.tar.gz"
 _OURS = re.compile(r"kalends-\d{8}T\d{6}Z\.tar\.gz")
@@ -61,7 +60,9 @@ def make(
                 files |= _beside(settings, database)
             came_from = {name: str(path) for name, path in files.items()}
             came_from[DATABASE] = database.name
-            about = Backup(f"{moment:%Y-%m-%dT%H:%M:%SZ}", __version__, HEAD, came_from)
+            about = Backup(
+                f"{moment:%Y-%m-%dT%H:%M:%SZ}", __version__, schema_version.NEWEST, came_from
+            )
             archive.write(file, about, files, _packing(files, progress))
     except StoreFullError:
         raise BackupError(f"{file.parent}: no room on its disk for a backup") from None

@@ -17,7 +17,6 @@ from kalends.errors import SchemaVersionError
 from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
 from kalends.store.restore import RestoredStore, restore
-from kalends.store.schema import HEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def put_back(settings: Settings, database: Database, file: Path) -> RestoreResul
     try:
         about = None if snapshot_copy.is_copy(file) else archive.verify(file)
         if about and about.schema not in schema_version.known():
-            raise SchemaVersionError(str(file), about.schema, HEAD)
+            raise SchemaVersionError(str(file), about.schema, schema_version.NEWEST)
         with tempfile.TemporaryDirectory(prefix=".kalends-restore-", dir=folder) as scratch:
             copy = Path(scratch) / DATABASE
             if about:

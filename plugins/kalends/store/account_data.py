@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, select
 
 from kalends.common.names import RESERVED, refusal_of_name
 from kalends.store import collections, external_accounts
 from kalends.store.engine import Database
-from kalends.store.schema import calendar_object, feed_secret
+from kalends.store.objects import read
+from kalends.store.schema import feed_secret
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,6 @@ def _below(connection: Connection, path: str) -> Iterator[tuple[str, int]]:
     row = collections.find(connection, path)
     if row is None:
         return
-    of_this = calendar_object.c.collection_id == row.id
-    count = select(func.count()).select_from(calendar_object).where(of_this)
-    yield path, connection.execute(count).scalar_one()
+    yield path, read.count(connection, row.id)
     for child in collections.children(connection, path):
         yield from _below(connection, child.path)

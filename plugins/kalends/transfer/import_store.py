@@ -18,6 +18,7 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import write
+from kalends.store.objects.write import Outcome
 from kalends.transfer.model import FolderCollection, FolderContents, ObjectFile, RejectedFile
 
 _AT_ONCE = 500
@@ -43,6 +44,16 @@ class ImportStoreResult:
     unchanged: int = 0
     refused: list[RejectedFile] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one more object that was stored, or found as it is."""
+        match outcome:
+            case Outcome.ADDED:
+                self.added += 1
+            case Outcome.CHANGED:
+                self.changed += 1
+            case Outcome.UNCHANGED:
+                self.unchanged += 1
 
 
 class _ReadObject(NamedTuple):
@@ -195,8 +206,10 @@ class _Filling:
                     self._refuse(read.path, None, f"has the UID of {earlier}")
                 continue
             self._uids[read.content.uid] = str(read.path)
-            outcome = _put(connection, row.id, read)
-            setattr(self._brought, outcome, getattr(self._brought, outcome) + 1)
+            place = write.find_place(connection, row.id, read.content, read.href)
+            self._brought.count(
+                write.upsert(connection, row.id, place, read.content, skip_equal=True)
+            )
 
     def _collection(self, connection: Connection) -> CollectionRow | None:
         """The collection, made or given its properties; None if it is of another kind there."""
@@ -225,21 +238,3 @@ class _Filling:
 
     def _refuse(self, path: Path, line: int | None, why: str) -> None:
         self._brought.refused.append(RejectedFile(path, line, why))
-
-
-def _put(connection: Connection, collection_id: int, read: _ReadObject) -> str:
-    """Store one object; returns ``added``, ``changed`` or ``unchanged``."""
-    content = read.content
-    href = read.href
-    there, same = write.standing(connection, collection_id, href or "", content.uid)
-    if href is None:
-        if same is None:
-            href = write.free_href(connection, collection_id, content)
-        else:
-            href, there = same.href, same
-    if there and there.uid == content.uid and there.etag == content.etag:
-        return "unchanged"
-    if same and same.href != href:
-        write.bury(connection, collection_id, same)
-    write.store(connection, collection_id, href, content, there)
-    return "changed" if there or same else "added"

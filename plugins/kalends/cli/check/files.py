@@ -10,10 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from kalends.app import health
 from kalends.app.container import Container
+from kalends.store import statistics
 
 _READ, _WRITE, _ENTER = 4, 2, 1
 
@@ -72,7 +71,7 @@ def problems(built: Container) -> Iterator[str]:
 
 def _files(built: Container) -> Iterator[_File]:
     settings, tls = built.settings, built.settings.tls
-    has_password = settings.has_ldap_password or bool(make_url(settings.database).password)
+    has_password = settings.has_ldap_password or bool(built.database.url.password)
     yield _File(settings.path, secret=has_password)
     for path, secret in (
         (settings.htpasswd, True),
@@ -177,7 +176,7 @@ def _full_disks(built: Container) -> Iterator[str]:
     except OSError as error:
         yield f"{error.filename}: {error.strerror}"
         return
-    store = health.file_octets(built)
+    store = statistics.file_octets(built.database)
     for folder, free in room.items():
         needed = 2 * store if folder == built.database.folder else 0
         if free < max(health.LEAST_ROOM, needed):

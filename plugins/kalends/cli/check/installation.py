@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from kalends.app.container import Container
 from kalends.cli.check import files, tls
@@ -21,9 +21,8 @@ from kalends.common.names import refusal_of_group, refusal_of_name
 from kalends.config import loader
 from kalends.errors import KalendsError, SchemaVersionError, UserFileUnavailableError
 from kalends.feeds.definitions import remote_credentials
-from kalends.store import integrity, schema_version
+from kalends.store import integrity, schema_version, statistics
 from kalends.store.engine import open_database
-from kalends.store.schema import collection
 
 _MOMENT = 60
 """Seconds that clocks may differ, and that publishing a feed may take."""
@@ -71,7 +70,7 @@ def _store_problems(built: Container) -> Iterator[str]:
 
 def _clock_problems(connection: Connection) -> Iterator[str]:
     limit = (time.time() + _MOMENT) * 1_000_000
-    newest = connection.execute(select(func.max(collection.c.changed))).scalar() or 0
+    newest = statistics.newest_change(connection)
     if newest > limit:
         moment = datetime.fromtimestamp(newest / 1_000_000, UTC)
         yield (

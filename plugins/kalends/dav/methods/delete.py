@@ -18,7 +18,7 @@ def delete_object(storage: Storage, request: Request) -> Response | None:
     with storage.acquire_lock("w", request.user, path=request.sane):
         connection = storage.connection
         parent = collections.find(connection, above)
-        there = write.standing(connection, parent.id, name, "")[0] if parent else None
+        there = write.find(connection, parent.id, name) if parent else None
         if parent is None or there is None:
             return None
         if not conditional.holds(request.environ, there.etag):

@@ -19,6 +19,7 @@ from kalends.ical.validate import CalendarObject, read_calendar_object, read_car
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import write
+from kalends.store.objects.write import Outcome
 from kalends.store.sync_tokens import ctag_of
 
 PUBLISHED = "{urn:x-kalends}published"
@@ -159,15 +160,16 @@ class Put:
             parent = now.parent
             assert parent is not None
             connection = self._storage.connection
-            existing, holder = write.standing(connection, parent.id, href, content.uid)
-            if not self._may_replace(existing.etag if existing else None):
+            place = write.find_place(connection, parent.id, content, href)
+            if not self._may_replace(place.existing.etag if place.existing else None):
                 return httputils.PRECONDITION_FAILED
-            if existing != holder:
-                return self._uid_conflict(parent, holder.href if holder else href)
-            write.store(connection, parent.id, href, content, existing)
+            if place.existing != place.holder:
+                return self._uid_conflict(parent, place.holder.href if place.holder else href)
+            outcome = write.upsert(connection, parent.id, place, content)
             self._storage.record(Change(parent.path, "put", (href,)))
         # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
-        return _stored(existing is None, {"ETag": content.etag} if content.data == body else {})
+        headers = {"ETag": content.etag} if content.data == body else {}
+        return _stored(outcome is Outcome.ADDED, headers)
 
     def _uid_conflict(self, parent: CollectionRow, href: str) -> types.WSGIResponse:
         space = "CR" if parent.tag == "VADDRESSBOOK" else "C"

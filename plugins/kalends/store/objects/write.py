@@ -6,8 +6,11 @@ Every function works on a connection that ``engine.Database`` opened for writing
 from __future__ import annotations
 
 import re
+import secrets
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
@@ -64,10 +67,14 @@ class Content(Protocol):
 
 
 _IN = calendar_object.c.collection_id == bindparam("where")
+_EXISTING = (
+    calendar_object.c.id,
+    calendar_object.c.href,
+    calendar_object.c.uid,
+    calendar_object.c.etag,
+)
 _STANDING = CompiledStatement(
-    select(
-        calendar_object.c.id, calendar_object.c.href, calendar_object.c.uid, calendar_object.c.etag
-    ).where(
+    select(*_EXISTING).where(
         _IN,
         or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid")),
     )
@@ -75,7 +82,7 @@ _STANDING = CompiledStatement(
 _NAMED = CompiledStatement(
     select(calendar_object.c.id).where(_IN, calendar_object.c.href == bindparam("href"))
 )
-_PLACES = select(calendar_object.c.uid, calendar_object.c.href, calendar_object.c.etag).where(_IN)
+_ALL = select(*_EXISTING).where(_IN)
 _WRITTEN = (
     *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
     *("modseq", "changed"),
@@ -100,8 +107,8 @@ _OLDEST_GRAVE = CompiledStatement(
 )
 
 
-class ConflictingObject(NamedTuple):
-    """An object that stands in the way of another, or is replaced by it."""
+class ExistingObject(NamedTuple):
+    """An object of the store as a write sees it: what it may replace or remove."""
 
     id: int
     href: str
@@ -109,56 +116,106 @@ class ConflictingObject(NamedTuple):
     etag: str
 
 
-def standing(
-    connection: Connection, collection_id: int, href: str, uid: str
-) -> tuple[ConflictingObject | None, ConflictingObject | None]:
-    """What is called ``href``, and what has the UID; both can be the same."""
-    where = {"where": collection_id, "href": href, "uid": uid}
-    rows = [ConflictingObject(*row) for row in _STANDING.run(connection, where).fetchall()]
-    return (
-        next((row for row in rows if row.href == href), None),
-        next((row for row in rows if row.uid == uid), None),
-    )
+class Place(NamedTuple):
+    """Where an object goes in its collection, and what is in its way.
+
+    Attributes:
+        href: the name that it gets.
+        existing: the object that has this name, or None.
+        holder: the object that has its UID, under this name or another one, or None.
+    """
+
+    href: str
+    existing: ExistingObject | None = None
+    holder: ExistingObject | None = None
+
+
+class Outcome(Enum):
+    """What storing an object did to its collection."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+def find(connection: Connection, collection_id: int, href: str) -> ExistingObject | None:
+    """Return the object called ``href``, or None."""
+    return _standing(connection, collection_id, href, "")[0]
+
+
+def find_place(
+    connection: Connection, collection_id: int, content: Content, href: str | None
+) -> Place:
+    """Return the place of an object in a collection.
+
+    Args:
+        href: the name that it has to have; None for the one that its UID has there already, or
+            else a free one.
+    """
+    existing, holder = _standing(connection, collection_id, href or "", content.uid)
+    if href is not None:
+        return Place(href, existing, holder)
+    if holder is not None:
+        return Place(holder.href, holder, holder)
+    return Place(free_href(connection, collection_id, content))
 
 
 def free_href(connection: Connection, collection_id: int, content: Content) -> str:
-    """A name for an object that comes without one: from its UID, plain in every client's eyes."""
+    """Return a free name for an object: from its UID, and plain in every client's eyes."""
     suffix = ".vcf" if content.kind == "VCARD" else ".ics"
-    if _PLAIN.fullmatch(content.uid):
-        where = {"where": collection_id, "href": content.uid + suffix}
+    names = [content.uid] if _PLAIN.fullmatch(content.uid) else []
+    names.append(sha256(content.uid.encode()).hexdigest()[:40])
+    for name in names:
+        where = {"where": collection_id, "href": name + suffix}
         if _NAMED.run(connection, where).fetchone() is None:
-            return content.uid + suffix
-    return sha256(content.uid.encode()).hexdigest()[:40] + suffix
+            return name + suffix
+    return secrets.token_hex(20) + suffix
 
 
 def put(connection: Connection, collection_id: int, href: str, content: Content) -> None:
-    """Store an object under ``href``, in place of what stands there.
+    """Store an object under ``href``, in place of what is there.
 
-    The caller has seen to it that no other href of the collection has the same UID.
+    The caller has made sure that no other href of the collection has the same UID.
     """
-    there, _ = standing(connection, collection_id, href, content.uid)
-    store(connection, collection_id, href, content, there)
+    place = find_place(connection, collection_id, content, href)
+    upsert(connection, collection_id, place, content)
 
 
-def store(
+def upsert(
     connection: Connection,
     collection_id: int,
-    href: str,
+    place: Place,
     content: Content,
-    existing: ConflictingObject | None,
-) -> None:
-    """Store an object under ``href``, in place of ``existing``, which stands there."""
+    *,
+    skip_equal: bool = False,
+) -> Outcome:
+    """Store an object at its place: the only way into the table.
+
+    What has the name of the object or its UID is replaced by it.
+
+    Args:
+        place: from `find_place`, in the same transaction.
+        skip_equal: leave an object alone that has the same name, UID and octets already; else that
+            is a change too.
+    """
+    existing, holder = place.existing, place.holder
+    is_same = existing is not None and existing.uid == content.uid
+    if skip_equal and is_same and existing and existing.etag == content.etag:
+        return Outcome.UNCHANGED
+    if holder and holder.href != place.href:
+        bury(connection, collection_id, holder)
     modseq, moment = touch(connection, collection_id)
     values = _values(content) | {"modseq": modseq, "changed": moment}
-    if existing and existing.uid == content.uid:
+    if existing and is_same:
         _UPDATE.run(connection, values | {"which": existing.id})
         time_range.replace(connection, collection_id, existing.id, content.intervals)
-        return
+        return Outcome.CHANGED
     if existing:  # another UID is another object, which feeds must see go
-        _bury(connection, collection_id, existing.id, href, existing.uid, modseq, moment)
-    place = {"collection_id": collection_id, "href": href}
-    (made,) = _INSERT.run(connection, values | place).fetchall()[0]
+        _bury(connection, collection_id, existing, modseq, moment)
+    values |= {"collection_id": collection_id, "href": place.href}
+    (made,) = _INSERT.run(connection, values).fetchall()[0]
     time_range.add(connection, collection_id, made, content.intervals)
+    return Outcome.CHANGED if existing or holder else Outcome.ADDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,49 +240,48 @@ def merge(
     *,
     replace: bool = False,
 ) -> Merged:
-    """Bring many objects into a collection; each finds its place by its UID.
+    """Store many objects in a collection, each where its UID is already.
 
-    What is there already with the same bytes is left alone, so that a second time changes nothing.
+    What is there already with the same octets is left alone, so that a second time changes nothing.
 
     Args:
         contents: objects, each UID once.
-        replace: whether objects that are not among them are removed.
+        replace: also remove the objects of the collection that are not among them.
     """
-    there = {row.uid: row for row in connection.execute(_PLACES, {"where": collection_id})}
-    added = changed = unchanged = 0
+    rows = connection.execute(_ALL, {"where": collection_id})
+    there = {row.uid: row for row in map(ExistingObject._make, rows)}
+    outcomes: Counter[Outcome] = Counter()
     for content in contents:
-        place = there.pop(content.uid, None)
-        if place is None:
-            put(connection, collection_id, free_href(connection, collection_id, content), content)
-            added += 1
-        elif place.etag == content.etag:
-            unchanged += 1
+        if existing := there.pop(content.uid, None):
+            place = Place(existing.href, existing, existing)
         else:
-            put(connection, collection_id, place.href, content)
-            changed += 1
+            place = Place(free_href(connection, collection_id, content))
+        outcomes[upsert(connection, collection_id, place, content, skip_equal=True)] += 1
     gone = list(there.values()) if replace else []
-    for place in gone:
-        remove(connection, collection_id, place.href)
-    return Merged(added, changed, len(gone), unchanged)
+    for existing in gone:
+        bury(connection, collection_id, existing)
+    return Merged(
+        outcomes[Outcome.ADDED], outcomes[Outcome.CHANGED], len(gone), outcomes[Outcome.UNCHANGED]
+    )
 
 
 def remove(connection: Connection, collection_id: int, href: str) -> bool:
     """Delete the object called ``href``.
 
     Returns:
-        whether there was one.
+        True if there was one.
     """
-    there, _ = standing(connection, collection_id, href, "")
-    if there is None:
+    existing = find(connection, collection_id, href)
+    if existing is None:
         return False
-    bury(connection, collection_id, there)
+    bury(connection, collection_id, existing)
     return True
 
 
-def bury(connection: Connection, collection_id: int, existing: ConflictingObject) -> None:
-    """Delete an object that is there."""
+def bury(connection: Connection, collection_id: int, existing: ExistingObject) -> None:
+    """Delete an object that is there, and note for sync-tokens and feeds that it went."""
     modseq, moment = touch(connection, collection_id)
-    _bury(connection, collection_id, existing.id, existing.href, existing.uid, modseq, moment)
+    _bury(connection, collection_id, existing, modseq, moment)
 
 
 def move(connection: Connection, row: ObjectRow, to_collection: int, to_href: str) -> None:
@@ -251,23 +307,29 @@ def forget_removals(connection: Connection, collection_id: int, before: int) -> 
     )
 
 
+def _standing(
+    connection: Connection, collection_id: int, href: str, uid: str
+) -> tuple[ExistingObject | None, ExistingObject | None]:
+    """Return what is called ``href``, and what has the UID; both can be the same."""
+    where = {"where": collection_id, "href": href, "uid": uid}
+    rows = [ExistingObject(*row) for row in _STANDING.run(connection, where).fetchall()]
+    return (
+        next((row for row in rows if row.href == href), None),
+        next((row for row in rows if row.uid == uid), None),
+    )
+
+
 def _bury(
-    connection: Connection,
-    collection_id: int,
-    object_id: int,
-    href: str,
-    uid: str,
-    modseq: int,
-    moment: int,
+    connection: Connection, collection_id: int, existing: ExistingObject, modseq: int, moment: int
 ) -> None:
-    _DELETE.run(connection, {"which": object_id})
+    _DELETE.run(connection, {"which": existing.id})
     _BURY.run(
         connection,
         {
             "collection_id": collection_id,
-            "href": href,
-            "object_id": object_id,
-            "uid": uid,
+            "href": existing.href,
+            "object_id": existing.id,
+            "uid": existing.uid,
             "modseq": modseq,
             "changed": moment,
         },

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS
 from kalends.events import Change, CommitEvents
@@ -18,7 +18,6 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import read
-from kalends.store.schema import calendar_object
 from kalends.webui.account.zip_download import ZipEntry, file_names
 
 _WORDS = {
@@ -142,8 +141,6 @@ def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
 
 
 def _held(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
-    of_this = calendar_object.c.collection_id == row.id
-    count = select(func.count()).select_from(calendar_object).where(of_this)
     # Apple's programs add an opacity.
     color = _COLOR.match(row.props.get("ICAL:calendar-color", ""))
     return AccountCollection(
@@ -153,5 +150,5 @@ def _held(connection: Connection, row: CollectionRow, group: str) -> AccountColl
         group=group,
         components=row.components,
         color=color[0] if color else "",
-        count=connection.execute(count).scalar_one(),
+        count=read.count(connection, row.id),
     )
