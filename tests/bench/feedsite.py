@@ -136,8 +136,8 @@ def bring(built: container.Container, events: Iterable[Event], export: Path, tar
         export,
         target,
         max_size=built.settings.max_resource_size,
-        first={},
-        done={},
+        first_collections={},
+        imported={},
     )
 
 

@@ -218,7 +218,7 @@ def test_an_export_takes_no_folder_that_holds_something(
     installation = Installation(tmp_path)
     status, _, err = run(capsys, installation, "export", "--radicale", str(tmp_path))
     assert (status, err.count("\n")) == (1, 1)
-    assert "holds something already" in err
+    assert "is not empty" in err
 
 
 def test_what_cannot_be_taken_is_named_with_file_and_line(
@@ -245,10 +245,10 @@ def test_what_cannot_be_taken_is_named_with_file_and_line(
     assert status == 1
     assert f"{work}/bad.ics:8: not a content line" in err
     assert f"{work}/twice.ics: has the UID of {work}/good.ics" in err
-    assert f"{root}/bob/broken/.Radicale.props:2: not JSON" in err
-    assert f"{root}/bob/odd/.Radicale.props:1: holds no properties of a collection" in err
+    assert f"{root}/bob/broken/.Radicale.props:2: is not JSON" in err
+    assert f"{root}/bob/odd/.Radicale.props:1: does not hold the properties of a collection" in err
     assert f"{root}/feeds: 'feeds' has no home: the name is reserved" in err
-    assert f"{root}/stray.ics: stands in no calendar" in err
+    assert f"{root}/stray.ics: is not in a calendar or address book" in err
     assert f"note: {work}/method.ics: a stored object has no METHOD; stored without that" in out
     with installation.client() as client:
         assert b"METHOD" not in client("GET", "/alice/work/method.ics").body
@@ -345,8 +345,8 @@ def test_apples_export_and_documents(tmp_path: Path, capsys: pytest.CaptureFixtu
     arguments = ("import", "--apple", str(documents), "--rename", f"{guid}=alice")
     status, out, err = run(capsys, installation, *arguments)
     assert (status, err) == (0, "")
-    assert "inbox: passed over" in out
-    assert "calendar-color is in a form that is not read" in out
+    assert "inbox: skipped" in out
+    assert "calendar-color is in a format that is not supported" in out
     with installation.client() as client:
         assert client("GET", "/alice/work/A-B.ics").body == event("documents")
         assert client("GET", "/alice/work-contacts/c.vcf").status == 200
@@ -359,8 +359,8 @@ def test_apples_export_and_documents(tmp_path: Path, capsys: pytest.CaptureFixtu
     ("arguments", "why"),
     [
         (("--radicale", "{}/none"), "no such folder"),
-        (("--radicale", "{}"), "no store of Radicale"),
-        (("--xandikos", "{}"), "no store of Xandikos"),
+        (("--radicale", "{}"), "not a store of Radicale"),
+        (("--xandikos", "{}"), "not a store of Xandikos"),
         (("--apple", "{}/feeds"), "no such folder"),
         (("--folder", "{}/empty"), "holds no USER/CALENDAR.ics"),
         (("--folder", "{}", "--into", "alice/x"), "takes one folder"),

@@ -154,7 +154,7 @@ def test_a_zone_that_both_define_keeps_the_definition_of_the_series(
     other = BERLIN.replace("TZOFFSETTO:+0100", "TZOFFSETTO:+0500")
     counts, told = brought(site, capsys, calendar(other, single.replace("later", "else")))
     assert "1 refused" in counts
-    assert "0.ics:19: single occurrences of a series that is there already: " in told
+    assert "0.ics:19: cannot be merged into its series: " in told
     assert "another definition of the time zone 'Europe/Berlin'" in told
     assert alice("GET", ADDRESS).body == whole.body
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_put_together_leaves_the_series_as_it_is(
         site, capsys, calendar(override(":20260112T090000Z", ":20260112T120000Z", "other"))
     )
     assert "0 changed, 0 unchanged, 1 refused" in counts
-    assert "0.ics:4: single occurrences of a series that is there already: " in told
+    assert "0.ics:4: cannot be merged into its series: " in told
     assert alice("GET", ADDRESS).body == odd
 
 

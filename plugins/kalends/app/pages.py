@@ -62,8 +62,8 @@ def account_page(
             Path(name),
             target,
             max_size=settings.max_resource_size,
-            first=settings.first_collections,
-            done={},
+            first_collections=settings.first_collections,
+            imported={},
         )
 
     homes = AccountCollections(database, settings.first_collections, places_of, commits)

@@ -17,7 +17,7 @@ from kalends.ical.validate import CalendarObject
 from kalends.store.objects.read import ObjectRow
 from kalends.transfer.export_store import Exporter
 from kalends.transfer.formats import apple, plain, radicale, xandikos
-from kalends.transfer.import_file import Done, ImportResult, import_data
+from kalends.transfer.import_file import ImportedUids, ImportResult, import_data
 from kalends.transfer.import_store import Importer, ImportStoreResult
 from kalends.transfer.model import FolderContents, ObjectFile
 
@@ -147,19 +147,22 @@ def _export(given: argparse.Namespace) -> int:
         return tqdm(rows, total=number, desc=name, unit="object", disable=None, leave=False)
 
     with container.build(given.config) as built:
-        giver = Exporter(built.database, given.user, progress)
-        done = giver.to_radicale(given.radicale) if given.radicale else giver.to_files(given.folder)
-    for note in done.notes:
+        exporter = Exporter(built.database, given.user, progress)
+        if given.radicale:
+            result = exporter.write_radicale(given.radicale)
+        else:
+            result = exporter.write_files(given.folder)
+    for note in result.notes:
         sys.stdout.write(f"note: {note}\n")
-    sys.stdout.write(f"{done.collections} collections with {done.objects} objects written\n")
+    sys.stdout.write(f"{result.collections} collections with {result.objects} objects written\n")
     return 0
 
 
 def _import_files(given: argparse.Namespace) -> int:
     with container.build(given.config) as built:
         target = _target(given.into, built.named_feeds())
-        done: Done = {}
-        outcomes = [_import_one(built, path, target, done) for path in reversed(given.files)]
+        imported: ImportedUids = {}
+        outcomes = [_import_one(built, path, target, imported) for path in reversed(given.files)]
         outcomes.reverse()
         built.catch_up()
     refused = [line for outcome in outcomes for line in outcome.refused]
@@ -186,7 +189,9 @@ def _target(raw: str, named_feeds: frozenset[str]) -> str:
     return f"{home}/{calendar}"
 
 
-def _import_one(built: container.Container, path: Path, target: str, done: Done) -> ImportResult:
+def _import_one(
+    built: container.Container, path: Path, target: str, imported: ImportedUids
+) -> ImportResult:
     settings = built.settings
 
     def progress(found: Iterable[CalendarObject]) -> Iterable[CalendarObject]:
@@ -199,12 +204,12 @@ def _import_one(built: container.Container, path: Path, target: str, done: Done)
             path,
             target,
             max_size=settings.max_resource_size,
-            first=(
+            first_collections=(
                 settings.first_group_collections
                 if target.startswith(f"{GROUPS}/")
                 else settings.first_collections
             ),
-            done=done,
+            imported=imported,
             progress=progress,
         )
     except OSError as error:

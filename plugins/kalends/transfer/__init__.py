@@ -1,1 +1,1 @@
-"""Whole stores from and to other servers' folders: what lies there, and its way in and out."""
+"""Import and export of whole stores, in the layouts of other servers."""

@@ -1,4 +1,4 @@
-"""The store, out into folders: as a store of Radicale, or one plain file for each calendar."""
+"""Export of collections into a folder: as a store of Radicale, or as one file for each."""
 
 from __future__ import annotations
 
@@ -24,20 +24,23 @@ from kalends.transfer.formats.radicale import PROPS, ROOT
 from kalends.transfer.model import FolderError
 
 _LONGEST_NAME = 255
-"""Octets of a file's name, on the file systems of Linux."""
+"""Octets of a file name, on the file systems of Linux."""
 
 _SUFFIXES = {"VADDRESSBOOK": ".vcf"}
 
-_Passed = TypeVar("_Passed")
-ExportProgress = Callable[[Iterable[_Passed], int, str], Iterable[_Passed]]
+_T = TypeVar("_T")
+ExportProgress = Callable[[Iterable[_T], int, str], Iterable[_T]]
+"""Passes objects through and shows progress; takes them, their number, and their collection."""
 
 
 @dataclass(slots=True)
 class ExportResult:
-    """What an export has written.
+    """Result of an export.
 
     Attributes:
-        notes: what has another name there than here, for a person.
+        collections: the number of collections written.
+        objects: the number of objects in them.
+        notes: messages on names that had to change.
     """
 
     collections: int = 0
@@ -46,12 +49,12 @@ class ExportResult:
 
 
 class Exporter:
-    """Writes collections of one moment into a new folder.
+    """Exporter of collections, all as of one moment, into a new folder.
 
     Args:
         database: the store.
-        accounts: whose; all if none is named.
-        progress: passes a collection's objects through, told how many there are and its path.
+        accounts: the accounts whose collections are exported; all if empty.
+        progress: passes the objects of each collection through and shows progress.
     """
 
     def __init__(
@@ -60,78 +63,89 @@ class Exporter:
         self._database = database
         self._accounts = frozenset(accounts)
         self._progress = progress
-        self._given = ExportResult()
+        self._result = ExportResult()
 
-    def to_radicale(self, folder: Path) -> ExportResult:
-        """Write a store that Radicale serves as it stands: ``folder`` is its filesystem_folder.
+    def write_radicale(self, folder: Path) -> ExportResult:
+        """Write a store for Radicale; ``folder`` is its ``filesystem_folder``.
 
-        Raises:
-            FolderError: the folder holds something already, or cannot be written.
-        """
-        return self._to(folder, lambda connection: self._radicale(connection, folder / ROOT))
-
-    def to_files(self, folder: Path) -> ExportResult:
-        """Write ``USER/CALENDAR.ics``, and ``.vcf`` for address books.
+        Args:
+            folder: a new or empty folder.
 
         Raises:
-            FolderError: the folder holds something already, or cannot be written.
+            FolderError: the folder is not empty, or cannot be written.
         """
-        return self._to(folder, lambda connection: self._files(connection, folder))
+        return self._write_into(
+            folder, lambda connection: self._write_folders(connection, folder / ROOT)
+        )
 
-    def _to(self, folder: Path, write: Callable[[Connection], None]) -> ExportResult:
-        self._given = ExportResult()
+    def write_files(self, folder: Path) -> ExportResult:
+        """Write ``USER/CALENDAR.ics`` for each calendar, and ``.vcf`` for each address book.
+
+        Args:
+            folder: a new or empty folder.
+
+        Raises:
+            FolderError: the folder is not empty, or cannot be written.
+        """
+        return self._write_into(
+            folder, lambda connection: self._write_collections(connection, folder)
+        )
+
+    def _write_into(self, folder: Path, write: Callable[[Connection], None]) -> ExportResult:
+        self._result = ExportResult()
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise FolderError(f"{folder}: holds something already; name a new folder")
+                raise FolderError(f"{folder}: is not empty; name a new folder")
             with self._database.read() as connection:
                 write(connection)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                raise FolderError(f"{folder}: no room on its disk") from None
+                raise FolderError(f"{folder}: there is no space left on its disk") from None
             raise FolderError(f"{error.filename or folder}: {error.strerror}") from None
-        return self._given
+        return self._result
 
-    def _rows(self, connection: Connection) -> list[CollectionRow]:
-        """The wanted collections, each after the one above it."""
+    def _wanted_rows(self, connection: Connection) -> list[CollectionRow]:
+        """Return the collections to export, each after its parent."""
         rows = [row for row in collections.every(connection) if row.path]
         if self._accounts:
             rows = [row for row in rows if row.path.split("/")[0] in self._accounts]
         return rows
 
-    def _radicale(self, connection: Connection, root: Path) -> None:
+    def _write_folders(self, connection: Connection, root: Path) -> None:
         root.mkdir(mode=0o700)
-        places: dict[str, Path] = {"": root}
-        for row in self._rows(connection):
-            above, _, name = row.path.rpartition("/")
-            folder = places[row.path] = places[above] / self._safe(name, row.path, "")
+        folders: dict[str, Path] = {"": root}
+        for row in self._wanted_rows(connection):
+            parent, _, name = row.path.rpartition("/")
+            folder = folders[row.path] = folders[parent] / self._file_name(name, row.path, "")
             folder.mkdir(mode=0o700)
             if row.props:
                 props = json.dumps(dict(row.props), sort_keys=True)
                 _write(folder / PROPS, [props.encode()])
             for item in self._objects(connection, row):
                 suffix = _SUFFIXES.get(row.tag, ".ics")
-                path = folder / self._safe(item.href, f"{row.path}/{item.href}", suffix)
+                path = folder / self._file_name(item.href, f"{row.path}/{item.href}", suffix)
                 _write(path, [item.data])
                 os.utime(path, ns=(item.changed * 1000, item.changed * 1000))
             sync_folder(folder)
-            self._note(connection, row)
+            self._add_counts(connection, row)
 
-    def _files(self, connection: Connection, root: Path) -> None:
-        for row in self._rows(connection):
+    def _write_collections(self, connection: Connection, root: Path) -> None:
+        for row in self._wanted_rows(connection):
             if not row.tag:
                 continue
-            *above, last = row.path.split("/")
-            folder = root.joinpath(*(self._safe(name, row.path, "") for name in above))
+            *parents, last = row.path.split("/")
+            folder = root.joinpath(*(self._file_name(name, row.path, "") for name in parents))
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             suffix = _SUFFIXES.get(row.tag, ".ics")
             _write(
-                folder / f"{self._safe(last, row.path, '')}{suffix}", self._text(connection, row)
+                folder / f"{self._file_name(last, row.path, '')}{suffix}",
+                self._file_pieces(connection, row),
             )
-            self._note(connection, row)
+            self._add_counts(connection, row)
 
-    def _text(self, connection: Connection, row: CollectionRow) -> Iterable[bytes]:
-        """A collection as one file, piece by piece."""
+    def _file_pieces(self, connection: Connection, row: CollectionRow) -> Iterable[bytes]:
+        """Return a collection as one file, in pieces."""
         if row.tag == "VADDRESSBOOK":
             return card_pieces(card.data for card in self._objects(connection, row))
 
@@ -141,24 +155,25 @@ class Exporter:
         name = row.props.get("D:displayname", "")
         return calendar_pieces(data, name, row.props.get("C:calendar-description", ""))
 
-    def _note(self, connection: Connection, row: CollectionRow) -> None:
-        self._given.collections += bool(row.tag)
-        self._given.objects += read.count(connection, row.id)
+    def _add_counts(self, connection: Connection, row: CollectionRow) -> None:
+        self._result.collections += bool(row.tag)
+        self._result.objects += read.count(connection, row.id)
 
     def _objects(self, connection: Connection, row: CollectionRow) -> Iterable[ObjectRow]:
         number = read.count(connection, row.id)
         return self._progress(read.every(connection, row.id), number, row.path)
 
-    def _safe(self, name: str, path: str, suffix: str) -> str:
-        """A name that a file can have and Radicale does not pass over; the name itself if it can.
+    def _file_name(self, name: str, path: str, suffix: str) -> str:
+        """Return the file name for a name in the store: the same where Radicale can use that.
 
-        One that had to change is told, and stays the same from one export to the next.
+        Radicale ignores hidden files and those that end with ``~``, and a name may be too long for
+        the file system. The replacement is noted, and is the same in each export.
         """
         fits = len(name.encode()) <= _LONGEST_NAME
         if fits and not name.startswith(".") and not name.endswith("~"):
             return name
         safe = sha256(name.encode()).hexdigest()[:40] + suffix
-        self._given.notes.append(f"/{path}: is called {safe} there")
+        self._result.notes.append(f"/{path}: is named {safe} in the export")
         return safe
 
 

@@ -1,4 +1,4 @@
-"""Bringing whole files of calendars and cards into a collection, one transaction for each file."""
+"""Import of a file of calendars or cards into a collection, in one transaction."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from kalends.store.engine import Database
 from kalends.store.objects import read, write
 from kalends.store.objects.write import Merged
 
-Done = dict[str, CalendarObject | None]
-"""UIDs that were brought: each with what was if it is single occurrences without a series."""
+ImportedUids = dict[str, CalendarObject | None]
+"""UIDs that an import has stored; with the object if that is occurrences without their series."""
 
 
 class ImportTargetError(KalendsError):
-    """The collection that an import names cannot take it."""
+    """A collection that cannot take the objects of a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedObject:
-    """Something in a file that was not taken: where, and why."""
+    """A part of a file that was not imported: its line and the reason."""
 
     path: Path
     line: int
@@ -41,7 +41,7 @@ class RejectedObject:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of one file."""
+    """Result of importing one file."""
 
     merged: Merged
     refused: list[RejectedObject]
@@ -54,28 +54,35 @@ def import_data(
     target: str,
     *,
     max_size: int,
-    first: Mapping[str, Mapping[str, str]],
-    done: Done,
+    first_collections: Mapping[str, Mapping[str, str]],
+    imported: ImportedUids,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> ImportResult:
-    """Import a file into ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``, made if it is missing.
+    """Import a file into a collection, which is created if it does not exist.
 
-    Single occurrences, without their series, change those of the series that is there.
+    Occurrences that come without their series replace those of the series in the collection.
 
     Args:
-        data: its octets.
-        path: what it is called, for those who are told of what was refused.
-        max_size: the largest object, octets.
-        first: the collections that a new home (or a group's place) begins with, by name.
-        done: UIDs that later files of the same import have brought, to which this one adds its
-            own; so a UID in several files ends as the last of them says, however often it is done.
-        progress: passes objects through and shows how far it has come.
+        database: the store.
+        data: the octets of the file.
+        path: the name of the file, for messages.
+        target: the collection: ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``.
+        max_size: the size of the largest object, in octets.
+        first_collections: properties of the collections that a new home (or group) begins with, by
+            name.
+        imported: UIDs from later files of the same import, to which this file's are added. Files
+            are imported last to first, so that of a UID in several files the last one counts,
+            however often the import is repeated.
+        progress: passes objects through and shows progress.
+
+    Returns:
+        the numbers of objects, and the parts that were refused.
 
     Raises:
-        ImportTargetError: the target is of another kind than the file.
+        ImportTargetError: the collection is of another kind than the file, or has just changed.
     """
     with database.write(target) as connection:
-        target = _with_a_home(connection, target, first)
+        target = _ensure_home(connection, target, first_collections)
         existing = collections.find(connection, target)
     allowed = existing.components if existing else None
     whole = split_file(data, allowed=allowed, max_size=max_size)
@@ -88,78 +95,80 @@ def import_data(
             props = {"tag": whole.kind, "D:displayname": target.rpartition("/")[2]}
             existing = collections.create(connection, target, props)
         if existing.tag != whole.kind:
-            raise ImportTargetError(f"{target} is no {whole.kind}, which {path} needs")
+            raise ImportTargetError(
+                f"{path} is a {whole.kind} and {target} is not; name another collection"
+            )
         if existing.components != allowed:
-            raise ImportTargetError(f"{target} has changed meanwhile; import {path} again")
-        ready = _put_together(connection, existing, whole, done, max_size)
-        merged = write.merge(connection, existing.id, progress(ready.contents))
-    done.update(ready.said)
+            raise ImportTargetError(f"{target} was changed during the import; import {path} again")
+        ready = _merge_occurrences(connection, existing, whole, imported, max_size)
+        merged = write.merge(connection, existing.id, progress(ready.objects))
+    imported.update(ready.imported)
     refused += [RejectedObject(path, line, why) for line, why in ready.refused]
     return ImportResult(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
 
 
 @dataclass(slots=True)
-class _Ready:
-    """The objects of a file as they are to be stored.
+class _PreparedObjects:
+    """The objects of a file as they will be stored.
 
     Attributes:
-        said: what is to be added to what is done.
-        skipped: how many objects are left out, since a later file has brought their UIDs.
-        refused: lines, and why what begins there does not go into what it belongs to.
+        imported: the UIDs of the file, to be added to those of the import.
+        skipped: the number of objects left out because a later file has the same UID.
+        refused: occurrences that cannot be merged into their series: the line and the reason.
     """
 
-    contents: list[CalendarObject] = field(default_factory=list)
-    said: Done = field(default_factory=dict)
+    objects: list[CalendarObject] = field(default_factory=list)
+    imported: ImportedUids = field(default_factory=dict)
     skipped: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
 
 
-def _put_together(
+def _merge_occurrences(
     connection: Connection,
     into: CollectionRow,
     whole: SplitCalendar,
-    done: Done,
+    imported: ImportedUids,
     max_size: int,
-) -> _Ready:
-    """Bring single occurrences into their series: those of later files, and those of this one."""
-    ready = _Ready()
+) -> _PreparedObjects:
+    """Merge occurrences without a series, of later files and of this one, into their series."""
+    ready = _PreparedObjects()
 
-    def joined(stored: bytes, single: CalendarObject, line: int) -> CalendarObject | None:
+    def merge(stored: bytes, single: CalendarObject, line: int) -> CalendarObject | None:
         try:
             return with_occurrences(stored, single.data, allowed=into.components, max_size=max_size)
         except ObjectRefusedError as error:
-            why = f"single occurrences of a series that is there already: {error.why}"
+            why = f"cannot be merged into its series: {error.why}"
             ready.refused.append((line, why))
             return None
 
     for content in whole.objects:
         uid = content.uid
         line = whole.occurrences.get(uid)
-        later = done.get(uid)
-        if uid in done and later is None:
+        later = imported.get(uid)
+        if uid in imported and later is None:
             ready.skipped += 1
             continue
         if later is not None:
-            content = joined(content.data, later, line or 1) or content
-        said = None if line is None else content
+            content = merge(content.data, later, line or 1) or content
+        occurrences = None if line is None else content
         if line is not None and (href := read.find_uid(connection, into.id, uid)):
             there = read.get(connection, into.id, href)
-            found = joined(there.data, content, line) if there else None
+            found = merge(there.data, content, line) if there else None
             if found is None:
                 continue
             content = found
-        ready.said[uid] = said
-        ready.contents.append(content)
+        ready.imported[uid] = occurrences
+        ready.objects.append(content)
     return ready
 
 
-def _with_a_home(
-    connection: Connection, target: str, first: Mapping[str, Mapping[str, str]]
+def _ensure_home(
+    connection: Connection, target: str, first_collections: Mapping[str, Mapping[str, str]]
 ) -> str:
-    """The target, as it is spelt in the home or the group's place that is there now."""
+    """Create the home or group of ``target`` if needed; return it as the store spells it."""
     home, _, calendar = target.rpartition("/")
     if not home.startswith(f"{GROUPS}/"):
-        collections.ensure_home(connection, home, first)
+        collections.ensure_home(connection, home, first_collections)
         return target
-    place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first)
+    place = collections.ensure_group(connection, home.removeprefix(f"{GROUPS}/"), first_collections)
     return f"{GROUPS}/{place}/{calendar}"

@@ -1,4 +1,4 @@
-"""What a folder of another server holds, before anything of it is read into the store."""
+"""Model of another server's folder, before anything in it is imported."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from kalends.errors import KalendsError
 
 
 class FolderError(KalendsError):
-    """A folder that holds nothing of the kind that it is said to hold."""
+    """A folder that cannot be imported or written, as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedFile:
-    """Something that was not taken: the file, the line in it if one can be named, and why."""
+    """A file or folder that was not imported, with the line if there is one, and the reason."""
 
     path: Path
     line: int | None
@@ -32,7 +32,8 @@ class ObjectFile:
     """A file of calendar objects or cards.
 
     Attributes:
-        href: the name of its one object; None for a file of any number, named by their UIDs.
+        href: the name of its only object; None if the file may hold any number of objects, which
+            are then named by their UIDs.
     """
 
     path: Path
@@ -44,10 +45,9 @@ class FolderCollection:
     """A home, calendar or address book in a folder.
 
     Attributes:
-        path: where it belongs, without a slash at either end: ``alice/work``.
-        source: the folder or file that it was found in.
-        props: its properties under Radicale's names, ``tag`` among them; without ``tag``, what
-            its files hold decides.
+        path: its path in the store, without a slash at either end: ``alice/work``.
+        source: the folder or file that it was read from.
+        props: its properties under Radicale's names; ``tag`` is its kind, and missing in a home.
         is_home: whether it holds collections instead of objects.
     """
 
@@ -60,10 +60,11 @@ class FolderCollection:
 
 @dataclass(slots=True)
 class FolderContents:
-    """All that a folder holds.
+    """The collections of a folder.
 
     Attributes:
-        notes: what was passed over on purpose, for a person.
+        refused: files and folders that cannot be imported.
+        notes: messages on everything that is skipped on purpose.
     """
 
     collections: list[FolderCollection] = field(default_factory=list)
@@ -71,16 +72,20 @@ class FolderContents:
     notes: list[str] = field(default_factory=list)
 
 
-def entries(folder: Path, found: FolderContents) -> Iterator[Path]:
-    """What lies in a folder, by name, but for hidden files, editors' backups and links to folders.
+def list_entries(folder: Path, contents: FolderContents) -> Iterator[Path]:
+    """List a folder by name, without hidden files, editors' backups and links to folders.
 
-    A name that is not UTF-8 is refused, since no address can have it; likewise a folder that cannot
-    be listed.
+    A folder that cannot be listed is refused, and so is a name that is not UTF-8, because a URL
+    cannot express it.
+
+    Args:
+        folder: the folder to list.
+        contents: collects refused files and notes.
     """
     try:
         names = sorted(folder.iterdir())
     except OSError as error:
-        found.refused.append(RejectedFile(folder, None, error.strerror or "cannot be listed"))
+        contents.refused.append(RejectedFile(folder, None, error.strerror or "cannot be listed"))
         return
     for path in names:
         if path.name.startswith(".") or path.name.endswith("~"):
@@ -89,14 +94,14 @@ def entries(folder: Path, found: FolderContents) -> Iterator[Path]:
             fsencode(path.name).decode("utf-8")
         except UnicodeDecodeError:
             shown = path.with_name(ascii(path.name))
-            found.refused.append(RejectedFile(shown, None, "its name is not UTF-8"))
+            contents.refused.append(RejectedFile(shown, None, "its name is not UTF-8"))
             continue
         if path.is_symlink() and path.is_dir():
-            found.notes.append(f"{path}: a link to a folder is not followed")
+            contents.notes.append(f"{path}: links to folders are not followed")
             continue
         yield path
 
 
 def is_object_file(path: Path) -> bool:
-    """Whether a file is called as calendars and cards are."""
+    """Return True if a file has the suffix of a calendar or card file."""
     return path.suffix.lower() in (".ics", ".vcf") and path.is_file()

@@ -1,1 +1,1 @@
-"""Layouts of other servers' stores."""
+"""Readers for the folder layouts of other servers, one module for each."""

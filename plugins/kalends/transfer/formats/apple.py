@@ -1,11 +1,11 @@
-"""Apple's Calendar Server: what ``calendarserver_export`` writes, and its folders of documents.
+"""Apple's Calendar Server: files of ``calendarserver_export``, and the document folders.
 
 ``calendarserver_export --directory`` writes one file for each collection, ``HOME_NAME.ics`` or
-``.vcf``, where HOME is the GUID of an account; a calendar's own name, colour and address stand in
-the file as NAME, COLOR and SOURCE. Servers before 2012 kept files instead of a database, at
-``calendars/__uids__/12/34/GUID/NAME/*.ics`` (the oldest ones at ``calendars/users/ACCOUNT/NAME``)
-and ``addressbooks`` likewise, with the WebDAV properties of a folder in extended attributes, each
-an XML element, mostly deflated.
+``.vcf``, where HOME is the GUID of an account. The calendar's display name, colour and address are
+in the file, as NAME, COLOR and SOURCE. Servers before 2012 kept files instead of a database, at
+``calendars/__uids__/12/34/GUID/NAME/*.ics`` (the oldest at ``calendars/users/ACCOUNT/NAME``), and
+address books in the same way below ``addressbooks``. The WebDAV properties of a folder are in its
+extended attributes, each as an XML element, usually deflated.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from kalends.transfer.model import (
     FolderError,
     ObjectFile,
     RejectedFile,
-    entries,
     is_object_file,
+    list_entries,
 )
 
 _TAGS = {"calendars": "VCALENDAR", "addressbooks": "VADDRESSBOOK"}
-# What a home holds beside calendars: invitations, attachments, notices.
-_NO_CALENDARS = frozenset({"inbox", "outbox", "dropbox", "notification", "freebusy"})
+# Other folders of a home: invitations, attachments, notifications.
+_OTHER_FOLDERS = frozenset({"inbox", "outbox", "dropbox", "notification", "freebusy"})
 _SOURCE = re.compile(rb"^SOURCE(?:;[^:\r\n]*)?:(.*(?:\r?\n[ \t].*)*)", re.MULTILINE)
 _CALDAV, _CARDDAV = "urn:ietf:params:xml:ns:caldav", "urn:ietf:params:xml:ns:carddav"
 _ICAL = "http://apple.com/ns/ical/"
@@ -50,34 +50,34 @@ _PROPERTIES = {
 
 
 def find(folder: Path) -> FolderContents:
-    """The collections of an export or of a server's documents; homes are mostly called by GUID.
+    """Find the collections of an export or of a server's documents; most homes are named by GUID.
 
     Raises:
-        FolderError: there is nothing of the kind.
+        FolderError: there is no such folder, or it holds neither.
     """
     if not folder.is_dir():
-        raise FolderError(f"{folder}: no such folder")
-    found = FolderContents()
+        raise FolderError(f"{folder}: there is no such folder")
+    contents = FolderContents()
     for top, tag in _TAGS.items():
         if (folder / top).is_dir():
-            for home in _homes(folder / top, found):
-                _read_home(home, tag, found)
-    for file in entries(folder, found):
+            for home in _find_homes(folder / top, contents):
+                _read_home(home, tag, contents)
+    for file in list_entries(folder, contents):
         if is_object_file(file):
-            _read_export(file, found)
-    if not found.collections and not found.refused:
+            _read_export(file, contents)
+    if not contents.collections and not contents.refused:
         why = "holds neither files of calendarserver_export nor calendars/__uids__"
-        raise FolderError(f"{folder}: {why}")
-    return found
+        raise FolderError(f"{folder}: {why}; name another folder")
+    return contents
 
 
-def _read_export(file: Path, found: FolderContents) -> None:
+def _read_export(file: Path, contents: FolderContents) -> None:
     tag = "VADDRESSBOOK" if file.suffix.lower() == ".vcf" else "VCALENDAR"
     home, _, name = file.stem.partition("_")
     try:
         source = _SOURCE.search(file.read_bytes())
     except OSError as error:
-        found.refused.append(RejectedFile(file, None, error.strerror or "cannot be read"))
+        contents.refused.append(RejectedFile(file, None, error.strerror or "cannot be read"))
         return
     if source:
         address = re.sub(r"\r?\n[ \t]", "", source[1].decode("utf-8", "replace")).strip()
@@ -85,47 +85,49 @@ def _read_export(file: Path, found: FolderContents) -> None:
         if len(parts) >= 2:
             home, name = parts[-2:]
     if not home or not name:
-        why = "is not called HOME_CALENDAR.ics, and no SOURCE in it says whose it is"
-        found.refused.append(RejectedFile(file, None, why))
+        why = "its owner is unknown: name it HOME_CALENDAR.ics, for it has no SOURCE"
+        contents.refused.append(RejectedFile(file, None, why))
         return
-    path = _free(f"{home}/{name}", tag, found)
-    found.collections.append(FolderCollection(path, file, {"tag": tag}, (ObjectFile(file, None),)))
+    path = _free_path(f"{home}/{name}", tag, contents)
+    contents.collections.append(
+        FolderCollection(path, file, {"tag": tag}, (ObjectFile(file, None),))
+    )
 
 
-def _homes(top: Path, found: FolderContents) -> Iterator[Path]:
-    """The folders of accounts, below what sorts them."""
-    for kind in entries(top, found):
+def _find_homes(top: Path, contents: FolderContents) -> Iterator[Path]:
+    """Yield the folders of accounts, which are one to three levels below ``top``."""
+    for kind in list_entries(top, contents):
         if not kind.is_dir():
             continue
-        for one in entries(kind, found):
+        for one in list_entries(kind, contents):
             if kind.name == "__uids__" and len(one.name) == 2:
-                for two in entries(one, found):
-                    yield from (home for home in entries(two, found) if home.is_dir())
+                for two in list_entries(one, contents):
+                    yield from (home for home in list_entries(two, contents) if home.is_dir())
             elif one.is_dir():
                 yield one
 
 
-def _read_home(home: Path, tag: str, found: FolderContents) -> None:
-    for folder in entries(home, found):
+def _read_home(home: Path, tag: str, contents: FolderContents) -> None:
+    for folder in list_entries(home, contents):
         if not folder.is_dir():
             continue
-        if folder.name in _NO_CALENDARS:
-            found.notes.append(f"{folder}: passed over: it is no calendar")
+        if folder.name in _OTHER_FOLDERS:
+            contents.notes.append(f"{folder}: skipped, it is not a calendar")
             continue
-        files = tuple(ObjectFile(f, f.name) for f in entries(folder, found) if f.is_file())
-        path = _free(f"{home.name}/{folder.name}", tag, found)
-        props = {"tag": tag} | _properties(folder, found)
-        found.collections.append(FolderCollection(path, folder, props, files))
+        files = tuple(ObjectFile(f, f.name) for f in list_entries(folder, contents) if f.is_file())
+        path = _free_path(f"{home.name}/{folder.name}", tag, contents)
+        props = {"tag": tag} | _read_properties(folder, contents)
+        contents.collections.append(FolderCollection(path, folder, props, files))
 
 
-def _free(path: str, tag: str, found: FolderContents) -> str:
-    """Calendars and address books lie apart there, and together here."""
-    taken = any(other.path == path for other in found.collections)
+def _free_path(path: str, tag: str, contents: FolderContents) -> str:
+    """Return a path that is not taken: here, calendars and address books share one folder."""
+    taken = any(other.path == path for other in contents.collections)
     return f"{path}-{'contacts' if tag == 'VADDRESSBOOK' else 'calendar'}" if taken else path
 
 
-def _properties(folder: Path, found: FolderContents) -> dict[str, str]:
-    """What the extended attributes say, if they came along with the files."""
+def _read_properties(folder: Path, contents: FolderContents) -> dict[str, str]:
+    """Return the properties in the extended attributes, if those were copied with the files."""
     props = {}
     for attribute in os.listxattr(folder):
         name = unquote(attribute.removeprefix("user.").removeprefix("WebDAV:"))
@@ -136,24 +138,24 @@ def _properties(folder: Path, found: FolderContents) -> dict[str, str]:
             continue
         raw = os.getxattr(folder, attribute)
         try:
-            element = fromstring(_inflated(raw))
+            element = fromstring(_inflate(raw))
         except (ParseError, DefusedXmlException, ValueError):
-            # The servers of 2010 pickled it: that is code to run, and stays unread.
-            found.notes.append(f"{folder}: its {name} is in a form that is not read")
+            # Servers of 2010 pickled some values; unpickling can run code, so they are not read.
+            contents.notes.append(f"{folder}: its {name} is in a format that is not supported")
             continue
-        value = _value(element)
+        value = _property_value(element)
         if value:
             props[ours] = value
     return props
 
 
-def _inflated(raw: bytes) -> bytes:
+def _inflate(raw: bytes) -> bytes:
     try:
         return zlib.decompress(raw)
-    except zlib.error:  # the oldest servers did not deflate
+    except zlib.error:  # the oldest servers did not compress
         return raw
 
 
-def _value(element: Element) -> str:
+def _property_value(element: Element) -> str:
     parts = [part.get("name", "") for part in element.findall(f"{{{_CALDAV}}}comp")]
     return ",".join(parts) if parts else "".join(element.itertext()).strip()

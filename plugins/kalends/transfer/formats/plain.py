@@ -1,4 +1,4 @@
-"""Any folder of calendars: ``USER/CALENDAR.ics``, ``USER/CALENDAR/NAME.ics``, cards likewise."""
+"""Plain folders of files: ``USER/CALENDAR.ics`` or ``USER/CALENDAR/NAME.ics``, or ``.vcf``."""
 
 from __future__ import annotations
 
@@ -11,45 +11,45 @@ from kalends.transfer.model import (
     FolderError,
     ObjectFile,
     RejectedFile,
-    entries,
     is_object_file,
+    list_entries,
 )
 
 _TAGS = {".ics": "VCALENDAR", ".vcf": "VADDRESSBOOK"}
 
 
 def find(folder: Path) -> FolderContents:
-    """The collections of a folder.
+    """Find the collections of a folder.
 
     Raises:
-        FolderError: there is no such folder, or nothing of the kind in it.
+        FolderError: the folder does not exist, or holds no such files.
     """
     if not folder.is_dir():
-        raise FolderError(f"{folder}: no such folder")
-    found = FolderContents()
-    for home in entries(folder, found):
+        raise FolderError(f"{folder}: there is no such folder")
+    contents = FolderContents()
+    for home in list_entries(folder, contents):
         if not home.is_dir():
-            why = "belongs to nobody: it should lie in a folder that is called as its account"
-            found.refused.append(RejectedFile(home, None, why))
+            why = "does not belong to an account: move it into a folder named after one"
+            contents.refused.append(RejectedFile(home, None, why))
         elif home.name == GROUPS:
-            for group in entries(home, found):
-                _read_home(group, f"{GROUPS}/{group.name}", found)
+            for group in list_entries(home, contents):
+                _read_home(group, f"{GROUPS}/{group.name}", contents)
         else:
-            _read_home(home, home.name, found)
-    if not found.collections and not found.refused:
+            _read_home(home, home.name, contents)
+    if not contents.collections and not contents.refused:
         raise FolderError(f"{folder}: holds no USER/CALENDAR.ics and no USER/CALENDAR/*.ics")
-    return found
+    return contents
 
 
-def _read_home(home: Path, path: str, found: FolderContents) -> None:
+def _read_home(home: Path, path: str, contents: FolderContents) -> None:
     taken: set[str] = set()
-    for inside in entries(home, found):
+    for inside in list_entries(home, contents):
         if inside.is_dir():
-            name, files = inside.name, _objects(inside, found)
+            name, files = inside.name, _objects(inside, contents)
         elif is_object_file(inside):
             name, files = inside.stem, (ObjectFile(inside, None),)
         else:
-            found.refused.append(RejectedFile(inside, None, "is no .ics or .vcf file"))
+            contents.refused.append(RejectedFile(inside, None, "is not an .ics or .vcf file"))
             continue
         if not files:
             continue
@@ -58,14 +58,14 @@ def _read_home(home: Path, path: str, found: FolderContents) -> None:
         taken.add(name)
         tag = _TAGS[files[0].path.suffix.lower()]
         props = {"tag": tag}
-        found.collections.append(FolderCollection(f"{path}/{name}", inside, props, files))
+        contents.collections.append(FolderCollection(f"{path}/{name}", inside, props, files))
 
 
-def _objects(folder: Path, found: FolderContents) -> tuple[ObjectFile, ...]:
+def _objects(folder: Path, contents: FolderContents) -> tuple[ObjectFile, ...]:
     files = []
-    for path in entries(folder, found):
+    for path in list_entries(folder, contents):
         if is_object_file(path):
             files.append(ObjectFile(path, path.name))
         else:
-            found.refused.append(RejectedFile(path, None, "is no .ics or .vcf file"))
+            contents.refused.append(RejectedFile(path, None, "is not an .ics or .vcf file"))
     return tuple(files)

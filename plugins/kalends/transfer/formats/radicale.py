@@ -1,7 +1,7 @@
 """Radicale's file store (``multifilesystem``): ``collection-root/USER/CALENDAR/NAME.ics``.
 
-A folder is a collection; its properties are JSON in ``.Radicale.props``, and every file whose name
-neither begins with a dot nor ends with ``~`` is an object of that name.
+A folder is a collection, with its properties as JSON in ``.Radicale.props``. Every other file is an
+object named after the file, unless that name begins with a dot or ends with ``~``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from kalends.transfer.model import (
     FolderError,
     ObjectFile,
     RejectedFile,
-    entries,
+    list_entries,
 )
 
 ROOT = "collection-root"
@@ -24,70 +24,74 @@ TAGS = ("", "VCALENDAR", "VADDRESSBOOK", "VSUBSCRIBED")
 
 
 def find(folder: Path) -> FolderContents:
-    """The collections of a store.
+    """Find the collections of a store.
 
     Args:
         folder: Radicale's ``filesystem_folder``, or the ``collection-root`` in it.
 
     Raises:
-        FolderError: there is no such store.
+        FolderError: there is no such folder, or it is not a store of Radicale.
     """
     root = folder / ROOT
     if not root.is_dir():
         root = folder
     if not root.is_dir():
-        raise FolderError(f"{folder}: no such folder")
+        raise FolderError(f"{folder}: there is no such folder")
     if root.name != ROOT and not _is_store(root):
-        raise FolderError(f"{folder}: no store of Radicale; it has no folder {ROOT}")
-    found = FolderContents()
-    for home in entries(root, found):
+        raise FolderError(f"{folder}: not a store of Radicale: it has no folder {ROOT}")
+    contents = FolderContents()
+    for home in list_entries(root, contents):
         if home.is_dir():
-            _read(home, home.name, found)
+            _read(home, home.name, contents)
         else:
-            found.refused.append(RejectedFile(home, None, "stands in no calendar or address book"))
-    return found
+            contents.refused.append(
+                RejectedFile(home, None, "is not in a calendar or address book")
+            )
+    return contents
 
 
 def _is_store(root: Path) -> bool:
     return any(root.glob(f"*/*/{PROPS}"))
 
 
-def _read(folder: Path, path: str, found: FolderContents) -> None:
-    props = _props(folder / PROPS, found)
+def _read(folder: Path, path: str, contents: FolderContents) -> None:
+    props = _props(folder / PROPS, contents)
     if props is None:
         return
-    inside = list(entries(folder, found))
+    inside = list(list_entries(folder, contents))
     files = tuple(ObjectFile(one, one.name) for one in inside if one.is_file())
     is_home = not props.get("tag")
     if is_home:
-        why = "stands in no calendar or address book"
-        found.refused.extend(RejectedFile(file.path, None, why) for file in files)
+        why = "is not in a calendar or address book"
+        contents.refused.extend(RejectedFile(file.path, None, why) for file in files)
         files = ()
-    found.collections.append(FolderCollection(path, folder, props, files, is_home))
+    contents.collections.append(FolderCollection(path, folder, props, files, is_home))
     for one in inside:
         if one.is_dir():
-            _read(one, f"{path}/{one.name}", found)
+            _read(one, f"{path}/{one.name}", contents)
 
 
-def _props(path: Path, found: FolderContents) -> dict[str, str] | None:
-    """The properties; None if they cannot be read, which is noted."""
+def _props(path: Path, contents: FolderContents) -> dict[str, str] | None:
+    """Return the properties of a collection, or None after refusing a file that is damaged."""
     try:
         read = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except json.JSONDecodeError as error:
-        found.refused.append(RejectedFile(path, error.lineno, f"not JSON: {error.msg}"))
+        contents.refused.append(RejectedFile(path, error.lineno, f"is not JSON: {error.msg}"))
         return None
     except (OSError, UnicodeDecodeError) as error:
-        found.refused.append(RejectedFile(path, None, f"cannot be read: {error}"))
+        contents.refused.append(RejectedFile(path, None, f"cannot be read: {error}"))
         return None
     if not isinstance(read, dict) or read.get("tag", "") not in TAGS:
-        found.refused.append(RejectedFile(path, 1, "holds no properties of a collection"))
+        contents.refused.append(
+            RejectedFile(path, 1, "does not hold the properties of a collection")
+        )
         return None
-    # Radicale takes a null for a property that is not there, and nothing else than text.
+    # Radicale ignores a property whose value is null, and accepts nothing else but text.
     props = {key: value for key, value in read.items() if value is not None}
     wrong = [key for key, value in props.items() if not isinstance(value, str)]
     if wrong:
-        found.refused.append(RejectedFile(path, 1, f"the value of {wrong[0]!r} is no text"))
+        contents.refused.append(RejectedFile(path, 1, f"the value of {wrong[0]!r} is not text"))
         return None
     return props

@@ -1,8 +1,8 @@
-"""Xandikos' store: a git repository with a work tree for each collection.
+"""The store of Xandikos: a git repository with a work tree for each collection.
 
-Collections lie at ``PRINCIPAL/calendars/NAME`` and ``PRINCIPAL/contacts/NAME``. What they are
-called stands in ``.xandikos/config``, in older stores in a file ``.xandikos``, and where there is
-neither, in the section ``[xandikos]`` of the repository's own configuration, the description in
+Collections are at ``PRINCIPAL/calendars/NAME`` and ``PRINCIPAL/contacts/NAME``. Their properties
+are in ``.xandikos/config``, in older stores in a file ``.xandikos``. If there is neither, they are
+in the section ``[xandikos]`` of the repository's own configuration, and the description is in
 ``.git/description``.
 """
 
@@ -18,13 +18,13 @@ from kalends.transfer.model import (
     FolderError,
     ObjectFile,
     RejectedFile,
-    entries,
     is_object_file,
+    list_entries,
 )
 
 _TAGS = {"calendar": "VCALENDAR", "addressbook": "VADDRESSBOOK", "subscription": "VSUBSCRIBED"}
 _HOMES = ("calendars", "contacts")
-# What git writes into the description of every new repository.
+# git writes this into the description of each new repository.
 _NO_DESCRIPTION = "Unnamed repository"
 _PROPERTIES = {
     "VCALENDAR": {
@@ -51,62 +51,62 @@ _PROPERTIES = {
 
 
 def find(folder: Path) -> FolderContents:
-    """The collections of a store.
+    """Find the collections of a store.
 
     Args:
-        folder: what Xandikos was started with as ``-d``.
+        folder: the argument of ``-d`` that Xandikos was started with.
 
     Raises:
-        FolderError: there is no such store.
+        FolderError: there is no such folder, or it is not a store of Xandikos.
     """
     if not folder.is_dir():
-        raise FolderError(f"{folder}: no such folder")
-    found = FolderContents()
-    _search(folder, folder, found)
-    if not found.collections and not found.refused:
-        raise FolderError(f"{folder}: no store of Xandikos; no folder in it is a git repository")
-    return found
+        raise FolderError(f"{folder}: there is no such folder")
+    contents = FolderContents()
+    _search(folder, folder, contents)
+    if not contents.collections and not contents.refused:
+        raise FolderError(f"{folder}: not a store of Xandikos: it holds no git repository")
+    return contents
 
 
-def _search(root: Path, folder: Path, found: FolderContents) -> None:
-    for inside in entries(folder, found):
+def _search(root: Path, folder: Path, contents: FolderContents) -> None:
+    for inside in list_entries(folder, contents):
         if not inside.is_dir():
             continue
         if (inside / ".git").is_dir():
-            _read(root, inside, found)
-            _search(root, inside, found)
+            _read(root, inside, contents)
+            _search(root, inside, contents)
         elif (inside / "HEAD").is_file() and (inside / "objects").is_dir():
-            why = "is a repository without a work tree; `git clone` makes one that can be read"
-            found.refused.append(RejectedFile(inside, None, why))
+            why = "is a repository without a work tree; `git clone` it and import the clone"
+            contents.refused.append(RejectedFile(inside, None, why))
         else:
-            _search(root, inside, found)
+            _search(root, inside, contents)
 
 
-def _read(root: Path, folder: Path, found: FolderContents) -> None:
-    said = _said(folder, found)
-    kind = said.get("type") or _kind_of(folder)
+def _read(root: Path, folder: Path, contents: FolderContents) -> None:
+    stored = _read_properties(folder, contents)
+    kind = stored.get("type") or _guess_type(folder)
     if kind not in _TAGS:
         if kind not in ("", "principal"):
-            found.notes.append(f"{folder}: a {kind} is passed over")
+            contents.notes.append(f"{folder}: skipped, a {kind} cannot be imported")
         return
     tag = _TAGS[kind]
     names = _PROPERTIES[tag]
-    props = {"tag": tag} | {name: said[key] for key, name in names.items() if said.get(key)}
-    lost = sorted(said.keys() - names.keys() - {"type"})
+    props = {"tag": tag} | {name: stored[key] for key, name in names.items() if stored.get(key)}
+    lost = sorted(stored.keys() - names.keys() - {"type"})
     if lost:
-        found.notes.append(f"{folder}: {', '.join(lost)} left out: Kalends has no place for it")
+        contents.notes.append(f"{folder}: {', '.join(lost)} left out, Kalends does not store it")
     files = []
-    for one in entries(folder, found):
+    for one in list_entries(folder, contents):
         if is_object_file(one):
             files.append(ObjectFile(one, one.name))
         elif not one.is_dir():
-            found.notes.append(f"{one}: passed over: it is no .ics or .vcf file")
-    path = _path_of(folder.relative_to(root).parts, {c.path for c in found.collections})
-    found.collections.append(FolderCollection(path, folder, props, tuple(files)))
+            contents.notes.append(f"{one}: skipped, it is not an .ics or .vcf file")
+    path = _store_path(folder.relative_to(root).parts, {c.path for c in contents.collections})
+    contents.collections.append(FolderCollection(path, folder, props, tuple(files)))
 
 
-def _path_of(parts: tuple[str, ...], taken: set[str]) -> str:
-    """``user/calendars/work`` is ``user/work``; two that would meet are told apart."""
+def _store_path(parts: tuple[str, ...], taken: set[str]) -> str:
+    """Return ``user/work`` for ``user/calendars/work``, with a suffix if that is taken."""
     home = next((n for n, part in enumerate(parts) if part in _HOMES and n), None)
     if home is None:
         return "/".join(parts)
@@ -114,39 +114,41 @@ def _path_of(parts: tuple[str, ...], taken: set[str]) -> str:
     return f"{path}-{parts[home]}" if path in taken else path
 
 
-def _kind_of(folder: Path) -> str:
-    """What a collection without a stated type is, by its files as for Xandikos, or empty."""
+def _guess_type(folder: Path) -> str:
+    """Guess the type of a collection from its files, as Xandikos does; empty if unknown."""
     suffixes = {path.suffix.lower() for path in folder.iterdir()}
     if ".vcf" in suffixes:
         return "addressbook"
     return "calendar" if ".ics" in suffixes else ""
 
 
-def _said(folder: Path, found: FolderContents) -> dict[str, str]:
-    """What the store says of a collection, by Xandikos' own names."""
+def _read_properties(folder: Path, contents: FolderContents) -> dict[str, str]:
+    """Return the properties of a collection, by the names that Xandikos gives them."""
     for path in (folder / ".xandikos" / "config", folder / ".xandikos"):
         if path.is_file():
-            parser = _parsed(path, found)
-            said = dict(parser.defaults())
+            parser = _parse_config(path, contents)
+            stored = dict(parser.defaults())
             for section in ("calendar", "scheduling"):
                 if parser.has_section(section):
-                    said |= dict(parser.items(section))
-            return said
-    # git indents the lines of a section, which for this parser would continue the one before.
-    parser = _parsed(folder / ".git" / "config", found, indented=True)
-    said = dict(parser.items("xandikos")) if parser.has_section("xandikos") else {}
-    if "calendar-order" in said:
-        said["order"] = said.pop("calendar-order")
+                    stored |= dict(parser.items(section))
+            return stored
+    # git indents the lines of a section, which this parser would take for continuations.
+    parser = _parse_config(folder / ".git" / "config", contents, indented=True)
+    stored = dict(parser.items("xandikos")) if parser.has_section("xandikos") else {}
+    if "calendar-order" in stored:
+        stored["order"] = stored.pop("calendar-order")
     try:
         description = (folder / ".git" / "description").read_text("utf-8").strip()
     except OSError:
         description = ""
     if description and not description.startswith(_NO_DESCRIPTION):
-        said["description"] = description
-    return {name: (value or "").strip('"') for name, value in said.items()}
+        stored["description"] = description
+    return {name: (value or "").strip('"') for name, value in stored.items()}
 
 
-def _parsed(path: Path, found: FolderContents, *, indented: bool = False) -> RawConfigParser:
+def _parse_config(
+    path: Path, contents: FolderContents, *, indented: bool = False
+) -> RawConfigParser:
     parser = RawConfigParser(strict=False, allow_no_value=True)
     try:
         text = path.read_text("utf-8")
@@ -155,6 +157,6 @@ def _parsed(path: Path, found: FolderContents, *, indented: bool = False) -> Raw
         parser.read_string(text)
     except (OSError, UnicodeDecodeError, ParserError) as error:
         first = str(error).partition("\n")[0]
-        found.refused.append(RejectedFile(path, None, f"cannot be read: {first}"))
+        contents.refused.append(RejectedFile(path, None, f"cannot be read: {first}"))
         return RawConfigParser()
     return parser
