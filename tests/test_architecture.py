@@ -37,7 +37,7 @@ FLOORS = (
 PUBLIC = {"wsgi", "auth", "rights", "storage", "web"}
 EVERYWHERE = {"errors", "events", "__version__"}
 # Ends with a dot where a whole room is meant.
-IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.", "authn.backends.radicale_backends")
+IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.")
 # Arrows that still point upward; nothing may be added.
 UPWARD = {
     ("authn.authenticator", "app"),

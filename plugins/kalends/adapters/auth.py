@@ -10,12 +10,12 @@ import secrets
 from collections.abc import Callable, Collection
 
 from radicale import config, types
-from radicale.auth import AuthContext, BaseAuth
 
+from kalends.adapters.radicale_compat import AuthBase
 from kalends.authn.middleware import USER_KEY
 
 
-class Auth(BaseAuth):
+class Auth(AuthBase):
     """Believes the user whom our own middleware has put into the environ.
 
     Args:
@@ -27,9 +27,6 @@ class Auth(BaseAuth):
         self, configuration: config.Configuration, places_of: Callable[[str], Collection[str]]
     ) -> None:
         super().__init__(configuration)
-        # A verified name is not made another one: what those options say is done before that.
-        self._lc_username = self._uc_username = False
-        self._urldecode_username = self._strip_domain = False
         # Radicale hands (login, password) from one method to the other; only what came through
         # get_external_login of this very object carries this in the password's place.
         self._verified = secrets.token_hex(16)
@@ -40,9 +37,8 @@ class Auth(BaseAuth):
         user = environ.get(USER_KEY, "")
         return (user, self._verified)
 
-    def _login_ext_with_groups(
-        self, login: str, password: str, context: AuthContext
-    ) -> tuple[str, set[str]]:
+    def groups_of_login(self, name: str, password: str, address: str) -> tuple[str, set[str]]:
+        """Return the verified user and the places of its groups."""
         if not secrets.compare_digest(password, self._verified):
             return "", set()
-        return login, set(self._places_of(login))
+        return name, set(self._places_of(name))

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import xml.etree.ElementTree as ET
-from typing import Any
 
-import vobject
 from radicale import item as radicale_item
 from radicale.app.report import test_filter
 
+from kalends.adapters.radicale_compat import ItemBase
 from kalends.errors import KalendsError
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 
@@ -22,28 +20,9 @@ _PLAIN_EVENT = (
 )
 _PLAIN_CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:plain\r\nFN:Plain\r\nEND:VCARD\r\n"
 
-_vobject_lock = threading.Lock()
-_vobject_zones: dict[str, Any] = vars(vobject.icalendar)["__tzidMap"]
-_vobject_own_zones = dict(_vobject_zones)
 
-
-class RadicaleItem(radicale_item.Item):
+class RadicaleItem(ItemBase):
     """An object as Radicale handles it: the text is the client's, and so is every time zone."""
-
-    @property
-    def vobject_item(self) -> vobject.base.Component:
-        """The object as vobject reads it, for filters and expansion only.
-
-        vobject keeps the first definition of a TZID for the whole process and reads other objects
-        by it; with an empty registry each object is read by its own.
-        """
-        if self._vobject_item is None:
-            with _vobject_lock:
-                _vobject_zones.clear()
-                _vobject_zones.update(_vobject_own_zones)
-                parsed: vobject.base.Component = super().vobject_item
-                return parsed
-        return self._vobject_item
 
 
 def may_match(item: RadicaleItem, filters: list[ET.Element], tag: str) -> bool:
@@ -58,9 +37,7 @@ def may_match(item: RadicaleItem, filters: list[ET.Element], tag: str) -> bool:
         return all(test_filter(tag, item, one) for one in filters)
     except Exception as error:  # noqa: BLE001 - vobject and dateutil raise anything
         all(test_filter(tag, _plain_item(tag), one) for one in filters)
-        _log.warning(
-            "/%s/%s: its filter cannot be evaluated: %s", item._collection_path, item.href, error
-        )
+        _log.warning("%s: its filter cannot be evaluated: %s", item.path, error)
         return True
 
 

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from radicale import config, pathutils, types
 from radicale import item as radicale_item
-from radicale.storage import BaseCollection, BaseStorage
+from radicale.storage import BaseCollection
 from sqlalchemy import Connection
 
 from kalends.adapters.collection import Collection
 from kalends.adapters.item import content_of
+from kalends.adapters.radicale_compat import StorageBase
 from kalends.common.names import GROUPS
 from kalends.events import Change, CommitEvents
 from kalends.store import collections, integrity
@@ -21,7 +22,7 @@ from kalends.store.objects import read, write
 from kalends.store.thread_transaction import ReadTransaction, ThreadTransactions
 
 
-class Storage(BaseStorage):
+class Storage(StorageBase):
     """The whole store; ``acquire_lock`` opens the transaction that everything else works in.
 
     Args:
@@ -29,11 +30,6 @@ class Storage(BaseStorage):
         database: holds the store, migrated.
         commits: is told of each write that was committed, outside of the transaction.
     """
-
-    _is_collision_free = True
-    _supports_unicode = True
-    _supports_trailing_whitespace = True
-    _supports_problematic_chars = True
 
     def __init__(
         self, configuration: config.Configuration, database: Database, commits: CommitEvents

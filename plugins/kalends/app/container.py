@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kalends.adapters.login_backends import other_directories
 from kalends.authn.authenticator import Authenticator, KnownAccounts, user_directory
-from kalends.authn.backends.radicale_backends import other_directories
 from kalends.authn.middleware import USER_KEY
 from kalends.authn.shared_state import DatabaseAuthState, FolderAuthState, SharedAuthState
 from kalends.common.ownership import hand_over

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Any
 
 from radicale import config, httputils, types, xmlutils
-from radicale.app import Application as RadicaleApplication
 
 from kalends.adapters.auth import Auth
 from kalends.adapters.plugins import with_plugins
+from kalends.adapters.radicale_compat import ApplicationBase, WsgiAnswer
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
@@ -56,10 +56,9 @@ _ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
 _RADICALES_PROFILE = "/.mobileconfig"
 
 _Handler = Callable[..., types.WSGIResponse]
-_Answered = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
-class DavApplication(RadicaleApplication):
+class DavApplication(ApplicationBase):
     """The WSGI application for everything but feeds.
 
     Args:
@@ -85,14 +84,14 @@ class DavApplication(RadicaleApplication):
         self._dispatcher = self._made_dispatcher()
 
     def _made_dispatcher(self) -> Dispatcher:
-        reads = Reads(self._store, self._grants, self._places.of, self._max_resource_size)
+        reads = Reads(self._store, self._grants, self._places.of, self.max_resource_size)
         limits = RequestLimits(
-            max_content_length=self._max_content_length,
-            max_resource_size=self._max_resource_size,
-            strict_preconditions=self._strict_preconditions,
-            validate_user_value=self._validate_user_value,
-            validate_path_value=self._validate_path_value,
-            urldecode_username=self._urldecode_username,
+            max_content_length=self.max_content_length,
+            max_resource_size=self.max_resource_size,
+            strict_preconditions=self.strict_preconditions,
+            validate_user_value=self.validate_user_value,
+            validate_path_value=self.validate_path_value,
+            urldecode_username=self.urldecode_username,
         )
         return Dispatcher(self._store, self._grants, reads, limits)
 
@@ -112,15 +111,15 @@ class DavApplication(RadicaleApplication):
             answer = self._dispatcher.answer(request)
             if answer is not None:
                 _log.debug("%s of %r by %r: %d", request.method, path, user, answer.status)
-                headers = {**answer.headers, **self._extra_headers}
+                headers = {**answer.headers, **self.extra_headers}
                 start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
                 return () if request.method == "HEAD" else answer.body
         return super().__call__(environ, start_response)
 
-    def _handle_request(self, environ: types.WSGIEnviron) -> _Answered:
+    def handle_request(self, environ: types.WSGIEnviron) -> WsgiAnswer:
         """All that is not frequent; what fails before a handler has it is answered here."""
         try:
-            return super()._handle_request(environ)
+            return super().handle_request(environ)
         except errors.FAILURES as error:
             answer = errors.as_answer(errors.failed(error))
             status = f"{answer.status.value} {answer.status.phrase}"
@@ -144,18 +143,18 @@ class DavApplication(RadicaleApplication):
             grant,
             environ,
             base_prefix,
-            max_size=self._max_resource_size,
-            strict=self._strict_preconditions,
+            max_size=self.max_resource_size,
+            strict=self.strict_preconditions,
         )
         return self._write(
-            lambda: put.answer(read_body(environ, self._max_content_length), put.look())
+            lambda: put.answer(read_body(environ, self.max_content_length), put.look())
         )
 
     def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
         """Set and remove properties, all or none (RFC 4918 section 9.2)."""
 
         def answer() -> types.WSGIResponse:
-            body = read_body(environ, self._max_content_length)
+            body = read_body(environ, self.max_content_length)
             refusal = _protected_refused(body, rest[0], rest[1])
             if refusal:
                 return refusal
@@ -225,7 +224,7 @@ class DavApplication(RadicaleApplication):
         """A handler of Radicale's, with a body that was read by us (chunked too, and limited)."""
 
         def answer() -> types.WSGIResponse:
-            body = read_body(environ, self._max_content_length)
+            body = read_body(environ, self.max_content_length)
             if body and _root(body, environ["REQUEST_METHOD"]) is None:
                 return errors.plain(HTTPStatus.BAD_REQUEST)
             put_back(environ, body)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from radicale.app.base import _check_path_format, _check_user_format
 from radicale.pathutils import is_safe_path_component
 
+from kalends.adapters.radicale_compat import accepts_path, accepts_user
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.dav import errors
@@ -84,7 +84,7 @@ class Dispatcher:
             request.is_sane
             and (
                 (request.path.isprintable() and limits.validate_path_value == "none")
-                or _check_path_format(storage, request.path, limits.validate_path_value)
+                or accepts_path(storage, request.path, limits.validate_path_value)
             )
             and self._admits_user(request.user)
         )
@@ -94,8 +94,11 @@ class Dispatcher:
         admitted = self._admitted.get(user)
         if admitted is None:
             limits = self._limits
-            admitted = is_safe_path_component(user) and _check_user_format(
-                self._storage, user, limits.validate_user_value, limits.urldecode_username
+            admitted = is_safe_path_component(user) and accepts_user(
+                self._storage,
+                user,
+                limits.validate_user_value,
+                urldecode=limits.urldecode_username,
             )
             if len(self._admitted) >= _NAMES_KEPT:
                 self._admitted.clear()

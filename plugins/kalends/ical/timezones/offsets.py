@@ -15,6 +15,7 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND
+from kalends.ical.timezones.dateutil_compat import OBSERVANCES, observances_of
 
 _EPOCH = datetime(1970, 1, 1)
 
@@ -42,7 +43,7 @@ class ZoneRules(NamedTuple):
     def reader(self) -> Callable[[int], int]:
         """``seconds``, for many times in a row."""
         zone = self.zone
-        if zone is None or not getattr(zone, "_comps", None):
+        if zone is None or not getattr(zone, OBSERVANCES, None):
             return self.seconds
         offset = _onsets_of(zone).offset
         return lambda local: local - offset(local)
@@ -66,7 +67,7 @@ def offset_at(local: int, zone: tzinfo) -> int:
     """
     if zone is UTC:
         return 0
-    if getattr(zone, "_comps", None):  # where dateutil keeps what it read of a VTIMEZONE
+    if getattr(zone, OBSERVANCES, None):
         return _onsets_of(zone).offset(local)
     shown = _EPOCH + timedelta(seconds=min(max(local, FIRST_SECOND), LAST_SECOND))
     offset = zone.utcoffset(shown)
@@ -134,5 +135,5 @@ def _seconds(length: timedelta) -> int:
 
 
 @lru_cache(maxsize=512)
-def _onsets_of(zone: Any) -> _Onsets:
-    return _Onsets(zone._comps)
+def _onsets_of(zone: tzinfo) -> _Onsets:
+    return _Onsets(observances_of(zone))

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from radicale.auth import AuthContext, BaseAuth
+from radicale.auth import BaseAuth
 from radicale.config import Configuration
 
+from kalends.adapters.radicale_compat import check_login
 from kalends.authn.backends.external import ExternalBackends, PasswordCheck
 from kalends.config.settings import FILES, Settings
 from kalends.errors import ConfigurationError
@@ -77,13 +78,11 @@ def _ask(auth: BaseAuth, rename: Callable[[str], str]) -> PasswordCheck:
     """Ask past ``BaseAuth.login``, whose delays and memory we have in ways of our own."""
 
     def ask(name: str, password: str, address: str) -> str:
-        context = AuthContext()  # type: ignore[no-untyped-call]
-        context.remote_addr = address
         _complaints.begin()
-        account, _ = auth._login_ext_with_groups(rename(name), password, context)
+        account, _ = check_login(auth, rename(name), password, address)
         if not account and (found := _complaints.found()):
             raise RuntimeError(found[0])
-        return account or ""
+        return account
 
     return ask
 
