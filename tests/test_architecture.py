@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,28 @@ IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.")
 # Arrows that still point upward; nothing may be added.
 UPWARD = {
     ("authn.authenticator", "app"),
+}
+# What a module assigns to objects that are not its own, by module; all else comes by constructors.
+ASSIGNED_TO_OTHERS = {
+    # Objects of Python and of libraries, which take it in no other way.
+    ("app.logging_setup", "record.request"),
+    ("authn.backends.radicale_backends", "self._local.found"),
+    ("authn.hashing.libcrypt", "crypt_r.argtypes"),
+    ("authn.hashing.libcrypt", "crypt_r.restype"),
+    ("server.arbiter", "self.error_log.propagate"),
+    ("server.http1.tls", "context.maximum_version"),
+    ("server.http1.tls", "context.minimum_version"),
+    ("server.http1.tls", "context.options"),
+    ("store.postgres", "connection.autocommit"),
+    ("store.sqlite", "connection.isolation_level"),
+    # Calendar data, changed in steps before anybody else sees it.
+    ("feeds.compose.select", "copy.leaves"),
+    ("feeds.compose.stamps", "copy.components"),
+    ("feeds.compose.timezones", "rule.properties"),
+    ("ical.split", "component.properties"),
+    # A connection, by the manager that alone decides how long it is kept.
+    ("server.http1.connection_manager", "link.keep"),
+    ("server.http1.connection_manager", "link.refused"),
 }
 
 
@@ -98,6 +121,71 @@ def test_radicale_is_imported_by_its_adapters_alone(path: Path) -> None:
     if not name_of(path).startswith(IMPORTERS_OF_RADICALE):
         tops = {name.partition(".")[0] for name in imported(path)}
         assert not tops & {"radicale", "vobject"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_nothing_is_assigned_to_what_another_module_has_made(path: Path) -> None:
+    """Assigned parts are forgotten silently; a forgotten argument is an error at the start."""
+    tree = ast.parse(path.read_text())
+    own = _attributes_of_classes_in(tree)
+    assigned = {
+        (name_of(path), ast.unparse(target))
+        for scope in _scopes(tree)
+        for target in _assigned_to_others(scope)
+        if target.attr not in own
+    }
+    assert assigned <= ASSIGNED_TO_OTHERS
+
+
+def test_the_list_of_what_is_assigned_is_as_short_as_it_can_be() -> None:
+    found = {
+        (name_of(path), ast.unparse(target))
+        for path in modules()
+        for scope in _scopes(ast.parse(path.read_text()))
+        for target in _assigned_to_others(scope)
+    }
+    assert found >= ASSIGNED_TO_OTHERS
+
+
+def _scopes(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield each function that is not within another, and each statement outside of functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield from _scopes(child)
+        else:
+            yield child
+
+
+def _assigned_to_others(scope: ast.AST) -> Iterator[ast.Attribute]:
+    """Yield what is assigned to others than ``self`` and what the scope itself has just made."""
+    made = {"self", "cls"}
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            made.update(target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call):
+            made.add(ast.unparse(node.target))
+        elif isinstance(node, ast.withitem) and isinstance(node.optional_vars, ast.Name):
+            made.add(node.optional_vars.id)
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            owner = node.value
+            is_made = isinstance(owner, ast.Call) or ast.unparse(owner) in made
+            if not is_made:
+                yield node
+
+
+def _attributes_of_classes_in(tree: ast.Module) -> set[str]:
+    """Return the attributes that the classes of a module declare, or assign to ``self``."""
+    found: set[str] = set()
+    for declared in ast.walk(tree):
+        if not isinstance(declared, ast.ClassDef):
+            continue
+        for node in ast.walk(declared):
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+                found.add(node.target.id)
+            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                found.update({node.attr} if ast.unparse(node.value) == "self" else ())
+    return found
 
 
 def test_no_class_name_stands_for_two_things() -> None:
