@@ -417,13 +417,13 @@ def test_commands_at_once_lose_no_account(office: Office) -> None:
 _HAMMER = """
 import sys
 from pathlib import Path
-from kalends import accounts, configuration
-from kalends.accounts import ALL, Credentials
+from kalends.authn.account_editing import ALL, Credentials, edited
 from kalends.authn.apache.editing import Ha1
-settings = configuration.load(Path(sys.argv[1])).settings
+from kalends.config import loader
+settings = loader.load(Path(sys.argv[1])).settings
 found = Credentials(b"$2y$04$x", Ha1(b"1" * 32, b"2" * 64))
 for number in range(25):
-    with accounts.edited(settings, ALL) as files:
+    with edited(settings, ALL) as files:
         files.put({f"{sys.argv[2]}-{number}": found})
         files.join("all", [f"{sys.argv[2]}-{number}"])
 """
@@ -465,7 +465,7 @@ def test_files_that_cannot_be_edited(office: Office, what: str) -> None:
             assert "hard links" in office.refused("add", "carl")
         case "folder":
             office.htdigest.mkdir()
-            assert "no regular file" in office.refused("add", "carl")
+            assert "not a regular file" in office.refused("add", "carl")
         case "same":
             office.installation.write(auth__htdigest_filename=str(office.htpasswd))
             assert "files of their own" in office.refused("add", "carl")
@@ -676,8 +676,8 @@ def test_accounts_of_apples_server_come_over(office: Office) -> None:
         "note: records of type 'location' left out: 1",
         "note: records of type 'resource' left out: 2",
         "note: further names of users and groups left out: 1",
-        "note: the location 'cellar' in the group 'desks' is no account",
-        "note: the group 'desks' names 'gone', of whom nothing is said",
+        "note: the location 'cellar' in the group 'desks' is not an account",
+        "note: the group 'desks' names 'gone', which has no record",
     ]
     assert notes[5].startswith("note: the realm is 'calendars' here, and 'Office' in the file")
     assert notes[6] == "4 accounts added, 0 replaced, 1 left as they are, 2 refused, 2 groups"

@@ -1,6 +1,6 @@
-"""People's accounts in Apache's user files, as the command line makes and ends them.
+"""Accounts in Apache's user files, as the command line adds, changes and removes them.
 
-The user files that an edit concerns are locked, read when they are whole, edited together, and
+The user files that an edit concerns are locked, read when they are complete, edited together, and
 replaced together.
 """
 
@@ -27,17 +27,17 @@ from kalends.config.settings import Settings
 from kalends.errors import ConfigurationError, KalendsError
 
 BCRYPT_COST = 10
-"""Apache verifies a password with each request: 12 would cost it 280 ms each time, 10 costs 70."""
+"""Apache verifies the password at each request: cost 12 would take it 280 ms, cost 10 takes 70."""
 _BCRYPT_BYTES = 72
 _MOST_PASSWORD_BYTES = 4096
 
 
 class AccountError(KalendsError):
-    """An account that is there already, or not there, or cannot be."""
+    """An account that already exists, does not exist, or cannot exist."""
 
 
 class Credentials(NamedTuple):
-    """What the user files keep of a password; not part of the repr.
+    """The hashes that the user files keep of a password; not part of the repr.
 
     Attributes:
         stored: the hash field of a password file, or None where there is no such file.
@@ -52,7 +52,7 @@ class Credentials(NamedTuple):
 
 
 def refusal_of_password(settings: Settings, password: bytes) -> str | None:
-    """Why nobody could log in with this password, for a person; None if somebody can."""
+    """Return the reason why a password cannot work for a login, for a person; None if it can."""
     if not password:
         return "the password is empty"
     if any(byte < 32 or byte == 127 for byte in password):
@@ -62,7 +62,7 @@ def refusal_of_password(settings: Settings, password: bytes) -> str | None:
     except UnicodeDecodeError:
         return "the password is not UTF-8"
     if settings.htpasswd and len(password) > _BCRYPT_BYTES:
-        return f"the password has more than {_BCRYPT_BYTES} bytes; bcrypt would not see the rest"
+        return f"the password has more than {_BCRYPT_BYTES} bytes; bcrypt would ignore the rest"
     if len(password) > _MOST_PASSWORD_BYTES:
         return f"the password has more than {_MOST_PASSWORD_BYTES} bytes"
     return None
@@ -72,7 +72,9 @@ def credentials(settings: Settings, name: str, password: bytes) -> Credentials:
     """Hash a password for the files that the settings name; takes a tenth of a second.
 
     Args:
-        password: one that has no `refusal_of_password`.
+        settings: they name the files.
+        name: the account.
+        password: a password without a `refusal_of_password`.
     """
     stored, ha1 = None, None
     if settings.htpasswd:
@@ -86,18 +88,18 @@ def credentials(settings: Settings, name: str, password: bytes) -> Credentials:
 
 
 class UserFiles:
-    """What the user files hold; within `edited`, what they are to hold.
+    """The contents of the user files; within `edited`, their future contents.
 
     Args:
-        settings: name the files.
-        kinds: which of them: ``htpasswd``, ``htdigest``, ``htgroup``; whatever has no name is left
-            out.
+        settings: they name the files.
+        kinds: a choice of ``htpasswd``, ``htdigest`` and ``htgroup``; files without a name in the
+            settings are skipped.
 
     Attributes:
         paths: each file, by its option's name, as the settings name it.
-        texts: what each holds; empty if it does not exist.
-        written: those that an edit has changed.
-        made: those of them that it has made.
+        texts: the content of each; empty if it does not exist.
+        written: the files that an edit has changed.
+        made: the files among them that it has created.
 
     Raises:
         KalendsError: they cannot be read.
@@ -112,7 +114,7 @@ class UserFiles:
         self.read()
 
     def read(self) -> None:
-        """Look at the files as they are now."""
+        """Read the files as they are now."""
         self.seen = {target: _stamp(target) for target in self.targets.values()}
         self.before = {
             t: ReloadingFile(t, bytes).current() for t, seen in self.seen.items() if seen
@@ -120,36 +122,36 @@ class UserFiles:
         self.texts = {kind: self.before.get(t, b"") for kind, t in self.targets.items()}
 
     def changed(self) -> dict[Path, bytes]:
-        """The new contents of those files that are to change."""
+        """Return the new contents of the files that have changed."""
         after = {self.targets[kind]: text for kind, text in self.texts.items()}
         return {t: text for t, text in after.items() if text != self.before.get(t, b"")}
 
     def names(self) -> frozenset[str]:
-        """All accounts of the files, as the application names them."""
+        """Return all accounts of the files, as the application names them."""
         passwords = parse_htpasswd(self.texts.get("htpasswd", b"")).names
         digests = parse_htdigest(self.texts.get("htdigest", b""))
         return passwords | digests.accounts(self._realm.encode()).names
 
     def members(self) -> Mapping[str, frozenset[str]]:
-        """By group, who is in it, whether there are such accounts or not."""
+        """Return the members of each group, with or without an account."""
         return parse_groups(self.texts.get("htgroup", b"")).members
 
     def members_of(self, group: str) -> frozenset[str]:
-        """Who is in a group."""
+        """Return the members of a group."""
         wanted = folded_group(group)
         inside = (names for name, names in self.members().items() if folded_group(name) == wanted)
         return frozenset().union(*inside)
 
     def groups_of(self, name: str) -> frozenset[str]:
-        """The groups that an account is in."""
+        """Return the groups of an account."""
         return frozenset(parse_groups(self.texts.get("htgroup", b"")).groups.get(name, ()))
 
     def other_realms(self, name: str) -> list[str]:
-        """The realms but the configured one in which the digest file has an account."""
+        """Return the other realms in which the digest file has an account."""
         return editing.other_realms(self.texts.get("htdigest", b""), self._realm, name)
 
     def put(self, accounts: Mapping[str, Credentials]) -> None:
-        """Let these accounts have these credentials and no others."""
+        """Give these accounts these credentials, in place of any others."""
         stored = {name: found.stored for name, found in accounts.items() if found.stored}
         ha1s = {name: found.ha1 for name, found in accounts.items() if found.ha1}
         if stored:
@@ -162,7 +164,7 @@ class UserFiles:
                 )
 
     def take_out(self, name: str) -> None:
-        """Let nobody log in as ``name``, and no group name it."""
+        """Remove an account from the user files and from all groups."""
         for kind, text in self.texts.items():
             with self._named(kind):
                 if kind == "htpasswd":
@@ -173,12 +175,12 @@ class UserFiles:
                     self.texts[kind] = groupediting.without_members(text, None, {name})
 
     def join(self, group: str, names: Collection[str]) -> None:
-        """Let these names be members of a group."""
+        """Add members to a group."""
         with self._named("htgroup"):
             self.texts["htgroup"] = groupediting.with_members(self.texts["htgroup"], group, names)
 
     def leave(self, group: str, names: Collection[str]) -> None:
-        """Let these names be no members of a group."""
+        """Remove members from a group."""
         with self._named("htgroup"):
             self.texts["htgroup"] = groupediting.without_members(
                 self.texts["htgroup"], group, names
@@ -186,7 +188,7 @@ class UserFiles:
 
     @contextmanager
     def _named(self, kind: str) -> Iterator[None]:
-        """Say which file it is that refuses an edit."""
+        """Name the file in the error if it cannot take an edit."""
         try:
             yield
         except EditRefusedError as error:
@@ -200,15 +202,15 @@ ALL = (*LOGINS, *GROUPS)
 
 @contextmanager
 def edited(settings: Settings, kinds: Iterable[str]) -> Iterator[UserFiles]:
-    """The user files, locked; what the block makes of them is written when it has ended.
+    """Lock the user files for a block, and write its changes when it ends.
 
     Args:
-        settings: name the files.
-        kinds: which of them: ``htpasswd``, ``htdigest``, ``htgroup``; those without a name are
-            left out.
+        settings: they name the files.
+        kinds: a choice of ``htpasswd``, ``htdigest`` and ``htgroup``; files without a name in the
+            settings are skipped.
 
     Raises:
-        KalendsError: they cannot be read or written; all are as they were.
+        KalendsError: they cannot be read or written; none is changed.
     """
     files = UserFiles(settings, kinds)
     targets = files.targets
@@ -216,7 +218,7 @@ def edited(settings: Settings, kinds: Iterable[str]) -> Iterator[UserFiles]:
         options = " and ".join(f"{kind}_filename" for kind in targets)
         raise ConfigurationError(str(settings.path), f"{options} must name files of their own")
     with ExitStack() as stack:
-        for target in sorted(targets.values()):  # always in this order: nobody waits for ever
+        for target in sorted(targets.values()):  # always in this order, so that none can deadlock
             stack.enter_context(_locked(target))
         files.read()
         yield files
@@ -225,7 +227,7 @@ def edited(settings: Settings, kinds: Iterable[str]) -> Iterator[UserFiles]:
             _require_sole_name(target)
             if _stamp(target) != files.seen[target]:
                 raise ConfigurationError(
-                    str(target), "another program has just changed it; nothing was done: try again"
+                    str(target), "another program has just changed it; nothing was done, try again"
                 )
         _write(changed, files.before, private={t for k, t in targets.items() if k == "htdigest"})
         files.written = [files.paths[kind] for kind, t in targets.items() if t in changed]
@@ -235,7 +237,7 @@ def edited(settings: Settings, kinds: Iterable[str]) -> Iterator[UserFiles]:
 
 
 def _target(path: Path) -> Path:
-    """The file itself, where symbolic links lead to it."""
+    """Return the file itself, with symbolic links resolved."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):
@@ -255,7 +257,7 @@ def _locked(target: Path) -> Iterator[None]:
 
 
 def _stamp(target: Path) -> tuple[int, int, int, int] | None:
-    """What changes with the file; None if it does not exist."""
+    """Return values that change with the file; None if it does not exist."""
     try:
         found = target.stat()
     except FileNotFoundError:
@@ -263,27 +265,27 @@ def _stamp(target: Path) -> tuple[int, int, int, int] | None:
     except OSError as error:
         raise ConfigurationError(str(target), error.strerror or "cannot be read") from None
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(str(target), "is no regular file, so it cannot be edited")
+        raise ConfigurationError(str(target), "is not a regular file and cannot be edited")
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _require_sole_name(target: Path) -> None:
     if target.exists() and target.stat().st_nlink > 1:
         raise ConfigurationError(
-            str(target), "has several names (hard links), of which only one would change"
+            str(target), "has several names (hard links); an edit would change only one of them"
         )
 
 
 def _write(changed: Mapping[Path, bytes], before: Mapping[Path, bytes], private: set[Path]) -> None:
     def mode(path: Path, group: int) -> int:
-        """Of a new file: HA1 is as good as a password, so others in a group want a chosen one."""
+        """Return the mode of a new file; one with HA1 is for its group only if that was chosen."""
         return 0o600 if path in private and group == os.getegid() else 0o640
 
     try:
         atomicfile.replace_together(changed, before, mode)
     except atomicfile.HalfReplacedError as error:
         done = ", ".join(map(str, error.replaced))
-        why = f"cannot be replaced ({error.strerror}); {done} is, and cannot be put back"
+        why = f"cannot be replaced ({error.strerror}); {done} was, and cannot be restored"
         raise ConfigurationError(error.filename, why) from None
     except OSError as error:
         why = f"cannot be replaced ({error.strerror}); nothing was changed"

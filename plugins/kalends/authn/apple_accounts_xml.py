@@ -1,8 +1,8 @@
 """The accounts.xml of Apple's Calendar Server (XMLDirectoryService). Pure: bytes to accounts.
 
-Two shapes: up to 2013 ``<accounts>`` with ``<user>`` and ``<group>``, whose ``<uid>`` is the name
-that people log in with; from 2014 on ``<directory>`` with ``<record>``, where ``<short-name>`` is
-that, and ``<uid>`` is what groups call their members by.
+There are two shapes: up to 2013 ``<accounts>`` with ``<user>`` and ``<group>``, whose ``<uid>`` is
+the login name; from 2014 on ``<directory>`` with ``<record>``, where ``<short-name>`` is the login
+name, and groups refer to their members by ``<uid>``.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from defusedxml.ElementTree import DefusedXMLParser
 from kalends.errors import KalendsError
 
 MOST_REPETITIONS = 10_000
-"""How many accounts one record of a file may stand for."""
+"""The number of accounts that one record of a file may expand to."""
 
 _NUMBER = re.compile(r"%(0?\d{0,2})d|%%")
-# The plural is how old files name the type of a group's member.
+# Old files write the type of a group's member in the plural.
 _TYPES = {"user", "group", "location", "resource", "address"}
 
 
 class DirectoryXmlError(KalendsError):
-    """A file that is no such directory.
+    """A file that is not such a directory.
 
     Args:
-        why: what is wrong.
+        why: the reason.
         line: the line, counted from 1.
     """
 
@@ -43,13 +43,13 @@ class DirectoryXmlError(KalendsError):
 
 @dataclass(frozen=True)
 class Directory:
-    """What such a file says of accounts and groups.
+    """The accounts and groups of such a file.
 
     Attributes:
         realm: of its accounts; possibly empty.
         passwords: by account name, in plain text.
-        groups: by the group's name, the account names in it; those of groups within it too.
-        notes: what of the file counts for nothing, for a person; without any password.
+        groups: by the group's name, the account names in it, with those of nested groups.
+        notes: the parts of the file that were ignored, for a person; without any password.
     """
 
     realm: str
@@ -60,7 +60,7 @@ class Directory:
 
 @dataclass(frozen=True)
 class _Record:
-    """One record; ``key`` is what members of groups are called by."""
+    """One record; groups refer to their members by ``key``."""
 
     type: str
     key: str
@@ -71,7 +71,7 @@ class _Record:
 
 
 def parse_directory(data: bytes) -> Directory:
-    """The accounts and groups of a file. Nothing that it refers to is fetched.
+    """Parse the accounts and groups of a file, fetching nothing that it refers to.
 
     Raises:
         DirectoryXmlError: it is not well-formed XML, declares entities, or is something else.
@@ -95,29 +95,29 @@ def parse_directory(data: bytes) -> Directory:
 
 
 def _root(data: bytes) -> Element:
-    # A document type may be named, as in every such file; entities of its own are refused.
+    # Every such file names a document type; only declarations of entities are refused.
     parser = DefusedXMLParser(forbid_dtd=False, forbid_entities=True, forbid_external=True)
     try:
         parser.feed(data)
         root: Element = parser.close()
     except ParseError as error:
-        # The parser's own message may hold what looked like an entity in a password.
+        # The parser's own message may quote part of a password as an entity.
         why = ErrorString(error.code)
-        raise DirectoryXmlError(f"is no XML: {why}", error.position[0]) from None
+        raise DirectoryXmlError(f"is not XML: {why}", error.position[0]) from None
     except DefusedXmlException:
         line = parser.parser.CurrentLineNumber
-        raise DirectoryXmlError("declares entities, which are not taken", line) from None
+        raise DirectoryXmlError("declares entities, which are not allowed", line) from None
     except (ValueError, LookupError) as error:
-        raise DirectoryXmlError(f"is no XML: {error}", 1) from None
+        raise DirectoryXmlError(f"is not XML: {error}", 1) from None
     if root.tag not in ("accounts", "directory"):
         raise DirectoryXmlError(
-            "is no directory of accounts: neither <accounts> nor <directory>", 1
+            "is not a directory of accounts: its root is neither <accounts> nor <directory>", 1
         )
     return root
 
 
 def _records(element: Element) -> Iterator[_Record]:
-    """What an element stands for: with ``repeat``, many, in whose texts %d is the number."""
+    """Yield the records of an element: with ``repeat`` several, numbered where it says %d."""
     try:
         repeat = int(element.get("repeat", "0"))
     except ValueError:
@@ -164,20 +164,21 @@ def _numbered(text: str, number: int) -> str:
 def _users_in(
     group: _Record, records: Mapping[tuple[str, str], _Record], notes: list[str]
 ) -> Iterator[str]:
-    """The account names in a group and in the groups within it; Apache knows no such groups."""
+    """Yield the account names in a group and in its nested groups, which Apache does not have."""
     waiting, met = [group], {group.key}
     while waiting:
-        looked_at = waiting.pop()
-        for kind, key in looked_at.members:
+        current = waiting.pop()
+        for kind, key in current.members:
             kinds = [kind] if kind else sorted(_TYPES)
             found = next((records[k, key] for k in kinds if (k, key) in records), None)
             if found is None:
-                notes.append(f"the group {looked_at.name!r} names {key!r}, of whom nothing is said")
+                notes.append(f"the group {current.name!r} names {key!r}, which has no record")
             elif found.type == "user":
                 yield found.name
             elif found.type != "group":
                 notes.append(
-                    f"the {found.type} {found.name!r} in the group {looked_at.name!r} is no account"
+                    f"the {found.type} {found.name!r} in the group {current.name!r} is not an "
+                    "account"
                 )
             elif found.key not in met:
                 met.add(found.key)
@@ -185,7 +186,7 @@ def _users_in(
 
 
 def _skipped(records: Mapping[tuple[str, str], _Record]) -> Iterator[str]:
-    """What of the records counts for nothing here."""
+    """Yield a note for each kind of record that is ignored."""
     others = Counter(record.type for record in records.values())
     for kind, count in sorted(others.items()):
         if kind not in ("user", "group"):

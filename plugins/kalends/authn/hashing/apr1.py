@@ -1,6 +1,6 @@
 """Apache's own ``$apr1$`` password hash: MD5 crypt under another name. Pure.
 
-passlib knows it too, but only with salts of its own alphabet; Apache takes any eight bytes.
+libpass has it too, but only with salts of its own alphabet; Apache accepts any eight bytes.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ _SALT_BYTES = 8
 
 
 def apr1(password: bytes, salt: bytes) -> bytes:
-    """The whole hash field for a password.
+    """Compute the whole hash field for a password.
 
     Args:
         password: any bytes, of any length.
-        salt: without ``$``; eight bytes of it count.
+        salt: without ``$``; its first eight bytes count.
     """
     salt = salt[:_SALT_BYTES]
     digest = _first(password, salt)
@@ -33,7 +33,7 @@ def apr1(password: bytes, salt: bytes) -> bytes:
 
 
 def _first(password: bytes, salt: bytes) -> bytes:
-    """The digest that the rounds begin with."""
+    """Compute the digest that the rounds begin with."""
     length = len(password)
     mixed = _md5(password + salt + password)
     text = password + b"$apr1$" + salt + (mixed * (length // len(mixed) + 1))[:length]
@@ -48,7 +48,7 @@ def _md5(data: bytes) -> bytes:
 
 
 def _in_base64(digest: bytes) -> bytes:
-    """Sixteen bytes in crypt's order and alphabet: five groups of three, and one byte alone."""
+    """Encode sixteen bytes in crypt's order and alphabet: five groups of three, and one byte."""
     groups = [(digest[i], digest[i + 6], digest[i + 12 if i < 4 else 5]) for i in range(5)]
     text = bytearray()
     for high, middle, low in groups:
@@ -57,5 +57,5 @@ def _in_base64(digest: bytes) -> bytes:
 
 
 def _digits(number: int, count: int) -> bytes:
-    """The lowest digit first."""
+    """Encode a number in crypt's base 64, the lowest digit first."""
     return bytes(_ALPHABET[number >> (6 * place) & 63] for place in range(count))

@@ -1,4 +1,4 @@
-"""What a stored hash costs whoever verifies it, and where that ends. Pure."""
+"""Limits on the cost of verifying a stored hash. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ MAX_BCRYPT_COST = 17
 MAX_ROUNDS = 1_000_000
 """Rounds of the other formats; like bcrypt at its limit this is some seconds of one processor."""
 MAX_MEMORY = 256 * 1024 * 1024
-"""Bytes that one verification with scrypt or yescrypt may take."""
+"""Bytes of memory that one verification with scrypt or yescrypt may take."""
 MAX_SCRYPT_WORK = 4 * MAX_MEMORY
 
 _ALPHABET = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -20,7 +20,7 @@ _SCRYPT = re.compile(rb"\$7\$([./0-9A-Za-z]{11})")
 
 
 def bcrypt_refusal(stored: bytes) -> str | None:
-    """Why a bcrypt field is not verified, or None: its shape, or a cost outside of 4 to 17."""
+    """Return the reason to refuse a bcrypt field (shape, or cost outside 4 to 17), or None."""
     match = _BCRYPT.fullmatch(stored)
     if match is None:
         return "malformed bcrypt"
@@ -31,7 +31,7 @@ def bcrypt_refusal(stored: bytes) -> str | None:
 
 
 def rounds_refusal(stored: bytes) -> str | None:
-    """Why SHA-256, SHA-512, Sun MD5 or SHA-1 crypt is not verified, or None."""
+    """Return the reason to refuse a SHA-256, SHA-512, Sun MD5 or SHA-1 crypt field, or None."""
     match = _ROUNDS.match(stored)
     if match is None:
         return None
@@ -42,7 +42,7 @@ def rounds_refusal(stored: bytes) -> str | None:
 
 
 def bsdi_refusal(stored: bytes) -> str | None:
-    """Why a BSDi DES field (``_``, then the count in four digits) is not verified, or None."""
+    """Return the reason to refuse a BSDi DES field (``_``, count in four digits), or None."""
     count = _number(stored[1:5])
     if count is None:
         return "malformed BSDi DES"
@@ -50,7 +50,7 @@ def bsdi_refusal(stored: bytes) -> str | None:
 
 
 def scrypt_refusal(stored: bytes) -> str | None:
-    """Why ``$7$`` scrypt is not verified, or None: N as one digit, then r and p as five each."""
+    """Return a reason to refuse ``$7$`` scrypt (N in one digit, r and p in five each), or None."""
     match = _SCRYPT.match(stored)
     if match is None:
         return "malformed scrypt"
@@ -62,10 +62,10 @@ def scrypt_refusal(stored: bytes) -> str | None:
 
 
 def yescrypt_refusal(stored: bytes) -> str | None:
-    """Why yescrypt or gost-yescrypt is not verified, or None.
+    """Return the reason to refuse a yescrypt or gost-yescrypt field, or None.
 
-    Its parameters are numbers of varying length: flavour, log2 of N, r, and then a set of bits that
-    says which of p, t, g and the ROM's size follow.
+    Its parameters are numbers of varying length: flavour, log2 of N, r, and then a set of bits for
+    each of p, t, g and the ROM's size that follows.
     """
     match = _YESCRYPT.match(stored)
     numbers = _varying_numbers(match[1]) if match else None
@@ -91,7 +91,7 @@ def _memory_refusal(log_n: int, r: int, passes: int) -> str | None:
 
 
 def _number(digits: bytes) -> int | None:
-    """A number in crypt's base 64, its lowest digit first."""
+    """Decode a number in crypt's base 64, its lowest digit first; None if it is not one."""
     value = 0
     for place, digit in enumerate(digits):
         at = _ALPHABET.find(bytes([digit]))
@@ -102,10 +102,10 @@ def _number(digits: bytes) -> int | None:
 
 
 def _varying_numbers(digits: bytes) -> list[int] | None:
-    """yescrypt's numbers, each told by its first digit how many follow; None for half of one.
+    """Decode yescrypt's numbers, whose first digit gives their length; None if one is cut off.
 
-    First digits up to 47 stand alone; of the rest, half begin two digits, half of what is left
-    three, and so on; each range begins where the one before it ended.
+    First digits up to 47 are a number by themselves; half of the rest begin numbers of two digits,
+    half of the remainder of three, and so on; each range begins where the one before it ended.
     """
     values = [_ALPHABET.index(bytes([digit])) for digit in digits]
     numbers = []

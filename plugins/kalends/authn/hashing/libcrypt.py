@@ -11,14 +11,14 @@ _LIBRARIES = ("libcrypt.so.1", "libcrypt.so.2")
 _WORKSPACE = 256 * 1024
 
 Crypt = Callable[[bytes, bytes], bytes | None]
-"""(password, setting) to the hash field, or None where the setting is not understood."""
+"""(password, setting) to the hash field, or None for an unknown setting."""
 
 
 @cache
 def load() -> Crypt | None:
-    """crypt(3) for bytes, safe in threads and without the interpreter's lock; None where it is not.
+    """Load crypt(3) for bytes, or return None where the system has none.
 
-    Neither argument may hold a NUL.
+    It is safe in threads and runs without the interpreter's lock. Neither argument may hold a NUL.
     """
     library = _library()
     if library is None:
@@ -30,7 +30,7 @@ def load() -> Crypt | None:
     def crypt(password: bytes, setting: bytes) -> bytes | None:
         workspace = ctypes.create_string_buffer(_WORKSPACE)
         hashed: bytes | None = crypt_r(password, setting, workspace)
-        # "*0" and "*1" are libcrypt's ways of saying no.
+        # "*0" and "*1" are libcrypt's failure tokens.
         return None if hashed is None or hashed.startswith(b"*") else hashed
 
     return crypt

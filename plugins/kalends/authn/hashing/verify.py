@@ -1,9 +1,8 @@
-"""Passwords against the hash fields of a password file, as Apache judges them.
+"""Verification of passwords against the hash fields of a password file, with Apache's verdicts.
 
-One table says which formats there are. A field of any other shape matches no password; nothing is
-ever compared as plain text. Two things are stricter than Apache: a password with a NUL matches
-nothing (Apache cuts it there), and traditional DES, of which eight bytes count, takes no longer
-password.
+One table lists the formats. A field of any other shape matches no password; nothing is ever
+compared as plain text. Two cases are stricter than in Apache: a password with a NUL matches nothing
+(Apache cuts it there), and traditional DES, which uses eight bytes, accepts no longer password.
 """
 
 from __future__ import annotations
@@ -27,9 +26,9 @@ _BCRYPT_PASSWORD_BYTES = 72
 _DES_PASSWORD_BYTES = 8
 
 Verify = Callable[[bytes, bytes], bool]
-"""(password, stored) to whether they belong together."""
+"""(password, stored) to True if they match."""
 Refusal = Callable[[bytes], str | None]
-"""A stored field to why it is not verified at all, or None."""
+"""A stored field to the reason to refuse it unverified, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +36,11 @@ class HashFormat:
     """One format of hash fields.
 
     Attributes:
-        name: what people call it.
+        name: its usual name, for a person.
         shape: matches the beginning of its fields.
-        verify: judges a password; called only where there is no refusal.
-        refusal: why a field of this shape is not verified at all, or None.
-        slow: whether a verification takes many milliseconds of a processor.
+        verify: verifies a password; called only where there is no refusal.
+        refusal: the reason to refuse a field of this shape unverified, or None.
+        slow: True if a verification takes many milliseconds of a processor.
     """
 
     name: str
@@ -59,46 +58,46 @@ class PasswordVerifier:
     """
 
     def __init__(self, crypt: libcrypt.Crypt | None) -> None:
-        self._schemes = (*_own_schemes(crypt), *_libcrypt_schemes(crypt))
+        self._formats = (*_apache_formats(crypt), *_libcrypt_formats(crypt))
 
     def refusal(self, stored: bytes) -> str | None:
-        """Why no password can match this field here, without any of its text; None if one can."""
-        scheme = self._scheme(stored)
-        return scheme.refusal(stored) if scheme else "unknown format"
+        """Return the reason why no password can match this field here, or None; quote nothing."""
+        hash_format = self._format(stored)
+        return hash_format.refusal(stored) if hash_format else "unknown format"
 
     def format_of(self, stored: bytes) -> str | None:
-        """What people call the format of a field; None for an unknown one."""
-        scheme = self._scheme(stored)
-        return scheme.name if scheme else None
+        """Return the usual name of a field's format; None for an unknown one."""
+        hash_format = self._format(stored)
+        return hash_format.name if hash_format else None
 
     def is_slow(self, stored: bytes) -> bool:
-        """Whether `verify` takes many milliseconds of a processor."""
-        scheme = self._scheme(stored)
-        return scheme is not None and scheme.slow and scheme.refusal(stored) is None
+        """Return True if `verify` takes many milliseconds of a processor."""
+        hash_format = self._format(stored)
+        return hash_format is not None and hash_format.slow and hash_format.refusal(stored) is None
 
     def verify(self, password: bytes, stored: bytes) -> bool:
-        """Whether the password is the one that the hash field was made of.
+        """Return True if the hash field was made of the password.
 
         Args:
             password: the bytes that the client sent.
-            stored: the hash field; one that has a `refusal` matches nothing, at no cost.
+            stored: the hash field; one with a `refusal` matches nothing, at no cost.
         """
-        scheme = self._scheme(stored)
-        if scheme is None or b"\0" in password or scheme.refusal(stored) is not None:
+        hash_format = self._format(stored)
+        if hash_format is None or b"\0" in password or hash_format.refusal(stored) is not None:
             return False
-        return scheme.verify(password, stored)
+        return hash_format.verify(password, stored)
 
-    def _scheme(self, stored: bytes) -> HashFormat | None:
-        return next((s for s in self._schemes if s.shape.match(stored)), None)
+    def _format(self, stored: bytes) -> HashFormat | None:
+        return next((s for s in self._formats if s.shape.match(stored)), None)
 
 
 def _fixed_cost(_stored: bytes) -> str | None:
-    """The refusal of a format in which no field says what it costs."""
+    """Refuse no field of a format without a cost parameter."""
     return None
 
 
-def _own_schemes(crypt: libcrypt.Crypt | None) -> tuple[HashFormat, ...]:
-    """The formats that Apache verifies by itself, and bcrypt, which is bounded under any prefix."""
+def _apache_formats(crypt: libcrypt.Crypt | None) -> tuple[HashFormat, ...]:
+    """Return the formats that Apache verifies itself, and bcrypt, bounded under any prefix."""
 
     def verify_bcrypt(password: bytes, stored: bytes) -> bool:
         prefix = stored[:4]
@@ -110,7 +109,7 @@ def _own_schemes(crypt: libcrypt.Crypt | None) -> tuple[HashFormat, ...]:
             return _same(crypt(counted, stored), stored)
         try:
             return _same(bcrypt.hashpw(counted, stored), stored)
-        except ValueError:  # salt bits that no salt sets
+        except ValueError:  # impossible bits in the salt
             return False
 
     def bcrypt_refusal(stored: bytes) -> str | None:
@@ -135,7 +134,7 @@ def _verify_sha1(password: bytes, stored: bytes) -> bool:
     return _same(b"{SHA}" + base64.b64encode(digest), stored)
 
 
-# Name, shape, how to see whether the system knows it, who else can verify it, what it may cost.
+# Name, shape, a probe for the system's support, a substitute verifier, limits of cost, slow.
 _TO_LIBCRYPT: tuple[tuple[str, bytes, bytes, Verify | None, Refusal, bool], ...] = (
     ("SHA-512 crypt", rb"\$6\$", b"$6$ab$", sha512_crypt.verify, cost_limits.rounds_refusal, True),
     ("SHA-256 crypt", rb"\$5\$", b"$5$ab$", sha256_crypt.verify, cost_limits.rounds_refusal, True),
@@ -152,13 +151,13 @@ _TO_LIBCRYPT: tuple[tuple[str, bytes, bytes, Verify | None, Refusal, bool], ...]
 )
 
 
-def _libcrypt_schemes(crypt: libcrypt.Crypt | None) -> Iterator[HashFormat]:
-    """What Apache hands to the system's libcrypt; without one, what passlib can verify of it."""
+def _libcrypt_formats(crypt: libcrypt.Crypt | None) -> Iterator[HashFormat]:
+    """Yield the formats that Apache leaves to libcrypt; libpass stands in where it lacks one."""
     for name, shape, probe, substitute, refusal, slow in _TO_LIBCRYPT:
         if crypt is not None and crypt(b"", probe) is not None:
             verify: Verify = partial(_verify_by_libcrypt, crypt)
         elif substitute is not None:
-            verify = partial(_verify_by_passlib, substitute)
+            verify = partial(_verify_by_libpass, substitute)
         else:
             yield _unsupported(name, shape)
             continue
@@ -176,12 +175,12 @@ def _verify_by_libcrypt(crypt: libcrypt.Crypt, password: bytes, stored: bytes) -
     return _same(crypt(password, stored), stored)
 
 
-def _verify_by_passlib(verify: Verify, password: bytes, stored: bytes) -> bool:
+def _verify_by_libpass(verify: Verify, password: bytes, stored: bytes) -> bool:
     if len(password) >= _LIBCRYPT_PASSWORD_LIMIT:
         return False
     try:
         return verify(password, stored)
-    except ValueError:  # passlib's word for a malformed field
+    except ValueError:  # a malformed field
         return False
 
 
