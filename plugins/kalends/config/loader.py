@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
@@ -14,9 +15,6 @@ from kalends.config.schema import schema
 from kalends.config.settings import FILES, Settings, ports
 from kalends.config.tls import TlsSettings, has_no_ciphers_to_choose
 from kalends.errors import ConfigurationError
-
-# What Radicale calls the source of an option that no file names.
-_DEFAULTS = "default config"
 
 # What Radicale offers and this store does not carry: refused, since silence would mislead.
 _ONLY = {
@@ -50,14 +48,14 @@ def load(path: Path) -> LoadedConfiguration:
     """
     text, sections = _read(path)
     configuration = Configuration(schema())
-    given = _Given(path, text, configuration)
+    given = _Given(path, text, sections, configuration)
     for section, options in sections.items():
         for option in options or ("",):
             said = {section: {option: options[option]} if option else {}}
             try:
                 configuration.update(said, str(path))
             except (ValueError, RuntimeError) as error:
-                why = _plain(str(error), section, option, configuration)
+                why = _plain(error, section, option, configuration)
                 raise given.error(section, option, why) from None
     for (section, option), only in _ONLY.items():
         if configuration.get(section, option) != only:
@@ -68,7 +66,7 @@ def load(path: Path) -> LoadedConfiguration:
     settings = _settings(given)
     if "basic" not in settings.schemes or not settings.basic_over_http:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
-        _prefer(configuration, "web", "prefer_browser_login", "True")
+        _prefer(given, configuration, "web", "prefer_browser_login", "True")
     return LoadedConfiguration(configuration, settings)
 
 
@@ -93,19 +91,21 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
     return text, {section: dict(parser[section]) for section in parser.sections()}
 
 
-def _plain(message: str, section: str, option: str, configuration: Configuration) -> str:
-    """What is wrong, for the administrator: Radicale's messages name its own types."""
+def _plain(error: Exception, section: str, option: str, configuration: Configuration) -> str:
+    """Return what is wrong for the administrator: Radicale's messages name its own types."""
     if section not in configuration.sections():
         return f"[{section}] is no section; known are {', '.join(_known(configuration))}"
     if option not in configuration.options(section):
         return f"[{section}] has no option {option!r}"
-    because = re.search(r"\((.*)\)\s*$", message, re.DOTALL)
-    return f"[{section}] {option}: {because[1] if because else message}"
+    # The cause is the error of the option's own type.
+    return f"[{section}] {option}: {error.__cause__ or error}"
 
 
-def _prefer(configuration: Configuration, section: str, option: str, value: str) -> None:
+def _prefer(
+    given: _Given, configuration: Configuration, section: str, option: str, value: str
+) -> None:
     """Give an option that the file does not name a value that fits what it does name."""
-    if configuration.get_source(section, option) == _DEFAULTS:
+    if not given.names(section, option):
         configuration.update({section: {option: value}}, "what follows from the other options")
 
 
@@ -128,9 +128,16 @@ def _line(text: str, section: str, option: str) -> int | None:
 class _Given:
     """What a file says, and where."""
 
-    def __init__(self, path: Path, text: str, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        path: Path,
+        text: str,
+        sections: Mapping[str, Mapping[str, str]],
+        configuration: Configuration,
+    ) -> None:
         self.path = path
         self._text = text
+        self._sections = sections
         self._configuration = configuration
 
     def get(self, section: str, option: str) -> Any:
@@ -151,8 +158,8 @@ class _Given:
         return value
 
     def names(self, section: str, option: str) -> bool:
-        """Whether it is the file that says an option, and not a default."""
-        return self._configuration.get_source(section, option) == str(self.path)
+        """Return True if the file says an option, False if it has its default."""
+        return option in self._sections.get(section, {})
 
     def error(self, section: str, option: str, why: str) -> ConfigurationError:
         """The error of what an option says, or of a section if that is empty."""

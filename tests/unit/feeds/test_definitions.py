@@ -70,3 +70,20 @@ def test_many_feeds_cost_each_what_few_do() -> None:
 
     few = min(seconds(100) for _ in range(3))
     assert seconds(2000) < 60 * few  # twenty times as many; each looking for each took 400 times
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("[feed.a", {1}),
+        ('[feed.a]\ncalendars = ["a/*"]\naccess = open\ntitle = "A"\n', {3}),
+        ('[feed.a]\ncalendars = [\n  "a/*",\n  b/*,\n]\naccess = "login"\n', {2, 4}),
+        ('[feed.a]\naccess = "login"\naccess = "login"\n', {3}),
+        ('[feed.a]\n\ntitle = "never closed\n', {3}),
+    ],
+)
+def test_what_is_not_toml_is_named_by_a_line_of_its_statement(text: str, lines: set[int]) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        parse.parse(text, "feeds.toml")
+    assert raised.value.line in lines
+    assert str(raised.value).startswith(f"feeds.toml:{raised.value.line}: ")

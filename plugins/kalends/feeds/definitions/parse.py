@@ -19,6 +19,9 @@ ACCESS = ("owner", "login", "secret", "public")
 PRIVATE = ("hide", "busy", "show")
 COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
 
+# Each line that is looked at costs a reading of all lines before it.
+_LINES_SEARCHED = 1000
+
 _REFRESH_UNITS = {"m": 60, "h": 3600, "d": 86400}
 _PAST_UNITS = {"d": 1, "w": 7, "y": 366}
 _T = TypeVar("_T")
@@ -60,9 +63,8 @@ def parse(text: str, path: str) -> Definitions:
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r" \(at line (\d+), column \d+\)$", str(error))
-        line = int(place[1]) if place else None
-        raise ConfigurationError(path, re.sub(r" \(at .*\)$", "", str(error)), line) from None
+        why = getattr(error, "msg", str(error))
+        raise ConfigurationError(path, why, _line_of_error(error, text)) from None
     for key in tables:
         if key != "feed":
             line = _find(text, rf"\[?{_key(key)}")
@@ -79,6 +81,25 @@ def parse(text: str, path: str) -> Definitions:
         raise ConfigurationError(path, why, line)
     each = read.pop(USER, None)
     return Definitions(read, each)
+
+
+def _line_of_error(error: tomllib.TOMLDecodeError, text: str) -> int | None:
+    """Return the line of what is not TOML: before Python 3.14 the error does not tell it.
+
+    It is the line at which the first statement begins that cannot be read; None if looking for it
+    would take too long.
+    """
+    known: int | None = getattr(error, "lineno", None)
+    lines = text.split("\n")
+    if known is not None or len(lines) > _LINES_SEARCHED:
+        return known
+    for number in range(len(lines) - 1, 0, -1):
+        try:
+            tomllib.loads("\n".join(lines[:number]) + "\n")
+        except tomllib.TOMLDecodeError:
+            continue
+        return number + 1
+    return 1
 
 
 class _Table:
