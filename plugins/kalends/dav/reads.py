@@ -29,9 +29,9 @@ from kalends.dav.properties.object import ObjectsView
 from kalends.dav.response_spool import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.requests import CalendarQuery, Multiget, Propfind, Report, SyncCollection
-from kalends.ical.recurrence.index import happens
+from kalends.ical.recurrence.index import matches_time_range
 from kalends.ical.recurrence.occurrences import local_range
-from kalends.ical.timezones.resolve import zone_in
+from kalends.ical.timezones.resolve import timezone_from_calendar
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import listing, read, time_range
@@ -211,7 +211,7 @@ class Reads:
         for row, sure in time_range.find(
             connection, collection_id, asked.component, within, data=data
         ):
-            if sure or happens(row.data, asked.start, asked.end, zone):
+            if sure or matches_time_range(row.data, asked.start, asked.end, zone):
                 spool.write(rows.response(row))
         return True
 
@@ -294,7 +294,7 @@ def _write_all(
 def _zone(row: CollectionRow, asked: CalendarQuery) -> tzinfo | None:
     """What times without a zone are read in (RFC 4791 section 9.9); None if that is unreadable."""
     text = asked.timezone or row.props.get("C:calendar-timezone")
-    return zone_in(text) if text else UTC
+    return timezone_from_calendar(text) if text else UTC
 
 
 def _split(request: Request) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from kalends.feeds.compose.timezones import ZoneDefinition, definition_text, dig
 from kalends.feeds.compose.visibility import days_of, renamed
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.timezones.iana import agreed_since, iana_definition
-from kalends.ical.timezones.resolve import by_name, name_of, tzids_of
+from kalends.ical.timezones.iana import equivalent_since, iana_definition
+from kalends.ical.timezones.resolve import by_tzid, tzid_name, tzids_of
 
 
 def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
@@ -78,12 +78,12 @@ def _parsed(data: bytes) -> Component:
 def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:
     for child in calendar.children:
         if child.name == "VTIMEZONE":
-            yield ZoneDefinition(name_of(child.value("TZID")), digest_of(child)), child
+            yield ZoneDefinition(tzid_name(child.value("TZID")), digest_of(child)), child
 
 
 def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
     """Each TZID that an object uses and does not define, and its first day, ``YYYYMMDD``."""
-    own = by_name((definition, zone) for zone, definition in _zones(calendar))
+    own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     for tzid in {tzid for part in parts for tzid in tzids_of(part)} - own.keys():
         yield tzid, min(day for part in parts for day in days_of(part, tzid))
@@ -102,8 +102,8 @@ def _names(
         keeper = next((zone for zone in zones if names[zone] == tzid), None)
         known = iana_definition(tzid)
         if known is None:
-            free |= {tzid, name_of(tzid)}
-        elif keeper is not None and agreed_since(zones[keeper], tzid) > first:
+            free |= {tzid, tzid_name(tzid)}
+        elif keeper is not None and equivalent_since(zones[keeper], tzid) > first:
             zones[ZoneDefinition(tzid, digest_of(known))] = known
     # A name that a download has made of these rules stays, so that each download is like the last.
     return {
@@ -114,7 +114,7 @@ def _names(
 
 def _written(calendar: Component, names: Mapping[ZoneDefinition, str]) -> Iterator[bytes]:
     """The text of an object, without its zones, which are called by ``names``."""
-    own = by_name((definition, zone) for zone, definition in _zones(calendar))
+    own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     new = {t: names[zone] for t, zone in own.items() if names[zone] != t}
     for child in calendar.children:
         if child.name != "VTIMEZONE":

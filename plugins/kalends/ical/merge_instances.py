@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from kalends.errors import ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.recover import blocks
-from kalends.ical.timezones.resolve import name_of, tzids_of, zones_of
+from kalends.ical.recover import find_components
+from kalends.ical.timezones.resolve import tzid_name, tzids_of, vtimezones_of
 from kalends.ical.validate import MAX_SIZE, CalendarObject, read_calendar_object
-from kalends.ical.values import read_moment, read_moments
+from kalends.ical.values import read_time, read_times
 
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"})
 
 
-def with_occurrences(
+def merge_instances(
     stored: bytes,
     brought: bytes,
     *,
@@ -38,11 +38,11 @@ def with_occurrences(
     """
     text = stored.decode("utf-8")
     series, single = contentlines.parse(text)[0], contentlines.parse(brought.decode("utf-8"))[0]
-    ours, theirs = zones_of(series), zones_of(single)
+    ours, theirs = vtimezones_of(series), vtimezones_of(single)
     known = ours.keys() | {tzid for child in series.children for tzid in tzids_of(child)}
     parts = [child for child in single.children if child.name != "VTIMEZONE"]
     defined = [child for child in single.children if child.name == "VTIMEZONE"]
-    zones = [zone for zone in defined if name_of(zone.value("TZID")) not in known]
+    zones = [zone for zone in defined if tzid_name(zone.value("TZID")) not in known]
     both = {**ours, **{tzid: text for tzid, text in theirs.items() if tzid not in known}}
     for part in parts:
         _require_same_times(part, theirs, both)
@@ -61,7 +61,7 @@ def with_occurrences(
 def _place(part: Component, own: Mapping[str, str]) -> tuple[int, int, str]:
     """Which occurrence of its series a component is, and whether of those after it too."""
     named = part.all("RECURRENCE-ID")[0]
-    moment = read_moment(named, own)
+    moment = read_time(named, own)
     return moment.earliest, moment.latest, (named.param("RANGE") or "").upper()
 
 
@@ -73,7 +73,7 @@ def _require_same_times(
         tzid = prop.param("TZID")
         if tzid is None or prop.name not in _TIMES or before.get(tzid) == after.get(tzid):
             continue
-        if read_moments(prop, before) != read_moments(prop, after):
+        if read_times(prop, before) != read_times(prop, after):
             why = f"the series has another definition of the time zone {tzid[:40]!r}"
             raise ObjectRefusedError("C:valid-calendar-data", why, prop.line)
 
@@ -88,7 +88,7 @@ def _composed(
     """The text with further components, and others in place of those that begin at some lines."""
     lines = text.split("\n")
     last = max(number for number, line in enumerate(lines) if line.strip())
-    found = list(blocks(lines[series.line : last], series.line))
+    found = list(find_components(lines[series.line : last], series.line))
     first = found[0].line - 1 if found else last
     changes = [(first, first, zones), (last, last, added)]
     there = {child.line: child for child in series.children}

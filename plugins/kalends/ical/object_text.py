@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.timezones.resolve import by_name
+from kalends.ical.timezones.resolve import by_tzid
 
 _BEGIN, _END, _LAST = "\nBEGIN:VTIMEZONE", "\nEND:VTIMEZONE", "\nEND:VCALENDAR"
 
@@ -47,7 +47,7 @@ def read_object(text: str) -> ObjectText:
     texts = [*zip(zones, blocks, strict=False)]
     texts += [(z, "\n".join(z.lines())) for z in calendar.children if z.name == "VTIMEZONE"]
     calendar.children[:0] = zones
-    definitions = by_name((zone, block if zone.children else "") for zone, block in texts)
+    definitions = by_tzid((zone, block if zone.children else "") for zone, block in texts)
     return ObjectText(calendar, {tzid: found for tzid, found in definitions.items() if found})
 
 

@@ -36,12 +36,12 @@ class ComponentLines(NamedTuple):
     ended: bool
 
 
-def text_of(data: bytes) -> str:
+def decode_file(data: bytes) -> str:
     """The text of a file, with surrogates where it is none: what they stand in is refused."""
     return contentlines.decode(data, "surrogateescape").removeprefix("\ufeff")
 
 
-def calendars(
+def find_calendars(
     text: str, refused: list[RejectedPart]
 ) -> Iterator[tuple[list[Property], Iterator[ComponentLines]]]:
     """Each VCALENDAR: its own properties, and the blocks of its components.
@@ -61,15 +61,15 @@ def calendars(
         elif end and end[1].upper() == "VCALENDAR":
             yield (
                 _header(lines[start:number], start, refused),
-                blocks(lines[start:number], start),
+                find_components(lines[start:number], start),
             )
             start = None
     if start is not None:
         _refuse_once(refused, start, "BEGIN:VCALENDAR is never ended")
-        yield _header(lines[start:], start, refused), blocks(lines[start:], start)
+        yield _header(lines[start:], start, refused), find_components(lines[start:], start)
 
 
-def blocks(lines: list[str], offset: int) -> Iterator[ComponentLines]:
+def find_components(lines: list[str], offset: int) -> Iterator[ComponentLines]:
     """The components that stand directly in these lines; a bad nesting ends with its block."""
     name, start, agents = "", 0, 0
     for number, line in enumerate(lines):
@@ -101,7 +101,7 @@ def _is_whole_again(name: str, begun: str) -> bool:
     return name == begun == "VCARD" or (name in _MAIN and begun in _MAIN)
 
 
-def component_of(block: ComponentLines, refused: list[RejectedPart]) -> Component | None:
+def parse_component(block: ComponentLines, refused: list[RejectedPart]) -> Component | None:
     """The component that a block is, with its lines counted in the file; None if it is refused.
 
     Args:

@@ -18,7 +18,7 @@ _WEB_PAGE = re.compile(rb"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _ANY_BEGIN = re.compile(rb"^BEGIN:", re.IGNORECASE | re.MULTILINE)
 
 
-def stranger(data: bytes) -> str | None:
+def describe_foreign_file(data: bytes) -> str | None:
     """Why a file can hold no calendar and no card; None if it may.
 
     Args:

@@ -9,9 +9,15 @@ from hashlib import sha256
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recover import RejectedPart, blocks, calendars, component_of, text_of
-from kalends.ical.sniff import stranger
-from kalends.ical.timezones.resolve import by_name, tzids_of
+from kalends.ical.recover import (
+    RejectedPart,
+    decode_file,
+    find_calendars,
+    find_components,
+    parse_component,
+)
+from kalends.ical.sniff import describe_foreign_file
+from kalends.ical.timezones.resolve import by_tzid, tzids_of
 from kalends.ical.validate import MAX_SIZE, CalendarObject, index_calendar, read_card
 
 _FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
@@ -35,7 +41,7 @@ class SplitCalendar:
     color: str = ""
     objects: list[CalendarObject] = field(default_factory=list)
     refused: list[RejectedPart] = field(default_factory=list)
-    occurrences: dict[str, int] = field(default_factory=dict)
+    detached: dict[str, int] = field(default_factory=dict)
 
 
 def split_file(
@@ -48,7 +54,7 @@ def split_file(
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
-    if why := stranger(data):
+    if why := describe_foreign_file(data):
         return SplitCalendar(
             "VCALENDAR", refused=[RejectedPart(1, "", why, "C:supported-calendar-data")]
         )
@@ -71,16 +77,16 @@ def split_calendar(
         max_size: the largest object, octets.
     """
     whole = SplitCalendar("VCALENDAR")
-    text = text_of(data)
+    text = decode_file(data)
     groups: dict[str, _Group] = {}
     seen = False
-    for header, components in calendars(text, whole.refused):
+    for header, components in find_calendars(text, whole.refused):
         seen = True
         _describe(whole, header)
         zones: dict[str, Component] = {}
         defined: list[Component] = []
         for block in components:
-            component = component_of(block, whole.refused)
+            component = parse_component(block, whole.refused)
             if component is None:
                 continue
             if component.name == "VTIMEZONE":
@@ -88,7 +94,7 @@ def split_calendar(
             else:
                 uid = _uid(component)
                 groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
-        zones.update(by_name((zone, zone) for zone in defined))
+        zones.update(by_tzid((zone, zone) for zone in defined))
     if not seen and not whole.refused:
         whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
@@ -99,9 +105,9 @@ def split_calendar(
 def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
     """Every card of a file; a card without a UID gets one that follows from its content."""
     whole = SplitCalendar("VADDRESSBOOK")
-    text = text_of(data)
+    text = decode_file(data)
     seen: dict[str, CalendarObject] = {}
-    for block in blocks(text.split("\n"), 0):
+    for block in find_components(text.split("\n"), 0):
         try:
             (card,) = contentlines.parse(block.text, vcard=True)
             if not card.value("UID").strip():
@@ -164,7 +170,7 @@ class _Group:
             found = index_calendar(data, calendar, allowed)
             whole.objects.append(found)
             if all(part.first("RECURRENCE-ID") for part in self._components):
-                whole.occurrences[found.uid] = self._components[0].line
+                whole.detached[found.uid] = self._components[0].line
         except ObjectRefusedError as error:
             line = error.line or self._components[0].line
             whole.refused.append(RejectedPart(line, self._uid, error.why, error.precondition))

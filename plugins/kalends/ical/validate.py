@@ -10,9 +10,9 @@ from hashlib import sha256
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.recurrence.bounds import span_of
+from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.index import Interval, intervals_of
-from kalends.ical.timezones.resolve import zones_of
+from kalends.ical.timezones.resolve import vtimezones_of
 
 MAX_SIZE = 10_000_000
 """The largest object unless told otherwise, octets."""
@@ -93,9 +93,9 @@ def index_calendar(
         why = f"the calendar takes no {kind}"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
     uid = _one_uid(parts)
-    own = zones_of(calendar)
-    span = span_of(parts, own)
-    intervals = tuple(intervals_of(parts, own, span, int(time.time())))
+    vtimezones = vtimezones_of(calendar)
+    span = time_bounds(parts, vtimezones)
+    intervals = tuple(intervals_of(parts, vtimezones, span, int(time.time())))
     return CalendarObject(
         data, "VCALENDAR", uid, kind, span.start, span.end, span.recurring, intervals
     )

@@ -10,7 +10,7 @@ from icalendar.prop import vDDDTypes, vDuration
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
-from kalends.ical.timezones.resolve import resolve
+from kalends.ical.timezones.resolve import resolve_tzid
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -35,37 +35,37 @@ class TimeValue(NamedTuple):
     is_day: bool
 
     @property
-    def placed(self) -> bool:
+    def is_instant(self) -> bool:
         """Whether it is one instant, as a time with a zone is."""
         return self.earliest == self.latest
 
 
-def read_moments(prop: Property, own: Mapping[str, str]) -> list[TimeValue]:
+def read_times(prop: Property, vtimezones: Mapping[str, str]) -> list[TimeValue]:
     """The times of DTSTART, DTEND, DUE, RECURRENCE-ID, RDATE, EXDATE…; of a period its beginning.
 
     Raises:
         ObjectRefusedError: the value is no date or time (RFC 5545 sections 3.3.4, 3.3.5, 3.3.9).
     """
     tzid = prop.param("TZID")
-    return [_moment(part.strip(), prop, tzid, own) for part in prop.value.split(",")]
+    return [_moment(part.strip(), prop, tzid, vtimezones) for part in prop.value.split(",")]
 
 
-def read_moment(prop: Property, own: Mapping[str, str]) -> TimeValue:
+def read_time(prop: Property, vtimezones: Mapping[str, str]) -> TimeValue:
     """The one time of a property.
 
     Raises:
         ObjectRefusedError: the value is no date or time.
     """
-    return _moment(prop.value.strip(), prop, prop.param("TZID"), own)
+    return _moment(prop.value.strip(), prop, prop.param("TZID"), vtimezones)
 
 
-def moment_at(
-    local: datetime, like: TimeValue, tzid: str | None, own: Mapping[str, str]
+def time_at(
+    local: datetime, like: TimeValue, tzid: str | None, vtimezones: Mapping[str, str]
 ) -> TimeValue:
     """Another time of the same kind and zone as ``like``."""
-    if not like.placed:
+    if not like.is_instant:
         return _unplaced(local, like.is_day)
-    zone = resolve(tzid, own) if tzid else None
+    zone = resolve_tzid(tzid, vtimezones) if tzid else None
     return _placed(local.replace(tzinfo=zone or UTC))
 
 
@@ -84,7 +84,9 @@ def read_duration(prop: Property) -> timedelta:
     return value
 
 
-def _moment(text: str, prop: Property, tzid: str | None, own: Mapping[str, str]) -> TimeValue:
+def _moment(
+    text: str, prop: Property, tzid: str | None, vtimezones: Mapping[str, str]
+) -> TimeValue:
     try:
         value: object = vDDDTypes.from_ical(  # type: ignore[no-untyped-call]
             text.partition("/")[0]
@@ -92,7 +94,7 @@ def _moment(text: str, prop: Property, tzid: str | None, own: Mapping[str, str])
         if isinstance(value, datetime):
             if value.tzinfo is not None:
                 return _placed(value)
-            zone = resolve(tzid, own) if tzid else None
+            zone = resolve_tzid(tzid, vtimezones) if tzid else None
             return _placed(value.replace(tzinfo=zone)) if zone else _unplaced(value, is_day=False)
         if isinstance(value, date):
             return _unplaced(datetime(value.year, value.month, value.day), is_day=True)

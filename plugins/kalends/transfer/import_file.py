@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
-from kalends.ical.merge_instances import with_occurrences
+from kalends.ical.merge_instances import merge_instances
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
@@ -135,7 +135,7 @@ def _merge_occurrences(
 
     def merge(stored: bytes, single: CalendarObject, line: int) -> CalendarObject | None:
         try:
-            return with_occurrences(stored, single.data, allowed=into.components, max_size=max_size)
+            return merge_instances(stored, single.data, allowed=into.components, max_size=max_size)
         except ObjectRefusedError as error:
             why = f"cannot be merged into its series: {error.why}"
             ready.refused.append((line, why))
@@ -143,7 +143,7 @@ def _merge_occurrences(
 
     for content in whole.objects:
         uid = content.uid
-        line = whole.occurrences.get(uid)
+        line = whole.detached.get(uid)
         later = imported.get(uid)
         if uid in imported and later is None:
             ready.skipped += 1

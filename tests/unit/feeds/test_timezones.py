@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kalends.feeds.compose.timezones import ZoneDefinition, digest_of, names_of, use_of
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.timezones.iana import agreed_since, iana_definition
+from kalends.ical.timezones.iana import equivalent_since, iana_definition
 
 STANDARD = "BEGIN:STANDARD\nDTSTART:19701025T030000\nTZOFFSETFROM:+0200\nTZOFFSETTO:+0100\n"
 DAYLIGHT = "BEGIN:DAYLIGHT\nDTSTART:19700329T020000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\n"
@@ -158,7 +158,7 @@ def berlin(first: str, until: str = "") -> str:
     ],
 )
 def test_since_when_a_definition_says_what_iana_says(text: str, since: str) -> None:
-    assert agreed_since(contentlines.parse(text)[0], "Europe/Berlin") == since
+    assert equivalent_since(contentlines.parse(text)[0], "Europe/Berlin") == since
 
 
 def test_what_programs_write_for_one_zone_is_one_definition() -> None:

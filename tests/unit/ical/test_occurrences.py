@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.recurrence.bounds import span_of
+from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.occurrences import (
@@ -35,8 +35,8 @@ from kalends.ical.recurrence.occurrences import (
     occurrences_of,
 )
 from kalends.ical.recurrence.rrule import read_rule
-from kalends.ical.timezones.offsets import local_second, offset_at
-from kalends.ical.timezones.resolve import resolve, zones_of
+from kalends.ical.timezones.offsets import local_seconds, utc_offset_at
+from kalends.ical.timezones.resolve import resolve_tzid, vtimezones_of
 from support.paths import DATA
 
 DAY = 86400
@@ -69,7 +69,7 @@ Object = tuple[list[Component], Mapping[str, str]]
 def read(text: str) -> Object:
     (calendar,) = contentlines.parse(text)
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
-    return parts, zones_of(calendar)
+    return parts, vtimezones_of(calendar)
 
 
 def made(*components: Sequence[str], kind: str = "VEVENT") -> Object:
@@ -90,7 +90,7 @@ def at(text: str, zone: tzinfo = UTC) -> int:
 
 
 def all_of(components: Sequence[Component], own: Mapping[str, str]) -> list[tuple[int, int, bool]]:
-    span_of(components, own)  # what is stored has passed this
+    time_bounds(components, own)  # what is stored has passed this
     return [tuple(o) for o in occurrences_of(components, own, NOW).found]  # type: ignore[misc]
 
 
@@ -404,7 +404,7 @@ def test_journals_and_what_has_no_time() -> None:
 
 def kept(*lines: str) -> Occurrences:
     parts, own = made(lines)
-    span_of(parts, own)
+    time_bounds(parts, own)
     return occurrences_of(parts, own, NOW)
 
 
@@ -460,7 +460,7 @@ def test_two_masters_are_covered_as_far_as_both_are() -> None:
 
 def test_a_rule_that_cannot_be_walked_is_not_covered_and_may_always_happen() -> None:
     easter = made(("DTSTART:20260105T090000Z", "RRULE:FREQ=YEARLY;BYEASTER=0"))
-    span_of(*easter)
+    time_bounds(*easter)
     found = occurrences_of(*easter, NOW)
     assert found.covered_until is not None
     assert found.covered_until <= at("20260105T090000")
@@ -484,7 +484,7 @@ def test_a_rule_that_cannot_be_walked_is_not_covered_and_may_always_happen() -> 
 )
 def test_the_hardest_rules_are_answered_in_bounded_work(rule: str) -> None:
     parts, own = made(("DTSTART;TZID=Europe/Paris:20000229T090000", f"RRULE:{rule}"))
-    span_of(parts, own)
+    time_bounds(parts, own)
     with cProfile.Profile() as profile:  # counts what is called: a clock would tell of the machine
         for start in ("20010101T003000", "20261101T003000", "24000101T003000", "99980101T003000"):
             happens_between(parts, own, at(start), at(start) + 1, BERLIN)
@@ -507,7 +507,7 @@ def test_beyond_what_is_walked_it_may_happen() -> None:
 def test_a_range_as_a_clock_shows_it_holds_what_happens_in_it(change: str) -> None:
     middle = at(change)
     locals_ = range(middle - 6 * 3600, middle + 6 * 3600, 450)
-    placed = {local: local - offset_at(local, BERLIN) for local in locals_}
+    placed = {local: local - utc_offset_at(local, BERLIN) for local in locals_}
     forward = change == "20260329T010000"
     for instant in range(middle - 2 * 3600, middle + 2 * 3600, 450):
         start, end = local_range(instant, instant, BERLIN)
@@ -526,29 +526,32 @@ def test_the_offsets_of_defined_zones_are_what_dateutil_says() -> None:
     texts = {(z, text) for path in CALENDARS for z, text in _zones_in(path)}
     assert texts
     for name, text in texts:
-        zone = resolve(name, {name: text})
+        zone = resolve_tzid(name, {name: text})
         if zone is None:  # neither the definition nor the name means anything
             continue
         for day in range(0, 365 * 3, 5):
             shown = datetime(2023, 1, 1, 2, 30) + timedelta(days=day)
             offset = zone.utcoffset(shown)
             assert offset is not None
-            assert offset_at(local_second(shown), zone) == offset.total_seconds(), (name, shown)
+            assert utc_offset_at(local_seconds(shown), zone) == offset.total_seconds(), (
+                name,
+                shown,
+            )
 
 
 def test_the_second_of_a_change_and_two_changes_in_one() -> None:
-    zone = resolve("Europe/Paris", OWN)
+    zone = resolve_tzid("Europe/Paris", OWN)
     assert zone is not None
     change = at("20260308T020000")
-    assert [offset_at(change + n, zone) for n in (-1, 0, 1)] == [3600, 7200, 7200]
+    assert [utc_offset_at(change + n, zone) for n in (-1, 0, 1)] == [3600, 7200, 7200]
     twice = OWN["Europe/Paris"].replace("20000312", "20001105").replace("BYMONTH=3;BYDAY=2SU", "X")
     twice = twice.replace("RRULE:FREQ=YEARLY;X\r\n", "")
-    both = resolve("Europe/Paris", {"Europe/Paris": twice})
+    both = resolve_tzid("Europe/Paris", {"Europe/Paris": twice})
     assert both is not None
     shown = datetime(2000, 11, 20)
     offset = both.utcoffset(shown)
     assert offset is not None
-    assert offset_at(local_second(shown), both) == offset.total_seconds()
+    assert utc_offset_at(local_seconds(shown), both) == offset.total_seconds()
 
 
 def _zones_in(path: Path) -> Iterable[tuple[str, str]]:
@@ -556,7 +559,7 @@ def _zones_in(path: Path) -> Iterable[tuple[str, str]]:
         top = contentlines.parse(path.read_bytes().decode("utf-8", "replace"))
     except IcalendarSyntaxError:
         return []
-    return zones_of(top[0]).items() if top else []
+    return vtimezones_of(top[0]).items() if top else []
 
 
 # --- rules, held to dateutil -------------------------------------------------------------------
@@ -638,7 +641,7 @@ def accepted(rule: str, first: datetime) -> bool:
     try:
         if next(by_dateutil(rule, first), None) is None:
             return False
-        span_of(*made((f"DTSTART:{first:%Y%m%dT%H%M%S}", f"RRULE:{rule}")))
+        time_bounds(*made((f"DTSTART:{first:%Y%m%dT%H%M%S}", f"RRULE:{rule}")))
     except (ObjectRefusedError, ValueError):  # dateutil cannot make some rules at all
         return False
     return True
@@ -657,10 +660,10 @@ def test_a_walk_finds_what_dateutil_finds_from_wherever_it_begins(
     until = since + timedelta(days=1500)
     assume(accepted(rule, first))
     coming = takewhile(lambda local: local <= until, by_dateutil(rule, first))
-    expected = list(islice((local_second(x) for x in coming if x >= since), 300))
-    read_ = read_rule(rule, local_second(first), is_day=False, zoned=False)
+    expected = list(islice((local_seconds(x) for x in coming if x >= since), 300))
+    read_ = read_rule(rule, local_seconds(first), is_day=False, zoned=False)
     assert read_ is not None
-    walk = RuleIterator(read_, local_second(since), local_second(until), Budget())
+    walk = RuleIterator(read_, local_seconds(since), local_seconds(until), Budget())
     assert list(islice(walk, 300)) == expected
 
 
@@ -673,12 +676,12 @@ def test_the_weeks_of_a_year_are_isos(week: int) -> None:
     if week < 0:
         lengths = [date(day.isocalendar().year, 12, 28).isocalendar().week for day in days]
         weeks = [week_ - length - 1 for week_, length in zip(weeks, lengths, strict=True)]
-    expected = [local_second(day) for day, its in zip(days, weeks, strict=True) if its == week]
+    expected = [local_seconds(day) for day, its in zip(days, weeks, strict=True) if its == week]
     read_ = read_rule(
-        f"FREQ=YEARLY;BYWEEKNO={week}", local_second(first), is_day=False, zoned=False
+        f"FREQ=YEARLY;BYWEEKNO={week}", local_seconds(first), is_day=False, zoned=False
     )
     assert read_ is not None
-    assert list(RuleIterator(read_, None, local_second(days[-1]), Budget())) == expected
+    assert list(RuleIterator(read_, None, local_seconds(days[-1]), Budget())) == expected
 
 
 @settings(max_examples=200)
@@ -690,15 +693,15 @@ def test_so_it_does_in_hours_minutes_and_seconds(first: datetime, rule: str, hou
         return
     since = first + timedelta(hours=hours)
     until = since + timedelta(days=8)
-    read_ = read_rule(rule, local_second(first), is_day=False, zoned=False)
+    read_ = read_rule(rule, local_seconds(first), is_day=False, zoned=False)
     assert read_ is not None
-    walk = RuleIterator(read_, local_second(since), local_second(until), Budget())
+    walk = RuleIterator(read_, local_seconds(since), local_seconds(until), Budget())
     found = list(islice(walk, 50))
-    after = local_second(until)
+    after = local_seconds(until)
     goes_on = RuleIterator(read_, after, after + 30 * DAY, Budget())
     assume(any(goes_on))  # dateutil would look for ever for what is not there
     coming = takewhile(lambda local: local <= until, dense)
-    assert found == list(islice((local_second(x) for x in coming if x >= since), 50))
+    assert found == list(islice((local_seconds(x) for x in coming if x >= since), 50))
 
 
 # --- the whole, held to a naive expansion ------------------------------------------------------
@@ -727,7 +730,7 @@ class Hand:
     name: str  # one of CLOCKS, "" for floating, "DAY" for days
 
     def zone(self) -> tzinfo | None:
-        return resolve(self.name, OWN) if self.name in CLOCKS else None
+        return resolve_tzid(self.name, OWN) if self.name in CLOCKS else None
 
     def seconds(self, local: datetime) -> int:
         return _seconds(self.name, local)
@@ -975,14 +978,14 @@ def test_nothing_that_is_stored_fails(path: Path) -> None:
         (calendar,) = contentlines.parse(path.read_bytes().decode("utf-8"))
     except (IcalendarSyntaxError, UnicodeDecodeError, ValueError):
         return
-    own = zones_of(calendar)
+    own = vtimezones_of(calendar)
     objects: dict[tuple[str, str], list[Component]] = {}
     for child in calendar.children:
         if child.name != "VTIMEZONE":
             objects.setdefault((child.name, child.value("UID")), []).append(child)
     for parts in objects.values():
         try:
-            span_of(parts, own)
+            time_bounds(parts, own)
         except ObjectRefusedError:
             continue
         found = occurrences_of(parts, own, NOW)

@@ -28,7 +28,7 @@ def times_of(interval: Interval) -> list[tuple[int, int]]:
     """Each time that an interval happens."""
     return [
         (interval.start + number * interval.step, interval.end + number * interval.step)
-        for number in range(interval.again + 1)
+        for number in range(interval.repeats + 1)
     ]
 
 
@@ -74,7 +74,7 @@ INTERVALS = st.builds(
     st.integers(0, 20),
 )
 UNSURE = st.builds(
-    lambda start, length: Interval(start, start + length, floating=False, sure=False),
+    lambda start, length: Interval(start, start + length, floating=False, certain=False),
     st.sampled_from([-FOREVER, 0, 500]),
     st.sampled_from([1, 700, FOREVER]),
 )
@@ -121,7 +121,7 @@ def database(
     opened.close()
 
 
-RUN = Interval(0, 10, floating=False, sure=True, step=100, again=3)
+RUN = Interval(0, 10, floating=False, certain=True, step=100, repeats=3)
 
 
 @settings(max_examples=300)
@@ -152,7 +152,7 @@ def test_the_table_finds_what_meets_a_range(
         for number, intervals in enumerate(content):
             stored = Stored(str(number), intervals)
             write.put(connection, row.id, f"{number}.ics", stored)
-            met = [interval.sure for interval in intervals if meets(interval)]
+            met = [interval.certain for interval in intervals if meets(interval)]
             if met:
                 expected[f"{number}.ics"] = any(met)
         found = list(time_range.find(connection, row.id, "VEVENT", within, data=data))
@@ -167,7 +167,7 @@ def test_the_table_finds_what_meets_a_range(
 
 
 def test_a_moved_object_happens_as_before(database: Database) -> None:
-    interval = Interval(100, 200, floating=True, sure=True, step=1000, again=3)
+    interval = Interval(100, 200, floating=True, certain=True, step=1000, repeats=3)
     with database.write() as connection:
         one = collections.create(connection, "m/one", {"tag": "VCALENDAR"})
         other = collections.create(connection, "m/other", {"tag": "VCALENDAR"})

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import re
 
-from kalends.ical.client_quirks import LENGTH, OFFSET, RULE, RULE_PART, TIME
+from kalends.ical.client_quirks import (
+    DURATION_PATTERN,
+    OFFSET_PATTERN,
+    RULE_PART_PATTERN,
+    RULE_PATTERN,
+    TIME_PATTERN,
+)
 from kalends.ical.contentlines import Component, Property
 
-_TIMES = rf"{TIME}(?:/(?:{TIME}|{LENGTH}))?"
+_TIMES = rf"{TIME_PATTERN}(?:/(?:{TIME_PATTERN}|{DURATION_PATTERN}))?"
 
 
 def _pattern(text: str) -> re.Pattern[str]:
@@ -20,18 +26,18 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 
 _VALUES = {
-    "DTSTART": _pattern(TIME),
-    "DTEND": _pattern(TIME),
-    "DURATION": _pattern(LENGTH),
-    "RRULE": _pattern(RULE),
+    "DTSTART": _pattern(TIME_PATTERN),
+    "DTEND": _pattern(TIME_PATTERN),
+    "DURATION": _pattern(DURATION_PATTERN),
+    "RRULE": _pattern(RULE_PATTERN),
     "RDATE": _pattern(rf"{_TIMES}(?:,{_TIMES})*"),
-    "EXDATE": _pattern(rf"{TIME}(?:,{TIME})*"),
-    "RECURRENCE-ID": _pattern(TIME),
+    "EXDATE": _pattern(rf"{TIME_PATTERN}(?:,{TIME_PATTERN})*"),
+    "RECURRENCE-ID": _pattern(TIME_PATTERN),
     "SEQUENCE": _pattern(r"\d{1,9}"),
-    "TZOFFSETFROM": _pattern(OFFSET),
-    "TZOFFSETTO": _pattern(OFFSET),
+    "TZOFFSETFROM": _pattern(OFFSET_PATTERN),
+    "TZOFFSETTO": _pattern(OFFSET_PATTERN),
 }
-_KNOWN_PART = _pattern(RULE_PART)
+_KNOWN_PART = _pattern(RULE_PART_PATTERN)
 _PARAMS = {
     "VALUE": _pattern("DATE|DATE-TIME|PERIOD"),
     "RANGE": _pattern("THISANDFUTURE"),

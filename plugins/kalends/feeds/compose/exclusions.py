@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
-from kalends.ical.timezones.offsets import local_second
-from kalends.ical.values import TimeValue, read_moment, read_moments
+from kalends.ical.timezones.offsets import local_seconds
+from kalends.ical.values import TimeValue, read_time, read_times
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
@@ -22,7 +22,7 @@ def leave_out(master: Component, hidden: Property, own: Mapping[str, str]) -> Co
 
     Args:
         hidden: the override's RECURRENCE-ID.
-        own: the object's time zones, as ``calobject.zones.zones_of`` gives them.
+        own: the object's time zones, as ``resolve.vtimezones_of`` returns them.
 
     Raises:
         ObjectRefusedError: a time in it cannot be read.
@@ -30,7 +30,7 @@ def leave_out(master: Component, hidden: Property, own: Mapping[str, str]) -> Co
     begin = master.first("DTSTART")
     if begin is None:
         return master
-    start, moment = read_moment(begin, own), read_moment(hidden, own)
+    start, moment = read_time(begin, own), read_time(hidden, own)
     if (hidden.param("RANGE") or "").upper() != "THISANDFUTURE":
         gap = Property("EXDATE", *_like(begin, start, hidden, moment))
         return Component(master.name, [*master.properties, gap], master.children, master.line)
@@ -59,7 +59,7 @@ def _ended(
 ) -> Property | None:
     """A property of a master of which nothing happens from ``moment`` on."""
     if prop.name == "RDATE":
-        moments = read_moments(prop, own)
+        moments = read_times(prop, own)
         texts = zip(prop.value.split(","), moments, strict=True)
         value = ",".join(text for text, date in texts if _is_before(date, moment))
         return Property(prop.name, prop.raw_params, value) if value else None
@@ -72,7 +72,7 @@ def _ended(
 
 def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
     """COUNT or UNTIL of a rule that ends before ``moment``."""
-    first, end = local_second(start.local), local_second(moment.local)
+    first, end = local_seconds(start.local), local_seconds(moment.local)
     rule = read_rule(prop.value, first, start.is_day, _is_placed(start))
     if rule is not None and rule.count is not None:
         before = {first, *RuleIterator(rule, None, end - 1, Budget())}

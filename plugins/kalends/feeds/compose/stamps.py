@@ -10,7 +10,7 @@ from kalends.feeds.compose.visibility import VisibleObject
 from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import StoredObject
 from kalends.ical import contentlines
-from kalends.ical.client_quirks import readable
+from kalends.ical.client_quirks import drop_unreadable
 from kalends.ical.contentlines import Component, Property
 
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
@@ -40,7 +40,7 @@ def _finished(component: Component, copy: VisibleObject, rules: Rules) -> Compon
     children = component.children
     if not rules.alarms:
         children = [child for child in children if child.name != "VALARM"]
-    return readable(Component(component.name, kept, children, component.line))
+    return drop_unreadable(Component(component.name, kept, children, component.line))
 
 
 def _moment(stored: StoredObject) -> str:

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from kalends.feeds.compose.busy import only_time
 from kalends.ical import contentlines
-from kalends.ical.client_quirks import capital
+from kalends.ical.client_quirks import uppercase_rule
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.object_text import LONGEST_KEPT
-from kalends.ical.timezones.iana import agreed_since, iana_definition
-from kalends.ical.timezones.resolve import is_defined, name_of
+from kalends.ical.timezones.iana import equivalent_since, iana_definition
+from kalends.ical.timezones.resolve import is_readable_vtimezone, tzid_name
 
 NEUTRAL = "Zone"
 """What a time zone is called whose own name may tell something of a hidden event."""
@@ -58,7 +58,7 @@ def digest_of(definition: Component) -> str:
 
 
 def _rules(rule: Component) -> Iterable[Property]:
-    return (capital(prop) for prop in rule.properties if prop.name in _RULES)
+    return (uppercase_rule(prop) for prop in rule.properties if prop.name in _RULES)
 
 
 def definition_text(definition: Component) -> bytes:
@@ -78,7 +78,7 @@ def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | No
         first: the first day, ``YYYYMMDD``, of the times that refer to it.
         is_private: whether what is text in it may tell something that is hidden.
     """
-    if own and not is_defined(own):
+    if own and not is_readable_vtimezone(own):
         own = ""
     known = _iana(tzid)
     is_kept = len(own) <= LONGEST_KEPT
@@ -91,7 +91,7 @@ def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | No
     read = _read if is_kept else _read.__wrapped__
     found = read(own, is_private=is_private)
     # Some programs escape the parameter as the property is: subscribers would not find it so.
-    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else name_of(tzid)
+    name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid_name(tzid)
     return ZoneUse(ZoneDefinition(name, found.digest), found.definition, found.text)
 
 
@@ -105,7 +105,7 @@ class _ParsedZone(NamedTuple):
 
 @lru_cache(maxsize=512)
 def _agreed_since(text: str, tzid: str) -> str:
-    return agreed_since(contentlines.parse(text)[0], tzid)
+    return equivalent_since(contentlines.parse(text)[0], tzid)
 
 
 @lru_cache(maxsize=512)

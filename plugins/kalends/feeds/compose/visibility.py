@@ -14,7 +14,7 @@ from kalends.feeds.definitions.model import Rules
 from kalends.feeds.ports import StoredObject
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.object_text import read_object
-from kalends.ical.timezones.resolve import zones_of
+from kalends.ical.timezones.resolve import vtimezones_of
 
 
 @dataclass(slots=True)
@@ -106,7 +106,7 @@ def _without_hidden(
         # Otherwise the master would show at the place of what is hidden.
         master: Component | None = shown.pop(0)
         for recurrence in gone:
-            master = master and leave_out(master, recurrence, zones_of(calendar))
+            master = master and leave_out(master, recurrence, vtimezones_of(calendar))
         shown = [master, *shown] if master else shown
     return shown, whole
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.density import last_occurrence
-from kalends.ical.values import TimeValue, moment_at, read_duration, read_moment, read_moments
+from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
 
 MOST_RULES = 10
 """Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
@@ -32,17 +32,17 @@ class TimeBounds(NamedTuple):
 ALWAYS = TimeBounds(None, None, recurring=False)
 
 
-def span_of(components: Iterable[Component], own: Mapping[str, str]) -> TimeBounds:
+def time_bounds(components: Iterable[Component], vtimezones: Mapping[str, str]) -> TimeBounds:
     """What all components of an object cover together.
 
     Args:
         components: a master and its overrides, of one type.
-        own: the object's time zones, as ``zones.zones_of`` gives them.
+        vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
 
     Raises:
         ObjectRefusedError: a time, a duration or a rule cannot be read, or a rule is too dense.
     """
-    spans = [_component_span(component, own) for component in components]
+    spans = [_component_span(component, vtimezones) for component in components]
     starts, ends = [s.start for s in spans], [s.end for s in spans]
     return TimeBounds(
         None if None in starts else min(s for s in starts if s is not None),
@@ -51,12 +51,12 @@ def span_of(components: Iterable[Component], own: Mapping[str, str]) -> TimeBoun
     )
 
 
-def _component_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
+def _component_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
     for name in ("EXDATE", "RECURRENCE-ID"):
         for prop in component.all(name):
-            read_moments(prop, own)
+            read_times(prop, vtimezones)
     if component.name == "VTODO":
-        return _task_span(component, own)
+        return _task_span(component, vtimezones)
     if component.name in ("VEVENT", "VJOURNAL"):
         begin = component.first("DTSTART")
         if begin is None and component.name == "VEVENT":
@@ -65,24 +65,26 @@ def _component_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
             )
         if begin is None:
             return ALWAYS
-        start = read_moment(begin, own)
-        return _repeated(component, own, start, start.earliest, _end(component, own, start))
+        start = read_time(begin, vtimezones)
+        return _repeated(
+            component, vtimezones, start, start.earliest, _end(component, vtimezones, start)
+        )
     return ALWAYS
 
 
-def _end(component: Component, own: Mapping[str, str], start: TimeValue) -> int:
+def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) -> int:
     """Where the first occurrence ends (RFC 5545 section 3.6.1)."""
     if finish := component.first("DTEND"):
-        return max(read_moment(finish, own).latest, start.latest)
+        return max(read_time(finish, vtimezones).latest, start.latest)
     if length := component.first("DURATION"):
         return start.latest + max(0, int(read_duration(length).total_seconds()))
     return start.latest + (_DAY if start.is_day else 0)
 
 
-def _task_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
+def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
     """A task: the rows of RFC 4791 section 9.9's table, taken together."""
     times = {
-        name: read_moment(prop, own)
+        name: read_time(prop, vtimezones)
         for name in ("DTSTART", "DUE", "COMPLETED", "CREATED")
         if (prop := component.first(name))
     }
@@ -94,7 +96,7 @@ def _task_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
             end = max(end, first.latest + int(read_duration(length).total_seconds()) + 1)
         if first.is_day:
             end += _DAY
-        return _repeated(component, own, first, min(m.earliest for m in planned) - 1, end)
+        return _repeated(component, vtimezones, first, min(m.earliest for m in planned) - 1, end)
     if "COMPLETED" in times:
         moments = list(times.values())
         start = min(moment.earliest for moment in moments) - 1
@@ -105,7 +107,7 @@ def _task_span(component: Component, own: Mapping[str, str]) -> TimeBounds:
 
 
 def _repeated(
-    component: Component, own: Mapping[str, str], first: TimeValue, start: int, end: int
+    component: Component, vtimezones: Mapping[str, str], first: TimeValue, start: int, end: int
 ) -> TimeBounds:
     """The span of all occurrences, from that of the first."""
     length = end - first.earliest
@@ -119,8 +121,8 @@ def _repeated(
     ends: list[int | None] = [end]
     for rule in rules:
         last = last_occurrence(rule, first.local)
-        ends.append(_end_after(last, first, tzid, own, length))
-    dates = [m for prop in component.all("RDATE") for m in read_moments(prop, own)]
+        ends.append(_end_after(last, first, tzid, vtimezones, length))
+    dates = [m for prop in component.all("RDATE") for m in read_times(prop, vtimezones)]
     periods = [_period_seconds(component)] if dates else [0]
     for moment in dates:
         start = min(start, moment.earliest)
@@ -135,11 +137,11 @@ def _repeated(
 
 
 def _end_after(
-    last: object, first: TimeValue, tzid: str | None, own: Mapping[str, str], length: int
+    last: object, first: TimeValue, tzid: str | None, vtimezones: Mapping[str, str], length: int
 ) -> int | None:
     if last is None:
         return None
-    moment = moment_at(last, first, tzid, own)  # type: ignore[arg-type] # None is out
+    moment = time_at(last, first, tzid, vtimezones)  # type: ignore[arg-type] # None is out
     return moment.latest + length
 
 
@@ -154,7 +156,7 @@ def _period_seconds(component: Component) -> int:
                 longest = max(longest, read_duration(length))
             elif slash:
                 begin, finish = (
-                    read_moment(type(prop)(prop.name, prop.raw_params, text, prop.line), {})
+                    read_time(type(prop)(prop.name, prop.raw_params, text, prop.line), {})
                     for text in part.split("/", 1)
                 )
                 longest = max(longest, finish.local - begin.local)

@@ -16,14 +16,14 @@ from icalendar.prop import vRecur
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
-from kalends.ical.recurrence.expand import STEPS, Budget, RuleIterator
+from kalends.ical.recurrence.expand import MAX_OCCURRENCES, Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
-from kalends.ical.timezones.offsets import local_second
+from kalends.ical.timezones.offsets import local_seconds
 
 MOST_A_DAY = 24
 """Steps for each day that a rule without an end may take: an event each hour."""
 
-MOST_IN_ALL = STEPS
+MOST_IN_ALL = MAX_OCCURRENCES
 """Steps that a rule with an end may take."""
 
 # How far a rule with conditions is looked through; 29 February on a given weekday comes every 28
@@ -169,8 +169,8 @@ def _happens(rule: Property, parts: dict[str, list[Any]], start: datetime, frequ
     if frequency not in _LOOK_DAYS:
         return True
     until = _later(start, _LOOK_DAYS[frequency] * min(_interval(parts), 40))
-    walk = _walk(rule, start, until)
-    return walk is None or next(iter(walk), None) is not None or until.year == 9999
+    iterator = _iterator(rule, start, until)
+    return iterator is None or next(iter(iterator), None) is not None or until.year == 9999
 
 
 def _has_a_day(parts: dict[str, list[Any]]) -> bool:
@@ -189,24 +189,24 @@ def _end_of_counted(
         until = _later(start, _LOOK_DAYS.get(frequency, 15) * min(_interval(parts), 40))
     else:
         until = _later(start, (count + 1) / _STEPS_A_DAY[frequency] * _interval(parts) * 1.2)
-    walk = _walk(rule, start, until)
+    iterator = _iterator(rule, start, until)
     # Where DTSTART does not fit the rule, some count it and others do not: the later end is safe.
-    found = list(islice(walk, count)) if walk else []
-    if walk is None or (len(found) < count and until.year < 9999):
+    found = list(islice(iterator, count)) if iterator else []
+    if iterator is None or (len(found) < count and until.year < 9999):
         # It goes on for longer than anybody should walk here; without an end is safe too.
         return None
     return _EPOCH + timedelta(seconds=found[-1]) if found else start
 
 
-def _walk(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:
+def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:
     """A way through a rule in bounded time, without its bounds; None if none is known."""
     text = _unbounded(rule)
     try:
         rrulestr(text, dtstart=start)  # whether others can read it; nothing of it is walked
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
         raise _unreadable(rule) from error
-    read = read_rule(text, local_second(start), is_day=False, zoned=False)
-    return RuleIterator(read, None, local_second(until), Budget()) if read else None
+    read = read_rule(text, local_seconds(start), is_day=False, zoned=False)
+    return RuleIterator(read, None, local_seconds(until), Budget()) if read else None
 
 
 def _unbounded(rule: Property) -> str:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY
-from kalends.ical.timezones.offsets import ZoneRules, local_second
-from kalends.ical.values import TimeValue, read_duration, read_moment
+from kalends.ical.timezones.offsets import ZoneRules, local_seconds
+from kalends.ical.values import TimeValue, read_duration, read_time
 
 FOREVER = 2**60
 """Seconds; the bound of what has none, on either side."""
@@ -49,17 +49,17 @@ class OccurrenceDuration(NamedTuple):
     tail: int = 0
     least: int = 0
 
-    def around(self, clock: ZoneRules, local: int, begin: int) -> Occurrence:
+    def occurrence_at(self, zone_rules: ZoneRules, local: int, begin: int) -> Occurrence:
         """Return the occurrence at ``local``, which is ``begin`` in UTC by ``clock``."""
         end = begin
         if self.days:
-            end = clock.seconds(local + self.days * DAY)
+            end = zone_rules.to_instant(local + self.days * DAY)
         end += self.seconds
         start = min(begin, end - self.lead)
-        return Occurrence(start, max(end + self.tail, begin + self.least), clock.zone is None)
+        return Occurrence(start, max(end + self.tail, begin + self.least), zone_rules.zone is None)
 
     @property
-    def is_seconds(self) -> bool:
+    def is_seconds_only(self) -> bool:
         """Whether it is what most are: nothing but some seconds long."""
         return self.seconds > 0 and not (self.days or self.lead or self.tail or self.least)
 
@@ -69,15 +69,15 @@ class OccurrenceDuration(NamedTuple):
         return self.days * DAY + self.seconds
 
 
-def shape_of(
-    component: Component, begin: Property, start: TimeValue, own: Mapping[str, str]
+def duration_of(
+    component: Component, begin: Property, start: TimeValue, vtimezones: Mapping[str, str]
 ) -> OccurrenceDuration:
     """The row of the table that a component with a beginning has.
 
     Args:
         begin: the property that it begins with.
         start: the time of that property.
-        own: the object's time zones, as ``zones.zones_of`` gives them.
+        vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
 
     Raises:
         ObjectRefusedError: its end or its duration cannot be read.
@@ -89,7 +89,7 @@ def shape_of(
     if finish is begin:
         return OccurrenceDuration(lead=1)
     if finish:
-        days, seconds = _between(start, read_moment(finish, own))
+        days, seconds = _between(start, read_time(finish, vtimezones))
         if task:
             return OccurrenceDuration(days, seconds, lead=1, least=1)
         return OccurrenceDuration(max(0, days), max(0, seconds))
@@ -98,15 +98,15 @@ def shape_of(
     return OccurrenceDuration(days=1) if start.is_day and not task else OccurrenceDuration(tail=1)
 
 
-def shape_of_period(
-    component: Component, text: str, prop: Property, start: TimeValue, own: Mapping[str, str]
+def period_duration(
+    component: Component, text: str, prop: Property, start: TimeValue, vtimezones: Mapping[str, str]
 ) -> OccurrenceDuration | None:
     """The length of an RDATE that has its own: of a PERIOD (RFC 5545 section 3.3.9).
 
     Args:
         text: the one value of ``prop`` that it is about.
         start: when that begins.
-        own: the object's time zones.
+        vtimezones: the object's VTIMEZONEs by TZID.
 
     Returns:
         None if it is a time alone.
@@ -120,11 +120,11 @@ def shape_of_period(
     value = Property(prop.name, prop.raw_params, rest, prop.line)
     if rest.upper().startswith("P"):
         return _lasting(component, *_length(value))
-    days, seconds = _between(start, read_moment(value, own))
+    days, seconds = _between(start, read_time(value, vtimezones))
     return _lasting(component, max(0, days), max(0, seconds))
 
 
-def undated(component: Component, own: Mapping[str, str]) -> list[Occurrence]:
+def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> list[Occurrence]:
     """When a component happens that has neither DTSTART nor DUE.
 
     Raises:
@@ -136,12 +136,12 @@ def undated(component: Component, own: Mapping[str, str]) -> list[Occurrence]:
         return [ALWAYS]
     completed = component.first("COMPLETED")
     created = component.first("CREATED")
-    moments = [read_moment(prop, own) for prop in (completed, created) if prop]
+    moments = [read_time(prop, vtimezones) for prop in (completed, created) if prop]
     if not moments:
         return [ALWAYS]
-    floating = not any(moment.placed for moment in moments)
-    starts = [local_second(m.local) if floating else m.earliest for m in moments]
-    ends = [local_second(m.local) if floating else m.latest for m in moments]
+    floating = not any(moment.is_instant for moment in moments)
+    starts = [local_seconds(m.local) if floating else m.earliest for m in moments]
+    ends = [local_seconds(m.local) if floating else m.latest for m in moments]
     if completed is None:
         return [Occurrence(min(starts), FOREVER, floating)]
     return [Occurrence(min(starts) - 1, max(ends) + 1, floating)]
@@ -157,9 +157,9 @@ def _between(start: TimeValue, end: TimeValue) -> tuple[int, int]:
     """From one to the other: days between days, else seconds; these are exact between zones."""
     if start.is_day and end.is_day:
         return (end.local - start.local).days, 0
-    if start.placed and end.placed:
+    if start.is_instant and end.is_instant:
         return 0, end.earliest - start.earliest
-    return 0, local_second(end.local) - local_second(start.local)
+    return 0, local_seconds(end.local) - local_seconds(start.local)
 
 
 def _length(prop: Property) -> tuple[int, int]:

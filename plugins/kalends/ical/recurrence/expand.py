@@ -14,10 +14,10 @@ from datetime import date
 from kalends.ical.recurrence.days import DAY, EPOCH_DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.rrule import UNITS, Rule
 
-STEPS = 20_000
+MAX_OCCURRENCES = 20_000
 """Occurrences that are walked for one question."""
 
-LOOKS = 10 * STEPS
+MAX_CANDIDATES = 10 * MAX_OCCURRENCES
 """Days and hours that are looked at for one question, fitting or not: some 100 ms of them."""
 
 
@@ -25,13 +25,13 @@ LOOKS = 10 * STEPS
 class Budget:
     """What one question may cost, in all its walks together."""
 
-    looks: int = LOOKS
-    steps: int = STEPS
+    candidates: int = MAX_CANDIDATES
+    occurrences: int = MAX_OCCURRENCES
 
     @property
-    def spent(self) -> bool:
+    def is_spent(self) -> bool:
         """Whether to give up."""
-        return self.looks < 0 or self.steps < 0
+        return self.candidates < 0 or self.occurrences < 0
 
 
 class RuleIterator:
@@ -43,7 +43,7 @@ class RuleIterator:
     """
 
     def __init__(self, rule: Rule, since: int | None, until: int | None, budget: Budget) -> None:
-        self.reached: int | None = None
+        self.incomplete_from: int | None = None
         self._rule = rule
         self._since = rule.first if since is None else max(since, rule.first)
         self._horizon = LAST_SECOND if until is None else until
@@ -75,11 +75,11 @@ class RuleIterator:
             ends = min(ends, rule.first + (rule.count - 1) * step)
         local = rule.first + -((rule.first - self._since) // step) * step
         while local <= ends:
-            if local > self._horizon or budget.spent:
-                self.reached = local
+            if local > self._horizon or budget.is_spent:
+                self.incomplete_from = local
                 return
-            budget.looks -= 1
-            budget.steps -= 1
+            budget.candidates -= 1
+            budget.occurrences -= 1
             yield local
             local += step
 
@@ -88,11 +88,11 @@ class RuleIterator:
         ends = LAST_SECOND if rule.until is None else rule.until
         left = rule.count
         for begin, found in self._periods():
-            budget.looks -= 1
+            budget.candidates -= 1
             if begin > ends:
                 return
-            if begin > self._horizon or budget.spent:
-                self.reached = begin
+            if begin > self._horizon or budget.is_spent:
+                self.incomplete_from = begin
                 return
             for local in found:
                 if local < rule.first:
@@ -107,9 +107,9 @@ class RuleIterator:
                     left -= 1
                 if local >= since:
                     if local > self._horizon:
-                        self.reached = local
+                        self.incomplete_from = local
                         return
-                    budget.steps -= 1
+                    budget.occurrences -= 1
                     yield local
 
     def _periods(self) -> Iterator[tuple[int, Iterable[int]]]:
@@ -123,7 +123,7 @@ class RuleIterator:
         number = self._period_of(since)
         while (days := self._days(number)) is not None:
             begin = days[0] * DAY if days else self._begin(number)
-            self._budget.looks -= len(days)
+            self._budget.candidates -= len(days)
             for test in rule.tests:
                 days = [day for day in days if test(day)]
             found = [day * DAY + offset for day in days for offset in rule.offsets]

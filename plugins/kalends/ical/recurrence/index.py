@@ -15,10 +15,10 @@ from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import (
     Occurrence,
     happens_between,
+    occurrences_between,
     occurrences_of,
-    parts_between,
 )
-from kalends.ical.timezones.resolve import zones_of
+from kalends.ical.timezones.resolve import vtimezones_of
 
 _WEEK = 7 * 86400
 _FEW = 8
@@ -37,39 +37,39 @@ class Interval(NamedTuple):
     start: int
     end: int
     floating: bool
-    sure: bool
+    certain: bool
     step: int = 0
-    again: int = 0
+    repeats: int = 0
 
     @property
     def last_end(self) -> int:
         """The end of the last time."""
-        return self.end + self.step * self.again
+        return self.end + self.step * self.repeats
 
 
 def intervals_of(
-    components: Sequence[Component], own: Mapping[str, str], span: TimeBounds, now: int
+    components: Sequence[Component], vtimezones: Mapping[str, str], span: TimeBounds, now: int
 ) -> Iterator[Interval]:
     """What is known of an object's occurrences, and when it may have others.
 
     Args:
         components: as ``occurrences_of`` has them.
-        own: the object's time zones.
+        vtimezones: the object's VTIMEZONEs by TZID.
         span: what all its occurrences lie in.
         now: seconds since 1970, UTC.
     """
-    known = occurrences_of(components, own, now)
+    known = occurrences_of(components, vtimezones, now)
     yield from _runs(known.found)
     start = -FOREVER if span.start is None else span.start
     end = FOREVER if span.end is None else span.end
     since, until = known.covered_from, known.covered_until
     if since is not None and until is not None and since >= until:
-        yield Interval(start, end, floating=False, sure=False)
+        yield Interval(start, end, floating=False, certain=False)
         return
     if since is not None and start < since:
-        yield Interval(start, since, floating=False, sure=False)
+        yield Interval(start, since, floating=False, certain=False)
     if until is not None and until < end:
-        yield Interval(until, end, floating=False, sure=False)
+        yield Interval(until, end, floating=False, certain=False)
 
 
 def _runs(occurrences: Sequence[Occurrence]) -> list[Interval]:
@@ -92,20 +92,20 @@ def _equal_steps(occurrences: Sequence[Occurrence]) -> list[Interval]:
     if not occurrences:
         return found
     begin, finish, kind = previous, _, _ = occurrences[0]
-    step = again = 0
+    step = repeats = 0
     for start, end, floating in occurrences[1:]:
         gap = start - previous
         previous = start
         if end - start == finish - begin and floating == kind and gap == (step or gap) and gap > 0:
-            step, again = gap, again + 1
+            step, repeats = gap, repeats + 1
             continue
-        found.append(Interval(begin, finish, kind, sure=True, step=step, again=again))
-        begin, finish, kind, step, again = start, end, floating, 0, 0
-    found.append(Interval(begin, finish, kind, sure=True, step=step, again=again))
+        found.append(Interval(begin, finish, kind, certain=True, step=step, repeats=repeats))
+        begin, finish, kind, step, repeats = start, end, floating, 0, 0
+    found.append(Interval(begin, finish, kind, certain=True, step=step, repeats=repeats))
     return found
 
 
-def happens(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:
+def matches_time_range(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:
     """Whether an object that was stored happens in a time range, by its text (RFC 4791, 9.9).
 
     Args:
@@ -116,7 +116,7 @@ def happens(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bo
     return happens_between(*_read(data), start, end, zone)
 
 
-def begins_twice(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget) -> bool:
+def has_duplicate_starts(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget) -> bool:
     """Whether an object that was stored begins twice at the same time in a range; in doubt it does.
 
     An override may have been moved to where another occurrence is. As intervals they are one, or
@@ -129,15 +129,15 @@ def begins_twice(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget
         budget: what this and others may cost together.
     """
     try:
-        found = parts_between(*_read(data), start, end, zone, budget)
+        found = occurrences_between(*_read(data), start, end, zone, budget)
     except ObjectRefusedError:  # an earlier version took it
         return True
     begins = {(occurrence.floating, occurrence.start) for occurrence, _ in found}
-    return budget.spent or len(begins) < len(found)
+    return budget.is_spent or len(begins) < len(found)
 
 
 def _read(data: bytes) -> tuple[list[Component], Mapping[str, str]]:
     """The components of an object that happen, and its time zones."""
     (calendar,) = contentlines.parse(data.decode("utf-8"))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
-    return parts, zones_of(calendar)
+    return parts, vtimezones_of(calendar)

@@ -15,9 +15,9 @@ from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
 from kalends.ical.recurrence.duration import Occurrence
 from kalends.ical.recurrence.expand import Budget
-from kalends.ical.recurrence.plan import RecurrenceSet, read_plan
+from kalends.ical.recurrence.plan import RecurrenceSet, read_recurrence_set
 from kalends.ical.recurrence.series import Expansion
-from kalends.ical.timezones.offsets import readings
+from kalends.ical.timezones.offsets import local_times_at
 
 __all__ = [
     "Occurrence",
@@ -25,8 +25,8 @@ __all__ = [
     "happens_between",
     "last_end",
     "local_range",
+    "occurrences_between",
     "occurrences_of",
-    "parts_between",
 ]
 
 KEPT = 400
@@ -57,28 +57,28 @@ class Occurrences(NamedTuple):
 
 
 def occurrences_of(
-    components: Sequence[Component], own: Mapping[str, str], now: int
+    components: Sequence[Component], vtimezones: Mapping[str, str], now: int
 ) -> Occurrences:
     """What the table is to hold of an object.
 
     Args:
-        components: a master and its overrides, of one type, that ``spans.span_of`` accepts.
-        own: the object's time zones, as ``zones.zones_of`` gives them.
+        components: a master and its overrides, of one type, that ``time_bounds`` accepts.
+        vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
         now: seconds since 1970, UTC.
     """
-    plan = read_plan(components, own)
+    recurrence_set = read_recurrence_set(components, vtimezones)
     horizon = now + HORIZON
-    found, until = _walked(plan, None, horizon)
+    found, until = _expand(recurrence_set, None, horizon)
     if until is None or until >= horizon:
-        return _trimmed(found, None, until, now)
+        return _limit(found, None, until, now)
     # It is too dense to be kept from its beginning, or too hard to be walked from there.
-    found, until = _walked(plan, now - PAST, horizon)
-    return _trimmed(found, now - PAST, until, now)
+    found, until = _expand(recurrence_set, now - PAST, horizon)
+    return _limit(found, now - PAST, until, now)
 
 
 def happens_between(
     components: Sequence[Component],
-    own: Mapping[str, str],
+    vtimezones: Mapping[str, str],
     start: int | None,
     end: int | None,
     zone: tzinfo,
@@ -87,12 +87,12 @@ def happens_between(
 
     Args:
         components: as ``occurrences_of`` has them.
-        own: as ``occurrences_of`` has them.
+        vtimezones: as ``occurrences_of`` has them.
         start: seconds since 1970, UTC; None without a bound.
         end: seconds since 1970, UTC, exclusive; None without a bound.
         zone: what floating times and days are read in.
     """
-    plan = read_plan(components, own)
+    recurrence_set = read_recurrence_set(components, vtimezones)
     ranges = {False: (start, end), True: local_range(start, end, zone)}
 
     def matches(occurrence: Occurrence) -> bool:
@@ -101,28 +101,30 @@ def happens_between(
             begin is None or occurrence.end > begin
         )
 
-    if any(map(matches, plan.fixed)):
+    if any(map(matches, recurrence_set.fixed)):
         return True
     budget = Budget()
-    for series in plan.series:
-        since = None if start is None else start - MARGIN - series.late
-        until = None if end is None else end + MARGIN + series.early
+    for series in recurrence_set.series:
+        since = None if start is None else start - MARGIN - series.max_after
+        until = None if end is None else end + MARGIN + series.max_before
         expansion = Expansion(series, since, until, budget)
         if any(matches(occurrence) for _, occurrence in expansion):
             return True
-        if expansion.reached is not None and (until is None or expansion.reached < until):
+        if expansion.incomplete_from is not None and (
+            until is None or expansion.incomplete_from < until
+        ):
             return True
     return False
 
 
-def last_end(components: Sequence[Component], own: Mapping[str, str]) -> int | None:
+def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> int | None:
     """When an object has happened for the last time; None: it has no end, or none can be told.
 
     Times without a zone and days end with the last clock on earth.
 
     Args:
         components: as ``occurrences_of`` has them.
-        own: as ``occurrences_of`` has them.
+        vtimezones: as ``occurrences_of`` has them.
 
     Returns:
         seconds since 1970, UTC, of the latest end; those of the beginning of time if it never
@@ -131,17 +133,19 @@ def last_end(components: Sequence[Component], own: Mapping[str, str]) -> int | N
     Raises:
         ObjectRefusedError: a time in it cannot be read.
     """
-    plan = read_plan(components, own)
-    last = max((_latest_end(occurrence) for occurrence in plan.fixed), default=FIRST_SECOND)
+    recurrence_set = read_recurrence_set(components, vtimezones)
+    last = max(
+        (_latest_end(occurrence) for occurrence in recurrence_set.fixed), default=FIRST_SECOND
+    )
     budget = Budget()
-    for series in plan.series:
+    for series in recurrence_set.series:
         if any(
             rule is None or (rule.count is None and rule.until is None) for rule in series.rules
         ):
             return None
         expansion = Expansion(series, None, None, budget)
         last = max(last, *(_latest_end(occurrence) for _, occurrence in expansion), FIRST_SECOND)
-        if expansion.reached is not None:
+        if expansion.incomplete_from is not None:
             return None
     return last if last < LAST_SECOND else None
 
@@ -150,9 +154,9 @@ def _latest_end(occurrence: Occurrence) -> int:
     return occurrence.end + (DAY // 2 if occurrence.floating else 0)
 
 
-def parts_between(
+def occurrences_between(
     components: Sequence[Component],
-    own: Mapping[str, str],
+    vtimezones: Mapping[str, str],
     start: int,
     end: int,
     zone: tzinfo,
@@ -162,20 +166,20 @@ def parts_between(
 
     Args:
         components: as ``occurrences_of`` has them.
-        own: as ``occurrences_of`` has them.
+        vtimezones: as ``occurrences_of`` has them.
         start: seconds since 1970, UTC.
         end: seconds since 1970, UTC, exclusive.
         zone: what floating times and days are read in.
         budget: what this and others may cost together; once it is spent, something may be missing.
     """
-    plan = read_plan(components, own)
-    local = readings(start, zone)[0], readings(end, zone)[1]
-    found = list(zip(plan.fixed, plan.parts, strict=True))
-    for series in plan.series:
-        since, until = start - MARGIN - series.late, end + MARGIN + series.early
-        clock = series.anchor.clock
+    recurrence_set = read_recurrence_set(components, vtimezones)
+    local = local_times_at(start, zone)[0], local_times_at(end, zone)[1]
+    found = list(zip(recurrence_set.fixed, recurrence_set.components, strict=True))
+    for series in recurrence_set.series:
+        since, until = start - MARGIN - series.max_after, end + MARGIN + series.max_before
+        zone_rules = series.anchor.zone_rules
         found.extend(
-            (occurrence, series.part_at(clock.seconds(place)))
+            (occurrence, series.component_at(zone_rules.to_instant(place)))
             for place, occurrence in Expansion(series, since, until, budget)
         )
 
@@ -198,13 +202,13 @@ def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int |
         zone: the time zone.
     """
     return (
-        None if start is None else readings(start, zone)[0],
-        None if end is None else readings(end, zone)[1],
+        None if start is None else local_times_at(start, zone)[0],
+        None if end is None else local_times_at(end, zone)[1],
     )
 
 
-def _walked(
-    plan: RecurrenceSet, since: int | None, horizon: int
+def _expand(
+    recurrence_set: RecurrenceSet, since: int | None, horizon: int
 ) -> tuple[list[Occurrence], int | None]:
     """All fixed occurrences, and of each series as many as may be kept.
 
@@ -215,31 +219,31 @@ def _walked(
     Returns:
         also from when on something may be missing, UTC, or None.
     """
-    found = list(plan.fixed)
+    found = list(recurrence_set.fixed)
     budget = Budget()
     missing: int | None = None
-    for series in plan.series:
-        first = None if since is None else since - MARGIN - series.late
-        beyond = MARGIN + series.early
+    for series in recurrence_set.series:
+        first = None if since is None else since - MARGIN - series.max_after
+        beyond = MARGIN + series.max_before
         expansion = Expansion(series, first, horizon + beyond, budget)
-        kept, reached = 0, None
+        kept, incomplete_from = 0, None
         for local, occurrence in expansion:
             if since is not None and occurrence.end <= since - MARGIN:
                 continue
             if kept == KEPT:
-                reached = local
+                incomplete_from = local
                 break
             found.append(occurrence)
             kept += 1
         else:
-            reached = expansion.reached
-        if reached is not None:
-            sure_until = reached - beyond
+            incomplete_from = expansion.incomplete_from
+        if incomplete_from is not None:
+            sure_until = incomplete_from - beyond
             missing = sure_until if missing is None else min(missing, sure_until)
     return found, missing
 
 
-def _trimmed(
+def _limit(
     found: list[Occurrence], covered_from: int | None, covered_until: int | None, now: int
 ) -> Occurrences:
     """Not more than may be kept."""

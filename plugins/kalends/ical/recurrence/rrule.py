@@ -14,10 +14,10 @@ from kalends.ical.recurrence.days import (
     EPOCH_DAY,
     MARGIN,
     date_of,
-    either,
-    place_in_month,
-    place_in_year,
-    week,
+    matches_position,
+    position_in_month,
+    position_in_year,
+    week_of_year,
 )
 
 _WEEKDAYS = {name: number for number, name in enumerate(("MO", "TU", "WE", "TH", "FR", "SA", "SU"))}
@@ -180,11 +180,11 @@ def _tests(rule: Rule) -> list[Callable[[int], bool]]:
         if rule.months:
             tests.append(lambda day: date_of(day).month in rule.months)
         if rule.month_days:
-            tests.append(lambda day: either(rule.month_days, *place_in_month(day)))
+            tests.append(lambda day: matches_position(rule.month_days, *position_in_month(day)))
     if rule.year_days:
-        tests.append(lambda day: either(rule.year_days, *place_in_year(day)))
+        tests.append(lambda day: matches_position(rule.year_days, *position_in_year(day)))
     if rule.weeks:
-        tests.append(lambda day: either(rule.weeks, *week(day, rule.week_start)))
+        tests.append(lambda day: matches_position(rule.weeks, *week_of_year(day, rule.week_start)))
     return tests
 
 
@@ -193,7 +193,9 @@ def _weekday_test(rule: Rule) -> Callable[[int], bool]:
     if not nth:
         return lambda day: (day + 3) % 7 in plain  # 1970 began on a Thursday
     named = {weekday for _, weekday in nth}
-    place = place_in_year if rule.frequency == "YEARLY" and not rule.months else place_in_month
+    place = (
+        position_in_year if rule.frequency == "YEARLY" and not rule.months else position_in_month
+    )
 
     def fits(day: int) -> bool:
         weekday = (day + 3) % 7

@@ -19,13 +19,15 @@ from kalends.ical.timezones.offsets import ZoneRules
 class Anchor(NamedTuple):
     """Where the first occurrence of a component lies, and how."""
 
-    clock: ZoneRules
+    zone_rules: ZoneRules
     local: int
-    shape: OccurrenceDuration
+    duration: OccurrenceDuration
 
     def occurrence(self) -> Occurrence:
         """The first occurrence."""
-        return self.shape.around(self.clock, self.local, self.clock.seconds(self.local))
+        return self.duration.occurrence_at(
+            self.zone_rules, self.local, self.zone_rules.to_instant(self.local)
+        )
 
 
 class RangeOverride(NamedTuple):
@@ -33,9 +35,9 @@ class RangeOverride(NamedTuple):
 
     key: int
     shift: int
-    clock: ZoneRules
-    shape: OccurrenceDuration
-    part: Component
+    zone_rules: ZoneRules
+    duration: OccurrenceDuration
+    component: Component
 
 
 @dataclass(slots=True)
@@ -49,37 +51,43 @@ class Series:
         moves: ascending by key.
     """
 
-    part: Component
+    component: Component
     anchor: Anchor
     rules: list[Rule | None] = field(default_factory=list)
     excluded: set[int] = field(default_factory=set)
     excluded_days: set[int] = field(default_factory=set)
-    moves: list[RangeOverride] = field(default_factory=list)
+    range_overrides: list[RangeOverride] = field(default_factory=list)
 
     @property
-    def late(self) -> int:
+    def max_after(self) -> int:
         """Seconds after its place in the series at which an occurrence may still last."""
-        ends = [move.shift + max(0, move.shape.length) for move in self.moves]
-        return max(0, self.anchor.shape.length, *ends)
+        ends = [
+            override.shift + max(0, override.duration.length) for override in self.range_overrides
+        ]
+        return max(0, self.anchor.duration.length, *ends)
 
     @property
-    def early(self) -> int:
+    def max_before(self) -> int:
         """Seconds before its place in the series at which an occurrence may begin already."""
-        starts = [-move.shift - min(0, move.shape.length) for move in self.moves]
-        return max(0, -self.anchor.shape.length, *starts)
+        starts = [
+            -override.shift - min(0, override.duration.length) for override in self.range_overrides
+        ]
+        return max(0, -self.anchor.duration.length, *starts)
 
-    def at(self, local: int, key: int) -> Occurrence:
+    def occurrence_at(self, local: int, key: int) -> Occurrence:
         """The occurrence that the series has at ``local``, moved as overrides tell."""
-        for move in reversed(self.moves):
-            if key >= move.key:
-                moved = local + move.shift
-                return move.shape.around(move.clock, moved, move.clock.seconds(moved))
-        return self.anchor.shape.around(self.anchor.clock, local, key)
+        for override in reversed(self.range_overrides):
+            if key >= override.key:
+                moved = local + override.shift
+                return override.duration.occurrence_at(
+                    override.zone_rules, moved, override.zone_rules.to_instant(moved)
+                )
+        return self.anchor.duration.occurrence_at(self.anchor.zone_rules, local, key)
 
-    def part_at(self, key: int) -> Component:
+    def component_at(self, key: int) -> Component:
         """The component that tells what happens at a place of the series."""
-        moved = [move.part for move in self.moves if key >= move.key]
-        return moved[-1] if moved else self.part
+        moved = [override.component for override in self.range_overrides if key >= override.key]
+        return moved[-1] if moved else self.component
 
     def excludes(self, local: int, key: int) -> bool:
         """Whether nothing happens at ``local``, or not what the series says."""
@@ -101,29 +109,35 @@ class Expansion:
     ) -> None:
         self._series = series
         self._since = since
-        self._walks = [(r, RuleIterator(r, since, until, budget)) for r in series.rules if r]
+        self._iterators = [(r, RuleIterator(r, since, until, budget)) for r in series.rules if r]
         # Nobody knows what comes of a rule that cannot be walked.
-        self._unknown = len(self._walks) < len(series.rules)
+        self._unknown = len(self._iterators) < len(series.rules)
 
     @property
-    def reached(self) -> int | None:
+    def incomplete_from(self) -> int | None:
         """After the walk: the local second from which on something may be missing, or None."""
-        known = [walk.reached for _, walk in self._walks if walk.reached is not None]
+        known = [
+            iterator.incomplete_from
+            for _, iterator in self._iterators
+            if iterator.incomplete_from is not None
+        ]
         return min([*known, self._series.anchor.local] if self._unknown else known, default=None)
 
     def __iter__(self) -> Iterator[tuple[int, Occurrence]]:
         """The places in the series, ascending local seconds, and what happens there."""
-        series, clock = self._series, self._series.anchor.clock
-        seconds, floating = clock.reader(), clock.zone is None
-        shape = series.anchor.shape
-        plain = shape.is_seconds and not series.moves
+        series, zone_rules = self._series, self._series.anchor.zone_rules
+        seconds, floating = zone_rules.converter(), zone_rules.zone is None
+        duration = series.anchor.duration
+        plain = duration.is_seconds_only and not series.range_overrides
         previous = None
         first = series.anchor.local
         begin = [first] if self._since is None or first >= self._since else []
-        walks = [_in_time(rule, walk, clock) for rule, walk in self._walks]
+        iterators = [_in_time(rule, iterator, zone_rules) for rule, iterator in self._iterators]
         # To merge costs something for each, and there is mostly one rule.
-        for local in merge(begin, *walks) if len(walks) != 1 else chain(begin, walks[0]):
-            place = local - local % DAY if clock.is_day else local
+        for local in (
+            merge(begin, *iterators) if len(iterators) != 1 else chain(begin, iterators[0])
+        ):
+            place = local - local % DAY if zone_rules.is_day else local
             if place == previous:
                 continue
             previous = place
@@ -131,14 +145,16 @@ class Expansion:
             if series.excludes(place, key):
                 continue
             if plain:  # what ``at`` would say, for most of what is ever walked
-                yield place, Occurrence(key, key + shape.seconds, floating)
+                yield place, Occurrence(key, key + duration.seconds, floating)
             else:
-                yield place, series.at(place, key)
+                yield place, series.occurrence_at(place, key)
 
 
-def _in_time(rule: Rule, walk: RuleIterator, clock: ZoneRules) -> Iterator[int]:
+def _in_time(rule: Rule, iterator: RuleIterator, zone_rules: ZoneRules) -> Iterator[int]:
     """A walk, which ends with an UNTIL in UTC if it has one."""
     last = rule.last_instant
     if last is None:
-        return iter(walk)
-    return (local for local in walk if local < last - MARGIN or clock.seconds(local) <= last)
+        return iter(iterator)
+    return (
+        local for local in iterator if local < last - MARGIN or zone_rules.to_instant(local) <= last
+    )

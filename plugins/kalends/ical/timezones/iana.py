@@ -18,7 +18,7 @@ from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
-from kalends.ical.timezones.offsets import local_second
+from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.timezones.resolve import iana_zone
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
@@ -28,7 +28,7 @@ NEVER = "99999999"
 """A day that comes after all others."""
 
 _EPOCH = datetime(1970, 1, 1)
-_SURE_BY = local_second(datetime(_LAST_YEAR - 5, 1, 1))
+_SURE_BY = local_seconds(datetime(_LAST_YEAR - 5, 1, 1))
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _UNTIL_UTC = re.compile(r"UNTIL=\d{8}T\d{6}Z")
 _FEWEST_YEARS = 3
@@ -160,7 +160,7 @@ def _offset_text(offset: timedelta) -> str:
     return text + (f"{rest % 60:02}" if rest % 60 else "")
 
 
-def agreed_since(definition: Component, tzid: str) -> str:
+def equivalent_since(definition: Component, tzid: str) -> str:
     """The day, ``YYYYMMDD``, from which on a VTIMEZONE says what IANA says of its zone.
 
     ``NEVER`` if it does not, or if that is not known: a definition whose rules are not yearly ones.
@@ -189,7 +189,7 @@ def _offset(onsets: list[tuple[int, int]], at: int) -> int:
 def _onsets(definition: Component) -> list[tuple[int, int]]:
     """When its clock changes, seconds since 1970, UTC, and to what offset; empty: not known."""
     found: list[tuple[int, int]] = []
-    end = local_second(datetime(_LAST_YEAR, 12, 31))
+    end = local_seconds(datetime(_LAST_YEAR, 12, 31))
     try:
         for rule in definition.children:
             before, after = (_seconds(rule.value(name)) for name in ("TZOFFSETFROM", "TZOFFSETTO"))
@@ -211,7 +211,7 @@ def _onsets(definition: Component) -> list[tuple[int, int]]:
 
 
 def _local(text: str) -> int:
-    return local_second(datetime.strptime(text.strip(), "%Y%m%dT%H%M%S"))
+    return local_seconds(datetime.strptime(text.strip(), "%Y%m%dT%H%M%S"))
 
 
 def _seconds(text: str) -> int:

@@ -36,30 +36,30 @@ class ZoneRules(NamedTuple):
     zone: tzinfo | None
     is_day: bool
 
-    def seconds(self, local: int) -> int:
+    def to_instant(self, local: int) -> int:
         """The instant of a local time; of a floating clock the local time itself."""
-        return local if self.zone is None else local - offset_at(local, self.zone)
+        return local if self.zone is None else local - utc_offset_at(local, self.zone)
 
-    def reader(self) -> Callable[[int], int]:
+    def converter(self) -> Callable[[int], int]:
         """``seconds``, for many times in a row."""
         zone = self.zone
         if zone is None or not getattr(zone, OBSERVANCES, None):
-            return self.seconds
+            return self.to_instant
         offset = _onsets_of(zone).offset
         return lambda local: local - offset(local)
 
-    def local(self, instant: int) -> int:
+    def to_local(self, instant: int) -> int:
         """What the clock shows at an instant."""
-        return instant if self.zone is None else readings(instant, self.zone)[0]
+        return instant if self.zone is None else local_times_at(instant, self.zone)[0]
 
 
-def local_second(value: datetime) -> int:
+def local_seconds(value: datetime) -> int:
     """A time without a zone as local seconds."""
     passed = value - _EPOCH
     return passed.days * DAY + passed.seconds
 
 
-def offset_at(local: int, zone: tzinfo) -> int:
+def utc_offset_at(local: int, zone: tzinfo) -> int:
     """Seconds that the zone's clock is ahead of UTC when it shows ``local``.
 
     Of a time that is shown twice, when it is shown first; of one that is never shown, as before
@@ -74,18 +74,18 @@ def offset_at(local: int, zone: tzinfo) -> int:
     return offset.days * DAY + offset.seconds if offset else 0
 
 
-def readings(instant: int, zone: tzinfo) -> tuple[int, int]:
+def local_times_at(instant: int, zone: tzinfo) -> tuple[int, int]:
     """The first and the last local time that ``offset_at`` makes ``instant`` of.
 
     They differ where the clock was put forward: a time that it left out is another name of the
     instant. Where it shows a time for the second time there is none: then the answer is that
     time, and when it was put back.
     """
-    before = instant + offset_at(instant - DAY - DAY // 12, zone)
-    after = instant + offset_at(instant + DAY + DAY // 12, zone)
+    before = instant + utc_offset_at(instant - DAY - DAY // 12, zone)
+    after = instant + utc_offset_at(instant + DAY + DAY // 12, zone)
     if before == after:
         return before, before
-    shown = [local for local in (before, after) if local - offset_at(local, zone) == instant]
+    shown = [local for local in (before, after) if local - utc_offset_at(local, zone) == instant]
     found = shown or [before, after]
     return min(found), max(found)
 
@@ -124,7 +124,7 @@ class _Onsets:
 def _onsets(observance: Any, order: int) -> Iterator[tuple[int, int, int]]:
     offset = _seconds(observance.tzoffsetto)
     for onset in observance.rrule:
-        start = local_second(onset)
+        start = local_seconds(onset)
         if start > _LAST_ONSET:
             return
         yield start, order, offset

@@ -35,7 +35,7 @@ _DAY_ALONE = re.compile(r"^DTSTART;VALUE=DATE:(\d{8})(?=\r?$)", re.MULTILINE | r
 _Told = TypeVar("_Told")
 
 
-def name_of(tzid: str) -> str:
+def tzid_name(tzid: str) -> str:
     r"""The name by which parameters refer to a VTIMEZONE.
 
     Its TZID is a TEXT, the parameter is none (RFC 5545 sections 3.8.3.1, 3.2.19): ``\,`` in the one
@@ -48,7 +48,7 @@ def name_of(tzid: str) -> str:
     return tzid if "\n" in name or '"' in name else name  # which no parameter can hold
 
 
-def by_name(zones: Iterable[tuple[Component, _Told]]) -> dict[str, _Told]:
+def by_tzid(zones: Iterable[tuple[Component, _Told]]) -> dict[str, _Told]:
     """What is told of each VTIMEZONE, by the TZIDs that refer to it; the first of a name counts.
 
     Some programs write the TEXT in parameters too: a name that no other has finds it as well.
@@ -56,16 +56,16 @@ def by_name(zones: Iterable[tuple[Component, _Told]]) -> dict[str, _Told]:
     zones = list(zones)
     found: dict[str, _Told] = {}
     for zone, told in zones:
-        found.setdefault(name_of(zone.value("TZID")), told)
+        found.setdefault(tzid_name(zone.value("TZID")), told)
     for zone, told in zones:
         found.setdefault(zone.value("TZID"), told)
     return found
 
 
-def zones_of(calendar: Component) -> Mapping[str, str]:
+def vtimezones_of(calendar: Component) -> Mapping[str, str]:
     """The text of each VTIMEZONE of a calendar, by the TZIDs that refer to it."""
     zones = (child for child in calendar.children if child.name == "VTIMEZONE")
-    return by_name((zone, "\r\n".join(zone.lines())) for zone in zones)
+    return by_tzid((zone, "\r\n".join(zone.lines())) for zone in zones)
 
 
 def tzids_of(component: Component) -> Iterator[str]:
@@ -77,20 +77,20 @@ def tzids_of(component: Component) -> Iterator[str]:
         yield from tzids_of(child)
 
 
-def zone_in(text: str) -> tzinfo | None:
+def timezone_from_calendar(text: str) -> tzinfo | None:
     """The time zone that a VCALENDAR with one VTIMEZONE defines; None if it defines none."""
     try:
         calendars = contentlines.parse(text)
     except IcalendarSyntaxError:
         return None
-    tzids = {own: tzid for calendar in calendars for tzid, own in zones_of(calendar).items()}
+    tzids = {own: tzid for calendar in calendars for tzid, own in vtimezones_of(calendar).items()}
     if len(tzids) != 1:
         return None
     ((own, tzid),) = tzids.items()
-    return resolve(tzid, {tzid: own})
+    return resolve_tzid(tzid, {tzid: own})
 
 
-def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
+def resolve_tzid(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
     """The time zone that ``tzid`` means in an object, or None: such times are floating.
 
     Args:
@@ -101,7 +101,7 @@ def resolve(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
     return defined or iana_zone(tzid)
 
 
-def is_defined(text: str) -> bool:
+def is_readable_vtimezone(text: str) -> bool:
     """Whether a VTIMEZONE can be read: one that cannot defines nothing."""
     return _defined(text) is not None
 

@@ -214,7 +214,7 @@ def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
 
 
 def _span(interval: Interval) -> int:
-    if not interval.sure:
+    if not interval.certain:
         return _UNSURE
     whole = interval.last_end - interval.start
     return 2 * next(n for n, most in enumerate(_LENGTHS) if whole <= most) + interval.floating

@@ -128,7 +128,7 @@ class EntryReader:
 
     def _places(self, copy: VisibleObject) -> dict[OrderKey, Component]:
         """Which component tells what happens, by when it happens."""
-        if self._budget.spent:
+        if self._budget.is_spent:
             return {}
         found = parts_of(copy, self.frame.within, self.frame.zone, self._budget)
         return {place_of(occurrence, part): part for occurrence, part in found}

@@ -12,7 +12,7 @@ from cachetools import LRUCache
 
 from kalends.feeds.ports import CalendarState, StoredObject
 from kalends.ical.recurrence.expand import Budget
-from kalends.ical.recurrence.index import Interval, begins_twice
+from kalends.ical.recurrence.index import Interval, has_duplicate_starts
 from kalends.webui.feed.occurrence import PageObject, PageOccurrence
 from kalends.webui.feed.source import PageSnapshot
 from kalends.webui.feed.viewport import Viewport
@@ -93,7 +93,7 @@ def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot)
 
     def apart(stored: StoredObject) -> bool:
         """Whether its text alone tells what happens at a time, because two things do."""
-        return b"RECURRENCE-ID" in stored.data.upper() and begins_twice(
+        return b"RECURRENCE-ID" in stored.data.upper() and has_duplicate_starts(
             stored.data, within.start, within.end, zone, budget
         )
 
@@ -113,7 +113,7 @@ def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot)
 def _is_known(intervals: Sequence[Interval], oldest: int | None) -> bool:
     """Whether the index knows when an object happens, and that the feed's window has it."""
     for interval in intervals:
-        if not interval.sure:
+        if not interval.certain:
             return False
     return oldest is None or any(interval.last_end > oldest for interval in intervals)
 

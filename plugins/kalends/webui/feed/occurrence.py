@@ -11,7 +11,7 @@ from kalends.feeds.ports import CalendarState
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.expand import Budget
-from kalends.ical.recurrence.occurrences import Occurrence, parts_between
+from kalends.ical.recurrence.occurrences import Occurrence, occurrences_between
 from kalends.webui.feed.source import PageRange
 
 DAY = 86400
@@ -123,7 +123,7 @@ def parts_of(
     """When an object happens in a period, and which of its components tells what happens then."""
     parts = [part for part in copy.components if _is_timed(part)]
     try:
-        return parts_between(parts, zones_of(copy), within.start, within.end, zone, budget)
+        return occurrences_between(parts, zones_of(copy), within.start, within.end, zone, budget)
     except ObjectRefusedError:
         return []  # what cannot be read happens at no time
 

@@ -72,7 +72,7 @@ class EventQuery:
                 self._is_all = False
                 break
         found.sort(key=PageOccurrence.order)
-        return PageOccurrences(found, is_all=self._is_all and not self._budget.spent)
+        return PageOccurrences(found, is_all=self._is_all and not self._budget.is_spent)
 
     def read(self, item: PageObject) -> VisibleObject | None:
         """What the feed shows of an object, from its text; None for nothing."""
@@ -126,7 +126,7 @@ class EventQuery:
 
     def _walked(self, copy: VisibleObject) -> list[PageOccurrence]:
         """The times of what the index does not know, or a feed shows in parts only."""
-        if self._budget.spent:
+        if self._budget.is_spent:
             return []
         stored, frame = copy.stored, self._frame
         item = PageObject(stored.id, stored.uid, self._calendars[stored.calendar])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from kalends.feeds.ports import CalendarState
-from kalends.ical.timezones.resolve import iana_zone, zone_in
+from kalends.ical.timezones.resolve import iana_zone, timezone_from_calendar
 
 _TIMEZONE = "C:calendar-timezone"
 
@@ -45,7 +45,7 @@ def clock_of(calendars: Iterable[CalendarState], named: str) -> DisplayZone:
         known = iana_zone(name)
         if known:
             return DisplayZone(known, known.key, is_own=True)
-        defined = zone_in(text)
+        defined = timezone_from_calendar(text)
         if defined:
             # What somebody calls a zone of their own is in no feed.
             return DisplayZone(defined, "the calendar’s own zone", is_own=True)
