@@ -10,20 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kalends import __version__
-from kalends.app import container
-from kalends.app.logging_setup import configure_logging
-from kalends.cli import backup, demo, feed, transfer
-from kalends.cli.check.installation import problems
+from kalends.cli import backup, feed, transfer
 from kalends.cli.user import command as user
-from kalends.config import loader
 from kalends.errors import KalendsError
-from kalends.server import arbiter, sockets
 
 DEFAULT_CONFIGURATION = "/etc/kalends/kalends.ini"
-
-
-class UsageError(KalendsError):
-    """The words of a command do not fit together."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -82,6 +73,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(given: argparse.Namespace) -> int:
+    # No other command needs the pages, their templates and the web server.
+    from kalends.app import container
+    from kalends.app.logging_setup import configure_logging
+    from kalends.cli import demo
+    from kalends.config import loader
+    from kalends.server import arbiter, sockets
+
     path = demo.prepare(given.demo) if given.demo else given.config
     loaded = loader.load(path)
     # What is wrong is said here, once, before the first worker starts.
@@ -99,6 +97,8 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _check(given: argparse.Namespace) -> int:
+    from kalends.cli.check.installation import problems
+
     found = False
     for problem in problems(given.config):
         sys.stdout.write(f"{problem}\n")

@@ -25,10 +25,9 @@ from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to, origin_of
 from kalends.feeds.ports import Delivery, DeliveryLog
-from kalends.feeds.publish import webdav_client
 from kalends.feeds.publish.background import BackgroundLoop, growing_pause
+from kalends.feeds.publish.errors import RemoteError
 from kalends.feeds.publish.folder import PublicationFolder, make_folder
-from kalends.feeds.publish.webdav_client import RemoteError
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -156,6 +155,9 @@ class RemotePublisher:
     def _put(
         self, remote: RemoteServer, delivery: Delivery, feed: Feed, sending: Callable[[], None]
     ) -> None:
+        # Not loaded where nothing is brought anywhere, as by most commands: it takes its time.
+        from kalends.feeds.publish import webdav_client
+
         state, content = self._versions.open(feed)
         with content:
             etag, was_changed = webdav_client.put(
@@ -167,6 +169,8 @@ class RemotePublisher:
         self._deliveries.succeeded(delivery.target, state.key, etag, due)
 
     def _take_away(self, remote: RemoteServer, delivery: Delivery) -> None:
+        from kalends.feeds.publish import webdav_client  # as above
+
         try:
             if delivery.key and not webdav_client.remove(remote, delivery.target, delivery.etag):
                 why = "somebody else has changed it"

@@ -12,6 +12,7 @@ import httpx
 
 from kalends import __version__
 from kalends.feeds.definitions.remote_credentials import RemoteServer
+from kalends.feeds.publish.errors import RemoteError
 
 _TIMEOUTS = httpx.Timeout(connect=10, read=60, write=60, pool=10)
 _BLOCK = 1 << 16
@@ -29,20 +30,6 @@ _WHY = {
     423: "it is locked there",
     507: "there is no room on that server",
 }
-
-
-class RemoteError(Exception):
-    """The other server did not do what it was asked; ``str`` tells why, without any secret.
-
-    Attributes:
-        retry_after: seconds after which that server wants to be asked again; 0 if it did not say.
-        is_final: whether asking the same again cannot help.
-    """
-
-    def __init__(self, why: str, *, retry_after: int = 0, is_final: bool = False) -> None:
-        super().__init__(why)
-        self.retry_after = retry_after
-        self.is_final = is_final
 
 
 def put(
