@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
@@ -11,20 +11,11 @@ from typing import Any, NamedTuple
 
 from radicale.config import Configuration
 
+from kalends.config import radicale_options
 from kalends.config.schema import schema
 from kalends.config.settings import FILES, Settings, ports
 from kalends.config.tls import TlsSettings, has_no_ciphers_to_choose
 from kalends.errors import ConfigurationError
-
-# What Radicale offers and this store does not carry: refused, since silence would mislead.
-_ONLY = {
-    ("storage", "type"): "kalends.storage",
-    ("auth", "type"): "kalends.auth",
-    ("rights", "type"): "kalends.rights",
-    ("sharing", "type"): "none",
-    ("hook", "type"): "none",
-    ("group", "type"): "none",
-}
 
 
 class LoadedConfiguration(NamedTuple):
@@ -57,12 +48,7 @@ def load(path: Path) -> LoadedConfiguration:
             except (ValueError, RuntimeError) as error:
                 why = _plain(error, section, option, configuration)
                 raise given.error(section, option, why) from None
-    for (section, option), only in _ONLY.items():
-        if configuration.get(section, option) != only:
-            why = f"[{section}] {option} must be {only!r} in this version of Kalends"
-            if (section, option) == ("auth", "type"):
-                why += "; who has accounts besides the files is said by directories = files, ldap"
-            raise given.error(section, option, why)
+    _require_effects(given, sections)
     settings = _settings(given)
     if "basic" not in settings.schemes or not settings.basic_over_http:
         # The collection manager's own form sends Basic; the browser's dialog knows the others too.
@@ -99,6 +85,37 @@ def _plain(error: Exception, section: str, option: str, configuration: Configura
         return f"[{section}] has no option {option!r}"
     # The cause is the error of the option's own type.
     return f"[{section}] {option}: {error.__cause__ or error}"
+
+
+def _require_effects(given: _Given, sections: Mapping[str, Iterable[str]]) -> None:
+    """Refuse the options that would do nothing, since silence would mislead.
+
+    Raises:
+        ConfigurationError: one of the options that are given, other than by its default, is such.
+    """
+    standard = Configuration(schema())
+    for section, options in sections.items():
+        for option in (name for name in options if name in standard.options(section)):
+            is_default = given.get(section, option) == standard.get(section, option)
+            if not is_default and (why := _no_effect(given, section, option)):
+                raise given.error(section, option, f"[{section}] {option} {why}")
+
+
+def _no_effect(given: _Given, section: str, option: str) -> str | None:
+    """Return why a value other than the default does nothing; None if it has an effect."""
+    if only := radicale_options.FIXED.get((section, option)):
+        why = f"must be {only!r} in this version of Kalends"
+        if section == "auth":
+            why += "; who has accounts besides the files is said by directories = files, ldap"
+        return why
+    if instead := radicale_options.WITHOUT_EFFECT.get(section, {}).get(option):
+        return f"does nothing in Kalends: {instead}"
+    if section == "server" and option in radicale_options.NEEDS_TLS:
+        return None if given.get("server", "ssl") else "does nothing without ssl = True"
+    if section == "auth" and option in radicale_options.NEEDS_DIRECTORY:
+        others = set(given.get("auth", "directories")) - {FILES}
+        return None if others else "does nothing for accounts of the files, and there are no others"
+    return None
 
 
 def _prefer(

@@ -1,0 +1,124 @@
+"""Every option of Radicale's schema has an effect, or is refused with a word on what to use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from configparser import RawConfigParser
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from radicale.config import DEFAULT_CONFIG_SCHEMA
+
+from kalends.config import loader
+from kalends.config.options import OPTIONS
+from kalends.config.radicale_options import (
+    EFFECTIVE,
+    FIXED,
+    NEEDS_DIRECTORY,
+    NEEDS_TLS,
+    WITHOUT_EFFECT,
+)
+from kalends.config.schema import schema
+from kalends.errors import ConfigurationError
+from support.server import Sections, ini
+
+SCHEMA: Mapping[str, Mapping[str, Any]] = DEFAULT_CONFIG_SCHEMA
+# Each type of an option accepts one of these.
+VALUES = ("7", "rw", "hypercorn", "-15M;x")
+
+
+def options_of_radicale() -> Iterator[tuple[str, str]]:
+    """Yield each option that a file may name; Radicale refuses those with an underscore."""
+    for section, options in SCHEMA.items():
+        for option in options:
+            if not option.startswith("_"):
+                yield section, option
+
+
+def named(table: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
+    return [(section, option) for section, options in table.items() for option in options]
+
+
+def other(section: str, option: str) -> str:
+    """Return a value other than the default."""
+    read, default = SCHEMA[section][option]["type"], SCHEMA[section][option]["value"]
+    if read is bool:
+        return str(not RawConfigParser.BOOLEAN_STATES[default.lower()])
+    for value in VALUES:
+        with suppress(Exception):  # types of Radicale's refuse a value in their own ways
+            if read(value) != read(default):
+                return value
+    raise AssertionError(f"none of {VALUES} is for [{section}] {option}")
+
+
+def load(folder: Path, sections: Sections) -> None:
+    """Load a configuration with these options beside the necessary ones."""
+    storage = {"database": f"sqlite:///{folder}/kalends.db", **sections.get("storage", {})}
+    file = folder / "kalends.ini"
+    file.write_text(ini({**sections, "storage": storage}))
+    loader.load(file)
+
+
+def why_refused(folder: Path, section: str, option: str, value: str) -> str:
+    """Load a configuration with an option that is refused, and return what is said of it."""
+    with pytest.raises(ConfigurationError) as caught:
+        load(folder, {section: {option: value}})
+    error = caught.value
+    lines = (folder / "kalends.ini").read_text().splitlines()
+    assert lines[(error.line or 0) - 1] == f"{option} = {value}"
+    start = f"[{section}] {option} "
+    assert error.why.startswith(start)
+    return error.why.removeprefix(start)
+
+
+def test_each_option_is_either_of_effect_or_refused() -> None:
+    """An option of a new Radicale is in no table: find out what it does here, and put it in one."""
+    known = [*named(EFFECTIVE), *FIXED, *named(WITHOUT_EFFECT)]
+    assert sorted(known) == sorted(options_of_radicale())
+    for table in (EFFECTIVE, WITHOUT_EFFECT):
+        assert all(text for options in table.values() for text in options.values())
+
+
+@pytest.mark.parametrize(("section", "option"), named(WITHOUT_EFFECT))
+def test_an_option_without_effect_is_refused(tmp_path: Path, section: str, option: str) -> None:
+    why = why_refused(tmp_path, section, option, other(section, option))
+    assert why == f"does nothing in Kalends: {WITHOUT_EFFECT[section][option]}"
+
+
+@pytest.mark.parametrize(("section", "option"), FIXED)
+def test_an_option_with_one_value_takes_no_other(tmp_path: Path, section: str, option: str) -> None:
+    why = why_refused(tmp_path, section, option, "csv")
+    assert why.startswith(f"must be {FIXED[section, option]!r}")
+
+
+@pytest.mark.parametrize("option", NEEDS_TLS)
+def test_an_option_of_tls_needs_tls(tmp_path: Path, option: str) -> None:
+    value = {"protocol": "TLSv1.3", "ciphersuite": "DEFAULT"}.get(option, "/etc/ca.pem")
+    assert "without ssl = True" in why_refused(tmp_path, "server", option, value)
+    load(tmp_path, {"server": {"ssl": "True", option: value}})
+
+
+@pytest.mark.parametrize("option", NEEDS_DIRECTORY)
+def test_a_change_of_names_needs_a_directory(tmp_path: Path, option: str) -> None:
+    assert "accounts of the files" in why_refused(tmp_path, "auth", option, "True")
+    load(tmp_path, {"auth": {option: "True", "directories": "files, ldap"}})
+
+
+def test_defaults_may_be_written_down(tmp_path: Path) -> None:
+    sections: Sections = {}
+    for section, option in [*FIXED, *named(WITHOUT_EFFECT)]:
+        value = schema()[section][option]["value"]
+        if "\n" not in value:  # the format has no way to write an empty line
+            sections.setdefault(section, {})[option] = value
+    load(tmp_path, sections)
+
+
+def test_headers_may_have_any_name(tmp_path: Path) -> None:
+    load(tmp_path, {"headers": {"Access-Control-Allow-Origin": "*"}})
+
+
+def test_no_option_of_ours_is_among_those() -> None:
+    ours = {(option.section, option.name) for option in OPTIONS}
+    assert not ours & {*FIXED, *named(WITHOUT_EFFECT)}
