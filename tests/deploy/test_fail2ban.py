@@ -152,7 +152,7 @@ def test_what_apache_appends_is_known(after: str, count: int, tmp_path: Path) ->
     "why",
     [
         "this answer was used before, name 'alice'",
-        "its uri is of another request, name 'alice'",
+        "its uri names another request, name 'alice'",
         "malformed Basic credentials, name unknown",
         "wrong name or password, name 'alice' and more",
     ],

@@ -1,4 +1,4 @@
-"""How people log in to one installation: its user files, its schemes, its throttle."""
+"""The logins of one installation: its user files, its schemes, its throttle."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from kalends.store.external_accounts import ExternalAccounts
 
 
 def user_directory(settings: Settings) -> UserDirectory:
-    """Who may log in, by the files that the settings name."""
+    """Open the user files that the settings name."""
     return UserDirectory(
         htpasswd_file(settings.htpasswd) if settings.htpasswd else None,
         htdigest=htdigest_file(settings.htdigest) if settings.htdigest else None,
@@ -35,37 +35,37 @@ def user_directory(settings: Settings) -> UserDirectory:
 
 
 class KnownAccounts:
-    """Who there is, as feeds ask: those of the user files, and who came from elsewhere.
+    """All accounts, for feeds and groups: those of the user files, and external ones.
 
     Args:
         directory: the user and group files.
-        outsiders: whom the web server in front has logged in.
+        external: accounts that the web server or an external backend has logged in.
     """
 
-    def __init__(self, directory: UserDirectory, outsiders: ExternalAccounts) -> None:
+    def __init__(self, directory: UserDirectory, external: ExternalAccounts) -> None:
         self._directory = directory
-        self._outsiders = outsiders
+        self._external = external
         self._members: Mapping[str, frozenset[str]] = {}
         self._folded: dict[bytes, frozenset[str]] = {}
 
     def names(self) -> frozenset[str]:
-        """The account names.
+        """Return the account names.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
         """
-        return self._directory.names() | self._outsiders.names()
+        return self._directory.names() | self._external.names()
 
     def has(self, name: str) -> bool:
-        """Whether there is an account of that name.
+        """Return True if there is an account of that name.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
         """
-        return name in self._directory.names() or name in self._outsiders.names()
+        return name in self._directory.names() or name in self._external.names()
 
     def members(self, group: str) -> frozenset[str]:
-        """Who is in a group; group names know no ASCII case, as for Apache.
+        """Return the members of a group; group names ignore ASCII case, as in Apache.
 
         Raises:
             UserFileUnavailableError: the group file cannot be read.
@@ -77,56 +77,57 @@ class KnownAccounts:
         return self._folded.get(folded_group(group), frozenset())
 
     def groups_of(self, user: str) -> frozenset[str]:
-        """The groups that a user is in; none while the group file cannot be read, as for Apache."""
+        """Return the groups of a user; none while the group file cannot be read, as in Apache."""
         try:
             return self._directory.groups_of(user)
-        except UserFileUnavailableError:  # the file itself has said so in the log
+        except UserFileUnavailableError:  # logged where the file is read
             return frozenset()
 
 
 class Authenticator:
-    """What authenticates requests, with what those agree on who do.
+    """The authentication of requests, with its shared state.
 
     Args:
         settings: which schemes are offered, and how.
-        directory: who may log in.
-        agreed: what all workers and hosts of the installation agree on.
-        elsewhere: directories beside the files, or None.
-        failed: is told the scheme of each login that is refused; None if nothing counts them.
+        directory: the accounts of the user files.
+        shared: the state that all workers and hosts of the installation share.
+        elsewhere: external backends, or None.
+        failed: called with the scheme of each refused login; None if nothing counts them.
 
     Raises:
-        ConfigurationError: the key or the counts of nonces cannot be made or read.
+        ConfigurationError: the key or the counts of nonces cannot be created or read.
     """
 
     def __init__(
         self,
         settings: Settings,
         directory: UserDirectory,
-        agreed: SharedAuthState,
+        shared: SharedAuthState,
         elsewhere: ExternalBackends | None,
         failed: Callable[[str], None] | None,
     ) -> None:
         self._elsewhere = elsewhere
         self._settings = settings
         self._directory = directory
-        self._agreed = agreed
+        self._shared = shared
         make: dict[str, Callable[[], AuthScheme]] = {"digest": self._digest, "basic": self._basic}
-        # Where nothing encrypts, Digest keeps the password off the wire wherever it can be had.
+        # Without TLS, Digest keeps the password off the wire wherever there is a digest file.
         plain = ("digest",) if settings.feeds_hosts and settings.htdigest else settings.schemes
         made = {name: make[name]() for name in {*settings.schemes, *plain}}
         self._schemes = [made[name] for name in settings.schemes]
         self._plain_schemes = [made[name] for name in plain]
-        self._throttle = Throttle(tries=agreed.tries())
+        self._throttle = Throttle(attempts=shared.attempts())
         self._failed = failed
 
     def in_front_of(
         self, app: App, needs_login: Callable[[Environ], bool], *, without_tls: bool = False
     ) -> HttpAuthentication:
-        """The application behind a login.
+        """Put a login in front of an application.
 
         Args:
-            needs_login: whether a request is only for those who have logged in.
-            without_tls: whether it is for a listener that is there for programs without TLS.
+            app: the application.
+            needs_login: returns True if a request is only for logged-in users.
+            without_tls: True for a listener that serves programs without TLS.
         """
         return HttpAuthentication(
             app,
@@ -140,15 +141,15 @@ class Authenticator:
         )
 
     def close(self) -> None:
-        """Let go of what is shared."""
-        self._agreed.close()
+        """Close the shared state."""
+        self._shared.close()
 
     def _digest(self) -> AuthScheme:
         return DigestScheme(
             self._directory,
             self._settings.realm,
-            self._agreed.key(),
-            self._agreed.counts(),
+            self._shared.key(),
+            self._shared.counts(),
             without_qop=self._settings.digest_without_qop,
             prefix=lambda environ: environ.get(PREFIX_KEY, ""),
         )

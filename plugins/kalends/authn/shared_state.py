@@ -1,4 +1,4 @@
-"""What all workers and hosts of one installation agree on for logins, and where it lies."""
+"""Authentication state shared by workers and hosts: nonce key, nonce counts, login attempts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 from kalends.authn.nonces.replay_cache import NonceCounts, NonceUse, SharedNonceCounts, load_key
 from kalends.authn.nonces.signing import Nonce
 from kalends.authn.throttle import (
-    SECONDS_PER_TRY,
+    SECONDS_PER_FAILURE,
     LoginAttempts,
     PendingFailures,
     ProcessLoginAttempts,
@@ -29,34 +29,34 @@ _COUNTS = "nonce.counts"
 
 
 class SharedAuthState(Protocol):
-    """What those agree on who answer for one installation, be they workers or hosts."""
+    """The state that all workers and hosts of one installation share for logins."""
 
     def key(self) -> bytes:
-        """The key that nonces and tokens are signed with; made where there is none.
+        """Return the key that nonces and tokens are signed with; create it if there is none.
 
         Raises:
-            ConfigurationError: it cannot be made or read.
+            ConfigurationError: it cannot be created or read.
         """
 
     def counts(self) -> NonceCounts:
-        """The counts of nonces.
+        """Open the counts of nonces.
 
         Raises:
-            ConfigurationError: they cannot be made or read.
+            ConfigurationError: they cannot be created or read.
         """
 
-    def tries(self) -> LoginAttempts | None:
-        """Failed and right tries; None where each worker remembers its own."""
+    def attempts(self) -> LoginAttempts | None:
+        """Return the record of login attempts; None where each worker keeps its own."""
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the files."""
 
 
 class FolderAuthState:
-    """What the workers of one host agree on: files in a folder.
+    """State shared by the workers of one host, in files.
 
     Args:
-        folder: where they lie.
+        folder: the folder of the files.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -72,7 +72,7 @@ class FolderAuthState:
         self._counts = SharedNonceCounts(self._folder / _COUNTS, time.time())
         return self._counts
 
-    def tries(self) -> None:
+    def attempts(self) -> None:
         """See `SharedAuthState`."""
 
     def close(self) -> None:
@@ -82,14 +82,14 @@ class FolderAuthState:
 
 
 class DatabaseAuthState:
-    """What several hosts agree on: tables of the server that holds the store.
+    """State shared by several hosts, in tables of the database server that holds the store.
 
-    While that server is away, a host goes by what its own workers have seen: feeds are served then
-    to those who may see them, and nothing else is.
+    While that server is away, a host relies on the state of its own workers: only feeds are served
+    then, to those who may see them.
 
     Args:
-        statements: that server.
-        folder: of this host alone; without one, nobody can log in with Digest meanwhile.
+        statements: runs statements on that server.
+        folder: of this host alone; without one, Digest logins fail while the server is away.
     """
 
     def __init__(self, statements: Statements, folder: Path | None) -> None:
@@ -108,10 +108,10 @@ class DatabaseAuthState:
             self._of_host = SharedNonceCounts(self._folder / _COUNTS, time.time())
         return _DatabaseNonceCounts(shared, self._of_host)
 
-    def tries(self) -> LoginAttempts:
+    def attempts(self) -> LoginAttempts:
         """See `SharedAuthState`."""
         return _DatabaseLoginAttempts(
-            cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_TRY)
+            cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_FAILURE)
         )
 
     def close(self) -> None:
@@ -121,10 +121,10 @@ class DatabaseAuthState:
 
 
 class _DatabaseNonceCounts:
-    """See `NonceCounts`.
+    """Nonce counts in the database, with a copy on this host.
 
-    Every use is noted on this host first, so that what was used while the server was away is used
-    when it is back.
+    Every use is recorded on this host first, so that a count used while the server was away is
+    still used when it is back.
     """
 
     def __init__(
@@ -132,16 +132,16 @@ class _DatabaseNonceCounts:
     ) -> None:
         self._shared = shared
         self._of_host = of_host
-        self._absence = _OutageLog("each host looks after its own nonces meanwhile")
+        self._outage = _OutageLog("until it is back, each host keeps its own nonce counts")
 
     def floor(self) -> int:
         here = self._of_host.floor() if self._of_host else 0
         try:
             shared = self._shared.floor()
         except StoreUnavailableError as error:
-            self._absence.note(error)
+            self._outage.begin(error)
             return here
-        self._absence.end()
+        self._outage.end()
         return max(here, shared)
 
     def use(self, nonce: Nonce, count: int) -> NonceUse:
@@ -153,45 +153,45 @@ class _DatabaseNonceCounts:
         except StoreUnavailableError as error:
             if here is None:
                 raise
-            self._absence.note(error)
+            self._outage.begin(error)
             return here
-        self._absence.end()
+        self._outage.end()
         return use
 
 
 class _DatabaseLoginAttempts:
-    """See `LoginAttempts`; this worker's own are what is left while the server is away."""
+    """Login attempts in the database; this worker's own record replaces it during an outage."""
 
     def __init__(self, shared: cluster_state.SharedLoginAttempts) -> None:
         self._shared = shared
         self._of_process = ProcessLoginAttempts()
-        self._absence = _OutageLog("each worker counts failed logins by itself meanwhile")
+        self._outage = _OutageLog("until it is back, each worker counts failed logins by itself")
 
-    def known(self, account: str, network: str) -> PendingFailures:
+    def pending(self, account: str, network: str) -> PendingFailures:
         try:
-            known = PendingFailures(*self._shared.known(account, network))
+            pending = PendingFailures(*self._shared.pending(account, network))
         except StoreUnavailableError as error:
-            self._absence.note(error)
-            return self._of_process.known(account, network)
-        self._absence.end()
-        return known
+            self._outage.begin(error)
+            return self._of_process.pending(account, network)
+        self._outage.end()
+        return pending
 
-    def failed(self, account: str, network: str) -> None:
-        self._of_process.failed(account, network)
-        with self._absence.noted():
-            self._shared.failed(account, network)
+    def record_failure(self, account: str, network: str) -> None:
+        self._of_process.record_failure(account, network)
+        with self._outage.tolerated():
+            self._shared.record_failure(account, network)
 
-    def succeeded(self, account: str, network: str) -> None:
-        self._of_process.succeeded(account, network)
-        with self._absence.noted():
-            self._shared.succeeded(account, network)
+    def record_success(self, account: str, network: str) -> None:
+        self._of_process.record_success(account, network)
+        with self._outage.tolerated():
+            self._shared.record_success(account, network)
 
 
 class _OutageLog:
-    """Tells once, in the log, that the server is away.
+    """A log of outages of the database server: one line for each.
 
     Args:
-        meanwhile: what that means.
+        meanwhile: the consequence, for the log.
     """
 
     def __init__(self, meanwhile: str) -> None:
@@ -200,20 +200,20 @@ class _OutageLog:
         self._is_away = False
 
     @contextmanager
-    def noted(self) -> Iterator[None]:
-        """Go on where the block finds that the server is away."""
+    def tolerated(self) -> Iterator[None]:
+        """Continue if the block finds the server away."""
         try:
             yield
         except StoreUnavailableError as error:
-            self.note(error)
+            self.begin(error)
 
-    def note(self, error: StoreUnavailableError) -> None:
-        """The server is away."""
+    def begin(self, error: StoreUnavailableError) -> None:
+        """Log that the server is away, unless that was logged before."""
         with self._lock:
             was_away, self._is_away = self._is_away, True
         if not was_away:
             _log.warning("%s; %s", error, self._meanwhile)
 
     def end(self) -> None:
-        """It is there."""
+        """Record that the server is back."""
         self._is_away = False

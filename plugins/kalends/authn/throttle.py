@@ -1,8 +1,8 @@
-"""Failed logins slow down: per account, per address, and nobody else.
+"""Throttling of login attempts after failures, by account and by network.
 
-Five wrong tries in a row are what an honest mail program makes; each further one makes the next
-wait twice as long. A minute takes one try back. Who has logged in to an account from an address
-lately is not slowed down by what others try on it, or from there.
+Five failures in a row are normal for an honest program; each further one doubles the next delay. A
+minute takes one failure back. A network that has logged in to an account lately is not delayed by
+the attempts of others on that account, or on other accounts from there.
 
 Each worker process keeps its own counts, unless all hosts share them (`LoginAttempts`). Only failed
 logins are counted, never requests without credentials.
@@ -19,15 +19,15 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
-FREE_TRIES = 5
+FREE_FAILURES = 5
 LONGEST_SECONDS = 4.0
-SECONDS_PER_TRY = 60.0
+SECONDS_PER_FAILURE = 60.0
 _FIRST_SECONDS = 0.5
-_SLOW_AT_A_TIME = 2
+_MOST_WAITING = 2
 
 
 class TooManyAttemptsError(Exception):
-    """Too many are being slowed down already; this one is not judged at all (503).
+    """Too many attempts are being delayed already; this one is not verified at all (503).
 
     Attributes:
         retry_after: seconds.
@@ -39,7 +39,7 @@ class TooManyAttemptsError(Exception):
 
 
 class FailureCounts:
-    """How often something failed lately; bounded, who failed longest ago is forgotten first.
+    """Counts of recent failures, bounded: the least recent key is evicted first.
 
     Args:
         capacity: entries at most.
@@ -52,30 +52,30 @@ class FailureCounts:
         self._counts: OrderedDict[Hashable, tuple[float, float]] = OrderedDict()
 
     def count(self, key: Hashable) -> float:
-        """Failures that are not taken back yet."""
+        """Return the failures that have not expired yet."""
         count, at = self._counts.get(key, (0.0, 0.0))
-        return max(0.0, count - (self._now() - at) / SECONDS_PER_TRY) if count else 0.0
+        return max(0.0, count - (self._now() - at) / SECONDS_PER_FAILURE) if count else 0.0
 
     def add(self, key: Hashable) -> None:
-        """One more failure."""
+        """Count one more failure."""
         self._counts[key] = (self.count(key) + 1, self._now())
         self._counts.move_to_end(key)
         if len(self._counts) > self._capacity:
             self._counts.popitem(last=False)
 
     def clear(self, key: Hashable) -> None:
-        """Nothing failed."""
+        """Forget the failures of a key."""
         self._counts.pop(key, None)
 
 
 class PendingFailures(NamedTuple):
-    """Failures that are not taken back yet.
+    """The failures that have not expired yet.
 
     Attributes:
-        account: of an account, wherever they came from.
-        network: of a network, whatever it tried.
+        account: of an account, from any network.
+        network: of a network, on any account.
         both: of this account from this network.
-        is_welcome: whether that network has logged in to that account lately.
+        is_welcome: True if that network has logged in to that account lately.
     """
 
     account: float
@@ -85,23 +85,23 @@ class PendingFailures(NamedTuple):
 
 
 class LoginAttempts(Protocol):
-    """Remembers failed and right tries of accounts from networks. Safe to share between threads."""
+    """A record of login attempts by account and network. Safe to share between threads."""
 
-    def known(self, account: str, network: str) -> PendingFailures:
-        """What is known of an account and a network."""
+    def pending(self, account: str, network: str) -> PendingFailures:
+        """Return the failures of an account and a network."""
 
-    def failed(self, account: str, network: str) -> None:
-        """A try was wrong."""
+    def record_failure(self, account: str, network: str) -> None:
+        """Count a failed attempt."""
 
-    def succeeded(self, account: str, network: str) -> None:
-        """A try was right."""
+    def record_success(self, account: str, network: str) -> None:
+        """Record a successful attempt."""
 
 
 class ProcessLoginAttempts:
-    """The tries that one process has seen.
+    """The login attempts that one process has seen.
 
     Args:
-        capacity: accounts, networks and pairs of them that are remembered, each.
+        capacity: the most accounts, networks and pairs of them that are kept, each.
         now: seconds, of a clock that only goes forward.
     """
 
@@ -113,7 +113,7 @@ class ProcessLoginAttempts:
         self._capacity = capacity
         self._lock = threading.Lock()
 
-    def known(self, account: str, network: str) -> PendingFailures:
+    def pending(self, account: str, network: str) -> PendingFailures:
         """See `LoginAttempts`."""
         with self._lock:
             return PendingFailures(
@@ -123,14 +123,14 @@ class ProcessLoginAttempts:
                 (account, network) in self._welcome,
             )
 
-    def failed(self, account: str, network: str) -> None:
+    def record_failure(self, account: str, network: str) -> None:
         """See `LoginAttempts`."""
         with self._lock:
             self._networks.add(network)
             self._accounts.add(account)
             self._pairs.add((account, network))
 
-    def succeeded(self, account: str, network: str) -> None:
+    def record_success(self, account: str, network: str) -> None:
         """See `LoginAttempts`."""
         pair = (account, network)
         with self._lock:
@@ -142,14 +142,14 @@ class ProcessLoginAttempts:
 
 
 class Throttle:
-    """Slows down who tries passwords. Safe to share between threads.
+    """A delay before login attempts that follow failures. Safe to share between threads.
 
     Args:
-        capacity: accounts, addresses and pairs of them that are remembered, each, where this
-            process remembers them by itself.
+        capacity: the most accounts, networks and pairs of them that are kept, each, where this
+            process keeps its own record.
         now: seconds, of a clock that only goes forward.
         sleep: waits.
-        tries: what is remembered; this process's own tries if not given.
+        attempts: the record; this process's own if not given.
     """
 
     def __init__(
@@ -158,57 +158,57 @@ class Throttle:
         *,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
-        tries: LoginAttempts | None = None,
+        attempts: LoginAttempts | None = None,
     ) -> None:
-        self._tries = tries or ProcessLoginAttempts(capacity, now)
+        self._attempts = attempts or ProcessLoginAttempts(capacity, now)
         self._sleep = sleep
-        self._places = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
 
     def admit(self, account: str, address: str) -> None:
-        """Wait as long as this try has to, before its password is looked at.
+        """Wait for the delay of this attempt, before its password is verified.
 
         Args:
-            account: the name that the client gave, whether there is such an account or not.
-            address: where it comes from.
+            account: the name that the client gave, with or without an account.
+            address: the client's address.
 
         Raises:
-            TooManyTriesError: all places for waiting are taken.
+            TooManyAttemptsError: too many attempts are waiting already.
         """
         delay = self.delay(account, address)
         if delay == 0:
             return
-        if not self._places.acquire(blocking=False):
+        if not self._waiting.acquire(blocking=False):
             raise TooManyAttemptsError(math.ceil(delay))
         try:
             self._sleep(delay)
         finally:
-            self._places.release()
+            self._waiting.release()
 
     def delay(self, account: str, address: str) -> float:
-        """Seconds that a try has to wait."""
-        known = self._tries.known(account, network_of(address))
-        failures = known.both if known.is_welcome else max(known[:3])
-        if failures < FREE_TRIES:
+        """Return the seconds that an attempt has to wait."""
+        pending = self._attempts.pending(account, network_of(address))
+        failures = pending.both if pending.is_welcome else max(pending[:3])
+        if failures < FREE_FAILURES:
             return 0.0
-        doublings = min(failures - FREE_TRIES, 64)
+        doublings = min(failures - FREE_FAILURES, 64)
         return float(min(LONGEST_SECONDS, _FIRST_SECONDS * 2**doublings))
 
     def failed(self, account: str, address: str) -> None:
-        """A try was wrong."""
-        self._tries.failed(account, network_of(address))
+        """Count a failed attempt."""
+        self._attempts.record_failure(account, network_of(address))
 
     def succeeded(self, account: str, address: str) -> None:
-        """A try was right: this pair is welcome.
+        """Record a successful attempt, so that this pair is welcome.
 
-        The counts of the account and of the address stay: whoever has an account could else clear
-        them after every few tries on another's.
+        The counts of the account and of the network stay: an attacker with an account could
+        otherwise clear them after every few attempts on another's.
         """
-        self._tries.succeeded(account, network_of(address))
+        self._attempts.record_success(account, network_of(address))
 
 
 @lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
-    """What one attacker has: an IPv4 address, or the 64 bits of an IPv6 address before the host."""
+    """Return the network of one attacker: an IPv4 address, or the /64 of an IPv6 address."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

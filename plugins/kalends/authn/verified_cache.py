@@ -1,4 +1,4 @@
-"""Passwords that were found right, so that a slow hash is paid once and not for each request."""
+"""Caches of verified passwords, so that a slow hash is paid once and not for each request."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 
 class VerifiedPasswords:
-    """For each of the latest users, a keyed digest of the password and the hash it was right for.
+    """A cache of keyed digests over password and hash, one for each of the latest users.
 
-    The key is this process's own and never leaves it. When the line changes, the digest fits no
-    more. Safe to share between threads.
+    The key never leaves this process. When the user's line changes, the digest no longer matches.
+    Safe to share between threads.
 
     Args:
-        capacity: users at most; who was away longest is forgotten.
+        capacity: the most users; the least recent is evicted.
     """
 
     def __init__(self, capacity: int = 10_000) -> None:
@@ -27,11 +27,11 @@ class VerifiedPasswords:
         self._lock = threading.Lock()
 
     def holds(self, user: bytes, stored: bytes, password: bytes) -> bool:
-        """Whether this password was right for this user and this hash field."""
+        """Return True if this password was right for this user and this hash field."""
         digest = self._digest(user, stored, password)
         with self._lock:
-            known = self._digests.get(user)
-            if known is None or not hmac.compare_digest(known, digest):
+            cached = self._digests.get(user)
+            if cached is None or not hmac.compare_digest(cached, digest):
                 return False
             self._digests.move_to_end(user)
             return True
@@ -53,12 +53,12 @@ class VerifiedPasswords:
 
 
 class VerifiedHeaders:
-    """Basic headers that were found right, by a keyed digest: the same one comes with each request.
+    """A cache of verified Basic headers by a keyed digest: a client repeats the same header.
 
     Safe to share between threads.
 
     Args:
-        capacity: headers at most; all are forgotten together when there are more.
+        capacity: the most headers; all are dropped together when there are more.
     """
 
     def __init__(self, capacity: int = 10_000) -> None:
@@ -67,10 +67,12 @@ class VerifiedHeaders:
         self._names: dict[bytes, tuple[tuple[object, ...], str]] = {}
 
     def name(self, header: str, version: Callable[[], tuple[object, ...]]) -> str | None:
-        """Whose header it is, if it was right by what judges it now.
+        """Return the user of a header that was verified by the current version, or None.
 
         Args:
-            version: tells what that is; equal in each of its parts means the same judgement.
+            header: the Authorization header.
+            version: returns the current version of the user files; identical parts mean that
+                the verdict still holds.
         """
         found = self._names.get(self._digest(header))
         if found is None or any(a is not b for a, b in zip(found[0], version(), strict=True)):
@@ -78,7 +80,7 @@ class VerifiedHeaders:
         return found[1]
 
     def add(self, header: str, version: tuple[object, ...], name: str) -> None:
-        """Remember a header that was verified by a version of what judges it."""
+        """Cache a header that was verified against a version of the user files."""
         if len(self._names) >= self._capacity:
             self._names = {}
         self._names[self._digest(header)] = (version, name)

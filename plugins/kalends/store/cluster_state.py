@@ -1,7 +1,7 @@
-"""What the hosts of one installation agree on for logins: a key, nonce counts, failed tries.
+"""State that the hosts of one installation share for logins: a key, nonce counts, login attempts.
 
-It is on the server that holds the store. Nonce counts and failed tries are in unlogged tables,
-which cost no wait for a disk, and are empty after a crash of that server: see `SharedNonceUses`.
+It is in tables of the database server. Nonce counts and login attempts are in unlogged tables,
+which wait for no disk and are empty after a crash of that server: see `SharedNonceUses`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 _PRUNE_SECONDS = 60
 _KEEP_MILLISECONDS = 600_000
-"""How long nonces are remembered: twice as long as they are good for."""
+"""The time for which nonces are kept: twice their lifetime."""
 
 _NONCES = 100_000
-"""How many nonces are remembered at most, but for those of the last minutes."""
+"""The most nonces that are kept, besides those of the last minutes."""
 
 
 class Statements(Protocol):
-    """Runs statements by themselves, outside of the transactions of the store."""
+    """A connection for single statements, outside the transactions of the store."""
 
     def alone(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows.
@@ -38,7 +38,7 @@ class Statements(Protocol):
 
 
 def shared_key(statements: Statements) -> bytes:
-    """The key that all hosts sign nonces with; made where there is none yet."""
+    """Return the key that all hosts sign nonces with; create it if there is none yet."""
     query = "SELECT value FROM shared_key WHERE name = 'nonce'"
     rows = statements.alone(query, {})
     if not rows:
@@ -78,8 +78,7 @@ DELETE FROM nonce_use WHERE mac IN (
     SELECT mac FROM nonce_use, nonce_floor WHERE issued <= since FOR UPDATE OF nonce_use SKIP LOCKED
 )
 """
-# What is below it now is forgotten the next time, when nobody is under way any more who took it
-# for new.
+# Nonces below it now are deleted the next time, when no request that took one for new is running.
 _RAISE = """
 UPDATE nonce_floor SET since = greatest(since, %(old)s, (
     SELECT issued FROM nonce_use ORDER BY issued DESC OFFSET %(most)s LIMIT 1
@@ -88,12 +87,12 @@ UPDATE nonce_floor SET since = greatest(since, %(old)s, (
 
 
 class SharedNonceUses:
-    """Which counts of which nonces were used, on whatever host.
+    """The used counts of nonces on all hosts.
 
-    A nonce that was issued before the oldest that is remembered is not taken for a new one. After
-    a crash of the database's server nothing is remembered, and no nonce is taken for new that was
-    issued before this was noticed: at the first use since, or before the first new nonce is given
-    out, so that every nonce that is given out later is good.
+    A nonce that was issued before the oldest recorded one does not count as new. After a crash of
+    the database server the record is empty, and a nonce counts as new only if it was issued after
+    this was noticed: at the first use, or before the first new nonce is given out, so that every
+    nonce given out later is valid.
 
     Args:
         statements: the database.
@@ -107,21 +106,21 @@ class SharedNonceUses:
         self._begin()
 
     def floor(self) -> int:
-        """Return the time up to which no nonce is taken for new, milliseconds since 1970."""
+        """Return the time up to which no nonce counts as new, milliseconds since 1970."""
         while not (rows := self._statements.alone(_FLOOR, {})):
             self._begin()
         return int(rows[0][0])
 
     def use(self, mac: bytes, issued: int, count: int) -> str:
-        """Use a count of a nonce.
+        """Record the use of a count of a nonce.
 
         Args:
-            mac: what no other genuine nonce has.
+            mac: identifies the nonce among genuine ones.
             issued: milliseconds since 1970.
             count: from 1 to 2**32 - 1.
 
         Returns:
-            ``FIRST``, ``AGAIN``, or ``UNKNOWN`` if nobody knows whether it was used.
+            ``FIRST``, ``AGAIN``, or ``UNKNOWN`` if the record of its use is gone.
         """
         if self._pruning.is_due():
             self.prune()
@@ -135,7 +134,7 @@ class SharedNonceUses:
         self._statements.alone(_BEGIN, {"now": self._milliseconds()})
 
     def prune(self) -> None:
-        """Forget nonces that are good for nothing any more."""
+        """Delete nonces that have expired."""
         self._statements.alone(_FORGET, {})
         old = self._milliseconds() - _KEEP_MILLISECONDS
         self._statements.alone(_RAISE, {"old": old, "most": _NONCES})
@@ -145,7 +144,7 @@ class SharedNonceUses:
 
 
 _LEFT = "greatest(0, known.count - extract(epoch FROM now() - known.at)::float8 / %(each)s::float8)"
-_TELL = f"SELECT key, {_LEFT}, welcome FROM login_try AS known WHERE key = ANY(%(keys)s)"  # noqa: S608
+_PENDING = f"SELECT key, {_LEFT}, welcome FROM login_try AS known WHERE key = ANY(%(keys)s)"  # noqa: S608
 _FAILED = f"""
 INSERT INTO login_try AS known (key, count, at, welcome)
     SELECT key, 1, now(), false FROM unnest(%(keys)s::bytea[]) AS key ORDER BY key
@@ -155,7 +154,7 @@ _SUCCEEDED = """
 INSERT INTO login_try (key, count, at, welcome) VALUES (%(key)s, 0, now(), true)
 ON CONFLICT (key) DO UPDATE SET count = 0, at = now(), welcome = true
 """
-_FORGET_TRIES = f"""
+_FORGET_ATTEMPTS = f"""
 DELETE FROM login_try WHERE key IN (
     SELECT key FROM login_try AS known
         WHERE {_LEFT} = 0 AND (NOT welcome OR at < now() - interval '30 days')
@@ -165,16 +164,16 @@ DELETE FROM login_try WHERE key IN (
 
 
 class SharedLoginAttempts:
-    """How often logins failed lately, and who has logged in from where, on whatever host.
+    """The recent failures and successes of logins on all hosts.
 
-    Who has logged in on this worker within the last half minute is taken at that worker's word, so
-    that a client which asks again and again does not cost a statement each time.
+    A client that has logged in on this worker within the last half minute is welcome without a
+    statement, so that its many requests do not each cost one.
 
     Args:
         statements: the database.
-        seconds_per_try: after how many seconds a failure is taken back.
+        seconds_per_failure: the time after which a failure expires.
         now: seconds, of a clock that only goes forward.
-        capacity: how many clients are taken at this worker's word.
+        capacity: the most clients that are welcome without a statement.
     """
 
     _FRESH_SECONDS = 30
@@ -182,46 +181,46 @@ class SharedLoginAttempts:
     def __init__(
         self,
         statements: Statements,
-        seconds_per_try: float,
+        seconds_per_failure: float,
         now: Callable[[], float] = time.monotonic,
         capacity: int = 10_000,
     ) -> None:
         self._statements = statements
-        self._seconds_per_try = seconds_per_try
+        self._seconds_per_failure = seconds_per_failure
         self._now = now
         self._capacity = capacity
         self._fresh: OrderedDict[bytes, float] = OrderedDict()
         self._lock = threading.Lock()
         self._pruning = _PeriodicTask()
 
-    def known(self, account: str, network: str) -> tuple[float, float, float, bool]:
-        """Failures of an account, of a network and of both together; whether both are welcome."""
+    def pending(self, account: str, network: str) -> tuple[float, float, float, bool]:
+        """Return the failures of an account, of a network and of both; True if both are welcome."""
         keys = _keys(account, network)
         with self._lock:
             if self._fresh.get(keys[2], 0.0) > self._now():
                 return 0.0, 0.0, 0.0, True
-        values = {"keys": list(keys), "each": self._seconds_per_try}
-        rows = self._statements.alone(_TELL, values)
+        values = {"keys": list(keys), "each": self._seconds_per_failure}
+        rows = self._statements.alone(_PENDING, values)
         found = {bytes(key): (float(count), bool(welcome)) for key, count, welcome in rows}
         of_account, of_network, of_both = (found.get(key, (0.0, False)) for key in keys)
         return of_account[0], of_network[0], of_both[0], of_both[1]
 
-    def failed(self, account: str, network: str) -> None:
+    def record_failure(self, account: str, network: str) -> None:
         """Count one more failure."""
         keys = _keys(account, network)
         with self._lock:
             self._fresh.pop(keys[2], None)
-        values = {"keys": list(keys), "each": self._seconds_per_try}
+        values = {"keys": list(keys), "each": self._seconds_per_failure}
         self._statements.alone(_FAILED, values)
         if self._pruning.is_due():
             self.prune()
 
     def prune(self) -> None:
-        """Forget failures that were taken back, and who has not come for a month."""
-        self._statements.alone(_FORGET_TRIES, {"each": self._seconds_per_try})
+        """Delete expired failures, and clients that have not logged in for a month."""
+        self._statements.alone(_FORGET_ATTEMPTS, {"each": self._seconds_per_failure})
 
-    def succeeded(self, account: str, network: str) -> None:
-        """Let both together be welcome."""
+    def record_success(self, account: str, network: str) -> None:
+        """Make an account welcome from a network."""
         both = _keys(account, network)[2]
         with self._lock:
             if self._fresh.get(both, 0.0) > self._now():
@@ -235,7 +234,7 @@ class SharedLoginAttempts:
 
 
 class _PeriodicTask:
-    """Whether it is time again, for one thread of this process."""
+    """A timer that lets one thread of this process do a task periodically."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -250,7 +249,7 @@ class _PeriodicTask:
 
 
 def _keys(account: str, network: str) -> tuple[bytes, bytes, bytes]:
-    """What an account, a network, and both together go by; what people type is not stored."""
+    """Hash an account, a network, and both together, so that no typed names are stored."""
     name, place = (text.encode("utf-8", "surrogatepass") for text in (account, network))
     length = len(name).to_bytes(8, "big")
     texts = (b"account" + name, b"network" + place, b"both" + length + name + place)

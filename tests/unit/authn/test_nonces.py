@@ -58,9 +58,9 @@ def test_workers_that_start_together_get_one_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 33])
-def test_what_is_no_key(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "key").write_bytes(content)
-    with pytest.raises(ConfigurationError, match="is no nonce key"):
+    with pytest.raises(ConfigurationError, match="is not a nonce key"):
         load_key(tmp_path / "key")
 
 

@@ -14,7 +14,7 @@ import pytest
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.nonces.signing import Nonce, NonceSigner
 from kalends.authn.shared_state import DatabaseAuthState
-from kalends.authn.throttle import FREE_TRIES, Throttle
+from kalends.authn.throttle import FREE_FAILURES, Throttle
 from kalends.errors import StoreUnavailableError
 from kalends.store.cluster_state import SharedLoginAttempts, SharedNonceUses, Statements, shared_key
 from kalends.store.engine import Database, open_database
@@ -159,14 +159,14 @@ def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
 
 def throttles(pair: list[Statements]) -> list[Throttle]:
     return [
-        Throttle(tries=DatabaseAuthState(statements, None).tries(), sleep=lambda _: None)
+        Throttle(attempts=DatabaseAuthState(statements, None).attempts(), sleep=lambda _: None)
         for statements in pair
     ]
 
 
 def test_hosts_count_failed_logins_together(pair: list[Statements]) -> None:
     one, two = throttles(pair)
-    for host in (one, two) * FREE_TRIES:
+    for host in (one, two) * FREE_FAILURES:
         host.failed("alice", "192.0.2.1")
     assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
     assert [host.delay("alice", "198.51.100.7") for host in (one, two)] == [4.0, 4.0]
@@ -177,24 +177,24 @@ def test_hosts_count_failed_logins_together(pair: list[Statements]) -> None:
 def test_who_is_welcome_on_one_host_is_welcome_on_the_other(pair: list[Statements]) -> None:
     one, two = throttles(pair)
     one.succeeded("alice", "192.0.2.1")
-    for _ in range(2 * FREE_TRIES):
+    for _ in range(2 * FREE_FAILURES):
         two.failed("alice", "203.0.113.5")
     assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [0.0, 0.0]
-    for _ in range(2 * FREE_TRIES):  # but not when the tries come from there
+    for _ in range(2 * FREE_FAILURES):  # but not when the tries come from there
         one.failed("alice", "192.0.2.1")
     assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
 
 
-def test_failures_are_taken_back(pair: list[Statements]) -> None:
-    one, two = (SharedLoginAttempts(statements, seconds_per_try=0.05) for statements in pair)
+def test_failures_expire(pair: list[Statements]) -> None:
+    one, two = (SharedLoginAttempts(statements, seconds_per_failure=0.05) for statements in pair)
     for _ in range(3):
-        one.failed("alice", "192.0.2.1")
+        one.record_failure("alice", "192.0.2.1")
     until = threading.Event()
     for _ in range(600):
-        if two.known("alice", "192.0.2.1")[0] == 0:
+        if two.pending("alice", "192.0.2.1")[0] == 0:
             break
         until.wait(0.05)  # it is the server's clock that goes
-    assert two.known("alice", "192.0.2.1") == (0.0, 0.0, 0.0, False)
+    assert two.pending("alice", "192.0.2.1") == (0.0, 0.0, 0.0, False)
     one.prune()
     assert pair[0].alone("SELECT count(*) FROM login_try", {}) == [(0,)]
 
@@ -209,8 +209,8 @@ def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> 
             return pair[0].alone(text, values)  # type: ignore[arg-type]
 
     counting = Counting()
-    tries = SharedLoginAttempts(counting, seconds_per_try=60)
+    attempts = SharedLoginAttempts(counting, seconds_per_failure=60)
     for _ in range(20):
-        tries.known("alice", "192.0.2.1")
-        tries.succeeded("alice", "192.0.2.1")
+        attempts.pending("alice", "192.0.2.1")
+        attempts.record_success("alice", "192.0.2.1")
     assert counting.statements == 2

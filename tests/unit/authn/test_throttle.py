@@ -11,9 +11,9 @@ import pytest
 from kalends.authn.backends.apache_files import UserDirectory, htpasswd_file
 from kalends.authn.hashing.apr1 import apr1
 from kalends.authn.throttle import (
-    FREE_TRIES,
+    FREE_FAILURES,
     LONGEST_SECONDS,
-    SECONDS_PER_TRY,
+    SECONDS_PER_FAILURE,
     Throttle,
     TooManyAttemptsError,
     network_of,
@@ -57,8 +57,8 @@ def test_five_tries_are_free_and_then_each_waits_longer(throttle: Throttle) -> N
     for _ in range(12):
         delays.append(throttle.delay("alice", "192.0.2.1"))
         fail(throttle, 1)
-    assert delays[:FREE_TRIES] == [0] * FREE_TRIES
-    assert delays[FREE_TRIES:] == [0.5, 1, 2, *[LONGEST_SECONDS] * 4]
+    assert delays[:FREE_FAILURES] == [0] * FREE_FAILURES
+    assert delays[FREE_FAILURES:] == [0.5, 1, 2, *[LONGEST_SECONDS] * 4]
 
 
 def test_an_account_is_guarded_from_everywhere(throttle: Throttle) -> None:
@@ -95,9 +95,9 @@ def test_a_right_password_ends_it_for_that_pair_alone(throttle: Throttle) -> Non
 def test_it_is_released_after_a_time(throttle: Throttle, clock: Clock) -> None:
     fail(throttle, 9)
     before = throttle.delay("alice", "192.0.2.1")
-    clock.now += 2 * SECONDS_PER_TRY
+    clock.now += 2 * SECONDS_PER_FAILURE
     assert 0 < throttle.delay("alice", "192.0.2.1") < before
-    clock.now += 3 * SECONDS_PER_TRY
+    clock.now += 3 * SECONDS_PER_FAILURE
     assert throttle.delay("alice", "192.0.2.1") == 0
 
 

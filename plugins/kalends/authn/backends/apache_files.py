@@ -1,4 +1,4 @@
-"""The accounts that Apache's user files name, and whether a password is one's."""
+"""The accounts of Apache's user files, and verification of their passwords."""
 
 from __future__ import annotations
 
@@ -37,48 +37,48 @@ _File = TypeVar("_File", PasswordFile, DigestFile)
 
 
 class Verifier(Protocol):
-    """What `PasswordVerifier` does."""
+    """The interface of `PasswordVerifier`."""
 
     def refusal(self, stored: bytes) -> str | None:
-        """Why no password can match the field, or None."""
+        """Return the reason why no password can match the field, or None."""
 
     def is_slow(self, stored: bytes) -> bool:
-        """Whether a verification takes long."""
+        """Return True if a verification takes long."""
 
     def verify(self, password: bytes, stored: bytes) -> bool:
-        """Whether the password belongs to the field."""
+        """Return True if the password matches the field."""
 
 
 def htpasswd_file(path: str | os.PathLike[str]) -> ReloadingFile[PasswordFile]:
-    """An AuthUserFile that follows its edits, and says in the log where Apache stops reading it."""
-    return _telling_file(path, parse_htpasswd)
+    """Open an AuthUserFile that follows its edits, and log where Apache stops reading it."""
+    return _logging_file(path, parse_htpasswd)
 
 
 def htdigest_file(path: str | os.PathLike[str]) -> ReloadingFile[DigestFile]:
-    """An AuthUserFile for Digest, likewise."""
-    return _telling_file(path, parse_htdigest)
+    """Open an AuthUserFile for Digest that follows its edits, and log where reading stops."""
+    return _logging_file(path, parse_htdigest)
 
 
 def htgroup_file(path: str | os.PathLike[str]) -> ReloadingFile[GroupFile]:
-    """An AuthGroupFile that follows its edits."""
+    """Open an AuthGroupFile that follows its edits."""
     return ReloadingFile(path, parse_groups)
 
 
-def _telling_file(
+def _logging_file(
     path: str | os.PathLike[str], parse: Callable[[bytes], _File]
 ) -> ReloadingFile[_File]:
-    def parse_and_tell(data: bytes) -> _File:
+    def parse_and_log(data: bytes) -> _File:
         parsed = parse(data)
         if parsed.cut_at is not None:
-            told = "%s:%d: the line is too long; like Apache, we read no further"
-            _log.warning(told, path, parsed.cut_at)
+            message = "%s:%d: the line is too long; like Apache, we read no further"
+            _log.warning(message, path, parsed.cut_at)
         return parsed
 
-    return ReloadingFile(path, parse_and_tell)
+    return ReloadingFile(path, parse_and_log)
 
 
 class DigestAccount(NamedTuple):
-    """One user in one realm.
+    """An account of a digest file.
 
     Attributes:
         user: the name, as the application knows it.
@@ -92,30 +92,30 @@ class DigestAccount(NamedTuple):
         return f"DigestAccount({self.user!r})"
 
     def ha1(self, algorithm: str) -> bytes | None:
-        """HA1 for ``MD5`` or ``SHA-256``, or None."""
+        """Return HA1 for ``MD5`` or ``SHA-256``, or None."""
         return self.entry.md5 if algorithm == "MD5" else self.entry.sha256
 
     def has_password(self, name: bytes, realm: bytes, password: bytes) -> bool:
-        """Whether a password makes the hash (Apache: ``AuthBasicUseDigestAlgorithm``)."""
+        """Return True if a password makes the hash (Apache: ``AuthBasicUseDigestAlgorithm``)."""
         algorithm = "MD5" if self.entry.md5 else "SHA-256"
         computed = digest(algorithm, name, realm, password)
         return hmac.compare_digest(computed, self.ha1(algorithm) or b"") and b"\0" not in password
 
 
 class UserDirectory:
-    """Who may log in, by the user files as they are now. Safe to share between threads.
+    """The accounts of the user files as they are now. Safe to share between threads.
 
     Names come as bytes, since Apache compares bytes; the application's names are text
-    (`decode_name`). A name in ISO-8859-1 bytes stands for nobody while another line spells the
-    same name in UTF-8: one name, one account.
+    (`decode_name`). A name in ISO-8859-1 bytes is ignored while another line spells the same name
+    in UTF-8: one name, one account.
 
     Args:
         htpasswd: the AuthUserFile, or None for no such accounts.
         htdigest: the AuthUserFile for Digest, or None.
         htgroup: the AuthGroupFile, or None.
         realm: of the digest file's accounts.
-        basic_by_htdigest: whether Basic counts for those who are in the digest file alone.
-        verifier: judges passwords.
+        basic_by_htdigest: True if Basic works for accounts of the digest file alone.
+        verifier: verifies passwords.
     """
 
     def __init__(
@@ -134,12 +134,12 @@ class UserDirectory:
         self._realm = realm.encode()
         self._basic_by_htdigest = basic_by_htdigest
         self._verifier = verifier or PasswordVerifier(libcrypt.load())
-        self._remembered = VerifiedPasswords()
+        self._verified = VerifiedPasswords()
         self._slow = threading.BoundedSemaphore(_SLOW_AT_A_TIME)
-        self._complained: set[tuple[bytes, str]] = set()
+        self._logged: set[tuple[bytes, str]] = set()
 
     def names(self) -> frozenset[str]:
-        """All accounts, as the application names them.
+        """Return all accounts, as the application names them.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
@@ -148,7 +148,7 @@ class UserDirectory:
         return found | self.digest_names()
 
     def basic_names(self) -> frozenset[str]:
-        """The accounts that HTTP Basic is meant for.
+        """Return the accounts that can log in with HTTP Basic.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
@@ -157,7 +157,7 @@ class UserDirectory:
         return found | self.digest_names() if self._basic_by_htdigest else found
 
     def digest_names(self) -> frozenset[str]:
-        """The accounts that HTTP Digest is meant for.
+        """Return the accounts that can log in with HTTP Digest.
 
         Raises:
             UserFileUnavailableError: the digest file cannot be read.
@@ -167,7 +167,7 @@ class UserDirectory:
         return self._htdigest.current().accounts(self._realm).names
 
     def groups_of(self, user: str) -> frozenset[str]:
-        """The groups that a user is in.
+        """Return the groups of a user.
 
         Raises:
             UserFileUnavailableError: the group file cannot be read.
@@ -175,7 +175,7 @@ class UserDirectory:
         return frozenset(self._htgroup.current().groups.get(user, ())) if self._htgroup else _NONE
 
     def members(self) -> Mapping[str, frozenset[str]]:
-        """By group, who is in it, whether there are such accounts or not.
+        """Return the members of each group, with or without an account.
 
         Raises:
             UserFileUnavailableError: the group file cannot be read.
@@ -183,11 +183,11 @@ class UserDirectory:
         return self._htgroup.current().members if self._htgroup else {}
 
     def digest_account(self, name: bytes, realm: bytes) -> DigestAccount | None:
-        """The account that a Digest header means.
+        """Return the account of a Digest header's username, or None.
 
         Args:
             name: as the client sent it. Bytes that are not UTF-8 are tried as ISO-8859-1 first:
-                some clients write the name so, and hash it in UTF-8.
+                some clients encode the name so, and hash it in UTF-8.
             realm: the realm.
 
         Raises:
@@ -201,7 +201,7 @@ class UserDirectory:
         return DigestAccount(user, entry) if entry else None
 
     def all_have_sha256(self, realm: bytes) -> bool:
-        """Whether every account of a realm can answer SHA-256; false where none is known."""
+        """Return True if every account of a realm has a SHA-256 hash; False if there is none."""
         if self._htdigest is None:
             return False
         try:
@@ -210,7 +210,7 @@ class UserDirectory:
             return False
 
     def basic_version(self) -> tuple[object, ...]:
-        """What Basic is judged by now: as long as each of it is the same, so is the judgement.
+        """Return the versions of the files that decide on Basic: identical means the same verdict.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
@@ -220,7 +220,7 @@ class UserDirectory:
         return (htpasswd, self._htdigest.current() if by_digest and self._htdigest else None)
 
     def check_password(self, user: bytes, password: bytes) -> bool:
-        """Whether this password is this user's. A name that nobody has costs what others cost.
+        """Return True if the password is the user's; an unknown name takes the same time.
 
         Args:
             user: the name as the client sent it.
@@ -238,18 +238,18 @@ class UserDirectory:
         if stored is None:
             self._pretend_to_verify(file, password)
             return False
-        if self._remembered.holds(user, stored, password):
+        if self._verified.holds(user, stored, password):
             return True
         if not self._verifier.is_slow(stored):
-            return self._verify_and_remember(user, stored, password)
+            return self._verify_and_cache(user, stored, password)
         with self._slow:
-            # Who waited may have waited for the same password.
-            return self._remembered.holds(user, stored, password) or self._verify_and_remember(
+            # The same password may have been verified in the meantime.
+            return self._verified.holds(user, stored, password) or self._verify_and_cache(
                 user, stored, password
             )
 
     def unverifiable(self) -> dict[str, str]:
-        """The accounts that nobody can log in to with a password, and why.
+        """Return the accounts whose passwords cannot be verified, each with the reason.
 
         Raises:
             UserFileUnavailableError: a user file cannot be read.
@@ -266,26 +266,26 @@ class UserDirectory:
         return found
 
     def _verifiable_field(self, file: PasswordFile, user: bytes) -> bytes | None:
-        """The hash field to verify against; None if there is none, or none that can be."""
+        """Return the hash field to verify against; None if there is none that can be verified."""
         entry = file.find(user) if user else None
         if entry is None or _spelt_otherwise(user, file):
             return None
         why = self._verifier.refusal(entry.stored)
         if why is None:
             return entry.stored
-        if (user, why) not in self._complained:
-            self._complained.add((user, why))
+        if (user, why) not in self._logged:
+            self._logged.add((user, why))
             _log.warning("no password can be verified for %r: %s", decode_name(user), why)
         return None
 
-    def _verify_and_remember(self, user: bytes, stored: bytes, password: bytes) -> bool:
+    def _verify_and_cache(self, user: bytes, stored: bytes, password: bytes) -> bool:
         right = self._verifier.verify(password, stored)
         if right:
-            self._remembered.add(user, stored, password)
+            self._verified.add(user, stored, password)
         return right
 
     def _pretend_to_verify(self, file: PasswordFile, password: bytes) -> None:
-        """Take the time that most users' passwords take, so that time does not tell names."""
+        """Spend the time of most users' passwords, so that timing does not reveal names."""
         usual = next((f for f in file.usual if self._verifier.refusal(f) is None), None)
         if usual is None:
             return
@@ -294,7 +294,7 @@ class UserDirectory:
 
 
 def _spelt_otherwise(user: bytes, file: PasswordFile) -> bool:
-    """Whether a name in ISO-8859-1 bytes is that of a UTF-8 line."""
+    """Return True if a name in ISO-8859-1 bytes is that of a UTF-8 line."""
     try:
         user.decode()
     except UnicodeDecodeError:

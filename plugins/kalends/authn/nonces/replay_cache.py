@@ -1,4 +1,4 @@
-"""What the workers of one host share for HTTP Digest: the key of nonces, and their counts."""
+"""The nonce key and the nonce counts that the workers of one host share for HTTP Digest."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from kalends.errors import ConfigurationError
 
 KEY_BYTES = 32
 WINDOW = 64
-"""How far behind the highest count of a nonce another may come: parallel connections overtake."""
+"""The number of counts below a nonce's highest that may still arrive, over parallel connections."""
 
 
 def load_key(path: Path) -> bytes:
-    """The key that signs nonces; made, for its owner alone, where there is none yet.
+    """Read the key that signs nonces; create it, for its owner alone, if there is none yet.
 
     Raises:
-        ConfigurationError: it cannot be made or read, is no key, or is open to others.
+        ConfigurationError: it cannot be created or read, is not a key, or is open to others.
     """
     try:
         with suppress(FileExistsError):
@@ -38,14 +38,16 @@ def load_key(path: Path) -> bytes:
     except OSError as error:
         raise ConfigurationError(str(path), f"{error.strerror}: the nonce key") from None
     if len(key) != KEY_BYTES:
-        raise ConfigurationError(str(path), "is no nonce key; remove it, and a new one is made")
+        raise ConfigurationError(
+            str(path), "is not a nonce key; remove it, and a new one is created"
+        )
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise ConfigurationError(str(path), "others can get at this nonce key: chmod 600 it")
+        raise ConfigurationError(str(path), "others have access to this nonce key: chmod 600 it")
     return key
 
 
 def _make_key(path: Path) -> None:
-    """Write a key beside, and give it the name if nobody has been faster."""
+    """Write a key to a temporary file, and link it to the name unless another was faster."""
     if path.exists():
         return
     descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
@@ -60,24 +62,24 @@ def _make_key(path: Path) -> None:
 
 
 class NonceUse(enum.Enum):
-    """What becomes of one use of a nonce."""
+    """The outcome of using a count of a nonce."""
 
     FIRST = "this count was not used before"
     AGAIN = "this count was used before"
-    UNKNOWN = "nobody knows any more which counts were used"
+    UNKNOWN = "the record of used counts is gone"
 
 
 class NonceCounts(Protocol):
-    """Remembers which counts of which nonces were used; shared by all who must agree on it."""
+    """A record of the used counts of nonces, shared by all workers and hosts that accept them."""
 
     def floor(self) -> int:
-        """Return the time up to which no nonce is taken for new, milliseconds since 1970.
+        """Return the time up to which no nonce counts as new, milliseconds since 1970.
 
-        A nonce has to be dated later to be of any use.
+        A new nonce has to be dated later to be accepted.
         """
 
     def use(self, nonce: Nonce, count: int) -> NonceUse:
-        """Use a count of a genuine nonce, for a request whose response was right.
+        """Record a count of a genuine nonce, for a request whose response was right.
 
         Args:
             nonce: the nonce.
@@ -85,32 +87,32 @@ class NonceCounts(Protocol):
         """
 
 
-# What it is, the run of the machine that it belongs to, when it was made (milliseconds).
+# Magic, the boot that it belongs to, the time when it was created (milliseconds).
 _HEADER = struct.Struct("<8s36sQ")
 _MAGIC = b"KALNC\0\0\1"
 _HEADER_BYTES = 64
-# Issued (milliseconds since 1970), highest count, which of the 64 below it were used, the MAC.
+# Issued (milliseconds since 1970), highest count, a bit for each of the 64 up to it, the MAC.
 _SLOT = struct.Struct("<QIQ20s")
 _WAYS = 8
 _BUCKET_BYTES = _WAYS * _SLOT.size
 
 
 class SharedNonceCounts:
-    """Counts in a file that all workers of one host map into memory.
+    """Nonce counts in a file that all workers of one host map into memory.
 
     The table is divided into buckets of eight nonces. When a bucket is full, the nonce that was
-    issued first makes room; so an unknown nonce that is older than all of a full bucket may have
-    been there, and is not taken for a new one. Nor is one that is older than the table, which is
-    made anew when the machine was restarted, since what was last written may be lost then.
+    issued first is evicted; so an unknown nonce that is older than all of a full bucket may have
+    been there, and does not count as new. Neither does one that is older than the table, which is
+    cleared after a restart of the machine, since the last writes may be lost then.
 
     Args:
-        path: the file; made where there is none.
-        now: seconds since 1970, for a table that is made new.
-        buckets: how many; each is 320 bytes.
-        boot: what names this run of the machine.
+        path: the file; created if there is none.
+        now: seconds since 1970, the creation time of a new table.
+        buckets: their number; each has 320 bytes.
+        boot: identifies this boot of the machine; read from the system if None.
 
     Raises:
-        ConfigurationError: the file cannot be made or written.
+        ConfigurationError: the file cannot be created or written.
     """
 
     def __init__(
@@ -125,24 +127,24 @@ class SharedNonceCounts:
                 fits = os.fstat(self._descriptor).st_size == size
                 os.ftruncate(self._descriptor, size)
                 self._map = mmap.mmap(self._descriptor, size)
-                run = (_boot() if boot is None else boot).encode()
-                made_at = self._made(run) if fits else None
-                if made_at is None:
-                    made_at = _milliseconds(now)
+                boot_id = (_boot_id() if boot is None else boot).encode()
+                created_at = self._created(boot_id) if fits else None
+                if created_at is None:
+                    created_at = _milliseconds(now)
                     self._map[_HEADER_BYTES:] = bytes(size - _HEADER_BYTES)
-                    _HEADER.pack_into(self._map, 0, _MAGIC, run, made_at)
-                self._made_at: int = made_at
+                    _HEADER.pack_into(self._map, 0, _MAGIC, boot_id, created_at)
+                self._created_at: int = created_at
         except OSError as error:
             raise ConfigurationError(str(path), f"{error.strerror}: the nonce counts") from None
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._map.close()
         os.close(self._descriptor)
 
     def floor(self) -> int:
         """See `NonceCounts.floor`."""
-        return self._made_at
+        return self._created_at
 
     def use(self, nonce: Nonce, count: int) -> NonceUse:
         """See `NonceCounts.use`."""
@@ -162,19 +164,19 @@ class SharedNonceCounts:
                 return outcome
             if oldest_at < 0 or slot_issued < oldest:
                 oldest, oldest_at = slot_issued, at
-        if issued <= max(oldest, self._made_at):
+        if issued <= max(oldest, self._created_at):
             return NonceUse.UNKNOWN
         _SLOT.pack_into(self._map, oldest_at, issued, count, 1, nonce.mac)
         return NonceUse.FIRST
 
-    def _made(self, run: bytes) -> int | None:
-        """When the table in the file was made, if it is one, of this run of the machine."""
-        magic, of, made_at = _HEADER.unpack_from(self._map)
-        return int(made_at) if (magic, of.rstrip(b"\0")) == (_MAGIC, run) else None
+    def _created(self, boot_id: bytes) -> int | None:
+        """Return the creation time of the table in the file, if it is one of this boot."""
+        magic, of_boot, created_at = _HEADER.unpack_from(self._map)
+        return int(created_at) if (magic, of_boot.rstrip(b"\0")) == (_MAGIC, boot_id) else None
 
     @contextmanager
     def _locked(self, start: int, length: int) -> Iterator[None]:
-        """Alone with these bytes among threads and processes."""
+        """Lock these bytes against all other threads and processes."""
         with self._lock:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX, length, start)
             try:
@@ -184,7 +186,7 @@ class SharedNonceCounts:
 
 
 def _after(highest: int, used: int, count: int) -> tuple[NonceUse, int, int]:
-    """A window (bit 0 is the highest count) after one more count, and what became of that one."""
+    """Add a count to a window (bit 0 is the highest count); return its outcome and the window."""
     ahead = count - highest
     if ahead > 0:
         shifted = used << ahead if ahead < WINDOW else 0
@@ -201,8 +203,8 @@ def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 
 
-def _boot() -> str:
-    """The name of this run of the machine; the same for ever where the system has none."""
+def _boot_id() -> str:
+    """Return the identifier of this boot; a constant where the system has none."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:

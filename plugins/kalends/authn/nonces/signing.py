@@ -1,8 +1,8 @@
-"""Nonces that any worker and any host with the same key can check. Pure: time and chance come in.
+"""Nonces that any worker and any host with the same key can check. Pure: no clock, no randomness.
 
 They have the shape of Apache's: eight bytes in base64 (here milliseconds and some random bits),
-then twenty bytes of a keyed hash in hex. So a client that comes from an Apache at the same address
-with an old nonce is told that it is stale, and not that its password is wrong.
+then twenty bytes of a keyed hash in hex. So the old nonce of a client that used an Apache at the
+same address before is stale, and its password is not called wrong.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Nonce(NamedTuple):
     """A nonce as a client sent it.
 
     Attributes:
-        issued: seconds since 1970; means nothing unless it is genuine.
-        mac: twenty bytes that no other genuine nonce has.
-        genuine: whether we made it, for this realm.
+        issued: seconds since 1970; meaningless unless it is genuine.
+        mac: twenty bytes, unique among genuine nonces.
+        genuine: True if it was signed with this key, for this realm.
     """
 
     issued: float
@@ -34,11 +34,11 @@ class Nonce(NamedTuple):
 
 
 class NonceSigner:
-    """Makes and reads the nonces of one realm.
+    """A signer and reader of the nonces of one realm.
 
     Args:
         key: shared by all that accept each other's nonces.
-        realm: a nonce is good in no other.
+        realm: the only one in which its nonces are genuine.
     """
 
     def __init__(self, key: bytes, realm: bytes) -> None:
@@ -58,7 +58,7 @@ class NonceSigner:
         return (stamp + self._mac(stamp).hex().encode()).decode()
 
     def read(self, text: bytes) -> Nonce | None:
-        """What a nonce says; None if it has not the shape of one."""
+        """Parse and verify a nonce; return None if it does not have the shape of one."""
         match = _SHAPE.fullmatch(text)
         if match is None:
             return None

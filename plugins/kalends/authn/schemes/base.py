@@ -1,4 +1,4 @@
-"""What a scheme is to the middleware: it verifies, and it challenges, one apart from the other."""
+"""The interface of authentication schemes (verify and challenge), and the Basic scheme."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kalends.authn.schemes.basic import basic_challenge, parse_basic
 from kalends.authn.verified_cache import VerifiedHeaders
 
 ELSEWHERE = "directory"
-"""The scheme of a user whom another directory than the user files has verified."""
+"""The scheme of a user whom an external backend has verified, and not the user files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The client is this user.
+    """A successful authentication.
 
     Attributes:
         user: the name, as the application knows it.
         scheme: ``Basic`` or ``Digest``, or `ELSEWHERE`.
-        headers: what the answer has to carry besides (Authentication-Info).
+        headers: additional headers of the response (Authentication-Info).
     """
 
     user: str
@@ -34,15 +34,15 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class AuthenticationFailed:
-    """The client is nobody.
+    """A failed authentication.
 
     Attributes:
         scheme: the name of the scheme that refuses; empty if none was asked.
-        claimed: the name it gave, or None if it gave none that can be read.
+        claimed: the name that the client gave, or None if it gave none that can be read.
         why: for the log; never a secret.
-        bad_request: whether the answer is 400: the header is none, or for another request.
-        stale: whether the password was right and only the nonce has to be another (RFC 7616
-            section 3.3). That is no failed login.
+        bad_request: True if the answer is 400: the header is malformed or for another request.
+        stale: True if the password was right and only a new nonce is needed (RFC 7616 section
+            3.3). That is not a failed login.
     """
 
     scheme: str
@@ -53,36 +53,37 @@ class AuthenticationFailed:
 
 
 Admit = Callable[[str], None]
-"""Lets a try on a name go on, perhaps after a while."""
+"""Admits a login attempt on a name, possibly after a delay."""
 
 
 class AuthScheme(Protocol):
-    """One way to authenticate (RFC 9110 section 11)."""
+    """An authentication scheme (RFC 9110 section 11)."""
 
     name: str
-    """In lower case, as the header begins."""
+    """The name at the beginning of the header, in lower case."""
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
-        """Judge an Authorization header of this scheme.
+        """Verify an Authorization header of this scheme.
 
         Args:
             environ: of the request.
             credentials: the header's value.
-            admit: to be called with the name that the client gives, before its password counts.
+            admit: called with the name that the client gives, before its password is verified.
 
         Raises:
-            TooManyTriesError: not admitted.
-            UserFileUnavailableError: there is nothing to judge it by.
-            DirectoryUnavailableError: likewise.
+            TooManyAttemptsError: the attempt is not admitted.
+            UserFileUnavailableError: the user file cannot be read.
+            DirectoryUnavailableError: an external backend does not answer.
         """
 
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
-        """Values of WWW-Authenticate header lines, the preferred first; none where it is not used.
+        """Return the values of WWW-Authenticate lines, the preferred first; none if not offered.
 
         Args:
-            stale: whether the client's last answer was right but for its age.
+            environ: of the request.
+            stale: True if the client's last answer was right except for the age of its nonce.
         """
 
 
@@ -90,11 +91,11 @@ class BasicScheme:
     """HTTP Basic against a user directory.
 
     Args:
-        directory: who may log in.
-        realm: what the login dialog shows.
-        over_tls_only: whether Basic is neither offered nor accepted over plain http.
-        elsewhere: other directories, asked for the names that the files do not have. A name that
-            the files have is theirs alone.
+        directory: the accounts.
+        realm: the text of the login dialog.
+        over_tls_only: True if Basic is neither offered nor accepted over plain http.
+        elsewhere: external backends, asked for names that the files do not have. A name of the
+            files is theirs alone.
     """
 
     name = "basic"
@@ -111,18 +112,18 @@ class BasicScheme:
         self._directory = directory
         self._realm = realm
         self._over_tls_only = over_tls_only
-        self._right = VerifiedHeaders()
+        self._verified = VerifiedHeaders()
 
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
-        """Judge a Basic header."""
+        """Verify a Basic header."""
         if not self._offered(environ):
             return AuthenticationFailed(self.name, None, "Basic over plain http is switched off")
-        known = self._right.name(credentials, self._directory.basic_version)
-        if known is not None:
-            admit(known)
-            return Verified(known, "Basic")
+        cached = self._verified.name(credentials, self._directory.basic_version)
+        if cached is not None:
+            admit(cached)
+            return Verified(cached, "Basic")
         given = parse_basic(credentials)
         if given is None:
             return AuthenticationFailed(self.name, None, "malformed Basic credentials")
@@ -133,16 +134,16 @@ class BasicScheme:
             return Verified(account, ELSEWHERE)
         version = self._directory.basic_version()
         if self._directory.check_password(given.user, given.password):
-            self._right.add(credentials, version, name)
+            self._verified.add(credentials, version, name)
             return Verified(name, "Basic")
         return AuthenticationFailed(self.name, name, "wrong name or password")
 
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
-        """One challenge, or none over plain http."""
+        """Return one challenge, or none where Basic is not offered."""
         return [basic_challenge(self._realm)] if self._offered(environ) else []
 
     def _account_elsewhere(self, name: str, password: bytes, environ: WSGIEnvironment) -> str:
-        """The account in another directory; never one that the files have."""
+        """Return the account of an external backend, or ""; never one that the files have."""
         if self._elsewhere is None or name in self._directory.names():
             return ""
         account = self._elsewhere.login(name, password, environ.get("REMOTE_ADDR") or "")
@@ -153,5 +154,5 @@ class BasicScheme:
 
 
 def over_tls(environ: WSGIEnvironment) -> bool:
-    """Whether the client's connection is encrypted, as the server (or a trusted proxy) has it."""
+    """Return True if the client's connection is encrypted, by the server or a trusted proxy."""
     return environ.get("wsgi.url_scheme") == "https"

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from kalends.authn.schemes.quoting import quoted_string
 
-# token68 of RFC 9110 section 11.2, in the alphabet that Basic uses; padding may lack or abound.
+# token68 of RFC 9110 section 11.2, in the alphabet of Basic, with too little or too much padding.
 _CREDENTIALS = re.compile(r"(?i:basic) [ \t]*([A-Za-z0-9+/]+)=*[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
 class BasicCredentials:
-    """What a client says in a Basic header, as bytes: they are compared as bytes.
+    """The credentials of a Basic header, as bytes, because they are compared as bytes.
 
     Attributes:
         user: the name, never with a colon.
@@ -26,11 +26,11 @@ class BasicCredentials:
 
 
 def parse_basic(value: str) -> BasicCredentials | None:
-    """The credentials in an Authorization header; None for whatever is not well-formed Basic.
+    """Parse the credentials of an Authorization header; return None if it is not well-formed Basic.
 
-    Junk behind the base64 text (so also a second header that a server has joined to the first), an
-    impossible base64 length, a text without a colon, and a NUL are refused, though Apache lets
-    them pass.
+    Junk after the base64 text (such as a second header that a server has joined to the first), an
+    impossible base64 length, a text without a colon, and a NUL are refused, although Apache accepts
+    them.
 
     Args:
         value: the header's value, as WSGI gives it (bytes as ISO-8859-1). Never raises.
@@ -47,9 +47,9 @@ def parse_basic(value: str) -> BasicCredentials | None:
 
 
 def basic_challenge(realm: str) -> str:
-    """The WWW-Authenticate value (RFC 7617 section 2.1).
+    """Return the WWW-Authenticate value (RFC 7617 section 2.1).
 
     Args:
-        realm: what the login dialog shows; without control characters.
+        realm: the text of the login dialog, without control characters.
     """
     return f'Basic realm={quoted_string(realm.encode())}, charset="UTF-8"'

@@ -17,8 +17,8 @@ ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256"}
 """Names as challenges write them (RFC 7616 section 6.1), to hashlib's."""
 
 _SCHEME = re.compile(rb"(?i:digest)[ \t]+")
-# name = "quoted" or name = token; what stands between a closing quote and the comma is skipped,
-# and a closing quote may lack at the very end, as Apache has it.
+# name = "quoted" or name = token; text between a closing quote and the comma is skipped, and the
+# closing quote may be missing at the very end, as in Apache.
 _FIELD = re.compile(
     rb"""[ \t]*(?P<name>[^\s=,"]+)[ \t]*=[ \t]*
     (?: "(?P<quoted>(?:\\.|[^"\\])*+)(?:"[^,]*|\\?\Z) | (?P<token>[^\s,"]?[^\s,]*+)[^,]* )
@@ -33,14 +33,14 @@ _COUNT = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 @dataclass(frozen=True, slots=True)
 class DigestCredentials:
-    """What a client says in a Digest header (RFC 7616 section 3.4).
+    """The fields of a Digest header (RFC 7616 section 3.4).
 
     Attributes:
         username: the name, unescaped.
         algorithm: as sent, or None, which means MD5.
         qop: as sent, or None for RFC 2069.
         nc: the nonce count as sent.
-        other: whatever else was said, by lower-case name.
+        other: all other fields, by lower-case name.
     """
 
     username: bytes
@@ -58,16 +58,16 @@ class DigestCredentials:
     def count(self) -> int | None:
         """The nonce count: one to eight hex digits, and not 0; None for anything else.
 
-        RFC 7616 section 3.4 asks for eight digits; Apache takes fewer.
+        RFC 7616 section 3.4 asks for eight digits; Apache accepts fewer.
         """
         return (int(self.nc, 16) or None) if _COUNT.fullmatch(self.nc) else None
 
 
 def parse_digest(value: str) -> DigestCredentials | None:
-    """The credentials in an Authorization header; None for whatever is not well-formed Digest.
+    """Parse the credentials of an Authorization header; return None if it is malformed Digest.
 
-    A field that is there twice, a control character, and a missing field that is required are not
-    well-formed. Unknown fields and stray commas are.
+    A repeated field, a control character, or a missing required field make it malformed; unknown
+    fields and stray commas do not.
 
     Args:
         value: the header's value, as WSGI gives it (bytes as ISO-8859-1). Never raises.
@@ -95,7 +95,7 @@ def parse_digest(value: str) -> DigestCredentials | None:
 
 
 def _fields(value: str) -> dict[bytes, bytes] | None:
-    """Each auth-param of RFC 9110 section 11.2, unescaped, by lower-case name."""
+    """Return each auth-param of RFC 9110 section 11.2, unescaped, by lower-case name."""
     try:
         data = value.encode("latin-1")
     except UnicodeEncodeError:
@@ -125,7 +125,7 @@ def _fields(value: str) -> dict[bytes, bytes] | None:
 
 
 def digest(algorithm: str, *parts: bytes) -> bytes:
-    """H(parts joined by colons), in lower-case hex (RFC 7616 section 3.3)."""
+    """Return H(parts joined by colons), in lower-case hex (RFC 7616 section 3.3)."""
     name = ALGORITHMS[algorithm]
     return hashlib.new(name, b":".join(parts), usedforsecurity=False).hexdigest().encode()
 
@@ -133,11 +133,12 @@ def digest(algorithm: str, *parts: bytes) -> bytes:
 def expected_response(
     algorithm: str, ha1: bytes, credentials: DigestCredentials, method: bytes
 ) -> bytes:
-    """What the client's response must be (RFC 7616 section 3.4.1; RFC 2069 without qop).
+    """Compute the right response of the client (RFC 7616 section 3.4.1; RFC 2069 without qop).
 
     Args:
         algorithm: a name of `ALGORITHMS`.
-        ha1: as the digest file has it.
+        ha1: as in the digest file.
+        credentials: the fields of the client's header.
         method: of the request; empty for the server's own rspauth.
     """
     sent = credentials
@@ -149,28 +150,33 @@ def expected_response(
 def authentication_info(
     algorithm: str, ha1: bytes, credentials: DigestCredentials, next_nonce: str | None
 ) -> str:
-    """The Authentication-Info of a successful answer (RFC 7616 section 3.5), as Apache writes it.
+    """Return the Authentication-Info of a success (RFC 7616 section 3.5), as Apache writes it.
 
     Args:
-        next_nonce: what the client is to use from now on, or None.
+        algorithm: a name of `ALGORITHMS`.
+        ha1: as in the digest file.
+        credentials: the fields of the client's header.
+        next_nonce: the nonce for the client's next requests, or None.
     """
     rspauth = expected_response(algorithm, ha1, credentials, b"").decode()
-    said = [f'rspauth="{rspauth}"']
+    parts = [f'rspauth="{rspauth}"']
     if next_nonce is not None:
-        said.append(f'nextnonce="{next_nonce}"')
+        parts.append(f'nextnonce="{next_nonce}"')
     if credentials.qop is not None:
-        said.append(f"cnonce={quoted_string(credentials.cnonce)}")
-        said.append(f"nc={credentials.nc.decode('latin-1')}")
-        said.append("qop=auth")
-    return ", ".join(said)
+        parts.append(f"cnonce={quoted_string(credentials.cnonce)}")
+        parts.append(f"nc={credentials.nc.decode('latin-1')}")
+        parts.append("qop=auth")
+    return ", ".join(parts)
 
 
 def challenge(realm: bytes, nonce: str, algorithm: str, *, stale: bool) -> str:
-    """A WWW-Authenticate value (RFC 7616 section 3.3), its fields in Apache's order.
+    """Return a WWW-Authenticate value (RFC 7616 section 3.3), its fields in Apache's order.
 
     Args:
         realm: as the digest file spells it.
-        stale: whether the password was right and only the nonce was not.
+        nonce: a fresh nonce.
+        algorithm: a name of `ALGORITHMS`.
+        stale: True if the password was right and only the nonce was not.
     """
     parts = [f"realm={quoted_string(realm)}", f'nonce="{nonce}"', f"algorithm={algorithm}"]
     if stale:

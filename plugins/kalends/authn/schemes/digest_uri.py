@@ -1,4 +1,4 @@
-"""Whether the uri of a Digest header is that of the request (RFC 7616 section 3.4.6). Pure."""
+"""Comparison of a Digest header's uri with the request's target (RFC 7616 section 3.4.6). Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SLASH = re.compile(rb"(%2[fF])")
 
 
 class _Target(NamedTuple):
-    """A request target as it is compared: decoded, but for slashes that are part of a name."""
+    """A request target in comparable form: decoded, except for slashes within a segment."""
 
     path: tuple[bytes, ...]
     has_query: bytes
@@ -20,17 +20,17 @@ class _Target(NamedTuple):
 
 
 def designates(uri: bytes, environ: WSGIEnvironment, prefix: str = "") -> bool:
-    """Whether a header's uri and the request's own target are the same.
+    """Return True if a header's uri and the request's own target are the same.
 
-    They are if they are equal as sent, or after percent-decoding; an escaped slash stays apart from
-    a slash. An absolute uri has to name the request's host.
+    They are the same if they are equal as sent, or after percent-decoding; an escaped slash differs
+    from a slash. An absolute uri has to name the request's host.
 
     Args:
         uri: as the client sent it.
         environ: of the request, with the raw target under REQUEST_URI or RAW_URI where the server
-            gives it; else it is composed of what the server has decoded, where an escaped slash
-            cannot be told from a slash any more.
-        prefix: what a trusted proxy has cut off the target that the client saw.
+            provides it; otherwise the target is composed of the decoded path, in which an escaped
+            slash is a slash.
+        prefix: the part that a trusted proxy has cut off the client's target.
     """
     raw = environ.get("REQUEST_URI") or environ.get("RAW_URI")
     if raw is None:

@@ -1,4 +1,4 @@
-"""HTTP Digest as the middleware uses it: headers against the digest file, nonces and counts."""
+"""The Digest scheme: verification of headers against the digest file, nonces and their counts."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class DigestScheme:
     """HTTP Digest with ``qop=auth`` against a user directory.
 
     Args:
-        directory: who may log in, with the digest file.
+        directory: the accounts, with the digest file.
         realm: of the digest file's lines.
         key: signs nonces; shared by all workers and hosts.
-        counts: remembers which nonce counts were used.
-        lifetime: seconds that a nonce is good for; 0 for one request, None for ever.
-        without_qop: whether answers as of RFC 2069 are accepted, one for each nonce.
-        prefix: what a trusted proxy has cut off the target that the client saw.
+        counts: records the nonce counts that were used.
+        lifetime: seconds that a nonce is valid; 0 for one request, None for ever.
+        without_qop: True if answers as of RFC 2069 are accepted, one for each nonce.
+        prefix: returns the part that a trusted proxy has cut off the client's target.
         now: seconds since 1970.
     """
 
@@ -68,7 +68,10 @@ class DigestScheme:
         self._now = now
 
     def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
-        """SHA-256 where every account has it, and MD5 last: some clients take the last."""
+        """Return a challenge for SHA-256 where every account has it, and MD5 last.
+
+        Some clients take the last challenge.
+        """
         algorithms = ["MD5"]
         if self._directory.all_have_sha256(self._realm):
             algorithms.insert(0, "SHA-256")
@@ -78,14 +81,14 @@ class DigestScheme:
     def verify(
         self, environ: WSGIEnvironment, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
-        """Judge a Digest header, in the order in which Apache does."""
+        """Verify a Digest header, in the order in which Apache does."""
         sent = parse_digest(credentials)
         if sent is None:
             return AuthenticationFailed(self.name, None, "malformed Digest credentials")
         claimed = decode_name(sent.username)
         if not designates(sent.uri, environ, self._prefix(environ)):
             return AuthenticationFailed(
-                self.name, claimed, "its uri is of another request", bad_request=True
+                self.name, claimed, "its uri names another request", bad_request=True
             )
         algorithm = self._algorithm(sent)
         if algorithm is None or sent.realm != self._realm or not self._qop_is_right(sent):
@@ -95,11 +98,11 @@ class DigestScheme:
         admit(claimed)
         account = self._directory.digest_account(sent.username, self._realm)
         ha1 = account.ha1(algorithm) if account else None
-        # A name that nobody has takes the same way.
-        judged_by = ha1 or digest(algorithm, secrets.token_bytes(16))
+        # An unknown name costs the same time.
+        expected_ha1 = ha1 or digest(algorithm, secrets.token_bytes(16))
         method = environ["REQUEST_METHOD"].encode("latin-1")
         right = hmac.compare_digest(
-            expected_response(algorithm, judged_by, sent, method), sent.response
+            expected_response(algorithm, expected_ha1, sent, method), sent.response
         )
         if account is None or ha1 is None or not right:
             return AuthenticationFailed(self.name, claimed, "wrong name or password")
@@ -108,14 +111,12 @@ class DigestScheme:
     def _spend(
         self, sent: DigestCredentials, account: DigestAccount, algorithm: str
     ) -> Verified | AuthenticationFailed:
-        """Judge the nonce of an answer whose password is right, and use its count up."""
+        """Check the nonce of an answer whose password is right, and use up its count."""
         nonce = self._signer.read(sent.nonce)
         single = self._one_time or sent.qop is None
         count = 1 if single else sent.count
         if nonce is None or count is None:
-            return AuthenticationFailed(
-                self.name, account.user, "a nonce or nonce count that is none"
-            )
+            return AuthenticationFailed(self.name, account.user, "malformed nonce or nonce count")
         if not self._is_current(nonce) or b"opaque" in sent.other:
             return AuthenticationFailed(self.name, account.user, "its nonce is stale", stale=True)
         use = self._counts.use(nonce, count)
