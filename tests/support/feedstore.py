@@ -1,16 +1,30 @@
-"""A store in memory for feeds, and feeds composed from it."""
+"""The real store for feeds, in memory, and feeds composed from it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import sqlite3
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, create_engine, update
 
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Feed, Rules
+from kalends.feeds.state import OWNER_ONLY
+from kalends.ical.validate import CalendarObject
+from kalends.store import collections
+from kalends.store.engine import Database
+from kalends.store.feed_queries import Calendars, FeedSnapshot, FeedSource
+from kalends.store.objects import read, write
+from kalends.store.objects.read import ObjectRow
+from kalends.store.schema import calendar_object, collection, metadata
 
 CHANGED = 1_767_225_600_000_000
 """2026-01-01T00:00:00Z, microseconds: when everything changed last, unless told otherwise."""
@@ -18,104 +32,137 @@ CHANGED = 1_767_225_600_000_000
 TODAY = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class State:
-    """A calendar."""
+class MemoryDatabase:
+    """A database of the newest schema in memory, with one connection: for one thread."""
 
-    id: int
-    path: str
-    modseq: int
-    changed: int
-    life: str = "life"
-    props: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._connection = create_engine("sqlite://").connect()
+        driver = _driver(self._connection)
+        driver.isolation_level = None
+        driver.deserialize(_empty())
 
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Hand out the connection."""
+        yield self._connection
 
-@dataclass(frozen=True)
-class Stored:
-    """An object."""
-
-    id: int
-    calendar: int
-    uid: str
-    component: str
-    modseq: int
-    changed: int
-    data: bytes
+    write = read
 
 
-class Store:
-    """A store in memory, where everything changed at the same time.
+@cache
+def _empty() -> bytes:
+    """Return a database file with the tables, and nothing in them."""
+    engine = create_engine("sqlite://")
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        connection.commit()
+        return _driver(connection).serialize()
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.dbapi_connection
+    found: sqlite3.Connection = driver
+    return found
+
+
+class _RecordingSnapshot(FeedSnapshot):
+    """A snapshot that notes of which calendars all objects are read."""
+
+    def __init__(self, connection: Connection, calendars: Calendars, noted: list[int]) -> None:
+        super().__init__(connection, calendars)
+        self._noted = noted
+
+    def objects(self, calendar: int) -> Iterator[ObjectRow]:
+        self._noted.append(calendar)
+        return super().objects(calendar)
+
+    def uids(self, calendar: int) -> Iterator[str]:
+        self._noted.append(calendar)
+        return super().uids(calendar)
+
+
+class Store(FeedSource):
+    """The tables of a store in memory, where everything changed at the same time.
 
     Args:
-        paths: of the calendars, which get the numbers 1, 2, 3…
+        paths: of the calendars, which are numbered 1, 2, 3…
 
     Attributes:
-        away: the numbers of calendars that are in no feed.
-        read: of which calendars all objects were read.
+        paths: of the calendars, by number.
     """
 
     def __init__(self, *paths: str) -> None:
+        self._memory = MemoryDatabase()
+        super().__init__(cast("Database", self._memory))
         self.paths = dict(enumerate(paths or ("alice/1", "alice/2", "alice/3"), 1))
-        self.modseqs = dict.fromkeys(self.paths, 1)
-        self.props: dict[int, dict[str, str]] = {number: {} for number in self.paths}
-        self.away: set[int] = set()
-        self.read: list[int] = []
-        self.stored: dict[tuple[int, str], Stored] = {}
-        self.gone: list[tuple[int, int, int, str]] = []
-        self.next_id = 1
+        self._away: frozenset[int] = frozenset()
+        self._read: list[int] = []
+        with self._writing() as connection:
+            self._ids = {
+                number: collections.create(connection, path, {"tag": "VCALENDAR"}).id
+                for number, path in self.paths.items()
+            }
+
+    @contextmanager
+    def snapshot(self) -> Iterator[FeedSnapshot]:
+        with self._memory.read() as connection:
+            yield _RecordingSnapshot(connection, self._calendars, self._read)
 
     def put(self, calendar: int, uid: str, data: bytes) -> None:
         """Write an object."""
-        self.modseqs[calendar] += 1
-        old = self.stored.get((calendar, uid))
-        number = old.id if old else self.next_id
-        self.next_id += 0 if old else 1
-        modseq = self.modseqs[calendar]
-        stored = Stored(number, calendar, uid, "VEVENT", modseq, CHANGED, data)
-        self.stored[calendar, uid] = stored
+        content = CalendarObject(data, "VCALENDAR", uid, "VEVENT", None, None, recurring=False)
+        with self._writing() as connection:
+            place = write.find_place(connection, self._ids[calendar], content, None)
+            write.upsert(connection, self._ids[calendar], place, content)
 
     def remove(self, calendar: int, uid: str) -> None:
-        """Remove an object."""
-        old = self.stored.pop((calendar, uid), None)
-        if old:
-            self.modseqs[calendar] += 1
-            self.gone.append((calendar, self.modseqs[calendar], old.id, uid))
+        """Remove an object, if it is there."""
+        with self._writing() as connection:
+            href = read.find_uid(connection, self._ids[calendar], uid)
+            if href is not None:
+                write.remove(connection, self._ids[calendar], href)
+
+    def rename(self, calendar: int, path: str) -> None:
+        """Give a calendar another path."""
+        self.paths[calendar] = path
+        with self._writing() as connection:
+            connection.execute(
+                update(collection).where(collection.c.id == self._ids[calendar]).values(path=path)
+            )
+            collections.touch(connection, self._ids[calendar])
+
+    @property
+    def away(self) -> frozenset[int]:
+        """The numbers of calendars that their owners keep out of feeds."""
+        return self._away
+
+    @away.setter
+    def away(self, numbers: AbstractSet[int]) -> None:
+        for number in self._away ^ numbers:
+            props = {"tag": "VCALENDAR"} | ({OWNER_ONLY: "owner"} if number in numbers else {})
+            with self._writing() as connection:
+                collections.set_props(connection, self._ids[number], props)
+        self._away = frozenset(numbers)
+
+    def taken_reads(self) -> set[int]:
+        """Return of which calendars all objects were read since the last time of asking."""
+        numbers = {key: number for number, key in self._ids.items()}
+        found = {numbers[key] for key in self._read}
+        self._read.clear()
+        return found
+
+    def shown_uids(self) -> set[str]:
+        """Return the UIDs in the calendars that are not away."""
+        with self.snapshot() as snapshot:
+            shown = [key for number, key in self._ids.items() if number not in self.away]
+            return {uid for key in shown for uid in FeedSnapshot.uids(snapshot, key)}
 
     @contextmanager
-    def snapshot(self) -> Iterator[Store]:
-        """The store itself: nobody else writes."""
-        yield self
-
-    def calendars(self) -> list[State]:
-        return [
-            State(number, path, self.modseqs[number], CHANGED, props=self.props[number])
-            for number, path in self.paths.items()
-            if number not in self.away
-        ]
-
-    def objects(self, calendar: int) -> Iterator[Stored]:
-        self.read.append(calendar)
-        yield from self._objects(calendar)
-
-    def changed_since(self, calendar: int, modseq: int) -> Iterator[Stored]:
-        yield from (s for s in self._objects(calendar) if s.modseq > modseq)
-
-    def _objects(self, calendar: int) -> list[Stored]:
-        found = [s for s in self.stored.values() if s.calendar == calendar]
-        return sorted(found, key=lambda s: s.uid)
-
-    def removed_since(self, calendar: int, modseq: int) -> list[tuple[int, str]]:
-        return [(number, uid) for c, m, number, uid in self.gone if c == calendar and m > modseq]
-
-    def copies(self, calendars: Collection[int], uids: Collection[str]) -> Iterator[Stored]:
-        yield from (s for s in self.stored.values() if s.calendar in calendars and s.uid in uids)
-
-    def shared_uids(self, calendars: Collection[int]) -> set[str]:
-        seen = [s.uid for s in self.stored.values() if s.calendar in calendars]
-        return {uid for uid in seen if seen.count(uid) > 1}
-
-    def oldest_change(self, calendar: int) -> int:
-        return 0
+    def _writing(self) -> Iterator[Connection]:
+        with self._memory.write() as connection:
+            yield connection
+            for table in (collection, calendar_object):
+                connection.execute(update(table).values(changed=CHANGED))
 
 
 class Everyone:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from email.utils import formatdate
-from typing import Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from radicale import item as radicale_item
 from radicale.item import filter as radicale_filter
@@ -16,38 +16,27 @@ from kalends.adapters.item import RadicaleItem, content_of, may_match
 from kalends.common.names import owner_of
 from kalends.events import Change
 from kalends.feeds.export import card_pieces, whole_calendar
+from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read, write
 from kalends.store.objects.read import ObjectRow
-from kalends.store.objects.write import Content
 from kalends.store.sync_tokens import ctag_of, modseq_of, token_of
 
-
-class TransactionHolder(Protocol):
-    """Who holds the transaction that a collection was found in."""
-
-    @property
-    def connection(self) -> Connection:
-        """The connection of the transaction."""
-
-    def record(self, change: Change) -> None:
-        """Note a change of the transaction."""
-
-    def forget_removals(self, row: CollectionRow) -> None:
-        """Forget the removals in a collection for which sync-tokens have expired."""
+if TYPE_CHECKING:  # storage makes collections, which work in its transaction
+    from kalends.adapters.storage import Storage
 
 
 class Collection(BaseCollection):
     """A home, calendar or address book, within the transaction that found it."""
 
-    def __init__(self, holder: TransactionHolder, row: CollectionRow) -> None:
-        self._holder = holder
+    def __init__(self, storage: Storage, row: CollectionRow) -> None:
+        self._storage = storage
         self.row = row
 
     @property
     def _connection(self) -> Connection:
-        return self._holder.connection
+        return self._storage.connection
 
     @property
     def path(self) -> str:
@@ -95,14 +84,16 @@ class Collection(BaseCollection):
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
         """The named items; None for a name at which nothing stands."""
         names = list(dict.fromkeys(hrefs))
-        found = {row.href: row for row in read.get_many(self._connection, self.row.id, names)}
+        found = {
+            row.href: row for row in read.named(self._connection, self.row.id, names, data=True)
+        }
         for name in names:
             row = found.get(name)
             yield name, self.item(row) if row else None
 
     def get_all(self) -> Iterator[RadicaleItem]:
         """All items, by href."""
-        for row in read.every(self._connection, self.row.id):
+        for row in read.every_by_name(self._connection, self.row.id):
             yield self.item(row)
 
     def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
@@ -118,13 +109,8 @@ class Collection(BaseCollection):
         lower = None if start <= radicale_filter.TIMESTAMP_MIN else start
         upper = None if end >= radicale_filter.TIMESTAMP_MAX else end
         whole = lower is None and upper is None
-        for row in read.between(self._connection, self.row.id, component, lower, upper):
-            inside = (
-                row.first_start is not None
-                and row.last_end is not None
-                and start <= row.first_start
-                and row.last_end <= end
-            )
+        rows = read.between(self._connection, self.row.id, component, lower, upper)
+        for row, inside in rows:
             item = self.item(row)
             if (simple and (whole or inside)) or may_match(item, filters, self.tag):
                 yield item, True
@@ -145,10 +131,10 @@ class Collection(BaseCollection):
         stored = self.put(href, content_of(item, self.tag))
         return stored, self.item(old) if old else None
 
-    def put(self, href: str, content: Content) -> RadicaleItem:
+    def put(self, href: str, content: CalendarObject) -> RadicaleItem:
         """Store checked content under ``href``."""
         write.put(self._connection, self.row.id, href, content)
-        self._holder.record(Change(self.path, "put", (href,)))
+        self._storage.record(Change(self.path, "put", (href,)))
         self._reload()
         row = read.get(self._connection, self.row.id, href)
         assert row is not None
@@ -162,10 +148,10 @@ class Collection(BaseCollection):
         """
         if href is None:
             collections.remove(self._connection, self.row.path)
-            self._holder.record(Change(self.path, "collection"))
+            self._storage.record(Change(self.path, "collection"))
         elif write.remove(self._connection, self.row.id, href):
-            self._holder.record(Change(self.path, "delete", (href,)))
-            self._holder.forget_removals(self.row)
+            self._storage.record(Change(self.path, "delete", (href,)))
+            self._storage.forget_removals(self.row)
             self._reload()
 
     @overload
@@ -180,12 +166,12 @@ class Collection(BaseCollection):
         """Replace all properties."""
         if dict(props) != dict(self.row.props):
             collections.set_props(self._connection, self.row.id, props)
-            self._holder.record(Change(self.path, "collection"))
+            self._storage.record(Change(self.path, "collection"))
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
         """The whole collection as one file, every object as it was stored."""
-        data = [row.data for row in read.every(self._connection, self.row.id)]
+        data = [row.data for row in read.every_by_name(self._connection, self.row.id)]
         if self.tag == "VCALENDAR":
             name = self.row.props.get("D:displayname", "")
             description = self.row.props.get("C:calendar-description", "")

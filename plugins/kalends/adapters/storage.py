@@ -100,7 +100,7 @@ class Storage(StorageBase):
         yield found
         if depth == "0":
             return
-        for object_row in read.every(self.connection, row.id):
+        for object_row in read.every_by_name(self.connection, row.id):
             with context(sane, object_row.href):
                 yield found.item(object_row)
         for child in collections.children(self.connection, sane):
@@ -128,10 +128,8 @@ class Storage(StorageBase):
         assert isinstance(source, Collection)
         assert isinstance(target, Collection)
         assert item.href is not None
-        row = read.get(self.connection, source.row.id, item.href)
-        assert row is not None
-        write.move(self.connection, row, target.row.id, to_href)
-        self.record(Change(source.path, "move", (row.href,)))
+        write.move(self.connection, source.row.id, item.href, target.row.id, to_href)
+        self.record(Change(source.path, "move", (item.href,)))
         self.record(Change(target.path, "move", (to_href,)))
 
     def create_collection(

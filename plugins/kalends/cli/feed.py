@@ -15,8 +15,9 @@ from kalends.app import container
 from kalends.errors import KalendsError
 from kalends.feeds.access import PREFIX
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.ports import OWNER_ONLY, Delivery, is_owner_only
+from kalends.feeds.state import OWNER_ONLY, is_owner_only
 from kalends.store import collections
+from kalends.store.feed_deliveries import Delivery
 
 _WHO = {
     "owner": "its owner",

@@ -34,7 +34,7 @@ from kalends.ical.recurrence.occurrences import local_range
 from kalends.ical.timezones.resolve import timezone_from_calendar
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
-from kalends.store.objects import listing, read, time_range
+from kalends.store.objects import read, time_range
 from kalends.store.objects.time_range import TimeRange
 from kalends.store.sync_tokens import modseq_of, token_of
 
@@ -120,7 +120,7 @@ class Reads:
         if view is None:
             return False
         rows = ObjectsView(view, asked.props, in_report=False)
-        for row in listing.named(connection, view.row.id, [name], data=False):
+        for row in read.named(connection, view.row.id, [name], data=False):
             spool.write(write.MULTISTATUS + rows.response(row) + write.MULTISTATUS_END)
             return True
         return False
@@ -160,10 +160,10 @@ class Reads:
         if since == 0:
             _write_all(connection, view, rows, spool)
         elif since < view.row.modseq:
-            for row in listing.changed_since(connection, view.row.id, since, data=rows.needs_data):
+            for row in read.changed_since(connection, view.row.id, since, data=rows.needs_data):
                 there.add(row.href)
                 spool.write(rows.response(row))
-            for name in listing.gone_since(connection, view.row.id, since):
+            for name in read.gone_since(connection, view.row.id, since):
                 if name not in there:
                     spool.write(write.gone(rows.path(name)))
         spool.write(f"<sync-token>{token_of(view.row)}</sync-token>")
@@ -185,7 +185,7 @@ class Reads:
             return False
         names = {path.removeprefix(base) for path in paths if path.startswith(base)}
         missing = dict.fromkeys(paths)
-        for row in listing.named(connection, view.row.id, names, data=rows.needs_data):
+        for row in read.named(connection, view.row.id, names, data=rows.needs_data):
             missing.pop(rows.path(row.href), None)
             spool.write(rows.response(row))
         for path in missing:
@@ -207,7 +207,9 @@ class Reads:
         if asked.start is None and asked.end is None:
             _write_all(connection, view, rows, spool, asked.component)
             return True
-        within = TimeRange(asked.start, asked.end, *local_range(asked.start, asked.end, zone))
+        within = TimeRange.open_ended(
+            asked.start, asked.end, *local_range(asked.start, asked.end, zone)
+        )
         for row, sure in time_range.find(
             connection, collection_id, asked.component, within, data=data
         ):
@@ -222,7 +224,7 @@ class Reads:
         if "r" not in letters and "w" not in letters:
             return None
         with self._storage.snapshot() as connection:
-            row = listing.at(connection, parent, name)
+            row = read.get_at(connection, parent, name)
         if row is None:
             return None
         headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed)}
@@ -284,10 +286,10 @@ def _write_all(
 ) -> None:
     """Say what is asked of all objects of a collection, or of those of one type."""
     if rows.needs_etag_alone and component is None:
-        for names in listing.etags(connection, view.row.id):
+        for names in read.etags(connection, view.row.id):
             spool.write(rows.etag_responses(names))
         return
-    for row in listing.every(connection, view.row.id, data=rows.needs_data, component=component):
+    for row in read.every(connection, view.row.id, data=rows.needs_data, component=component):
         spool.write(rows.response(row))
 
 

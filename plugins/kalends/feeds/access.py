@@ -9,7 +9,7 @@ from typing import Any
 from kalends.errors import KalendsError
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.ports import SecretBook
+from kalends.store.feed_secrets import SecretBook
 
 PREFIX = "/feeds/"
 """Below it lie all feeds."""

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
+from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.incremental import PARTS, compose_feed
 from kalends.feeds.compose.part_index import COMPOSER, unreadable_in
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.ports import Accounts, FeedSnapshot, FeedSource
 from kalends.feeds.state import FeedState, StoreViews, is_shown
+from kalends.store.feed_queries import FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
 

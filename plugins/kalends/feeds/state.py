@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
 from kalends.common.names import GROUPS
+from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.part_index import COMPOSER
 from kalends.feeds.definitions.model import Feed, Members, Pattern
-from kalends.feeds.ports import Accounts, CalendarState, FeedSnapshot, is_owner_only
+from kalends.store.feed_queries import CalendarState, FeedSnapshot
+
+OWNER_ONLY = "{urn:x-kalends}feeds"
+"""The property of a calendar that, set to ``owner``, keeps it out of all feeds but its owner's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,11 @@ class StoreViews:
     def today(self) -> date:
         """The UTC date."""
         return self._now().astimezone(UTC).date()
+
+
+def is_owner_only(props: Mapping[str, str]) -> bool:
+    """Return True if a calendar with these properties is in no feed but its owner's."""
+    return props.get(OWNER_ONLY, "").strip().lower() == "owner"
 
 
 def is_shown(calendar: CalendarState, feed: Feed) -> bool:

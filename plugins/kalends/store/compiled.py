@@ -6,12 +6,14 @@ statement is for a database; that is asked once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ClauseElement, Connection
+from sqlalchemy import BindParameter, ClauseElement, Connection, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from kalends.store.batching import AT_ONCE, batched
 
 _Arguments = Callable[[Mapping[str, Any]], Any]
 
@@ -59,3 +61,36 @@ class CompiledStatement:
             found = (compiled.string, by_place if compiled.positional else by_name)
             self._texts[dialect.name] = found
         return found
+
+
+class CompiledLookup:
+    """A statement that looks for values in a list, whose length is not known before it runs.
+
+    Args:
+        statement: returns the statement for a list of parameters.
+    """
+
+    # A longer list than was asked for repeats its last value, and finds nothing more.
+    _LENGTHS = (1, 20, 100, AT_ONCE)
+    _NAMES = tuple(f"listed{number}" for number in range(AT_ONCE))
+
+    def __init__(self, statement: Callable[[Sequence[BindParameter[Any]]], ClauseElement]) -> None:
+        self._statements = [
+            (length, CompiledStatement(statement([bindparam(n) for n in self._NAMES[:length]])))
+            for length in self._LENGTHS
+        ]
+
+    def rows(
+        self, connection: Connection, listed: Iterable[Any], values: Mapping[str, Any] | None = None
+    ) -> Iterator[Any]:
+        """Yield the rows for any number of values, a few hundred values in each query.
+
+        Args:
+            listed: the values to look for, each once.
+            values: of the other parameters.
+        """
+        for some in batched(listed):
+            length, statement = next(pair for pair in self._statements if pair[0] >= len(some))
+            padded = some + some[-1:] * (length - len(some))
+            bound = dict(zip(self._NAMES, padded, strict=False))
+            yield from iter(statement.run(connection, bound | dict(values or {})).fetchone, None)

@@ -161,7 +161,7 @@ class Exporter:
 
     def _objects(self, connection: Connection, row: CollectionRow) -> Iterable[ObjectRow]:
         number = read.count(connection, row.id)
-        return self._progress(read.every(connection, row.id), number, row.path)
+        return self._progress(read.every_by_name(connection, row.id), number, row.path)
 
     def _file_name(self, name: str, path: str, suffix: str) -> str:
         """Return the file name for a name in the store: the same where Radicale can use that.

@@ -14,7 +14,7 @@ import pytest
 from kalends.ical.validate import read_calendar_object
 from kalends.store import collections
 from kalends.store.engine import Database, open_database
-from kalends.store.feed_queries import Calendars, Snapshot
+from kalends.store.feed_queries import Calendars, FeedSnapshot
 from kalends.store.migrate import migrate
 from kalends.store.objects import read, write
 from support.installation import Installation, event
@@ -132,9 +132,8 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
             if there == here:
                 continue
             with database.write(here, there) as connection:
-                row = read.get(connection, places[here], f"{number}.ics")
-                assert row is not None
-                write.move(connection, row, places[there], f"{number}.ics")
+                name = f"{number}.ics"
+                write.move(connection, places[here], name, places[there], name)
             here = there
 
     in_threads(*(lambda number=number: wander(number) for number in range(4)))
@@ -235,9 +234,9 @@ def test_what_is_listed_is_in_the_order_of_code_points_whatever_the_databases_ow
         with opened.read() as connection:
             assert connection.exec_driver_sql("SELECT 'a' < 'B'").scalar() is True
             assert [row.path for row in collections.every(connection)] == ["", *sorted(names)]
-            found = [row.href for row in read.every(connection, where)]
+            found = [row.href for row in read.every_by_name(connection, where)]
             assert found == sorted(f"{name}.ics" for name in names)
-            in_feeds = [each.uid for each in Snapshot(connection, Calendars()).objects(where)]
+            in_feeds = [each.uid for each in FeedSnapshot(connection, Calendars()).objects(where)]
             assert in_feeds == sorted(names)
     finally:
         opened.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,8 @@ from hypothesis import strategies as st
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.visibility import visible
 from kalends.feeds.definitions.model import Rules
+from kalends.store.feed_queries import CalendarState
+from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed import colors
 from kalends.webui.feed.index_query import is_one
 from kalends.webui.feed.layout.agenda import agenda_of
@@ -27,19 +28,7 @@ MONDAY = date(2026, 3, 2)
 FIRST = day_number(MONDAY)
 
 
-@dataclass
-class Calendar:
-    """A calendar as a happening knows it."""
-
-    id: int = 1
-    path: str = "a/b"
-    life: str = ""
-    modseq: int = 1
-    changed: int = 0
-    props: dict[str, str] = None  # type: ignore[assignment] # nobody asks
-
-
-ITEM = PageObject(1, "uid", Calendar())
+ITEM = PageObject(1, "uid", CalendarState(1, "a/b", "", 1, 0, {}))
 
 
 def happening(begin: int, length: int, *, floating: bool = False) -> PageOccurrence:
@@ -235,17 +224,10 @@ LINES = st.lists(
 )
 
 
-@dataclass
-class Stored:
-    """An object of one event, as the store gives it."""
-
-    data: bytes
-    id: int = 1
-    calendar: int = 1
-    uid: str = "u"
-    component: str = "VEVENT"
-    modseq: int = 1
-    changed: int = 0
+def stored(data: bytes) -> ObjectRow:
+    """Return an object of one event, as the store gives it."""
+    place = (1, 1, "u.ics", "u", '"e"', "VCALENDAR", "VEVENT")
+    return ObjectRow(*place, 0, len(data), data)
 
 
 @given(
@@ -269,11 +251,11 @@ def test_what_is_not_read_is_shown_whole_or_as_busy(
         "",
     ]
     body = event("u", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=3", *lines)
-    stored = Stored(body.replace(b"END:VCALENDAR\r\n", "\r\n".join(override).encode()))
-    if not is_one(stored):
+    row = stored(body.replace(b"END:VCALENDAR\r\n", "\r\n".join(override).encode()))
+    if not is_one(row):
         return
     try:
-        copy = visible(stored, "a/b", Rules("x", private, busy=busy))
+        copy = visible(row, "a/b", Rules("x", private, busy=busy))
     except (IcalendarSyntaxError, ObjectRefusedError):
         return
     assert copy is not None

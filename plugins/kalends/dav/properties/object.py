@@ -17,11 +17,11 @@ from kalends.dav.properties.collection import (
 )
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
 from kalends.dav.xml.write import element, escaped, response
-from kalends.store.objects.listing import ListedObject
+from kalends.store.objects.read import ObjectRow
 
 _DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
 _ETAG = make_clark("D:getetag")
-_OWN: Mapping[str, Callable[[ListedObject], str]] = {
+_OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     _ETAG: lambda row: row.etag,
     make_clark("D:getlastmodified"): lambda row: http_date(row.changed),
     make_clark("D:getcontentlength"): lambda row: str(row.size),
@@ -54,7 +54,7 @@ class ObjectsView:
             if tag not in _DATA.values() or (in_report and tag == _DATA.get(view.row.tag))
         }
         common = _common(view)
-        self._values: list[Callable[[ListedObject], str]] = []
+        self._values: list[Callable[[ObjectRow], str]] = []
         found, missing = [], []
         for tag in tags:
             if tag in own:
@@ -75,7 +75,7 @@ class ObjectsView:
         """The address of the object called ``name``."""
         return self._base + name
 
-    def response(self, row: ListedObject) -> str:
+    def response(self, row: ObjectRow) -> str:
         """What is said of one object."""
         own = [value(row) for value in self._values]
         return self._shape % (quote(self._base + row.href), *own)

@@ -8,7 +8,7 @@ from datetime import date
 from typing import NamedTuple
 
 from kalends.feeds.compose.part_index import PartIndex
-from kalends.feeds.ports import CalendarState, FeedSnapshot
+from kalends.store.feed_queries import CalendarState, FeedSnapshot
 
 
 class ComposedCalendar(NamedTuple):
@@ -52,10 +52,10 @@ def changed_uids(
         elif now.modseq != modseq:
             if modseq < snapshot.oldest_change(number):
                 return None
-            uids.update(o.uid for o in snapshot.changed_since(number, modseq))
-            uids.update(uid for _, uid in snapshot.removed_since(number, modseq))
+            uids.update(snapshot.uids_changed_since(number, modseq))
+            uids.update(snapshot.uids_removed_since(number, modseq))
     for number, now in calendars.items():
         then = stood.get(number)
         if then is None or (now.path, now.life) != (then.path, then.life):
-            uids.update(o.uid for o in snapshot.objects(number))
+            uids.update(snapshot.uids(number))
     return uids

@@ -19,7 +19,8 @@ from kalends.feeds.compose.render import TAIL, head, render
 from kalends.feeds.compose.select import UnreadableObject, VisibleObject, shown
 from kalends.feeds.compose.timezones import ZoneDefinition, names_of
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.ports import CalendarState, FeedSnapshot, StoredObject
+from kalends.store.feed_queries import CalendarState, FeedSnapshot
+from kalends.store.objects.read import ObjectRow
 
 PARTS = "parts.db"
 """Beside the versions: what the newest one consists of."""
@@ -204,7 +205,7 @@ class _Composition:
                 if copy:
                     yield copy
 
-    def _shown(self, parts: PartIndex, stored: Iterable[StoredObject]) -> list[VisibleObject]:
+    def _shown(self, parts: PartIndex, stored: Iterable[ObjectRow]) -> list[VisibleObject]:
         """What is shown of all copies of some UIDs."""
         stored = list(stored)
         parts.note_sharers(stored)

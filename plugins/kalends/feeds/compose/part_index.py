@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.compose.timezones import ZoneDefinition
-from kalends.feeds.ports import StoredObject
+from kalends.store.objects.read import ObjectRow
 
 COMPOSER = 5
 """Counts up whenever the same calendars give other bytes than before, or these tables change."""
@@ -150,14 +150,14 @@ class PartIndex:
         row = (one.path, one.uid, one.id, one.why)
         self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
 
-    def note_sharers(self, objects: Collection[StoredObject]) -> None:
+    def note_sharers(self, objects: Collection[ObjectRow]) -> None:
         """Note the calendars that share a UID: one of them may be what another's is hidden behind.
 
         Args:
             objects: all copies of each UID among them.
         """
         often = Counter(one.uid for one in objects)
-        rows = [(one.calendar, one.uid) for one in objects if often[one.uid] > 1]
+        rows = [(one.collection_id, one.uid) for one in objects if often[one.uid] > 1]
         self._connection.executemany("INSERT OR IGNORE INTO sharer VALUES (?, ?)", rows)
 
     def forget(self, uids: Collection[str]) -> None:

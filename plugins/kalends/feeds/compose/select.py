@@ -18,7 +18,7 @@ from kalends.feeds.compose.stamps import finish
 from kalends.feeds.compose.visibility import VisibleObject, visible
 from kalends.feeds.compose.window import leaves
 from kalends.feeds.definitions.model import Rules
-from kalends.feeds.ports import StoredObject
+from kalends.store.objects.read import ObjectRow
 
 __all__ = ["Selection", "UnreadableObject", "VisibleObject", "shown"]
 
@@ -45,7 +45,7 @@ class Selection:
 
 
 def shown(
-    objects: Iterable[StoredObject], paths: Mapping[int, str], rules: Rules, today: date
+    objects: Iterable[ObjectRow], paths: Mapping[int, str], rules: Rules, today: date
 ) -> Selection:
     """What a feed shows of objects, in the feed's order.
 
@@ -58,7 +58,7 @@ def shown(
     found = Selection()
     groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
-        path = paths[stored.calendar]
+        path = paths[stored.collection_id]
         try:
             copy = visible(stored, path, rules)
         except (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError) as error:

@@ -8,15 +8,15 @@ from functools import lru_cache
 
 from kalends.feeds.compose.visibility import VisibleObject
 from kalends.feeds.definitions.model import Rules
-from kalends.feeds.ports import StoredObject
 from kalends.ical import contentlines
 from kalends.ical.client_quirks import drop_unreadable
 from kalends.ical.contentlines import Component, Property
+from kalends.store.objects.read import ObjectRow
 
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
-def last_modified(component: Component, stored: StoredObject) -> str:
+def last_modified(component: Component, stored: ObjectRow) -> str:
     """The later of the client's LAST-MODIFIED and the store's: subscribers look whether it grew."""
     moment = _moment(stored)
     own = component.value("LAST-MODIFIED").strip()
@@ -43,7 +43,7 @@ def _finished(component: Component, copy: VisibleObject, rules: Rules) -> Compon
     return drop_unreadable(Component(component.name, kept, children, component.line))
 
 
-def _moment(stored: StoredObject) -> str:
+def _moment(stored: ObjectRow) -> str:
     return _stamp(stored.changed // 1_000_000)
 
 

@@ -11,10 +11,10 @@ from kalends.feeds.compose.busy import busy
 from kalends.feeds.compose.exclusions import leave_out
 from kalends.feeds.compose.timezones import ZoneUse, use_of
 from kalends.feeds.definitions.model import Rules
-from kalends.feeds.ports import StoredObject
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.object_text import read_object
 from kalends.ical.timezones.resolve import vtimezones_of
+from kalends.store.objects.read import ObjectRow
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class VisibleObject:
         leaves: the first UTC date on which a feed with a window no longer shows it, or None.
     """
 
-    stored: StoredObject
+    stored: ObjectRow
     path: str
     uid: str
     components: list[Component]
@@ -40,7 +40,7 @@ class VisibleObject:
     leaves: date | None = None
 
 
-def visible(stored: StoredObject, path: str, rules: Rules) -> VisibleObject | None:
+def visible(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
     """An object as far as a feed shows it; None if it shows nothing of it.
 
     Raises:

@@ -12,9 +12,9 @@ from pathlib import Path
 from kalends.common import atomicfile
 from kalends.common.names import refusal_of_name
 from kalends.errors import ConfigurationError
+from kalends.feeds.accounts import Accounts
 from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Definitions, Feed
-from kalends.feeds.ports import Accounts
 
 _log = logging.getLogger("kalends.feeds")
 

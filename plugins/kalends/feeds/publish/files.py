@@ -12,10 +12,10 @@ from kalends.errors import KalendsError, UnpublishedError
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.ports import PublicationLog, SecretBook
 from kalends.feeds.publish.background import BackgroundLoop, growing_pause
 from kalends.feeds.publish.folder import PublicationFolder
 from kalends.feeds.state import FeedState
+from kalends.store.feed_secrets import PublicationLog, SecretBook
 
 _log = logging.getLogger("kalends.feeds")
 

@@ -24,10 +24,10 @@ from kalends.feeds.definitions import remote_credentials
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to, origin_of
-from kalends.feeds.ports import Delivery, DeliveryLog
 from kalends.feeds.publish.background import BackgroundLoop, growing_pause
 from kalends.feeds.publish.errors import RemoteError
 from kalends.feeds.publish.folder import PublicationFolder, make_folder
+from kalends.store.feed_deliveries import Delivery, DeliveryLog
 
 _log = logging.getLogger("kalends.feeds")
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.index import Interval
 from kalends.store.compiled import CompiledStatement
-from kalends.store.objects.listing import ListedObject, columns
+from kalends.store.objects.read import ObjectRow, columns
 from kalends.store.schema import calendar_object, occurrence
 
 # Where an interval is looked for, by how long it is with all its repetitions: what meets a range
@@ -43,16 +43,28 @@ class TimeRange(NamedTuple):
     """A time range that is asked for.
 
     Attributes:
-        start: seconds since 1970, UTC; None without a bound.
+        start: seconds since 1970, UTC.
         end: the same, exclusive.
-        local_start: the same as a clock of the reader's zone shows it, for floating times.
-        local_end: the same.
+        local_start: the start as a clock of the reader's zone shows it, for floating times.
+        local_end: the end, likewise.
     """
 
-    start: int | None
-    end: int | None
-    local_start: int | None
-    local_end: int | None
+    start: int
+    end: int
+    local_start: int
+    local_end: int
+
+    @classmethod
+    def open_ended(
+        cls, start: int | None, end: int | None, local_start: int | None, local_end: int | None
+    ) -> TimeRange:
+        """Return a time range of which each side may be None, for one without a bound there."""
+        return cls(
+            -FOREVER if start is None else start,
+            FOREVER if end is None else end,
+            -FOREVER if local_start is None else local_start,
+            FOREVER if local_end is None else local_end,
+        )
 
 
 _OF = select(
@@ -109,23 +121,23 @@ def find(
     within: TimeRange,
     *,
     data: bool,
-) -> Iterator[tuple[ListedObject, bool]]:
+) -> Iterator[tuple[ObjectRow, bool]]:
     """The objects that happen in a time range, each with whether that is sure, the oldest first.
 
     Args:
         component: only objects of this type, if given.
         data: whether their octets are wanted; those of unsure ones are read in any case.
     """
-    values = {"where": collection_id, "component": component, **_values(within)}
+    values = {"where": collection_id, "component": component, **within._asdict()}
     for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
-        yield ListedObject(*row), bool(sure)
+        yield ObjectRow(*row), bool(sure)
 
 
 def meeting(
     connection: Connection, collection_id: int, within: TimeRange
 ) -> Iterator[tuple[int, Interval]]:
     """The intervals of a collection that meet a time range, each with the id of its object."""
-    values = {"where": collection_id, **_values(within)}
+    values = {"where": collection_id, **within._asdict()}
     for object_id, start, end, span, length, step in _MEETING.run(connection, values).fetchall():
         yield object_id, _interval(start, end, span, length, step)
 
@@ -197,20 +209,10 @@ _ROW = (
 _MEETING = CompiledStatement(_of_all_spans(lambda _: _ROW))
 
 
-def _values(within: TimeRange) -> dict[str, int]:
-    start, end = _bounds(within.start, within.end)
-    local_start, local_end = _bounds(within.local_start, within.local_end)
-    return {"start": start, "end": end, "local_start": local_start, "local_end": local_end}
-
-
 def _interval(start: int, end: int, span: int, length: int, step: int) -> Interval:
     sure = span != _UNSURE
     again = (end - start - length) // step if step else 0
     return Interval(start, start + length, sure and span % 2 == 1, sure, step, again)
-
-
-def _bounds(start: int | None, end: int | None) -> tuple[int, int]:
-    return -FOREVER if start is None else start, FOREVER if end is None else end
 
 
 def _span(interval: Interval) -> int:

@@ -8,62 +8,21 @@ from __future__ import annotations
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
-from kalends.ical.recurrence.index import Interval
+from kalends.ical.validate import CalendarObject
 from kalends.store.collections import touch
 from kalends.store.compiled import CompiledStatement
 from kalends.store.objects import time_range
-from kalends.store.objects.read import ObjectRow
 from kalends.store.schema import calendar_object, collection, tombstone
 
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,99}")
-
-
-class Content(Protocol):
-    """What is stored of an object; ``calobject.CalendarObject`` has this shape."""
-
-    @property
-    def data(self) -> bytes:
-        """The client's bytes."""
-
-    @property
-    def kind(self) -> str:
-        """``VCALENDAR`` or ``VCARD``."""
-
-    @property
-    def uid(self) -> str:
-        """Its UID, unique in its collection."""
-
-    @property
-    def component(self) -> str:
-        """``VEVENT``, ``VTODO``, ``VCARD``…"""
-
-    @property
-    def first_start(self) -> int | None:
-        """Seconds since 1970 before which it never happens, or None."""
-
-    @property
-    def last_end(self) -> int | None:
-        """Seconds since 1970 from which on it never happens, or None."""
-
-    @property
-    def recurring(self) -> bool:
-        """Whether it happens more than once."""
-
-    @property
-    def etag(self) -> str:
-        """Its strong entity tag, quoted."""
-
-    @property
-    def intervals(self) -> Sequence[Interval]:
-        """When it happens, and when it may happen besides."""
 
 
 _IN = calendar_object.c.collection_id == bindparam("where")
@@ -83,6 +42,16 @@ _NAMED = CompiledStatement(
     select(calendar_object.c.id).where(_IN, calendar_object.c.href == bindparam("href"))
 )
 _ALL = select(*_EXISTING).where(_IN)
+_CONTENT = select(
+    calendar_object.c.id,
+    calendar_object.c.data,
+    calendar_object.c.kind,
+    calendar_object.c.uid,
+    calendar_object.c.component,
+    calendar_object.c.first_start,
+    calendar_object.c.last_end,
+    calendar_object.c.recurring,
+).where(_IN, calendar_object.c.href == bindparam("href"))
 _WRITTEN = (
     *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
     *("modseq", "changed"),
@@ -144,7 +113,7 @@ def find(connection: Connection, collection_id: int, href: str) -> ExistingObjec
 
 
 def find_place(
-    connection: Connection, collection_id: int, content: Content, href: str | None
+    connection: Connection, collection_id: int, content: CalendarObject, href: str | None
 ) -> Place:
     """Return the place of an object in a collection.
 
@@ -160,7 +129,7 @@ def find_place(
     return Place(free_href(connection, collection_id, content))
 
 
-def free_href(connection: Connection, collection_id: int, content: Content) -> str:
+def free_href(connection: Connection, collection_id: int, content: CalendarObject) -> str:
     """Return a free name for an object: from its UID, and plain in every client's eyes."""
     suffix = ".vcf" if content.kind == "VCARD" else ".ics"
     names = [content.uid] if _PLAIN.fullmatch(content.uid) else []
@@ -172,7 +141,7 @@ def free_href(connection: Connection, collection_id: int, content: Content) -> s
     return secrets.token_hex(20) + suffix
 
 
-def put(connection: Connection, collection_id: int, href: str, content: Content) -> None:
+def put(connection: Connection, collection_id: int, href: str, content: CalendarObject) -> None:
     """Store an object under ``href``, in place of what is there.
 
     The caller has made sure that no other href of the collection has the same UID.
@@ -185,7 +154,7 @@ def upsert(
     connection: Connection,
     collection_id: int,
     place: Place,
-    content: Content,
+    content: CalendarObject,
     *,
     skip_equal: bool = False,
 ) -> Outcome:
@@ -236,7 +205,7 @@ class Merged:
 def merge(
     connection: Connection,
     collection_id: int,
-    contents: Iterable[Content],
+    contents: Iterable[CalendarObject],
     *,
     replace: bool = False,
 ) -> Merged:
@@ -284,14 +253,28 @@ def bury(connection: Connection, collection_id: int, existing: ExistingObject) -
     _bury(connection, collection_id, existing, modseq, moment)
 
 
-def move(connection: Connection, row: ObjectRow, to_collection: int, to_href: str) -> None:
-    """Bring an object to another place, over whatever stands there.
+def move(
+    connection: Connection, collection_id: int, href: str, to_collection: int, to_href: str
+) -> None:
+    """Bring the object called ``href`` to another place, over what is there.
 
-    The caller has seen to it that no other href of the target has the same UID.
+    The caller has made sure that it exists, and that no other href of the target has the same UID.
     """
-    intervals = time_range.of(connection, row.id)
-    remove(connection, row.collection_id, row.href)
-    put(connection, to_collection, to_href, replace(row, intervals=tuple(intervals)))
+    where = {"where": collection_id, "href": href}
+    row = connection.execute(_CONTENT, where).one()
+    intervals = tuple(time_range.of(connection, row.id))
+    content = CalendarObject(
+        row.data,
+        row.kind,
+        row.uid,
+        row.component,
+        row.first_start,
+        row.last_end,
+        row.recurring,
+        intervals,
+    )
+    remove(connection, collection_id, href)
+    put(connection, to_collection, to_href, content)
 
 
 def forget_removals(connection: Connection, collection_id: int, before: int) -> None:
@@ -336,7 +319,7 @@ def _bury(
     )
 
 
-def _values(content: Content) -> dict[str, Any]:
+def _values(content: CalendarObject) -> dict[str, Any]:
     return {
         "uid": content.uid,
         "etag": content.etag,

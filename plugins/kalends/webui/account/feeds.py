@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from kalends.events import Change, CommitEvents
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.ports import SecretBook
+from kalends.store.feed_secrets import SecretBook
 from kalends.webui.account.feedlist import VisibleFeed, seen
 
 

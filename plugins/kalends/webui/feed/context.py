@@ -9,9 +9,9 @@ from typing import Any
 
 from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.ports import CalendarState
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.expand import Budget
+from kalends.store.feed_queries import CalendarState
 from kalends.webui.feed import colors
 from kalends.webui.feed.entry import Entry, entry_of
 from kalends.webui.feed.layout.agenda import agenda_of

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from kalends.feeds.ports import CalendarState, StoredObject
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.index import Interval, has_duplicate_starts
+from kalends.store.feed_queries import CalendarState, FeedSnapshot
+from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed.occurrence import PageObject, PageOccurrence
-from kalends.webui.feed.source import PageSnapshot
 from kalends.webui.feed.viewport import Viewport
 
 MOST = 50_000
@@ -62,7 +62,7 @@ class IndexCache:
         self._lock = Lock()
 
     def of(
-        self, calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot
+        self, calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot
     ) -> IndexResult:
         """What a calendar has, as it stands in a snapshot."""
         state = calendar.id, calendar.path, calendar.life, calendar.modseq
@@ -82,7 +82,7 @@ def _size(certain: IndexResult) -> int:
     return 1 + len(certain.ids) + len(certain.happenings)
 
 
-def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot) -> IndexResult:
+def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot) -> IndexResult:
     times: dict[int, list[Interval]] = {}
     for number, interval in snapshot.meeting(calendar.id, asked.frame.asked):
         times.setdefault(number, []).append(interval)
@@ -91,7 +91,7 @@ def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: PageSnapshot)
     within, zone = asked.frame.asked, asked.frame.zone
     budget = Budget()
 
-    def apart(stored: StoredObject) -> bool:
+    def apart(stored: ObjectRow) -> bool:
         """Whether its text alone tells what happens at a time, because two things do."""
         return b"RECURRENCE-ID" in stored.data.upper() and has_duplicate_starts(
             stored.data, within.start, within.end, zone, budget
@@ -118,7 +118,7 @@ def _is_known(intervals: Sequence[Interval], oldest: int | None) -> bool:
     return oldest is None or any(interval.last_end > oldest for interval in intervals)
 
 
-def is_one(stored: StoredObject) -> bool:
+def is_one(stored: ObjectRow) -> bool:
     """Whether a feed shows all of an event alike, whatever its rules.
 
     Nothing in it has a CLASS, and nothing is cancelled, which keeps nobody busy. In doubt it says

@@ -7,12 +7,12 @@ from datetime import date, datetime, timedelta, tzinfo
 
 from kalends.errors import ObjectRefusedError
 from kalends.feeds.compose.select import VisibleObject
-from kalends.feeds.ports import CalendarState
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import Occurrence, occurrences_between
-from kalends.webui.feed.source import PageRange
+from kalends.store.feed_queries import CalendarState
+from kalends.store.objects.time_range import TimeRange
 
 DAY = 86400
 """Seconds."""
@@ -107,18 +107,18 @@ class PageOccurrences:
     is_all: bool = True
 
 
-def range_of(first: date, until: date, zone: tzinfo) -> PageRange:
+def range_of(first: date, until: date, zone: tzinfo) -> TimeRange:
     """The days from ``first`` to before ``until``, by the clock of ``zone``."""
     start, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
         for day in (first, until)
     )
     local = [day_number(day) * DAY for day in (first, until)]
-    return PageRange(start, end, *local)
+    return TimeRange(start, end, *local)
 
 
 def parts_of(
-    copy: VisibleObject, within: PageRange, zone: tzinfo, budget: Budget
+    copy: VisibleObject, within: TimeRange, zone: tzinfo, budget: Budget
 ) -> list[tuple[Occurrence, Component]]:
     """When an object happens in a period, and which of its components tells what happens then."""
     parts = [part for part in copy.components if _is_timed(part)]

@@ -13,8 +13,9 @@ from datetime import date
 
 from kalends.feeds.compose.select import VisibleObject, shown
 from kalends.feeds.definitions.model import Rules
-from kalends.feeds.ports import CalendarState, StoredObject
 from kalends.ical.recurrence.expand import Budget
+from kalends.store.feed_queries import CalendarState, FeedSnapshot
+from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed.index_query import MOST, IndexCache, IndexQuestion, IndexResult
 from kalends.webui.feed.occurrence import (
     DAY,
@@ -25,7 +26,6 @@ from kalends.webui.feed.occurrence import (
     day_number,
     parts_of,
 )
-from kalends.webui.feed.source import PageSnapshot
 from kalends.webui.feed.viewport import Viewport
 
 
@@ -44,7 +44,7 @@ class EventQuery:
     def __init__(
         self,
         remembered: IndexCache,
-        snapshot: PageSnapshot,
+        snapshot: FeedSnapshot,
         calendars: Collection[CalendarState],
         rules: Rules,
         today: date,
@@ -76,7 +76,7 @@ class EventQuery:
 
     def read(self, item: PageObject) -> VisibleObject | None:
         """What the feed shows of an object, from its text; None for nothing."""
-        candidates: Iterable[StoredObject]
+        candidates: Iterable[ObjectRow]
         if item.uid in self._contested:
             candidates = self._copies([item.uid])
         else:
@@ -129,15 +129,15 @@ class EventQuery:
         if self._budget.is_spent:
             return []
         stored, frame = copy.stored, self._frame
-        item = PageObject(stored.id, stored.uid, self._calendars[stored.calendar])
+        item = PageObject(stored.id, stored.uid, self._calendars[stored.collection_id])
         return [
             happening
             for occurrence, part in parts_of(copy, frame.asked, frame.zone, self._budget)
             if (happening := frame.happening(item, *as_shown(part, occurrence), part))
         ]
 
-    def _copies(self, uids: Collection[str]) -> Iterator[StoredObject]:
+    def _copies(self, uids: Collection[str]) -> Iterator[ObjectRow]:
         return self._snapshot.copies(self._calendars.keys(), sorted(uids))
 
-    def _shown(self, objects: Iterable[StoredObject]) -> list[VisibleObject]:
+    def _shown(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
         return shown(objects, self._paths, self._rules, self._today).copies

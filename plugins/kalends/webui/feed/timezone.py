@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from kalends.feeds.ports import CalendarState
 from kalends.ical.timezones.resolve import iana_zone, timezone_from_calendar
+from kalends.store.feed_queries import CalendarState
 
 _TIMEZONE = "C:calendar-timezone"
 

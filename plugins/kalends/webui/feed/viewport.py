@@ -7,8 +7,8 @@ from datetime import tzinfo
 
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.index import Interval
+from kalends.store.objects.time_range import TimeRange
 from kalends.webui.feed.occurrence import PageObject, PageOccurrence, cut, local_second
-from kalends.webui.feed.source import PageRange
 
 
 class Viewport:
@@ -22,7 +22,7 @@ class Viewport:
         asked: the period to ask the index for, where what is due stands a second early.
     """
 
-    def __init__(self, within: PageRange, zone: tzinfo) -> None:
+    def __init__(self, within: TimeRange, zone: tzinfo) -> None:
         self.within, self.zone = within, zone
         self.asked = within._replace(start=within.start - 1, local_start=within.local_start - 1)
         self._bounds = {

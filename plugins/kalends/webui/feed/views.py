@@ -16,13 +16,13 @@ from kalends.feeds.access import AccessControl, address_of
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.state import FeedState
+from kalends.store.feed_queries import FeedSnapshot, FeedSource
 from kalends.webui.feed import context
 from kalends.webui.feed.entry import read_stamp
 from kalends.webui.feed.index_query import IndexCache
 from kalends.webui.feed.occurrence import PageOccurrences, cut, local_time, range_of
 from kalends.webui.feed.periods import MONTHS, WEEKDAYS, Period, long_day, period_of, span_title
 from kalends.webui.feed.query import EventQuery
-from kalends.webui.feed.source import PageSnapshot, PageSource
 from kalends.webui.feed.subscribing import ASSETS, Addresses, addresses_of
 from kalends.webui.feed.timezone import DisplayZone, clock_of, hour_text, offset_text
 from kalends.webui.feed.url_params import (
@@ -61,7 +61,7 @@ class FeedPageApplication:
         self,
         admission: AccessControl,
         versions: FeedCache,
-        source: PageSource,
+        source: FeedSource,
         now: Callable[..., datetime] = datetime.now,
     ) -> None:
         self._admission = admission
@@ -191,7 +191,7 @@ class _Page:
         sources = self._feed.page.embed if may_embed else ()
         return security_headers(styles=self._styles, embedded_by=sources)
 
-    def view(self, snapshot: PageSnapshot) -> bytes:
+    def view(self, snapshot: FeedSnapshot) -> bytes:
         """The page of a period."""
         query, period = self._query, self._period
         found, reader = self._gathered(snapshot, period)
@@ -213,7 +213,7 @@ class _Page:
             **values,
         )
 
-    def event(self, snapshot: PageSnapshot) -> bytes | None:
+    def event(self, snapshot: FeedSnapshot) -> bytes | None:
         """The page of one event, or None if there is no such event."""
         moment = read_stamp(self._query.at)
         if moment is None:
@@ -241,7 +241,7 @@ class _Page:
         )
 
     def _gathered(
-        self, snapshot: PageSnapshot, period: Period
+        self, snapshot: FeedSnapshot, period: Period
     ) -> tuple[PageOccurrences, context.EntryReader]:
         zone, calendars = self._clock.zone, self._state.calendars
         frame = Viewport(range_of(period.first, period.until, zone), zone)
