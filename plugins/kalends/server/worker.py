@@ -84,7 +84,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         gc.freeze()
         service = ConnectionManager(
             self.wsgi,
-            self._setup.log,
+            self._setup.log.access,
             self._listeners(),
             self._setup.limits,
             threads=self.cfg.threads,

@@ -63,7 +63,7 @@ class Running:
         )
         self._service = ConnectionManager(
             app,
-            self,
+            self.access,
             [Listener(listener, Role.ALL, certificate)],
             limits,
             threads=threads,

@@ -8,7 +8,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 from kalends.authn.apache.htfiles import (
     DigestEntry,
@@ -34,19 +34,6 @@ _NONE: frozenset[str] = frozenset()
 
 
 _File = TypeVar("_File", PasswordFile, DigestFile)
-
-
-class Verifier(Protocol):
-    """The interface of `PasswordVerifier`."""
-
-    def refusal(self, stored: bytes) -> str | None:
-        """Return the reason why no password can match the field, or None."""
-
-    def is_slow(self, stored: bytes) -> bool:
-        """Return True if a verification takes long."""
-
-    def verify(self, password: bytes, stored: bytes) -> bool:
-        """Return True if the password matches the field."""
 
 
 def htpasswd_file(path: str | os.PathLike[str]) -> ReloadingFile[PasswordFile]:
@@ -126,7 +113,7 @@ class UserDirectory:
         htgroup: ReloadingFile[GroupFile] | None = None,
         realm: str = "",
         basic_by_htdigest: bool = False,
-        verifier: Verifier | None = None,
+        verifier: PasswordVerifier | None = None,
     ) -> None:
         self._htpasswd = htpasswd
         self._htdigest = htdigest

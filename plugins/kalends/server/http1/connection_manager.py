@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 from kalends.server.http1 import response
 from kalends.server.http1.acceptor import Acceptor, Listener
@@ -34,13 +34,8 @@ _GOODBYE_SECONDS = 2
 _ONCE = select.EPOLLONESHOT
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class RequestLog(Protocol):
-    """Where each answered request is told."""
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        """Tell of one."""
+LogRequest = Callable[[ApplicationResponse, Message, dict[str, Any], timedelta], None]
+"""Called with each request that was answered, and how long that took."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +60,7 @@ class ConnectionManager:
 
     Args:
         app: the WSGI application.
+        log_request: called with each request that was answered.
         listeners: where connections come from.
         threads: how many requests are worked at, at a time.
         number: the worker's, among those that share ``shares``.
@@ -73,7 +69,7 @@ class ConnectionManager:
     def __init__(
         self,
         app: App,
-        log: RequestLog,
+        log_request: LogRequest,
         listeners: Sequence[Listener],
         limits: ConnectionLimits,
         *,
@@ -82,7 +78,7 @@ class ConnectionManager:
         number: int,
     ) -> None:
         self._app = app
-        self._access_log = log
+        self._log_request = log_request
         self._limits = limits
         self._room = BodySpoolQuota(limits.body * _LARGEST_BODIES)
         self._shares = shares
@@ -264,7 +260,7 @@ class ConnectionManager:
         def done() -> None:
             seconds = time.perf_counter() - began
             try:
-                self._access_log.access(answer, message, environ, timedelta(seconds=seconds))
+                self._log_request(answer, message, environ, timedelta(seconds=seconds))
             finally:
                 message.close()
                 if hasattr(body, "close"):
