@@ -1,5 +1,5 @@
-"""Radicale's ``[auth] type = kalends.auth``: the public name of ``kalends.adapters.auth``."""
+"""Radicale's ``[auth] type = kalends.auth``, for a Radicale that runs by itself."""
 
-from kalends.adapters.auth import Auth
+from kalends.adapters.stock import StockAuth as Auth
 
 __all__ = ["Auth"]

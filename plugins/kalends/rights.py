@@ -1,5 +1,5 @@
-"""Radicale's ``[rights] type = kalends.rights``: the public name of ``kalends.adapters.rights``."""
+"""Radicale's ``[rights] type = kalends.rights``, for a Radicale that runs by itself."""
 
-from kalends.adapters.rights import Rights
+from kalends.adapters.stock import StockRights as Rights
 
 __all__ = ["Rights"]

@@ -27,6 +27,7 @@ class Auth(AuthBase):
         self, configuration: config.Configuration, places_of: Callable[[str], Collection[str]]
     ) -> None:
         super().__init__(configuration)
+        self.keep_names()  # of a verified name nothing is changed: the options come before that
         # Radicale hands (login, password) from one method to the other; only what came through
         # get_external_login of this very object carries this in the password's place.
         self._verified = secrets.token_hex(16)

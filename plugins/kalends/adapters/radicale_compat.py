@@ -28,10 +28,10 @@ _vobject_own_zones = dict(_vobject_zones)
 
 
 class AuthBase(BaseAuth):
-    """Radicale's login, which takes each name as it is given."""
+    """Radicale's login."""
 
-    def __init__(self, configuration: config.Configuration) -> None:
-        super().__init__(configuration)
+    def keep_names(self) -> None:
+        """Let ``login`` take each name as it is given, whatever the options say of names."""
         self._lc_username = self._uc_username = False
         self._urldecode_username = self._strip_domain = False
 

@@ -31,6 +31,9 @@ class Storage(StorageBase):
         commits: is told of each write that was committed, outside of the transaction.
     """
 
+    collection_type: type[Collection] = Collection
+    """Makes the collections that are found."""
+
     def __init__(
         self, configuration: config.Configuration, database: Database, commits: CommitEvents
     ) -> None:
@@ -96,7 +99,7 @@ class Storage(StorageBase):
         if row is None:
             yield from self._root_or_item(sane)
             return
-        found = Collection(self, row)
+        found = self.collection_type(self, row)
         yield found
         if depth == "0":
             return
@@ -105,22 +108,22 @@ class Storage(StorageBase):
                 yield found.item(object_row)
         for child in collections.children(self.connection, sane):
             with context(child.path, None):
-                yield Collection(self, child)
+                yield self.collection_type(self, child)
         # A client looks for calendars in its user's home alone: there its groups' are listed too.
         for place in sorted(user_groups) if sane and "/" not in sane else ():
             for shared in collections.children(self.connection, f"{GROUPS}/{place}"):
                 with context(shared.path, None):
-                    yield Collection(self, shared)
+                    yield self.collection_type(self, shared)
 
     def _root_or_item(self, sane: str) -> Iterator[types.CollectionOrItem]:
         if not sane:
-            yield Collection(self, collections.UNWRITTEN_ROOT)
+            yield self.collection_type(self, collections.UNWRITTEN_ROOT)
             return
         parent, _, href = sane.rpartition("/")
         row = collections.find(self.connection, parent)
         item = read.get(self.connection, row.id, href) if row else None
         if row and item:
-            yield Collection(self, row).item(item)
+            yield self.collection_type(self, row).item(item)
 
     def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
         """Bring an item to another place, over whatever stands there."""
@@ -149,13 +152,13 @@ class Storage(StorageBase):
         sane = pathutils.strip_path(href)
         row = collections.find(self.connection, sane)
         if row is not None and not props:
-            return Collection(self, row), {}, []
+            return self.collection_type(self, row), {}, []
         replaced: dict[str, radicale_item.Item] = {}
         if row is not None:
-            old = Collection(self, row)
+            old = self.collection_type(self, row)
             replaced = {item.href: item for item in old.get_all() if item.href}
             collections.remove(self.connection, sane)
-        made = Collection(self, collections.create(self.connection, sane, props or {}))
+        made = self.collection_type(self, collections.create(self.connection, sane, props or {}))
         self.record(Change(sane, "collection"))
         hrefs = [self._fill(made, item) for item in items or () if made.tag]
         return (

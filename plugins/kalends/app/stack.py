@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from kalends.adapters.group_homes import GroupHomes
 from kalends.adapters.storage import Storage
 from kalends.app.container import Container
 from kalends.app.middleware.proxy_headers import App, Environ, StartResponse, TrustedProxies
@@ -16,7 +17,6 @@ from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
 from kalends.dav.application import DavApplication
 from kalends.dav.errors import as_answer, failed
-from kalends.dav.group_homes import GroupHomes
 from kalends.errors import StoreFullError, StoreUnavailableError
 from kalends.events import CommitEvents, Subscriber
 from kalends.feeds.access import PREFIX

@@ -51,6 +51,20 @@ _OUR_DEFAULTS = {
 }
 
 
+# What of our options counts in a Radicale that runs by itself, with our plug-ins. Those that are
+# Radicale's as well are in its own schema.
+_STOCK_OPTIONS = {
+    "auth": ("htdigest_filename", "htgroup_filename", "basic_from_htdigest"),
+    "storage": ("database", "group_collections"),
+}
+
+
+def stock_schema(section: str) -> dict[str, dict[str, Any]]:
+    """Return the options that our plug-in of a section adds to a Radicale that runs by itself."""
+    ours = schema()[section]
+    return {section: {name: ours[name] for name in _STOCK_OPTIONS[section]}}
+
+
 def schema() -> dict[str, Any]:
     """Every option with its default, its type and what it is for, as Radicale has them."""
     found: dict[str, Any] = copy.deepcopy(dict(DEFAULT_CONFIG_SCHEMA))

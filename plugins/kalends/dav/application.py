@@ -11,6 +11,7 @@ from typing import Any
 from radicale import config, httputils, types, xmlutils
 
 from kalends.adapters.auth import Auth
+from kalends.adapters.group_homes import GroupHomes
 from kalends.adapters.plugins import with_plugins
 from kalends.adapters.radicale_compat import ApplicationBase, WsgiAnswer
 from kalends.adapters.rights import Rights
@@ -19,7 +20,6 @@ from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.dav import errors
 from kalends.dav.dispatch import Dispatcher, RequestLimits
-from kalends.dav.group_homes import GroupHomes
 from kalends.dav.message import Request
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.put import Put

@@ -109,6 +109,10 @@ def private_names() -> set[str]:
 class Asked(AuthBase):
     """Takes every login, under the name that it was given."""
 
+    def __init__(self, configuration: Configuration) -> None:
+        super().__init__(configuration)
+        self.keep_names()
+
     def groups_of_login(self, name: str, password: str, address: str) -> tuple[str, set[str]]:
         return name, {password, address}
 

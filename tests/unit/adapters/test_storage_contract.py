@@ -21,7 +21,6 @@ from kalends.adapters.auth import Auth
 from kalends.adapters.collection import Collection
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
-from kalends.config import loader
 from kalends.dav.application import DavApplication
 
 EVENT = (
@@ -43,9 +42,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorag
     url = f"sqlite:///{tmp_path}/kalends.db"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres").store()
-    file = tmp_path / "kalends.ini"
-    file.write_text(f"[storage]\ndatabase = {url}\n")
-    ours, _ = loader.load(file)
+    ours = config.load()
+    ours.update({"storage": {"type": "kalends.storage", "database": url}}, "test")
     opened = storage.load(ours)
     assert isinstance(opened, Storage)
     yield opened
