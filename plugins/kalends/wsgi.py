@@ -6,10 +6,10 @@ import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from kalends.app.logging_setup import configure_logging
 from kalends.app.stack import ApplicationStack
+from kalends.common.wsgi import Environ, StartResponse
 from kalends.config import loader
 from kalends.store.engine import open_database
 
@@ -33,7 +33,7 @@ def create_app(config_path: str | os.PathLike[str]) -> ApplicationStack:
     return ApplicationStack(loaded, open_database(loaded.settings.database))
 
 
-def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """The application that ``KALENDS_CONFIG`` configures, made at the first request."""
     global _served
     if _served is None:

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from kalends.app import health
 from kalends.app.container import Container
 from kalends.app.metrics import CONTENT_TYPE, Gauge, Metrics
-from kalends.app.middleware.proxy_headers import Environ, StartResponse
+from kalends.common.wsgi import Environ, StartResponse, respond
 from kalends.errors import KalendsError
 from kalends.store import statistics
 
@@ -40,15 +40,10 @@ class AdminApplication:
             status, kind, body = self._health()
         else:
             status, kind, body = HTTPStatus.OK, CONTENT_TYPE, self._metrics.text(self._gauges())
-        headers = [
-            ("Content-Type", kind),
-            ("Content-Length", str(len(body))),
-            ("Cache-Control", "no-store"),
-        ]
+        headers = [("Content-Type", kind), ("Cache-Control", "no-store")]
         if status is HTTPStatus.METHOD_NOT_ALLOWED:
             headers.append(("Allow", "GET, HEAD"))
-        start_response(f"{status.value} {status.phrase}", headers)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+        return respond(environ, start_response, status, body, headers)
 
     def _health(self) -> tuple[HTTPStatus, str, bytes]:
         failures = dict(health.failures(self._built))

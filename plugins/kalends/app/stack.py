@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from kalends.adapters.group_homes import GroupHomes
 from kalends.adapters.storage import Storage
 from kalends.app.container import Container
-from kalends.app.middleware.proxy_headers import App, Environ, StartResponse, TrustedProxies
+from kalends.app.middleware.proxy_headers import TrustedProxies
 from kalends.app.middleware.request_id import RequestIds
 from kalends.app.pages import FeedRequests, account_page
 from kalends.authn.middleware import USER_KEY, WEB_SERVER
 from kalends.authn.schemes.base import ELSEWHERE
+from kalends.common.wsgi import App, Environ, StartResponse
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
 from kalends.dav.application import DavApplication

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kalends.app.middleware.proxy_headers import PREFIX_KEY, App, Environ, web_server_login
 from kalends.authn.backends.apache_files import (
     UserDirectory,
     htdigest_file,
@@ -18,6 +17,7 @@ from kalends.authn.schemes.digestscheme import DigestScheme
 from kalends.authn.shared_state import SharedAuthState
 from kalends.authn.throttle import Throttle
 from kalends.common.names import folded_group
+from kalends.common.wsgi import PREFIX_KEY, App, Environ, web_server_login
 from kalends.config.settings import Settings
 from kalends.errors import UserFileUnavailableError
 from kalends.store.external_accounts import ExternalAccounts

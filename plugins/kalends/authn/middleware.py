@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from typing import Any
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import UserDirectory
@@ -20,6 +19,7 @@ from kalends.authn.schemes.base import (
     over_tls,
 )
 from kalends.authn.throttle import Throttle, TooManyAttemptsError
+from kalends.common.wsgi import App, Environ, StartResponse, plain
 from kalends.errors import DirectoryUnavailableError, UserFileUnavailableError
 
 _log = logging.getLogger("kalends.htauth")
@@ -36,7 +36,7 @@ _RETRY_AFTER_SECONDS = 5
 _NAME_IN_LOG = 100
 
 
-def peer_address(environ: WSGIEnvironment) -> str:
+def peer_address(environ: Environ) -> str:
     """The address that the connection comes from."""
     return environ.get("REMOTE_ADDR") or "-"
 
@@ -67,14 +67,14 @@ class HttpAuthentication:
 
     def __init__(
         self,
-        app: WSGIApplication,
+        app: App,
         directory: UserDirectory,
         *,
         realm: str,
-        needs_login: Callable[[WSGIEnvironment], bool],
+        needs_login: Callable[[Environ], bool],
         schemes: Sequence[AuthScheme] | None = None,
-        client_address: Callable[[WSGIEnvironment], str] = peer_address,
-        web_server_login: Callable[[WSGIEnvironment], str] = lambda _: "",
+        client_address: Callable[[Environ], str] = peer_address,
+        web_server_login: Callable[[Environ], str] = lambda _: "",
         throttle: Throttle | None = None,
         failed: Callable[[str], None] | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class HttpAuthentication:
         self._throttle = throttle
         self._failed = failed
 
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Authenticate one request, and pass it on or refuse it."""
         credentials = environ.pop("HTTP_AUTHORIZATION", None)
         for key in (USER_KEY, "REMOTE_USER", "AUTH_TYPE"):
@@ -96,7 +96,7 @@ class HttpAuthentication:
             name = decode_name(login.encode("latin-1"))
             return self._pass_on(environ, start_response, Verified(name, WEB_SERVER))
         needed = self._needs_login(environ)
-        answer = partial(_answer, environ, start_response)
+        answer = partial(plain, environ, start_response)
         try:
             outcome = None if credentials is None else self._authenticate(environ, credentials)
         except (
@@ -107,30 +107,30 @@ class HttpAuthentication:
             if needed:
                 seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
                 retry = ("Retry-After", str(seconds))
-                return answer(HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.", [retry])
+                return answer(
+                    HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.\n", [retry]
+                )
             outcome = None
         if isinstance(outcome, Verified):
             return self._pass_on(environ, start_response, outcome)
         if not needed:
             return self._app(environ, start_response)
         if outcome is not None and outcome.bad_request:
-            text = "That Authorization header is not for this request."
-            return answer(HTTPStatus.BAD_REQUEST, text, [])
+            text = "That Authorization header is not for this request.\n"
+            return answer(HTTPStatus.BAD_REQUEST, text)
         challenges = [("WWW-Authenticate", c) for c in self._challenges(environ, outcome)]
         if not challenges:
-            return answer(HTTPStatus.FORBIDDEN, "Nobody can log in over this connection.", [])
-        return answer(HTTPStatus.UNAUTHORIZED, "Please log in.", challenges)
+            return answer(HTTPStatus.FORBIDDEN, "Nobody can log in over this connection.\n")
+        return answer(HTTPStatus.UNAUTHORIZED, "Please log in.\n", challenges)
 
     def _pass_on(
-        self, environ: WSGIEnvironment, start_response: StartResponse, who: Verified
+        self, environ: Environ, start_response: StartResponse, who: Verified
     ) -> Iterable[bytes]:
         environ[USER_KEY] = environ["REMOTE_USER"] = who.user
         environ["AUTH_TYPE"] = who.scheme
         return self._app(environ, _with_headers(start_response, who.headers))
 
-    def _challenges(
-        self, environ: WSGIEnvironment, refused: AuthenticationFailed | None
-    ) -> list[str]:
+    def _challenges(self, environ: Environ, refused: AuthenticationFailed | None) -> list[str]:
         """What a 401 offers, the preferred first.
 
         After a failed Digest answer, where Basic is there too: over TLS Basic alone, so that a
@@ -144,9 +144,7 @@ class HttpAuthentication:
             return offered[kept]
         return [challenge for challenges in offered.values() for challenge in challenges]
 
-    def _authenticate(
-        self, environ: WSGIEnvironment, credentials: str
-    ) -> Verified | AuthenticationFailed:
+    def _authenticate(self, environ: Environ, credentials: str) -> Verified | AuthenticationFailed:
         """Let the scheme that the header names judge it; a refusal is one line in the log."""
         if len(credentials) > _HEADER_LIMIT:
             outcome: Verified | AuthenticationFailed = AuthenticationFailed(
@@ -178,27 +176,9 @@ class HttpAuthentication:
             )
         return outcome
 
-    def _admit(self, environ: WSGIEnvironment, name: str) -> None:
+    def _admit(self, environ: Environ, name: str) -> None:
         if self._throttle is not None:
             self._throttle.admit(name, self._client_address(environ))
-
-
-def _answer(
-    environ: WSGIEnvironment,
-    start_response: StartResponse,
-    status: HTTPStatus,
-    text: str,
-    headers: list[tuple[str, str]],
-) -> list[bytes]:
-    """A short answer of our own."""
-    body = (text + "\n").encode()
-    headers = [
-        *headers,
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(len(body))),
-    ]
-    start_response(f"{status.value} {status.phrase}", headers)
-    return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
 
 def _with_headers(

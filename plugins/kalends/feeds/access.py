@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
+from kalends.common.wsgi import Environ
 from kalends.errors import KalendsError
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
@@ -15,8 +15,6 @@ PREFIX = "/feeds/"
 """Below it lie all feeds."""
 
 _SECRET = "s/"  # noqa: S105 - a part of the address
-
-Environ = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

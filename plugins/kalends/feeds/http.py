@@ -8,11 +8,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from kalends.common.http import takes_gzip
+from kalends.common.wsgi import Environ, Headers, StartResponse, plain, status_line
 from kalends.errors import KalendsError
-from kalends.feeds.access import AccessControl, Environ, address_of
+from kalends.feeds.access import AccessControl, address_of
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.state import FeedState
@@ -26,8 +27,6 @@ _READ_ONLY = "This feed is read-only: change the events in the calendars that it
 _ROBOTS = "User-agent: *\nAllow: /feeds/\nDisallow: /\n"
 _BLOCK = 1 << 18
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
-
-StartResponse = Callable[..., Any]
 
 
 class FeedApplication:
@@ -44,7 +43,7 @@ class FeedApplication:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request below ``/feeds/``."""
-        answer = partial(_plain, environ, start_response)
+        answer = partial(plain, environ, start_response)
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             return answer(HTTPStatus.OK, "", _ALLOW)
@@ -88,7 +87,7 @@ class FeedApplication:
         found = self._versions.last_good(feed)
         if found is None:
             if is_known:
-                return _try_again(partial(_plain, environ, start_response), error)
+                return _try_again(partial(plain, environ, start_response), error)
             raise error
         state, file = found
         headers = _headers(feed, state, "", environ)
@@ -100,12 +99,12 @@ class FeedApplication:
 
 def nothing_here(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Whatever is asked for, it is not here."""
-    return _plain(environ, start_response, HTTPStatus.NOT_FOUND)
+    return plain(environ, start_response, HTTPStatus.NOT_FOUND)
 
 
 def robots(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """``ROBOTS`` (RFC 9309): Google Calendar fetches feeds only where it is let."""
-    return _plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
+    return plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
 
 
 class _Blocks:
@@ -121,7 +120,7 @@ class _Blocks:
         self._file.close()
 
 
-def _headers(feed: Feed, state: FeedState, coding: str, environ: Environ) -> list[tuple[str, str]]:
+def _headers(feed: Feed, state: FeedState, coding: str, environ: Environ) -> Headers:
     scope = "public" if feed.access.kind == "public" else "private"
     headers = [
         ("ETag", state.etag(coding)),
@@ -144,15 +143,15 @@ def _is_known(environ: Environ, state: FeedState) -> bool:
     return tags.strip() == "*" or any(tag.partition("-")[0] == state.key for tag in known)
 
 
-def _not_modified(start_response: StartResponse, headers: list[tuple[str, str]]) -> Iterable[bytes]:
-    start_response(_line(HTTPStatus.NOT_MODIFIED), headers)
+def _not_modified(start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
+    start_response(status_line(HTTPStatus.NOT_MODIFIED), headers)
     return []
 
 
 def _file(
     environ: Environ,
     start_response: StartResponse,
-    headers: list[tuple[str, str]],
+    headers: Headers,
     file: BinaryIO,
     coding: str,
 ) -> Iterable[bytes]:
@@ -162,37 +161,13 @@ def _file(
     ]
     if coding:
         headers.append(("Content-Encoding", coding))
-    start_response(_line(HTTPStatus.OK), headers)
+    start_response(status_line(HTTPStatus.OK), headers)
     if environ["REQUEST_METHOD"] == "HEAD":
         file.close()
         return []
     return _Blocks(file)
 
 
-def _line(status: HTTPStatus) -> str:
-    return f"{status.value} {status.phrase}"
-
-
 def _try_again(answer: Callable[..., Iterable[bytes]], error: Exception) -> Iterable[bytes]:
     _log.error("%s", error)
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", [("Retry-After", "5")])
-
-
-def _plain(
-    environ: Environ,
-    start_response: StartResponse,
-    status: HTTPStatus,
-    text: str | None = None,
-    headers: Iterable[tuple[str, str]] = (),
-) -> Iterable[bytes]:
-    """A short answer: the status in words, unless there is more to say."""
-    body = (f"{status.phrase}\n" if text is None else text).encode()
-    start_response(
-        _line(status),
-        [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(body))),
-            *headers,
-        ],
-    )
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]

@@ -3,7 +3,7 @@
 A part that shows pages is a package with two folders of data, ``templates/`` (Jinja2) and
 ``static/`` (style sheets, scripts), which ``pyproject.toml`` names as package data::
 
-    pages = Pages("kalends.webui.account")            # once, at the start
+    pages = Templates("kalends.webui.account")            # once, at the start
     body = pages.render("account.html", assets=f"{prefix}/.web/.static/", user=user)
     return html(environ, start_response, HTTPStatus.OK, body, security_headers())
 
@@ -18,11 +18,3 @@ The policy of ``security_headers`` allows neither scripts nor styles within the 
 no ``onclick=``. A ``<style>`` block whose text was given to ``security_headers(styles=[text])`` is
 allowed by its hash. Pages work without scripts, and scripts make them nicer.
 """
-
-from kalends.webui.assets import Assets
-from kalends.webui.base_url import BaseUrl
-from kalends.webui.qr import qr_code
-from kalends.webui.responses import html, plain, security_headers
-from kalends.webui.templates import Templates
-
-__all__ = ["Assets", "BaseUrl", "Templates", "html", "plain", "qr_code", "security_headers"]

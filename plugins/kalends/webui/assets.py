@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
-from typing import Any
 
-from kalends.webui.responses import plain
+from kalends.common.wsgi import Environ, StartResponse, plain
 
 _TYPES = {
     "css": "text/css; charset=utf-8",
@@ -54,7 +53,7 @@ class Assets:
         return self._names[file]
 
     def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any], name: str
+        self, environ: Environ, start_response: StartResponse, name: str
     ) -> Iterable[bytes]:
         """Answer a request for the file of this name."""
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
 
 from kalends.common.http import takes_gzip
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-Headers = list[tuple[str, str]]
+from kalends.common.wsgi import Environ, Headers, StartResponse, respond
 
 _WORTH_PACKING = 1000
 """Octets from which on a page is compressed."""
@@ -72,23 +68,4 @@ def html(
     if len(body) >= _WORTH_PACKING and takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
         body = gzip.compress(body, 5, mtime=0)
         given.append(("Content-Encoding", "gzip"))
-    return _answer(environ, start_response, status, body, given)
-
-
-def plain(
-    environ: Environ,
-    start_response: StartResponse,
-    status: HTTPStatus,
-    text: str = "",
-    headers: Iterable[tuple[str, str]] = (),
-) -> Iterable[bytes]:
-    """Answer with a line of text; without one, with what the status says."""
-    given = [("Content-Type", "text/plain; charset=utf-8"), *headers]
-    return _answer(environ, start_response, status, f"{text or status.phrase}\n".encode(), given)
-
-
-def _answer(
-    environ: Environ, start_response: StartResponse, status: HTTPStatus, body: bytes, given: Headers
-) -> Iterable[bytes]:
-    start_response(f"{status.value} {status.phrase}", [*given, ("Content-Length", str(len(body)))])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+    return respond(environ, start_response, status, body, given)

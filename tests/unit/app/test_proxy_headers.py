@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from kalends.app.middleware.proxy_headers import PREFIX_KEY, TrustedProxies, web_server_login
+from kalends.app.middleware.proxy_headers import TrustedProxies
+from kalends.common.wsgi import PREFIX_KEY, web_server_login
 from kalends.config.options import proxies
 from kalends.config.settings import Proxy
 
@@ -33,7 +34,7 @@ def behind(trusted: frozenset[Proxy] = TRUSTED, prefix: str = "", **environ: str
             "wsgi.url_scheme": "http",
             **environ,
         },
-        lambda *_: None,
+        lambda *_: lambda _: None,
     )
     return seen[0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -26,8 +26,11 @@ class Answered:
         self.status = ""
         self.headers: dict[str, str] = {}
 
-    def __call__(self, status: str, headers: list[tuple[str, str]]) -> None:
+    def __call__(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
         self.status, self.headers = status, dict(headers)
+        return lambda _: None
 
 
 def request(method: str = "GET", **more: str) -> dict[str, Any]:

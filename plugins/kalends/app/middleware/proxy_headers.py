@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any
 
+from kalends.common.wsgi import (
+    PREFIX_KEY,
+    REQUEST_ID_KEY,
+    WEB_SERVER_LOGIN_KEY,
+    App,
+    Environ,
+    StartResponse,
+)
 from kalends.config.settings import Proxy
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-App = Callable[[Environ, StartResponse], Iterable[bytes]]
-
-PREFIX_KEY = "kalends.prefix"
-"""Where the environ holds what a trusted proxy has cut off the target that the client saw."""
-
-REQUEST_ID_KEY = "kalends.request_id"
-"""Where the environ holds the name of the request, if a trusted proxy has given it one."""
 
 _ONLY_OF_A_PROXY = (
     *("HTTP_X_FORWARDED_", "HTTP_X_REMOTE_", "HTTP_X_SCRIPT_", "HTTP_FORWARDED"),
     "HTTP_X_REQUEST_ID",
 )
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._+=/@-]{1,64}")
-_WEB_SERVER_LOGIN = "kalends.web_server_login"
 _PORT = re.compile(r":\d+$")
 _PORT_NUMBER = re.compile(r"[0-9]{1,5}")
 # What Apache writes for a user that there is none of.
@@ -55,7 +51,7 @@ class TrustedProxies:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass the request on, as its client made it."""
-        for key in (PREFIX_KEY, REQUEST_ID_KEY, _WEB_SERVER_LOGIN):
+        for key in (PREFIX_KEY, REQUEST_ID_KEY, WEB_SERVER_LOGIN_KEY):
             environ.pop(key, None)
         said = {
             name: environ.pop(name) for name in list(environ) if name.startswith(_ONLY_OF_A_PROXY)
@@ -65,7 +61,7 @@ class TrustedProxies:
             user = user or said.get("HTTP_X_REMOTE_USER", "")
             self._believe(environ, said)
         if user and user != _NOBODY:
-            environ[_WEB_SERVER_LOGIN] = user
+            environ[WEB_SERVER_LOGIN_KEY] = user
         return self._app(environ, start_response)
 
     def _trusts(self, peer: str) -> bool:
@@ -121,15 +117,6 @@ class TrustedProxies:
             if not any(address in network for network in self._networks):
                 break
         return found
-
-
-def web_server_login(environ: Environ) -> str:
-    """The user whom the web server in front has authenticated; empty if it has not.
-
-    That is REMOTE_USER, which no client can set, or X-Remote-User of a trusted proxy.
-    """
-    login: str = environ.get(_WEB_SERVER_LOGIN, "")
-    return login
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-from kalends.app.middleware.proxy_headers import REQUEST_ID_KEY, App, Environ, StartResponse
+from kalends.common.wsgi import REQUEST_ID_KEY, App, Environ, StartResponse
 
 _HEADER = "X-Request-ID"
 _current = threading.local()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from wsgiref.types import WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import UserDirectory
 from kalends.authn.backends.external import ExternalBackends
 from kalends.authn.schemes.basic import basic_challenge, parse_basic
 from kalends.authn.verified_cache import VerifiedHeaders
+from kalends.common.wsgi import Environ
 
 ELSEWHERE = "directory"
 """The scheme of a user whom an external backend has verified, and not the user files."""
@@ -63,7 +63,7 @@ class AuthScheme(Protocol):
     """The name at the beginning of the header, in lower case."""
 
     def verify(
-        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+        self, environ: Environ, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
         """Verify an Authorization header of this scheme.
 
@@ -78,7 +78,7 @@ class AuthScheme(Protocol):
             DirectoryUnavailableError: an external backend does not answer.
         """
 
-    def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
+    def challenges(self, environ: Environ, *, stale: bool = False) -> list[str]:
         """Return the values of WWW-Authenticate lines, the preferred first; none if not offered.
 
         Args:
@@ -115,7 +115,7 @@ class BasicScheme:
         self._verified = VerifiedHeaders()
 
     def verify(
-        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+        self, environ: Environ, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
         """Verify a Basic header."""
         if not self._offered(environ):
@@ -138,21 +138,21 @@ class BasicScheme:
             return Verified(name, "Basic")
         return AuthenticationFailed(self.name, name, "wrong name or password")
 
-    def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
+    def challenges(self, environ: Environ, *, stale: bool = False) -> list[str]:
         """Return one challenge, or none where Basic is not offered."""
         return [basic_challenge(self._realm)] if self._offered(environ) else []
 
-    def _account_elsewhere(self, name: str, password: bytes, environ: WSGIEnvironment) -> str:
+    def _account_elsewhere(self, name: str, password: bytes, environ: Environ) -> str:
         """Return the account of an external backend, or ""; never one that the files have."""
         if self._elsewhere is None or name in self._directory.names():
             return ""
         account = self._elsewhere.login(name, password, environ.get("REMOTE_ADDR") or "")
         return "" if account in self._directory.names() else account
 
-    def _offered(self, environ: WSGIEnvironment) -> bool:
+    def _offered(self, environ: Environ) -> bool:
         return over_tls(environ) or not self._over_tls_only
 
 
-def over_tls(environ: WSGIEnvironment) -> bool:
+def over_tls(environ: Environ) -> bool:
     """Return True if the client's connection is encrypted, by the server or a trusted proxy."""
     return environ.get("wsgi.url_scheme") == "https"

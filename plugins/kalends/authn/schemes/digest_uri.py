@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
-from wsgiref.types import WSGIEnvironment
+
+from kalends.common.wsgi import Environ
 
 _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://([^/?#]*)(.*)", re.DOTALL)
 _SLASH = re.compile(rb"(%2[fF])")
@@ -19,7 +20,7 @@ class _Target(NamedTuple):
     query: bytes
 
 
-def designates(uri: bytes, environ: WSGIEnvironment, prefix: str = "") -> bool:
+def designates(uri: bytes, environ: Environ, prefix: str = "") -> bool:
     """Return True if a header's uri and the request's own target are the same.
 
     They are the same if they are equal as sent, or after percent-decoding; an escaped slash differs
@@ -61,7 +62,7 @@ def _decoded(uri: bytes, host: bytes) -> _Target | None:
     return _Target(parts, has_query, unquote_to_bytes(query))
 
 
-def _composed(environ: WSGIEnvironment) -> bytes:
+def _composed(environ: Environ) -> bytes:
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     query = environ.get("QUERY_STRING", "")
     target = quote_from_bytes(path.encode("latin-1")).encode()

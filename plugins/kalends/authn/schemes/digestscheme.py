@@ -6,7 +6,6 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from wsgiref.types import WSGIEnvironment
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import DigestAccount, UserDirectory
@@ -23,6 +22,7 @@ from kalends.authn.schemes.digest import (
     parse_digest,
 )
 from kalends.authn.schemes.digest_uri import designates
+from kalends.common.wsgi import Environ
 
 LIFETIME_SECONDS = 300.0
 _NEXT_NONCE_SECONDS = 30.0
@@ -54,7 +54,7 @@ class DigestScheme:
         *,
         lifetime: float | None = LIFETIME_SECONDS,
         without_qop: bool = False,
-        prefix: Callable[[WSGIEnvironment], str] = lambda _: "",
+        prefix: Callable[[Environ], str] = lambda _: "",
         now: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
@@ -67,7 +67,7 @@ class DigestScheme:
         self._prefix = prefix
         self._now = now
 
-    def challenges(self, environ: WSGIEnvironment, *, stale: bool = False) -> list[str]:
+    def challenges(self, environ: Environ, *, stale: bool = False) -> list[str]:
         """Return a challenge for SHA-256 where every account has it, and MD5 last.
 
         Some clients take the last challenge.
@@ -79,7 +79,7 @@ class DigestScheme:
         return [challenge(self._realm, self._nonce(floor), a, stale=stale) for a in algorithms]
 
     def verify(
-        self, environ: WSGIEnvironment, credentials: str, admit: Admit
+        self, environ: Environ, credentials: str, admit: Admit
     ) -> Verified | AuthenticationFailed:
         """Verify a Digest header, in the order in which Apache does."""
         sent = parse_digest(credentials)

@@ -9,8 +9,8 @@ from contextlib import suppress
 from enum import Enum
 from http import HTTPStatus
 from select import EPOLLIN, EPOLLOUT
-from typing import Any
 
+from kalends.common.wsgi import Environ
 from kalends.server.http1.parser import MessageReader
 
 _BLOCK = 1 << 16
@@ -51,7 +51,7 @@ class Connection:
         "waits_for",
     )
 
-    def __init__(self, sock: socket.socket, environ: dict[str, Any], reader: MessageReader) -> None:
+    def __init__(self, sock: socket.socket, environ: Environ, reader: MessageReader) -> None:
         self.sock = sock
         self.environ = environ
         self.reader = reader

@@ -6,12 +6,13 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
+from kalends.common.wsgi import App, Environ
 from kalends.server.http1 import response
 from kalends.server.http1.acceptor import Acceptor, Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
@@ -33,8 +34,7 @@ _LARGEST_BODIES = 4
 _GOODBYE_SECONDS = 2
 _ONCE = select.EPOLLONESHOT
 
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-LogRequest = Callable[[ApplicationResponse, Message, dict[str, Any], timedelta], None]
+LogRequest = Callable[[ApplicationResponse, Message, Environ, timedelta], None]
 """Called with each request that was answered, and how long that took."""
 
 

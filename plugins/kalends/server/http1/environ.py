@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from kalends.common.wsgi import Environ
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.server.http1.parser import Message
 
@@ -15,9 +16,7 @@ _OF_THE_CONNECTION = frozenset({"HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_T
 _keys: dict[bytes, str | None] = {}
 
 
-def connection_environ(
-    client: Any, own: Any, role: Role, scheme: str, errors: Any
-) -> dict[str, Any]:
+def connection_environ(client: Any, own: Any, role: Role, scheme: str, errors: Any) -> Environ:
     """What is the same for all requests of a connection.
 
     Args:
@@ -25,7 +24,7 @@ def connection_environ(
         own: the address that it has reached; of a Unix socket it is empty.
         role: what the listener that took it is for.
     """
-    environ: dict[str, Any] = {
+    environ: Environ = {
         "SCRIPT_NAME": "",
         "SERVER_SOFTWARE": "kalends",
         "REMOTE_ADDR": client[0] if isinstance(client, tuple) else "",
@@ -49,7 +48,7 @@ def connection_environ(
     return environ
 
 
-def request_environ(of_connection: dict[str, Any], message: Message) -> dict[str, Any]:
+def request_environ(of_connection: Environ, message: Message) -> Environ:
     """The environ of one request.
 
     The body is there whole, so that it has a length, also where it came in chunks.

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import parse_qs, quote
 
 from kalends.authn.nonces.signing import SALT_BITS
+from kalends.common.wsgi import Environ, StartResponse, plain
 from kalends.webui.account.collections import AccountCollections
 from kalends.webui.account.csrf_origin import is_own
 from kalends.webui.account.csrf_token import CsrfTokens
@@ -26,7 +26,7 @@ from kalends.webui.account.setup_guides import guides
 from kalends.webui.account.zip_download import zipped
 from kalends.webui.base_url import BaseUrl
 from kalends.webui.qr import qr_code
-from kalends.webui.responses import html, plain, security_headers
+from kalends.webui.responses import html, security_headers
 from kalends.webui.templates import Templates
 
 _log = logging.getLogger("kalends.account")
@@ -40,9 +40,6 @@ _MANAGER = "/.web/"
 _LOGGED_IN = "?browser"  # see `web`
 _MOST_REFUSED = 200
 """How many lines that were refused a page lists."""
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)

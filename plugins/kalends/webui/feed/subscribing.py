@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from kalends.common.wsgi import Environ
 from kalends.feeds.access import PREFIX, FeedAddress
 from kalends.webui.base_url import BaseUrl
 
@@ -27,7 +28,7 @@ class Addresses(NamedTuple):
     assets: str
 
 
-def addresses_of(environ: dict[str, Any], address: FeedAddress) -> Addresses | None:
+def addresses_of(environ: Environ, address: FeedAddress) -> Addresses | None:
     """The addresses of a feed, by what the request came to; None if its Host is no host."""
     outside = BaseUrl.of(environ)
     if outside is None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from hashlib import sha256
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlencode
 
+from kalends.common.wsgi import Environ, StartResponse, plain
 from kalends.errors import KalendsError
 from kalends.feeds.access import AccessControl, address_of
 from kalends.feeds.cache import FeedCache
@@ -35,16 +35,13 @@ from kalends.webui.feed.url_params import (
 )
 from kalends.webui.feed.viewport import Viewport
 from kalends.webui.qr import qr_code
-from kalends.webui.responses import html, plain, security_headers
+from kalends.webui.responses import html, security_headers
 from kalends.webui.templates import Templates
 
 _log = logging.getLogger("kalends.feeds")
 
 _ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 _DAY = timedelta(days=1)
-
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
 
 
 class FeedPageApplication:
@@ -95,7 +92,7 @@ class FeedPageApplication:
             _log.error("%s", error)
             retry = [("Retry-After", "5")]
             return plain(
-                environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again soon", retry
+                environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", retry
             )
 
     def _page(
