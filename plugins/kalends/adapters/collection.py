@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, overload
 
 from radicale import item as radicale_item
@@ -13,6 +12,7 @@ from radicale.storage import BaseCollection
 from sqlalchemy import Connection
 
 from kalends.adapters.item import RadicaleItem, content_of, may_match
+from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.events import Change
 from kalends.feeds.export import card_pieces, whole_calendar
@@ -61,7 +61,7 @@ class Collection(BaseCollection):
     @property
     def last_modified(self) -> str:
         """The time of the last change as an HTTP date."""
-        return _http_date(self.row.changed)
+        return http_date(self.row.changed / 1_000_000)
 
     def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
         """The current sync-token, and the names that changed since an earlier one (RFC 6578).
@@ -183,7 +183,7 @@ class Collection(BaseCollection):
         return RadicaleItem(
             collection=self,
             href=row.href,
-            last_modified=_http_date(row.changed),
+            last_modified=http_date(row.changed / 1_000_000),
             text=row.data.decode("utf-8"),
             etag=row.etag,
             uid=row.uid,
@@ -195,7 +195,3 @@ class Collection(BaseCollection):
         row = collections.find(self._connection, self.row.path)
         assert row is not None
         self.row = row
-
-
-def _http_date(microseconds: int) -> str:
-    return formatdate(microseconds / 1_000_000, usegmt=True)

@@ -14,7 +14,6 @@ from kalends.authn.authenticator import Authenticator, KnownAccounts, user_direc
 from kalends.authn.middleware import USER_KEY
 from kalends.authn.shared_state import DatabaseAuthState, FolderAuthState, SharedAuthState
 from kalends.common.ownership import hand_over
-from kalends.common.wsgi import Environ, StartResponse
 from kalends.config import loader
 from kalends.config.loader import LoadedConfiguration
 from kalends.config.settings import Settings

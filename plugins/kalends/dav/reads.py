@@ -20,11 +20,10 @@ from sqlalchemy import Connection
 from kalends.adapters.collection import Collection
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
-from kalends.common.http import takes_gzip
+from kalends.common.http import EntityTags, http_date, takes_gzip
 from kalends.common.names import GROUPS
-from kalends.dav.conditional import is_known
 from kalends.dav.message import Request, Response
-from kalends.dav.properties.collection import CollectionView, PropertyContext, http_date
+from kalends.dav.properties.collection import CollectionView, PropertyContext
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.response_spool import ResponseBuffer
 from kalends.dav.xml import write
@@ -227,8 +226,8 @@ class Reads:
             row = read.get_at(connection, parent, name)
         if row is None:
             return None
-        headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed)}
-        if is_known(request.environ, row.etag):
+        headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
+        if EntityTags.known_to(request.environ).match_weakly(row.etag):
             return Response(HTTPStatus.NOT_MODIFIED, headers)
         headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
         headers["Content-Length"] = str(len(row.data))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO
 
-from kalends.common.http import takes_gzip
+from kalends.common.http import EntityTags, takes_gzip
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain, status_line
 from kalends.errors import KalendsError
 from kalends.feeds.access import AccessControl, address_of
@@ -26,7 +25,6 @@ _ALLOW = [("Allow", "GET, HEAD, OPTIONS")]
 _READ_ONLY = "This feed is read-only: change the events in the calendars that it shows.\n"
 _ROBOTS = "User-agent: *\nAllow: /feeds/\nDisallow: /\n"
 _BLOCK = 1 << 18
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
 
 
 class FeedApplication:
@@ -138,9 +136,8 @@ def _is_known(environ: Environ, state: FeedState) -> bool:
     A feed has no Last-Modified: the date of its last change stays as it is, or even goes back, when
     a calendar leaves it, and nobody may keep what is not shown any more.
     """
-    tags = environ.get("HTTP_IF_NONE_MATCH", "")
-    known = _ETAG.findall(tags)
-    return tags.strip() == "*" or any(tag.partition("-")[0] == state.key for tag in known)
+    known = EntityTags.known_to(environ)
+    return known.is_any or any(tag.partition("-")[0] == state.key for tag in known.opaque)
 
 
 def _not_modified(start_response: StartResponse, headers: Headers) -> Iterable[bytes]:

@@ -12,8 +12,6 @@ from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
 from kalends.ical.timezones.resolve import resolve_tzid
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
 # A time without a zone, and a day, begin when the reader's clock says so: anywhere on earth.
 _EASTERNMOST = timedelta(hours=14)
 _WESTERNMOST = timedelta(hours=12)
@@ -104,12 +102,12 @@ def _moment(
 
 
 def _placed(value: datetime) -> TimeValue:
-    instant = int((value - _EPOCH).total_seconds())
+    instant = int(value.timestamp())
     return TimeValue(value.replace(tzinfo=None), instant, instant, is_day=False)
 
 
 def _unplaced(local: datetime, is_day: bool) -> TimeValue:
-    instant = int((local.replace(tzinfo=UTC) - _EPOCH).total_seconds())
+    instant = int(local.replace(tzinfo=UTC).timestamp())
     east, west = int(_EASTERNMOST.total_seconds()), int(_WESTERNMOST.total_seconds())
     return TimeValue(local, instant - east, instant + west, is_day)
 

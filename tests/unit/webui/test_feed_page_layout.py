@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.visibility import visible
 from kalends.feeds.definitions.model import Rules
+from kalends.ical.recurrence.days import DAY
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed import colors
@@ -19,7 +20,7 @@ from kalends.webui.feed.index_query import is_one
 from kalends.webui.feed.layout.agenda import agenda_of
 from kalends.webui.feed.layout.day import LEAST, hours_of, shown_hours
 from kalends.webui.feed.layout.month import row_of, weeks_of
-from kalends.webui.feed.occurrence import DAY, PageObject, PageOccurrence, day_number, range_of
+from kalends.webui.feed.occurrence import PageObject, PageOccurrence, day_number, range_of
 from kalends.webui.feed.periods import period_of
 from kalends.webui.feed.url_params import BadQueryError, PageParams, read_query
 from support.installation import event

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
 from importlib.metadata import version
 from xml.sax.saxutils import quoteattr
 
 from radicale import utils
 from radicale.xmlutils import MIMETYPES, make_clark, make_human_tag
 
+from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
@@ -133,11 +133,6 @@ class CollectionView:
         return None if text is None else escaped(text)
 
 
-def http_date(microseconds: int) -> str:
-    """A time since 1970 as HTTP writes it."""
-    return formatdate(microseconds / 1_000_000, usegmt=True)
-
-
 def _of_leaf(
     value: Callable[[CollectionView], str | None],
 ) -> Callable[[CollectionView], str | None]:
@@ -222,7 +217,7 @@ _OF_COLLECTION: Mapping[str, Callable[[CollectionView], str | None]] = {
         "D:resourcetype": _resource_type,
         "D:displayname": _display_name,
         "D:getetag": _of_leaf(lambda view: ctag_of(view.row)),
-        "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed)),
+        "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed / 1_000_000)),
         "D:getcontenttype": _of_leaf(lambda view: MIMETYPES[view.row.tag]),
         "D:getcontentlength": _of_leaf(lambda view: str(view.length())),
         "D:sync-token": _of_leaf(lambda view: token_of(view.row)),

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 from radicale.xmlutils import OBJECT_MIMETYPES, make_clark
 
+from kalends.common.http import http_date
 from kalends.dav.properties.collection import (
     UNANSWERED_REPORTS,
     CollectionView,
-    http_date,
     privilege_set,
     report_set,
 )
@@ -23,7 +23,7 @@ _DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
 _ETAG = make_clark("D:getetag")
 _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     _ETAG: lambda row: row.etag,
-    make_clark("D:getlastmodified"): lambda row: http_date(row.changed),
+    make_clark("D:getlastmodified"): lambda row: http_date(row.changed / 1_000_000),
     make_clark("D:getcontentlength"): lambda row: str(row.size),
     make_clark("D:getcontenttype"): lambda row: (
         f"{OBJECT_MIMETYPES[row.kind]};charset=utf-8;component={row.component}"

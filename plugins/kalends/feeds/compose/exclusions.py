@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.days import EPOCH
 from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.values import TimeValue, read_time, read_times
 
-_EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
 
 
@@ -87,7 +87,7 @@ def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
 
 
 def _utc(moment: TimeValue, later: int = 0) -> str:
-    return f"{_EPOCH + timedelta(seconds=moment.earliest + later):%Y%m%dT%H%M%SZ}"
+    return f"{EPOCH + timedelta(seconds=moment.earliest + later):%Y%m%dT%H%M%SZ}"
 
 
 def _is_placed(moment: TimeValue) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from kalends.feeds.compose.visibility import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.days import DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.occurrences import last_end
-
-_DAY = 86400
-_EPOCH = date(1970, 1, 1)
 
 
 def leaves(copy: VisibleObject, past: int) -> date | None:
@@ -32,8 +30,8 @@ def leaves(copy: VisibleObject, past: int) -> date | None:
     end = last_end(copy.components, own)
     if end is None:
         return None
-    days = -(-end // _DAY) + past
-    return _EPOCH + timedelta(days=days) if days <= (date.max - _EPOCH).days else None
+    days = -(-end // DAY) + past
+    return date_of(days) if days <= LAST_SECOND // DAY else None
 
 
 def _is_open(component: Component) -> bool:

@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
+from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.density import last_occurrence
 from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
 
 MOST_RULES = 10
 """Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
-
-_DAY = 86400
 
 
 class TimeBounds(NamedTuple):
@@ -78,7 +77,7 @@ def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) 
         return max(read_time(finish, vtimezones).latest, start.latest)
     if length := component.first("DURATION"):
         return start.latest + max(0, int(read_duration(length).total_seconds()))
-    return start.latest + (_DAY if start.is_day else 0)
+    return start.latest + (DAY if start.is_day else 0)
 
 
 def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
@@ -95,7 +94,7 @@ def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBound
         if "DTSTART" in times and (length := component.first("DURATION")):
             end = max(end, first.latest + int(read_duration(length).total_seconds()) + 1)
         if first.is_day:
-            end += _DAY
+            end += DAY
         return _repeated(component, vtimezones, first, min(m.earliest for m in planned) - 1, end)
     if "COMPLETED" in times:
         moments = list(times.values())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from datetime import date
+from datetime import date, datetime
 
 DAY = 86400
 """Seconds."""
 
 MARGIN = 2 * DAY
 """Local seconds and UTC are less than a day apart, and a change of a clock is less than another."""
+
+EPOCH = datetime(1970, 1, 1)
+"""The moment from which seconds are counted, of UTC or of a local clock."""
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 """The day from which days are counted, as ``date.toordinal`` counts it."""

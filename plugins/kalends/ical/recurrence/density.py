@@ -16,6 +16,7 @@ from icalendar.prop import vRecur
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
+from kalends.ical.recurrence.days import EPOCH
 from kalends.ical.recurrence.expand import MAX_OCCURRENCES, Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
@@ -49,7 +50,6 @@ _FINER = ("BYHOUR", "BYMINUTE", "BYSECOND")
 # Which parts of a rule multiply its occurrences, from which frequency on.
 _MULTIPLIED_BY = {"HOURLY": 1, "MINUTELY": 2, "SECONDLY": 3}
 _DAYS_OF = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
-_EPOCH = datetime(1970, 1, 1)
 _RANGES = {
     "BYMONTH": (1, 12),
     "BYMONTHDAY": (1, 31),
@@ -195,7 +195,7 @@ def _end_of_counted(
     if iterator is None or (len(found) < count and until.year < 9999):
         # It goes on for longer than anybody should walk here; without an end is safe too.
         return None
-    return _EPOCH + timedelta(seconds=found[-1]) if found else start
+    return EPOCH + timedelta(seconds=found[-1]) if found else start
 
 
 def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:

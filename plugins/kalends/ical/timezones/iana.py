@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recurrence.days import DAY
+from kalends.ical.recurrence.days import DAY, EPOCH
 from kalends.ical.recurrence.expand import Budget, RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
@@ -27,7 +27,6 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2037
 NEVER = "99999999"
 """A day that comes after all others."""
 
-_EPOCH = datetime(1970, 1, 1)
 _SURE_BY = local_seconds(datetime(_LAST_YEAR - 5, 1, 1))
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _UNTIL_UTC = re.compile(r"UNTIL=\d{8}T\d{6}Z")
@@ -179,7 +178,7 @@ def equivalent_since(definition: Component, tzid: str) -> str:
     if not agreed or agreed[-1] > _SURE_BY:
         return NEVER  # that the last change is alike may be chance
     # A day later, since days are compared as they are written, by whatever clock.
-    return f"{_EPOCH + timedelta(seconds=agreed[-1] + DAY):%Y%m%d}"
+    return f"{EPOCH + timedelta(seconds=agreed[-1] + DAY):%Y%m%d}"
 
 
 def _offset(onsets: list[tuple[int, int]], at: int) -> int:

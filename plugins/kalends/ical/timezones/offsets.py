@@ -14,15 +14,13 @@ from heapq import merge
 from threading import Lock
 from typing import Any, NamedTuple
 
-from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND
+from kalends.ical.recurrence.days import DAY, EPOCH, FIRST_SECOND, LAST_SECOND
 from kalends.ical.timezones.dateutil_compat import OBSERVANCES, observances_of
-
-_EPOCH = datetime(1970, 1, 1)
 
 # A VTIMEZONE may change its clock each second. Whoever needs more changes than these, or later
 # ones than those of 2199, gets the last one's offset.
 _MOST_ONSETS = 20_000
-_LAST_ONSET = (datetime(2200, 1, 1) - _EPOCH) // timedelta(seconds=1)
+_LAST_ONSET = (datetime(2200, 1, 1) - EPOCH) // timedelta(seconds=1)
 
 
 class ZoneRules(NamedTuple):
@@ -55,7 +53,7 @@ class ZoneRules(NamedTuple):
 
 def local_seconds(value: datetime) -> int:
     """A time without a zone as local seconds."""
-    passed = value - _EPOCH
+    passed = value - EPOCH
     return passed.days * DAY + passed.seconds
 
 
@@ -69,7 +67,7 @@ def utc_offset_at(local: int, zone: tzinfo) -> int:
         return 0
     if getattr(zone, OBSERVANCES, None):
         return _onsets_of(zone).offset(local)
-    shown = _EPOCH + timedelta(seconds=min(max(local, FIRST_SECOND), LAST_SECOND))
+    shown = EPOCH + timedelta(seconds=min(max(local, FIRST_SECOND), LAST_SECOND))
     offset = zone.utcoffset(shown)
     return offset.days * DAY + offset.seconds if offset else 0
 

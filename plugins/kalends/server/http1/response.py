@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
-from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
+from kalends.common.http import http_date
 from kalends.server.http1.parser import Message
 
 _STATUS = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e]*")
@@ -151,5 +151,5 @@ def _date() -> str:
     global _dated
     now = int(time.time())
     if _dated[0] != now:
-        _dated = (now, formatdate(now, usegmt=True))
+        _dated = (now, http_date(now))
     return _dated[1]

@@ -25,6 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.index import Interval
 from kalends.store.compiled import CompiledStatement
@@ -34,8 +35,7 @@ from kalends.store.schema import calendar_object, occurrence
 # Where an interval is looked for, by how long it is with all its repetitions: what meets a range
 # begins within that time before it, so that the index finds it. Times of a clock without zone are
 # looked for apart, and what is not sure.
-_DAY = 86400
-_LENGTHS = (7 * _DAY, 28 * _DAY, 112 * _DAY, 448 * _DAY, 2 * FOREVER)
+_LENGTHS = (7 * DAY, 28 * DAY, 112 * DAY, 448 * DAY, 2 * FOREVER)
 _UNSURE = 2 * len(_LENGTHS)
 
 

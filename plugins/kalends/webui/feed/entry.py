@@ -12,7 +12,8 @@ from typing import NamedTuple
 from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.webui.feed.occurrence import DAY, PageOccurrence, cut, local_time
+from kalends.ical.recurrence.days import DAY, EPOCH
+from kalends.webui.feed.occurrence import PageOccurrence, cut, local_time
 from kalends.webui.feed.periods import long_day, span_title
 from kalends.webui.feed.timezone import hour_text
 
@@ -20,7 +21,6 @@ _LINK = re.compile(r"(?:https?://[^\s/]|mailto:[^\s]).*", re.IGNORECASE | re.DOT
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 # What turns the direction of all that follows: a title must not reach beyond itself.
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
-_EPOCH = datetime(1970, 1, 1)
 _MOST_LINKS = 10
 _MOST_PEOPLE = 100
 _LONGEST = 20_000
@@ -168,7 +168,7 @@ def read_stamp(text: str) -> tuple[int, bool] | None:
         moment = datetime.strptime(text.removesuffix("Z"), form)
     except ValueError:
         return None
-    return (moment - _EPOCH) // timedelta(seconds=1), not text.endswith("Z")
+    return (moment - EPOCH) // timedelta(seconds=1), not text.endswith("Z")
 
 
 def is_safe(link: str) -> bool:

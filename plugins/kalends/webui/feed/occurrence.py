@@ -9,19 +9,15 @@ from kalends.errors import ObjectRefusedError
 from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.days import DAY, EPOCH, EPOCH_DAY
 from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import Occurrence, occurrences_between
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.time_range import TimeRange
 
-DAY = 86400
-"""Seconds."""
-
-_EPOCH = datetime(1970, 1, 1)
-_FIRST_DAY = _EPOCH.date().toordinal()
 # What lasts longer is cut: by some clock it would be beyond the times that there are.
 _EARLIEST, _LATEST = (
-    (day.toordinal() - _FIRST_DAY) * DAY for day in (date(1, 1, 3), date(9999, 12, 29))
+    (day.toordinal() - EPOCH_DAY) * DAY for day in (date(1, 1, 3), date(9999, 12, 29))
 )
 
 OrderKey = tuple[bool, int]
@@ -171,12 +167,12 @@ def local_second(instant: int, zone: tzinfo) -> int:
 
 def day_number(day: date) -> int:
     """A day as it is counted from 1970."""
-    return day.toordinal() - _FIRST_DAY
+    return day.toordinal() - EPOCH_DAY
 
 
 def local_time(second: int) -> datetime:
     """A second that a clock shows, as a time without a zone."""
-    return _EPOCH + timedelta(seconds=second)
+    return EPOCH + timedelta(seconds=second)
 
 
 def _is_timed(component: Component) -> bool:

@@ -15,7 +15,7 @@ MONTHS = (
 )  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-_DAY = timedelta(days=1)
+ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Period:
     @property
     def days(self) -> list[date]:
         """All its days."""
-        return [self.first + n * _DAY for n in range((self.until - self.first).days)]
+        return [self.first + n * ONE_DAY for n in range((self.until - self.first).days)]
 
 
 def period_of(view: str, day: date, week_begins: int) -> Period:
@@ -52,19 +52,21 @@ def period_of(view: str, day: date, week_begins: int) -> Period:
     if view == "month":
         return _month(day, week_begins)
     if view == "day":
-        return _made(day, day + _DAY, f"{WEEKDAYS[day.weekday()]}, {long_day(day)}", _DAY)
+        return _made(day, day + ONE_DAY, f"{WEEKDAYS[day.weekday()]}, {long_day(day)}", ONE_DAY)
     if view == "week":
         first = _week(day, week_begins)
-        return _made(first, first + 7 * _DAY, span_title(first, first + 6 * _DAY), 7 * _DAY)
-    step = AGENDA_DAYS * _DAY
-    return _made(day, day + step, span_title(day, day + step - _DAY), step)
+        return _made(
+            first, first + 7 * ONE_DAY, span_title(first, first + 6 * ONE_DAY), 7 * ONE_DAY
+        )
+    step = AGENDA_DAYS * ONE_DAY
+    return _made(day, day + step, span_title(day, day + step - ONE_DAY), step)
 
 
 def _month(day: date, week_begins: int) -> Period:
     first = day.replace(day=1)
-    after = (first + 31 * _DAY).replace(day=1)
-    before = (first - _DAY).replace(day=1)
-    until = _week(after - _DAY, week_begins) + 7 * _DAY
+    after = (first + 31 * ONE_DAY).replace(day=1)
+    before = (first - ONE_DAY).replace(day=1)
+    until = _week(after - ONE_DAY, week_begins) + 7 * ONE_DAY
     title = f"{MONTHS[first.month - 1]} {first.year}"
     return Period(_week(first, week_begins), until, title, _shown(before), _shown(after))
 
@@ -74,7 +76,7 @@ def _made(first: date, until: date, title: str, step: timedelta) -> Period:
 
 
 def _week(day: date, week_begins: int) -> date:
-    return day - ((day.weekday() - week_begins) % 7) * _DAY
+    return day - ((day.weekday() - week_begins) % 7) * ONE_DAY
 
 
 def _shown(day: date) -> date | None:

@@ -13,12 +13,12 @@ from datetime import date
 
 from kalends.feeds.compose.select import VisibleObject, shown
 from kalends.feeds.definitions.model import Rules
+from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.expand import Budget
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed.index_query import MOST, IndexCache, IndexQuestion, IndexResult
 from kalends.webui.feed.occurrence import (
-    DAY,
     PageObject,
     PageOccurrence,
     PageOccurrences,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from kalends.common.http import EntityTags
 from kalends.common.wsgi import Environ, StartResponse, plain
 from kalends.errors import KalendsError
 from kalends.feeds.access import AccessControl, address_of
@@ -21,7 +21,15 @@ from kalends.webui.feed import context
 from kalends.webui.feed.entry import read_stamp
 from kalends.webui.feed.index_query import IndexCache
 from kalends.webui.feed.occurrence import PageOccurrences, cut, local_time, range_of
-from kalends.webui.feed.periods import MONTHS, WEEKDAYS, Period, long_day, period_of, span_title
+from kalends.webui.feed.periods import (
+    MONTHS,
+    ONE_DAY,
+    WEEKDAYS,
+    Period,
+    long_day,
+    period_of,
+    span_title,
+)
 from kalends.webui.feed.query import EventQuery
 from kalends.webui.feed.subscribing import ASSETS, Addresses, addresses_of
 from kalends.webui.feed.timezone import DisplayZone, clock_of, hour_text, offset_text
@@ -39,9 +47,6 @@ from kalends.webui.responses import html, security_headers
 from kalends.webui.templates import Templates
 
 _log = logging.getLogger("kalends.feeds")
-
-_ETAG = re.compile(r'(?:W/)?"([^"]*)"')
-_DAY = timedelta(days=1)
 
 
 class FeedPageApplication:
@@ -110,8 +115,9 @@ class FeedPageApplication:
             clock = DisplayZone(query.zone, query.zone.key, is_own=True) if query.zone else own
             now = self._now(clock.zone)
             page.begin(query, clock, own, now, state)
-            headers = [("ETag", f'W/"{page.tag}"'), ("Cache-Control", page.caching)]
-            if page.tag in _ETAG.findall(environ.get("HTTP_IF_NONE_MATCH", "")):
+            etag = f'W/"{page.tag}"'
+            headers = [("ETag", etag), ("Cache-Control", page.caching)]
+            if EntityTags.known_to(environ).match_weakly(etag):
                 start_response("304 Not Modified", [*headers, ("Vary", "Accept-Encoding")])
                 return []
             found = page.event(snapshot) if query.event else page.view(snapshot)
@@ -218,7 +224,7 @@ class _Page:
         start, _ = moment
         # A day is long enough for any zone: a floating time is looked for by its own clock.
         day = local_time(cut(start)).date()
-        period = Period(day - _DAY, day + 2 * _DAY, "", None, None)
+        period = Period(day - ONE_DAY, day + 2 * ONE_DAY, "", None, None)
         found, reader = self._gathered(snapshot, period)
         entry = context.find_event(self._query, found, reader, start)
         if entry is None:

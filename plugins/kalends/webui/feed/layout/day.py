@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.webui.feed.occurrence import DAY, PageOccurrence, day_number
+from kalends.ical.recurrence.days import DAY
+from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
 LEAST = 30
 """Minutes that the shortest happening takes, so that there is room for a line."""
