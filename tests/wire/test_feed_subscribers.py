@@ -261,7 +261,7 @@ def test_a_database_that_is_gone_for_a_moment_shows_the_version_before(
         raise StoreGoneError("the database", "away")
 
     monkeypatch.setattr("kalends.store.feed_queries.FeedSource.snapshot", gone)
-    monkeypatch.setattr("kalends.store.external_accounts.Outsiders.names", gone)
+    monkeypatch.setattr("kalends.store.external_accounts.ExternalAccounts.names", gone)
     monkeypatch.setattr("kalends.store.feed_secrets.SecretBook.holder", gone)
     assert client("GET", "/feeds/open.ics", user="").body == good.body
     assert client("GET", secret, user="").status == 503
