@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 
 class KalendsError(Exception):
     """Something that the person who runs Kalends can mend; never a bug of ours.
@@ -48,6 +50,32 @@ class DirectoryUnavailableError(KalendsError):
         super().__init__(f"a directory of accounts cannot be asked: {why}")
 
 
+class TooManyAttemptsError(Exception):
+    """Too many logins are being slowed down already; this one is not judged at all (503).
+
+    Args:
+        retry_after: seconds after which to try again.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"too many failed logins; try again in {retry_after} seconds")
+
+
+class BodyRefusedError(Exception):
+    """The body of a request cannot be taken.
+
+    Args:
+        status: what is wrong with it, such as 413 or 415.
+        why: what is wrong with it, for a person.
+    """
+
+    def __init__(self, status: HTTPStatus, why: str = "") -> None:
+        self.status = status
+        self.why = why or f"{status.phrase}."
+        super().__init__(self.why)
+
+
 class StoreFullError(KalendsError):
     """There is no room for the write; nothing of it was stored (507)."""
 
@@ -57,9 +85,6 @@ class StoreFullError(KalendsError):
 
 class StoreUnavailableError(KalendsError):
     """The database cannot be used now; what was asked is to be tried again (503)."""
-
-    retry_after = 5
-    """Seconds after which to try again."""
 
 
 class StoreGoneError(StoreUnavailableError):

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from kalends.app.container import Container, FeedServices
-from kalends.app.middleware.proxy_headers import Environ, StartResponse
 from kalends.authn.middleware import USER_KEY
 from kalends.common.names import refusal_of_name
+from kalends.common.wsgi import Environ, StartResponse
 from kalends.events import CommitEvents
 from kalends.feeds.access import address_of
 from kalends.feeds.http import FeedApplication

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,11 @@ from kalends.app.middleware.request_id import RequestIds
 from kalends.app.pages import FeedRequests, account_page
 from kalends.authn.middleware import USER_KEY, WEB_SERVER
 from kalends.authn.schemes.base import ELSEWHERE
+from kalends.common.failures import FAILURES, failure_of, refuse
 from kalends.common.wsgi import App, Environ, StartResponse
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
 from kalends.dav.application import DavApplication
-from kalends.dav.errors import as_answer, failed
-from kalends.errors import StoreFullError, StoreUnavailableError
 from kalends.events import CommitEvents, Subscriber
 from kalends.feeds.access import PREFIX
 from kalends.feeds.http import ROBOTS, nothing_here, robots
@@ -27,6 +27,8 @@ from kalends.store.serving_lock import ServingLock
 
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
+
+_log = logging.getLogger("kalends")
 
 # There on listeners for administrators alone.
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
@@ -108,14 +110,13 @@ class ApplicationStack:
             self._presence.leave()
 
     def _or_later(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request; wherever the store is gone, that it is to come again."""
+        """Answer one request, also where it fails before it has reached its face."""
         try:
             return self._enter(environ, start_response)
-        except (StoreFullError, StoreUnavailableError) as error:
-            refusal = as_answer(failed(error))
-            status = f"{refusal.status.value} {refusal.status.phrase}"
-            start_response(status, [*refusal.headers.items()])
-            return refusal.body
+        except FAILURES as error:
+            if failure_of(error).is_ours:
+                _log.error("%s", error)
+            return refuse(environ, start_response, error)
 
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""

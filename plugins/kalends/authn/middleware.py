@@ -18,9 +18,14 @@ from kalends.authn.schemes.base import (
     Verified,
     over_tls,
 )
-from kalends.authn.throttle import Throttle, TooManyAttemptsError
+from kalends.authn.throttle import Throttle
+from kalends.common.failures import refuse
 from kalends.common.wsgi import App, Environ, StartResponse, plain
-from kalends.errors import DirectoryUnavailableError, UserFileUnavailableError
+from kalends.errors import (
+    DirectoryUnavailableError,
+    TooManyAttemptsError,
+    UserFileUnavailableError,
+)
 
 _log = logging.getLogger("kalends.htauth")
 
@@ -32,8 +37,8 @@ WEB_SERVER = "web server"
 
 # Apache's LimitRequestFieldSize is for the whole header line.
 _HEADER_LIMIT = 8190 - len("Authorization: ")
-_RETRY_AFTER_SECONDS = 5
 _NAME_IN_LOG = 100
+_NO_LOGIN = (UserFileUnavailableError, DirectoryUnavailableError, TooManyAttemptsError)
 
 
 def peer_address(environ: Environ) -> str:
@@ -99,17 +104,9 @@ class HttpAuthentication:
         answer = partial(plain, environ, start_response)
         try:
             outcome = None if credentials is None else self._authenticate(environ, credentials)
-        except (
-            UserFileUnavailableError,
-            DirectoryUnavailableError,
-            TooManyAttemptsError,
-        ) as error:
+        except _NO_LOGIN as error:
             if needed:
-                seconds = getattr(error, "retry_after", _RETRY_AFTER_SECONDS)
-                retry = ("Retry-After", str(seconds))
-                return answer(
-                    HTTPStatus.SERVICE_UNAVAILABLE, "No login is possible now.\n", [retry]
-                )
+                return refuse(environ, start_response, error, "No login is possible now.")
             outcome = None
         if isinstance(outcome, Verified):
             return self._pass_on(environ, start_response, outcome)

@@ -19,23 +19,13 @@ from collections.abc import Callable, Hashable
 from functools import lru_cache
 from typing import NamedTuple, Protocol
 
+from kalends.errors import TooManyAttemptsError
+
 FREE_FAILURES = 5
 LONGEST_SECONDS = 4.0
 SECONDS_PER_FAILURE = 60.0
 _FIRST_SECONDS = 0.5
 _MOST_WAITING = 2
-
-
-class TooManyAttemptsError(Exception):
-    """Too many attempts are being delayed already; this one is not verified at all (503).
-
-    Attributes:
-        retry_after: seconds.
-    """
-
-    def __init__(self, retry_after: int) -> None:
-        self.retry_after = retry_after
-        super().__init__(f"too many failed logins; try again in {retry_after} seconds")
 
 
 class FailureCounts:

@@ -18,6 +18,7 @@ from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
+from kalends.common.failures import FAILURES
 from kalends.dav import errors
 from kalends.dav.dispatch import Dispatcher, RequestLimits
 from kalends.dav.message import Request
@@ -120,7 +121,7 @@ class DavApplication(ApplicationBase):
         """All that is not frequent; what fails before a handler has it is answered here."""
         try:
             return super().handle_request(environ)
-        except errors.FAILURES as error:
+        except FAILURES as error:
             answer = errors.as_answer(errors.failed(error))
             status = f"{answer.status.value} {answer.status.phrase}"
             return status, [*answer.headers.items()], answer.body
@@ -235,7 +236,7 @@ class DavApplication(ApplicationBase):
     def _write(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
         try:
             return answer()
-        except errors.FAILURES as error:
+        except FAILURES as error:
             return errors.failed(error)
 
 

@@ -12,6 +12,7 @@ from radicale.pathutils import is_safe_path_component
 from kalends.adapters.radicale_compat import accepts_path, accepts_user
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
+from kalends.common.failures import FAILURES
 from kalends.dav import errors
 from kalends.dav.message import Request, Response
 from kalends.dav.methods.delete import delete_object
@@ -72,7 +73,7 @@ class Dispatcher:
             return None
         try:
             return handler(request)
-        except errors.FAILURES as error:
+        except FAILURES as error:
             return errors.as_answer(errors.failed(error))
         except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
             _log.exception("an error of ours in a %s of %r", request.method, request.path)

@@ -8,21 +8,11 @@ from http import HTTPStatus
 
 from radicale import types, xmlutils
 
+from kalends.common.failures import failure_of
 from kalends.dav.message import Response
-from kalends.dav.request_body import BodyRefusedError
-from kalends.errors import (
-    ObjectRefusedError,
-    StoreFullError,
-    StoreRefusedError,
-    StoreUnavailableError,
-)
+from kalends.errors import ObjectRefusedError, StoreRefusedError
 
 _log = logging.getLogger("kalends.caldav")
-
-FAILURES = (BodyRefusedError, StoreFullError, StoreRefusedError, StoreUnavailableError)
-"""What `failed` answers."""
-
-Failure = BodyRefusedError | StoreFullError | StoreRefusedError | StoreUnavailableError
 
 _WHY = "{urn:x-kalends}why"
 _TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
@@ -55,17 +45,15 @@ def precondition(
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
 
 
-def failed(error: Failure) -> types.WSGIResponse:
-    """The answer to a request that could not be carried out, and a line in the log if it is us."""
-    if isinstance(error, BodyRefusedError):
-        return plain(error.status)
+def failed(error: Exception) -> types.WSGIResponse:
+    """Return the answer to a request that failed, and tell the administrator if it is for us."""
+    failure = failure_of(error)
+    if failure.is_ours:
+        _log.error("%s", error)
     if isinstance(error, StoreRefusedError):
-        return precondition(HTTPStatus.FORBIDDEN, None, str(error))
-    _log.error("%s", error)
-    if isinstance(error, StoreUnavailableError):
-        status, headers, body, xml = plain(HTTPStatus.SERVICE_UNAVAILABLE)
-        return status, {**dict(headers), "Retry-After": str(error.retry_after)}, body, xml
-    return plain(HTTPStatus.INSUFFICIENT_STORAGE)
+        return precondition(failure.status, None, str(error))
+    status, headers, body, xml = plain(failure.status)
+    return status, {**dict(headers), **dict(failure.headers)}, body, xml
 
 
 def as_answer(response: types.WSGIResponse) -> Response:

@@ -7,15 +7,9 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any, BinaryIO
 
+from kalends.errors import BodyRefusedError
+
 _BLOCK = 1 << 16
-
-
-class BodyRefusedError(Exception):
-    """The body cannot be taken; ``status`` is what the sender is told."""
-
-    def __init__(self, status: HTTPStatus) -> None:
-        self.status = status
-        super().__init__(status.phrase)
 
 
 def read_body(environ: Mapping[str, Any], limit: int) -> bytes:

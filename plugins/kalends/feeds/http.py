@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO
 
+from kalends.common.failures import refuse
 from kalends.common.http import EntityTags, takes_gzip
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain, status_line
 from kalends.errors import KalendsError
@@ -52,7 +53,7 @@ class FeedApplication:
         try:
             admitted = self._admission.admit(environ)
         except KalendsError as error:
-            return _try_again(answer, error)
+            return _refuse(environ, start_response, error)
         if isinstance(admitted, HTTPStatus):
             return answer(admitted)
         try:
@@ -85,7 +86,7 @@ class FeedApplication:
         found = self._versions.last_good(feed)
         if found is None:
             if is_known:
-                return _try_again(partial(plain, environ, start_response), error)
+                return _refuse(environ, start_response, error)
             raise error
         state, file = found
         headers = _headers(feed, state, "", environ)
@@ -165,6 +166,6 @@ def _file(
     return _Blocks(file)
 
 
-def _try_again(answer: Callable[..., Iterable[bytes]], error: Exception) -> Iterable[bytes]:
+def _refuse(environ: Environ, start_response: StartResponse, error: Exception) -> Iterable[bytes]:
     _log.error("%s", error)
-    return answer(HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", [("Retry-After", "5")])
+    return refuse(environ, start_response, error)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from kalends.app import access_log
-from kalends.app.middleware.proxy_headers import REQUEST_ID_KEY
+from kalends.common.wsgi import REQUEST_ID_KEY, Environ
 
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
@@ -24,7 +24,7 @@ class AccessLogger:
     def __init__(self, metrics: Metrics | None) -> None:
         self._metrics = metrics
 
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+    def access(self, resp: Any, req: Any, environ: Environ, request_time: Any) -> None:
         """Write the line; the secret of an address and the query are left out."""
         path = _SECRET_PATH.sub(r"\1***", environ.get("PATH_INFO") or "")
         status = str(resp.status).partition(" ")[0]

@@ -15,9 +15,9 @@ from kalends.authn.throttle import (
     LONGEST_SECONDS,
     SECONDS_PER_FAILURE,
     Throttle,
-    TooManyAttemptsError,
     network_of,
 )
+from kalends.errors import TooManyAttemptsError
 from support.wsgisite import Site
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 
-from kalends.errors import StoreFullError, StoreUnavailableError, UserFileUnavailableError
-from kalends.webui.account.forms import FormRefusedError
+from kalends.common import failures
 
 _log = logging.getLogger("kalends.account")
 
@@ -31,32 +30,16 @@ class PageRefusedError(Exception):
         super().__init__(why)
 
 
-Failure = (
-    PageRefusedError
-    | FormRefusedError
-    | StoreFullError
-    | StoreUnavailableError
-    | UserFileUnavailableError
-)
-FAILURES = (
-    PageRefusedError,
-    FormRefusedError,
-    StoreFullError,
-    StoreUnavailableError,
-    UserFileUnavailableError,
-)
+FAILURES: tuple[type[Exception], ...] = (PageRefusedError, *failures.FAILURES)
 """What `refusal_of` puts into words."""
 
 
-def refusal_of(error: Failure) -> PageRefusedError:
-    """A failure in words, and a line in the log if it is ours."""
+def refusal_of(error: Exception) -> PageRefusedError:
+    """Return a failure in words, and tell the administrator if it is for us."""
     if isinstance(error, PageRefusedError):
         return error
-    if isinstance(error, FormRefusedError):
-        return PageRefusedError(error.status, "That could not be read", error.why)
-    _log.error("%s", error)
-    if isinstance(error, StoreFullError):
-        full = "The server has no room left. Tell whoever runs it; nothing was changed."
-        return PageRefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "No room left", full)
-    busy = "The server is busy just now. Try again in a moment; nothing was changed."
-    return PageRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "Busy", busy, retry_after=5)
+    failure = failures.failure_of(error)
+    if failure.is_ours:
+        _log.error("%s", error)
+    why = f"{failure.text} Nothing was changed."
+    return PageRefusedError(failure.status, failure.title, why, failure.retry_after)

@@ -17,6 +17,8 @@ from multipart import (
     parse_options_header,
 )
 
+from kalends.errors import BodyRefusedError
+
 LARGEST_FILE = 32 << 20
 """The largest file that is taken, octets: reading one takes some thirteen times its size of memory.
 
@@ -26,15 +28,6 @@ LARGEST_FILE = 32 << 20
 _SMALL = 10_000
 _AROUND = 4_000  # the other fields of a form with a file
 _PARTS = 8
-
-
-class FormRefusedError(Exception):
-    """A form that cannot be taken; ``status`` is what the sender is told."""
-
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        self.status = status
-        self.why = why
-        super().__init__(why)
 
 
 @dataclass(slots=True)
@@ -60,20 +53,20 @@ def form_of(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
         largest: the largest file that is taken, octets.
 
     Raises:
-        FormRefusedError: it is no form (415), states no length (411), is too large (413), or is not
+        BodyRefusedError: it is no form (415), states no length (411), is too large (413), or is not
             whole (400).
     """
     kind, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
     length = environ.get("CONTENT_LENGTH") or ""
     if not length:
-        raise FormRefusedError(HTTPStatus.LENGTH_REQUIRED, "A form must state its length.")
+        raise BodyRefusedError(HTTPStatus.LENGTH_REQUIRED, "A form must state its length.")
     if not (length.isascii() and length.isdigit()):
-        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That length is no number.")
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That length is no number.")
     if kind == "application/x-www-form-urlencoded":
         yield _small_form(environ, int(length))
         return
     if kind != "multipart/form-data" or not options.get("boundary"):
-        raise FormRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "That is no form.")
+        raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "That is no form.")
     if int(length) > largest + _AROUND:
         raise _too_large(largest)
     form = Form()
@@ -82,7 +75,7 @@ def form_of(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
     except ParserLimitReached:
         raise _too_large(largest) from None
     except ValueError:  # the parser's own errors among them
-        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.") from None
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.") from None
     try:
         yield form
     finally:
@@ -110,7 +103,7 @@ def _small_form(environ: Mapping[str, Any], length: int) -> Form:
         raise _too_large(_SMALL)
     body: bytes = environ["wsgi.input"].read(length)
     if len(body) < length:
-        raise FormRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.")
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.")
     said = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_PARTS)
     return Form({name: values[0] for name, values in said.items()})
 
@@ -140,6 +133,6 @@ def in_words(octets: int) -> str:
     return f"{octets >> 20} MB" if octets >> 20 else f"{octets >> 10} KB"
 
 
-def _too_large(largest: int) -> FormRefusedError:
-    why = f"That is larger than {in_words(largest)}. Nothing was changed."
-    return FormRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+def _too_large(largest: int) -> BodyRefusedError:
+    why = f"That is larger than {in_words(largest)}."
+    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)

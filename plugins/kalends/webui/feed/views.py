@@ -9,6 +9,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from kalends.common.failures import refuse
 from kalends.common.http import EntityTags
 from kalends.common.wsgi import Environ, StartResponse, plain
 from kalends.errors import KalendsError
@@ -95,10 +96,7 @@ class FeedPageApplication:
             return self._page(environ, start_response, admitted.feed, addresses)
         except KalendsError as error:
             _log.error("%s", error)
-            retry = [("Retry-After", "5")]
-            return plain(
-                environ, start_response, HTTPStatus.SERVICE_UNAVAILABLE, "try again soon\n", retry
-            )
+            return refuse(environ, start_response, error)
 
     def _page(
         self, environ: Environ, start_response: StartResponse, feed: Feed, addresses: Addresses
