@@ -19,7 +19,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kalends.common.atomicfile import sync_folder
+from kalends.common.atomicfile import move_into_place
 from kalends.errors import KalendsError
 
 DATABASE = "kalends.db"
@@ -87,8 +87,7 @@ def write(
             raw.flush()
             os.fsync(raw.fileno())
         verify(temporary)
-        temporary.replace(target)
-        sync_folder(target.parent)
+        move_into_place(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 

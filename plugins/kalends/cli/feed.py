@@ -148,7 +148,7 @@ def _show(built: container.Container, given: argparse.Namespace) -> int:
 def _mark(built: container.Container, name: str | None, value: str | None) -> int:
     """Set the property that keeps a calendar out of feeds, or take it away."""
     path = (name or "").strip("/")
-    with built.database.write() as connection:
+    with built.database.write(path) as connection:
         row = collections.find(connection, path)
         if row is None or row.tag != "VCALENDAR":
             raise FeedError(f"there is no calendar {name or ''!r}; name one such as alice/work")

@@ -61,9 +61,23 @@ def replace(
         os.fchmod(descriptor, mode)
 
     with _beside(path, source, dress) as temporary:
-        temporary.replace(path)
-    sync_folder(path.parent)
+        move_into_place(temporary, path)
     return True
+
+
+def move_into_place(made: Path, path: Path, *, durable: bool = True) -> None:
+    """Let a file that was made beside ``path`` take its place, in one step.
+
+    Args:
+        made: the new content; whoever needs it to be durable has synced it.
+        durable: True if the name must be on the disk afterwards; not for what can be made again.
+
+    Raises:
+        OSError: it cannot be moved; the old content stands.
+    """
+    made.replace(path)
+    if durable:
+        sync_folder(path.parent)
 
 
 def replace_together(

@@ -23,7 +23,7 @@ from kalends.adapters.storage import Storage
 from kalends.common.http import EntityTags, http_date, takes_gzip
 from kalends.common.names import GROUPS
 from kalends.dav.message import Request, Response
-from kalends.dav.properties.collection import CollectionView, PropertyContext
+from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.response_spool import ResponseBuffer
 from kalends.dav.xml import write
@@ -62,6 +62,7 @@ class Reads:
         self._rights = rights
         self._places_of = places_of
         self._max_resource_size = max_resource_size
+        self._responses = ResponseCache()
 
     def propfind(self, request: Request, asked: Propfind) -> Response | None:
         """Properties of a collection or an object, and of what is directly in it."""
@@ -91,14 +92,14 @@ class Reads:
         if view is None or not self._has_home(connection, request, target):
             return False
         spool.write(write.MULTISTATUS)
-        spool.write(view.response(asked.props))
+        spool.write(self._responses.response(view, asked.props))
         if depth == "1":
             if target.tag:
                 _write_all(connection, view, ObjectsView(view, asked.props, in_report=False), spool)
             for child in self._below(connection, request, target):
                 child_view = self._view(connection, request, child)
                 if child_view:
-                    spool.write(child_view.response(asked.props))
+                    spool.write(self._responses.response(child_view, asked.props))
         spool.write(write.MULTISTATUS_END)
         return True
 

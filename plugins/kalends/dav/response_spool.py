@@ -9,7 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 IN_MEMORY = 1 << 20
 """Octets of one answer that stay in memory."""
@@ -18,6 +18,14 @@ _PIECES = 1 << 16
 _BLOCK = 1 << 16
 _WORTH_GZIP = 1000
 _LEVEL = 4
+
+
+class _Coder(Protocol):
+    """What `zlib.compressobj` gives, whose type has no public name."""
+
+    def compress(self, data: bytes, /) -> bytes: ...
+
+    def flush(self) -> bytes: ...
 
 
 class ResponseBuffer:
@@ -33,7 +41,7 @@ class ResponseBuffer:
         self._held = 0
         self._is_answer = False
         self._file: BinaryIO | None = None
-        self._coder: zlib._Compress | None = None
+        self._coder: _Coder | None = None
         self.length = 0
         """The octets there are, once it is finished."""
 
@@ -97,5 +105,5 @@ class ResponseBuffer:
         self.length += self._file.write(data)
 
 
-def _coder() -> zlib._Compress:
+def _coder() -> _Coder:
     return zlib.compressobj(_LEVEL, zlib.DEFLATED, 16 + zlib.MAX_WBITS)

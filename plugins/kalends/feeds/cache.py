@@ -7,7 +7,6 @@ import fcntl
 import gzip
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -18,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
+from kalends.common import atomicfile
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.incremental import PARTS, compose_feed
@@ -219,7 +219,7 @@ def _note_good(path: Path, feed: Feed, state: FeedState) -> None:
     }
     made = path.with_suffix(".tmp")
     made.write_text(json.dumps(noted))
-    os.replace(made, path)  # noqa: PTH105 - one atomic step
+    atomicfile.move_into_place(made, path, durable=False)
 
 
 def _open(path: Path) -> BinaryIO | None:
@@ -237,4 +237,4 @@ def _compress(source: Path, target: Path) -> None:
         gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(text, packed, 1 << 18)
-    os.replace(made, target)  # noqa: PTH105 - one atomic step
+    atomicfile.move_into_place(made, target, durable=False)

@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from kalends.common.atomicfile import sync_folder
+from kalends.common.atomicfile import move_into_place
 from kalends.errors import ConfigurationError, SchemaVersionError, StoreFullError
 from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
@@ -53,8 +53,7 @@ def _copy_first(database: Database, found: str, folder: Path | None) -> None:
     try:
         made.unlink(missing_ok=True)
         snapshot_copy.copy_out(database, made)
-        made.replace(copy)
-        sync_folder(copy.parent)
+        move_into_place(made, copy)
     except (OSError, StoreFullError) as error:
         with suppress(OSError):
             made.unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.engine import URL
 
-from kalends.common.atomicfile import sync_folder
+from kalends.common.atomicfile import move_into_place
 from kalends.errors import SchemaVersionError
 from kalends.store import schema_version
 from kalends.store.engine import Database
@@ -75,8 +75,7 @@ def _to_file(place: Path, copy: Path) -> RestoredStore:
         os.chown(copy, status.st_uid, status.st_gid)
     if kept:
         copy.chmod(status.st_mode & 0o777)
-    copy.replace(place)
-    sync_folder(place.parent)
+    move_into_place(copy, place)
     return RestoredStore(collections, objects, kept)
 
 

@@ -42,8 +42,7 @@ _TYPES = {
     "VSUBSCRIBED": "CS:subscribed",
 }
 _COMPONENTS = "VTODO,VEVENT,VJOURNAL"
-_SAID_KEPT = 4096
-_said: dict[tuple[object, ...], str] = {}
+_RESPONSES_KEPT = 4096
 _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
 
@@ -93,25 +92,13 @@ class CollectionView:
         return href(self.asked.prefix + path)
 
     def response(self, tags: tuple[str, ...]) -> str:
-        """What is said of it: those of the named properties that it has, and the others' names.
-
-        As long as the collection does not change it is the same.
-        """
-        row = self.row
-        version = (row.id, row.incarnation, row.modseq, row.changed)
-        key = (version, self.asked, self.writable, tags)
-        said = _said.get(key)
-        if said is None:
-            found, missing = self.values(tags)
-            said = response(
-                self.href(self.path),
-                "".join(element(tag, value) for tag, value in found.items()),
-                "".join(map(element, missing)),
-            )
-            if len(_said) >= _SAID_KEPT:
-                _said.clear()
-            _said[key] = said
-        return said
+        """Return those of the named properties that it has, and the others' names, as XML."""
+        found, missing = self.values(tags)
+        return response(
+            self.href(self.path),
+            "".join(element(tag, value) for tag, value in found.items()),
+            "".join(map(element, missing)),
+        )
 
     def values(self, tags: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         """The content of those of the named properties that it has, and the others' names."""
@@ -131,6 +118,26 @@ class CollectionView:
             return known(self)
         text = self.row.props.get(make_human_tag(tag))
         return None if text is None else escaped(text)
+
+
+class ResponseCache:
+    """What was said of collections: as long as one does not change it is the same."""
+
+    def __init__(self) -> None:
+        self._responses: dict[tuple[object, ...], str] = {}
+
+    def response(self, view: CollectionView, tags: tuple[str, ...]) -> str:
+        """Return what a collection answers for the named properties; see `CollectionView`."""
+        row = view.row
+        version = (row.id, row.incarnation, row.modseq, row.changed)
+        key = (version, view.asked, view.writable, tags)
+        found = self._responses.get(key)
+        if found is None:
+            found = view.response(tags)
+            if len(self._responses) >= _RESPONSES_KEPT:
+                self._responses.clear()
+            self._responses[key] = found
+        return found
 
 
 def _of_leaf(

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from kalends.common import atomicfile
 from kalends.feeds.compose.diff import changed_uids, noted
 from kalends.feeds.compose.part_index import PartIndex, PartKey, opened
 from kalends.feeds.compose.render import TAIL, head, render
@@ -68,7 +69,7 @@ def compose_feed(
             raise
         raise OSError(errno.ENOSPC, "no room for a feed", str(target.parent)) from error
     else:
-        os.replace(composition.made, target)  # noqa: PTH105 - one atomic step
+        atomicfile.move_into_place(composition.made, target, durable=False)
     finally:
         # What failed half-way must not take the room that it lacked.
         composition.made.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -12,8 +13,6 @@ from kalends.server.http1.parser import Message
 _NAMES_KEPT = 512
 _OF_THE_SERVER = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": None}
 _OF_THE_CONNECTION = frozenset({"HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_TRAILER"})
-
-_keys: dict[bytes, str | None] = {}
 
 
 def connection_environ(client: Any, own: Any, role: Role, scheme: str, errors: Any) -> Environ:
@@ -63,9 +62,7 @@ def request_environ(of_connection: Environ, message: Message) -> Environ:
     environ["SERVER_PROTOCOL"] = f"HTTP/{message.version}"
     environ["wsgi.input"] = message.body
     for name, value in message.fields:
-        key = _keys.get(name, "")
-        if key == "":
-            key = _key(name)
+        key = _key(name)
         if key is None:
             continue
         text = value.decode("latin-1").strip(" \t")
@@ -91,15 +88,13 @@ def _origin_form(target: str) -> str:
     return rest[place:] if place >= 0 else "/"
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def _key(name: bytes) -> str | None:
     """The environ's key for a header field, or None where the application is not to see it.
 
     A name with an underscore would look like another one with a hyphen.
     """
-    key: str | None = None
-    if b"_" not in name:
-        plain = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-        key = None if plain in _OF_THE_CONNECTION else _OF_THE_SERVER.get(plain, plain)
-    if len(_keys) < _NAMES_KEPT:
-        _keys[name] = key
-    return key
+    if b"_" in name:
+        return None
+    plain = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
+    return None if plain in _OF_THE_CONNECTION else _OF_THE_SERVER.get(plain, plain)

@@ -19,7 +19,6 @@ TARGET_LIMIT = 8190
 """The octets that a request target may have, as in Apache's LimitRequestLine."""
 
 _IN_MEMORY = 1 << 17
-_UNDERSCORE = b"_"
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -144,12 +145,10 @@ def _chunk(block: bytes) -> bytes:
     return b"%X\r\n%b\r\n" % (len(block), block) if block else b""
 
 
-_dated = (0, "")
-
-
 def _date() -> str:
-    global _dated
-    now = int(time.time())
-    if _dated[0] != now:
-        _dated = (now, http_date(now))
-    return _dated[1]
+    return _date_of(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date_of(second: int) -> str:
+    return http_date(second)
