@@ -17,6 +17,7 @@ from requests.auth import HTTPDigestAuth
 
 from kalends.store.engine import open_database
 from kalends.store.feed_secrets import SecretBook
+from support.awaiting import await_that
 from support.postgres import PostgresServer
 from support.samples import event
 from support.server import Answer, KalendsServer, with_digest
@@ -131,12 +132,34 @@ def test_who_is_in_no_user_file_goes_on_to_see_a_feed(
     zoe = {"X-Remote-User": "zoe"}
     assert server.request("PROPFIND", "/zoe/", headers={**zoe, "Depth": "1"}).status == 207
     assert server.request("GET", "/feeds/zoe.ics", headers=zoe).status == 200
-    server.restart()  # so that each worker has looked since
+    server.restart()  # each worker looks before it serves
     own_postgres.stop()
     answers = [server.request("GET", "/feeds/zoe.ics", headers=zoe) for _ in range(EACH)]
     assert all_of(answers) == {(200, True)}
     nobody = [server.request("GET", "/feeds/nobody.ics", headers=zoe) for _ in range(EACH)]
     assert all_of(nobody) == {(404, False)}
+
+
+def test_a_worker_that_has_not_seen_who_is_admitted_does_not_serve(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    """Else one that begins just as the database goes refuses what the others serve."""
+    url = postgres.store()
+    name = url.rpartition("/")[2]
+    options = {"storage": {"database": url}}
+    server = with_digest(tmp_path / "server", USERS, feeds=FEEDS, options=options, start=False)
+    postgres.execute("REVOKE SELECT ON outsider FROM kalends", name)
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    try:
+        await_that(lambda: "a worker cannot begin yet" in server.log)
+        assert server.process.ready not in server.log
+        postgres.execute("GRANT SELECT ON outsider TO kalends", name)
+        starting.join()
+        assert server.request("GET", "/feeds/open.ics").status == 200
+        assert "Traceback" not in server.log
+    finally:
+        server.close()
 
 
 def test_digest_goes_on_and_a_count_is_good_once(

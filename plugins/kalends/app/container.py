@@ -90,11 +90,18 @@ class FeedServices:
         self.publisher.stop()
         self.pusher.stop()
 
+    def look(self) -> None:
+        """Keep in mind who is admitted to feeds, for a time when the store cannot be asked.
+
+        Raises:
+            StoreUnavailableError: it cannot be asked now.
+        """
+        self.secrets.look()
+        self._outsiders.names()
+
     def _look(self) -> None:
-        """Keep in mind who is admitted to feeds, for a time when the store cannot be asked."""
         with suppress(StoreUnavailableError):  # the publisher says so
-            self.secrets.look()
-            self._outsiders.names()
+            self.look()
 
 
 class Container:

@@ -95,6 +95,18 @@ class ApplicationStack:
         """The parts that it is made of."""
         return self._container
 
+    def look(self) -> None:
+        """Keep in mind what feeds need while the store cannot be asked.
+
+        A worker does so before it serves. Else one that began just as the store went away would
+        refuse what the others serve, for as long as it is away.
+
+        Raises:
+            StoreUnavailableError: the store cannot be asked now.
+        """
+        if self._feeds:
+            self._feeds.look()
+
     def start(self) -> None:
         """Begin the background work of this process, once."""
         if self._feeds:

@@ -130,7 +130,13 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             from kalends.app.metrics import Metrics
 
             self._metrics = Metrics()
-        return ApplicationStack(self._loaded, database, metrics=self._metrics)
+        served = ApplicationStack(self._loaded, database, metrics=self._metrics)
+        try:
+            served.look()
+        except KalendsError:
+            served.close()
+            raise
+        return served
 
     def worker_setup(self) -> WorkerSetup:
         """Return what a worker is given, which asks for it after its application is made."""
