@@ -24,6 +24,7 @@ INPUT = st.lists(st.sampled_from(WORDS) | st.binary(max_size=12), max_size=30).m
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_nothing_that_was_found_makes_it_fail(target: str) -> None:
+    """A target itself asserts what has to hold, and raises what is a finding."""
     assert KEPT[target]
     for file in KEPT[target]:
         TARGETS[target](file.read_bytes())
@@ -33,6 +34,7 @@ def test_nothing_that_was_found_makes_it_fail(target: str) -> None:
 @settings(max_examples=300)
 @given(data=st.data())
 def test_nothing_makes_it_fail(target: str, data: st.DataObject) -> None:
+    """A target itself asserts what has to hold, and raises what is a finding."""
     kept = KEPT[target]
     seed = b""
     if data.draw(st.booleans()) and kept:

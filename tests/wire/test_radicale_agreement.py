@@ -81,13 +81,17 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
         for user in users:  # their homes are made
             assert Client(radicale, user, users)("PROPFIND", f"/{user}/").status == 207
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
-        monkeypatch.setattr(frequent._dav, "_handle_request", _never)
+        monkeypatch.setattr(frequent._dav, "_handle_request", _went_on)
         monkeypatch.setattr(radicale._dav._dispatcher, "answer", lambda _: None)
         yield Client(frequent, "alice", users), Client(radicale, "alice", users)
 
 
-def _never(environ: dict[str, Any]) -> None:
-    raise AssertionError(f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']} went to Radicale")
+WENT_ON = 299
+"""What stands for Radicale's answer: a status that nothing else gives, a fault of ours least."""
+
+
+def _went_on(_environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+    return f"{WENT_ON} Went on to Radicale", [("Content-Length", "0")], []
 
 
 def xml(root: str, *content: str) -> str:
@@ -279,7 +283,7 @@ def test_a_propfind_is_one_by_its_root(apps: tuple[Client, Client]) -> None:
     """RFC 4918 section 8.2: the frequent way leaves another root to the one that refuses it."""
     body = xml("D:propertyupdate", prop(["D:getetag"]))
     frequent, radicale = (client("PROPFIND", "/alice/", body) for client in apps)
-    assert (frequent.status, radicale.status) == (500, 400), "went on"
+    assert (frequent.status, radicale.status) == (WENT_ON, 400)
 
 
 def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Client]) -> None:
@@ -300,7 +304,7 @@ def test_a_multiget_of_the_calendar_itself_goes_to_radicale(apps: tuple[Client, 
     for address in (path, path.rstrip("/")):
         body = xml("C:calendar-multiget", prop(["D:getetag"]), f"<D:href>{address}</D:href>")
         frequent, radicale = (client("REPORT", path, body) for client in apps)
-        assert (frequent.status, radicale.status) == (500, 207), "went on"
+        assert (frequent.status, radicale.status) == (WENT_ON, 207)
     assert apps[1]("DELETE", path).status == 200
 
 
@@ -314,7 +318,7 @@ def test_what_is_another_persons_goes_to_radicale_who_refuses(
     frequent, radicale = apps
     for method in ("GET", "PROPFIND", "REPORT", "PUT", "DELETE"):
         body = event("a") if method == "PUT" else xml("D:propfind", prop(["D:getetag"]))
-        assert frequent(method, path, body, user=user).status == 500, "went on"
+        assert frequent(method, path, body, user=user).status == WENT_ON
         assert radicale(method, path, body, user=user).status == 403
 
 

@@ -34,6 +34,11 @@ class WriteQueue:
         self._waiting: deque[threading.Event] = deque()
         self._taken = False
 
+    @property
+    def waiting(self) -> int:
+        """The number of this process's threads that stand in line."""
+        return len(self._waiting)
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """For as long as the block, it is this thread's turn.

@@ -81,8 +81,12 @@ def test_a_realm_is_quoted() -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255)), st.sampled_from(["", "Basic ", "basic  "]))
-def test_nothing_raises(value: str, scheme: str) -> None:
-    parse_basic(scheme + value)
+def test_any_text_is_nothing_or_a_name_and_a_password(value: str, scheme: str) -> None:
+    read = parse_basic(scheme + value)
+    if read is not None:
+        assert scheme
+        assert b":" not in read.user
+        assert b"\0" not in read.user + read.password
 
 
 CLEAN = st.binary().filter(lambda b: b"\0" not in b)

@@ -180,15 +180,19 @@ PIECES = st.sampled_from(
 
 
 @given(st.text() | st.lists(PIECES, max_size=60).map("".join))
-def test_nothing_raises(value: str) -> None:
+def test_any_text_is_nothing_or_has_a_count_that_fits(value: str) -> None:
     for header in (value, "Digest " + value, f"Digest {STANDARD},{value}"):
-        parse_digest(header)
+        read = parse_digest(header)
+        assert read is None or read.count is None or 0 < read.count < 2**32
 
 
-def test_a_huge_header_is_read_in_a_moment() -> None:
-    for filling in ('"' * 8000, "\\" * 8000, '"\\' * 4000, "a=" * 4000, "," * 8000, " " * 8000):
-        parse_digest("Digest " + filling)
-        parse_digest(f'Digest {STANDARD}, x="{filling}')
+@pytest.mark.parametrize("filling", ['"', "\\", '"\\', "a=", ",", " "])
+def test_a_huge_header_is_read_to_its_end(filling: str) -> None:
+    """With a pattern that looks for an end again and again, this would not be over today."""
+    filled = filling * 4000
+    assert parse_digest("Digest " + filled) is None
+    read = parse_digest(f'Digest {STANDARD}, x="{filled}')
+    assert read is None or read.username == b"a"
 
 
 SIGNER = NonceSigner(b"key", b"R")

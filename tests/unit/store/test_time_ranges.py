@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kalends.ical.recurrence.duration import FOREVER
-from kalends.ical.recurrence.index import Interval, _runs
+from kalends.ical.recurrence.index import Interval, runs_of
 from kalends.ical.recurrence.occurrences import Occurrence
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
@@ -48,7 +48,7 @@ STARTS = st.one_of(
 def test_runs_are_the_occurrences(one: list[int], other: list[int], length: int) -> None:
     found = sorted({Occurrence(start, start + length, floating=False) for start in one})
     found += sorted({Occurrence(start, start + HOUR, floating=True) for start in other})
-    runs = _runs(found)
+    runs = runs_of(found)
     assert sorted((time, run.floating) for run in runs for time in times_of(run)) == sorted(
         ((start, end), floating) for start, end, floating in found
     )
@@ -57,7 +57,7 @@ def test_runs_are_the_occurrences(one: list[int], other: list[int], length: int)
 
 def test_a_weekly_event_on_three_days_is_three_rows() -> None:
     starts = [week * 7 * DAY + day * DAY for week in range(50) for day in (0, 2, 4)]
-    assert len(_runs([Occurrence(start, start + HOUR, False) for start in starts])) == 3
+    assert len(runs_of([Occurrence(start, start + HOUR, False) for start in starts])) == 3
 
 
 INTERVALS = st.builds(

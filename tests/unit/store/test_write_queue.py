@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ import pytest
 from kalends.app.stack import ApplicationStack
 from kalends.errors import StoreBusyError
 from kalends.store.write_queue import WriteQueue
+from support.awaiting import await_that
 from support.installation import Client, Installation, event
 
 Result = TypeVar("Result")
@@ -28,10 +31,14 @@ with open(sys.argv[1], "a") as file:
 """
 
 
-def wait_until_in_line(turns: WriteQueue, length: int) -> None:
-    event = threading.Event()
-    while len(turns._waiting) < length:
-        assert not event.wait(0.001)
+def await_in_line(turns: WriteQueue, length: int) -> None:
+    await_that(lambda: turns.waiting == length)
+
+
+def waits_for_a_lock(path: Path) -> bool:
+    """Whether this process waits for another to release the lock of a file."""
+    waiting = rf"-> FLOCK .* {os.getpid()} [0-9a-f]+:[0-9a-f]+:{path.stat().st_ino} "
+    return re.search(waiting, Path("/proc/locks").read_text()) is not None
 
 
 def in_a_thread(work: Callable[[], Result]) -> Result:
@@ -51,7 +58,7 @@ def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
     with turns.taken():
         for number, thread in enumerate(threads):
             thread.start()
-            wait_until_in_line(turns, number + 1)
+            await_in_line(turns, number + 1)
     for thread in threads:
         thread.join(30)
     assert served == list(range(20))
@@ -91,7 +98,8 @@ def test_another_process_has_its_turn(tmp_path: Path) -> None:
         assert other.stdout.readline() == "locked\n"
         thread = threading.Thread(target=write)
         thread.start()
-        assert not entered.wait(0.2)
+        await_that(lambda: waits_for_a_lock(path))
+        assert not entered.is_set()
         other.stdin.write("\n")
         other.stdin.close()
         assert entered.wait(30)
@@ -99,8 +107,14 @@ def test_another_process_has_its_turn(tmp_path: Path) -> None:
 
 
 def test_where_no_lock_can_be_had_writes_go_on(tmp_path: Path) -> None:
-    with WriteQueue(tmp_path / "missing" / "turns", 30).taken():
-        pass
+    installation = Installation(tmp_path)
+    with installation.client() as client:
+        client("PROPFIND", "/alice/")
+        (lock,) = tmp_path.glob("*-turns")
+        lock.unlink()
+        lock.mkdir()  # nobody can open it
+        assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
+        assert client("GET", "/alice/calendar/a.ics").status == 200
 
 
 def test_a_put_that_waits_too_long_is_told_to_come_again(

@@ -7,6 +7,7 @@ import gzip
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,11 +68,19 @@ def test_nothing_else_is_served(pages: Templates, name: str, method: str, status
     assert asked(pages, name, method)[0].status == status
 
 
-def test_a_page_needs_every_name_that_it_shows(pages: Templates) -> None:
+def test_a_page_needs_every_name_that_it_shows_and_shows_it_as_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "some_pages"
+    for folder in ("templates", "static"):
+        (package / folder).mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "templates" / "some.html").write_text("{{ given }}")
+    monkeypatch.syspath_prepend(tmp_path)
+    pages = Templates("some_pages")
     with pytest.raises(UndefinedError):
-        pages._environment.from_string("{{ missing }}").render()
-    escaped = pages._environment.from_string("{{ given }}").render(given="<script>")
-    assert escaped == "&lt;script&gt;"
+        pages.render("some.html", assets="/")
+    assert pages.render("some.html", assets="/", given="<script>") == b"&lt;script&gt;"
 
 
 def test_the_layout_refers_to_the_asset_by_its_address(pages: Templates) -> None:

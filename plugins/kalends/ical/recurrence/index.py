@@ -59,7 +59,7 @@ def intervals_of(
         now: seconds since 1970, UTC.
     """
     known = occurrences_of(components, vtimezones, now)
-    yield from _runs(known.found)
+    yield from runs_of(known.found)
     start = -FOREVER if span.start is None else span.start
     end = FOREVER if span.end is None else span.end
     since, until = known.covered_from, known.covered_until
@@ -72,8 +72,8 @@ def intervals_of(
         yield Interval(until, end, floating=False, certain=False)
 
 
-def _runs(occurrences: Sequence[Occurrence]) -> list[Interval]:
-    """Sorted occurrences, those together that follow one another in equal steps.
+def runs_of(occurrences: Sequence[Occurrence]) -> list[Interval]:
+    """Return sorted occurrences as intervals, one for those that follow one another in equal steps.
 
     What comes on several days of a week has no equal steps, but each day of the week has.
     """
