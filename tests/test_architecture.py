@@ -257,6 +257,36 @@ def test_the_top_level_holds_nothing_without_a_reason() -> None:
     assert [name for name in tracked if not allowed.fullmatch(name)] == []
 
 
+def waits_by_the_clock(path: Path) -> list[int]:
+    """Return the lines where a test sleeps, or waits for less than a second.
+
+    What is not there after such a time may still come on a busy machine.
+    """
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        called, given = ast.unparse(node.func), node.args[:1]
+        seconds = given[0].value if given and isinstance(given[0], ast.Constant) else None
+        is_short = called.endswith(".wait") and isinstance(seconds, float) and seconds < 1
+        if called == "time.sleep" or is_short:
+            found.append(node.lineno)
+    return found
+
+
+def test_no_test_waits_by_the_clock() -> None:
+    """What is awaited has an event, or is looked for with `support.awaiting`."""
+    tests = ROOT / "tests"
+    found = {
+        name: lines
+        for path in tests.rglob("*.py")
+        if (name := str(path.relative_to(tests))) != "support/awaiting.py"
+        and not name.startswith(("bench/", "js/"))
+        and (lines := waits_by_the_clock(path))
+    }
+    assert found == {}
+
+
 def test_the_lock_names_no_host() -> None:
     for name in ("requirements.txt", "requirements-dev.txt"):
         assert "://" not in (ROOT / name).read_text()

@@ -15,6 +15,7 @@ from typing import Self
 import pytest
 
 from kalends.cli.main import main
+from support.awaiting import await_that
 from support.installation import Client, Installation, event
 from support.postgres import PostgresServer
 from support.server import BIN, KalendsServer, htdigest_line
@@ -103,9 +104,7 @@ class Writers:
 
     def wait_for(self, number: int) -> None:
         """Return when each has stored so many."""
-        step = threading.Event()
-        while min(self.acknowledged.values()) < number and not self.failures:
-            step.wait(0.01)
+        await_that(lambda: self.failures or min(self.acknowledged.values()) >= number)
 
 
 def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(

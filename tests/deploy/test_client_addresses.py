@@ -5,20 +5,21 @@ from __future__ import annotations
 import http.client
 import itertools
 import re
-import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from kalends.authn.throttle import FREE_FAILURES
+from support.awaiting import await_that
 from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.process import ServerProcess
 from support.server import basic
-
-FREE, SLOW = 5, 2
-"""Tries that cost no time, and further ones: the second of those waits a second."""
 
 
 class OneProcess(DeployedWsgi):
@@ -65,55 +66,73 @@ def front(
         yield running
 
 
-def seconds_of_a_wrong_password(
-    front: Deployed | None, kalends: Behind, address: str, name: str, claim: str
-) -> float:
-    """How long the answer takes.
+@dataclass
+class Guesses:
+    """Wrong passwords, each for another account, and what was answered."""
 
-    Args:
-        address: where the request comes from.
-        claim: where it says that it comes from.
-    """
-    source = (address, 0)
-    connection: http.client.HTTPConnection
-    if front is None:
-        connection = http.client.HTTPConnection(kalends.host, kalends.port, source_address=source)
-    else:
-        connection = http.client.HTTPSConnection(
-            front.host, front.port, source_address=source, context=front.certificate.trusted()
-        )
-    headers = {"Authorization": basic(name, "wrong"), "Forwarded": f"for={claim}"}
-    headers |= dict.fromkeys(("X-Forwarded-For", "X-Real-IP", "X-Remote-Addr", "Client-IP"), claim)
-    began = time.monotonic()
-    with closing(connection):
-        connection.request("PROPFIND", f"/{name}/", headers=headers)
-        assert connection.getresponse().status == 401
-    return time.monotonic() - began
+    front: Deployed | None
+    kalends: Behind
+    accounts: str
+    answers: list[tuple[str, int]] = field(default_factory=list)
+
+    def of(self, address: str, claim: str, together: int) -> list[int]:
+        """Send some at the same time, and return their statuses.
+
+        Args:
+            address: where they come from.
+            claim: where they say that they come from.
+            together: how many.
+        """
+        numbers = range(len(self.answers), len(self.answers) + together)
+        with ThreadPoolExecutor(together) as pool:
+            statuses = [*pool.map(partial(self._guess, address, claim), numbers)]
+        self.answers += [(address, status) for status in statuses]
+        return statuses
+
+    def _guess(self, address: str, claim: str, number: int) -> int:
+        source, front = (address, 0), self.front
+        connection: http.client.HTTPConnection
+        if front is None:
+            connection = http.client.HTTPConnection(
+                self.kalends.host, self.kalends.port, source_address=source
+            )
+        else:
+            connection = http.client.HTTPSConnection(
+                front.host, front.port, source_address=source, context=front.certificate.trusted()
+            )
+        name = f"{self.accounts}{number}"
+        claims = ("X-Forwarded-For", "X-Real-IP", "X-Remote-Addr", "Client-IP")
+        headers = {"Authorization": basic(name, "wrong"), "Forwarded": f"for={claim}"}
+        with closing(connection):
+            connection.request(
+                "PROPFIND", f"/{name}/", headers=headers | dict.fromkeys(claims, claim)
+            )
+            return connection.getresponse().status
+
+    def logged(self) -> tuple[list[str], list[str]]:
+        """Return the addresses of the logins that failed and of the requests, by the logs."""
+        front = self.front
+        is_inside = front is not None and front.way == "WSGI"
+        log = front.error_log() if front and is_inside else self.kalends.log
+        told = front.access() if front and is_inside else self.kalends.log
+        failed = re.findall(rf"login failed from (\S+): .*'{self.accounts}", log)
+        answered = re.findall(rf'(?m)^(\S+) .*"PROPFIND /{self.accounts}', told)
+        return sorted(failed), sorted(answered)
 
 
 def test_wrong_passwords_slow_down_whoever_sends_them(
     front: Deployed | None, kalends: Behind
 ) -> None:
+    """Of those who are slowed down two wait at a time; a third is told to come again."""
     network = next(_network)
     guesser, other = f"127.0.{network}.2", f"127.0.{network}.3"
-    for number in range(FREE + SLOW):  # of another account each time
-        name, claim = f"a{network}-{number}", f"192.0.2.{number}"
-        seconds = seconds_of_a_wrong_password(front, kalends, guesser, name, claim)
-    assert seconds >= 1
-    quickest = min(
-        seconds_of_a_wrong_password(front, kalends, other, f"a{network}-b{number}", guesser)
-        for number in range(3)
-    )
-    assert quickest < 0.5
-    expected = [guesser] * (FREE + SLOW) + [other] * 3
-    is_inside = front is not None and front.way == "WSGI"
-    until = time.monotonic() + 20
-    while True:  # the lines of a request are there a moment after its answer
-        log = front.error_log() if front and is_inside else kalends.log
-        failed = re.findall(rf"login failed from (\S+): .*'a{network}-", log)
-        told = front.access() if front and is_inside else kalends.log
-        answered = re.findall(rf'(?m)^(\S+) .*"PROPFIND /a{network}-', told)
-        if len(failed) >= len(expected) <= len(answered) or time.monotonic() > until:
-            break
-        time.sleep(0.05)
-    assert (failed, answered) == (expected, expected)
+    guesses = Guesses(front, kalends, f"a{network}-")
+    for number in range(FREE_FAILURES):
+        assert guesses.of(guesser, f"192.0.2.{number}", 1) == [401]
+    claims = (f"198.51.100.{number}" for number in itertools.count(1))
+    await_that(lambda: 503 in guesses.of(guesser, next(claims), 4))
+    assert guesses.of(other, guesser, 3) == [401] * 3
+    failed = sorted(address for address, status in guesses.answers if status == 401)
+    answered = sorted(address for address, _ in guesses.answers)
+    # The lines of a request are there a moment after its answer.
+    await_that(lambda: guesses.logged() == (failed, answered), lambda: str(guesses.logged()))

@@ -11,6 +11,7 @@ from pathlib import Path
 import icalendar
 import pytest
 
+from support.awaiting import await_that
 from support.server import BIN, KalendsServer
 from support.storm import Client, Gate
 
@@ -126,9 +127,5 @@ def test_the_published_file_follows_by_itself_after_the_restart(storm: Storm) ->
     server, clients = storm
     user = clients[0].user
     wanted = server.request("GET", "/feeds/everyone.ics", user=user).body
-    (published,) = list(server.feeds_folder.glob("*/everyone.ics")) or [Path("/nonexistent")]
-    for _ in range(200):
-        if published.exists() and published.read_bytes() == wanted:
-            return
-        threading.Event().wait(0.1)  # the file appears in another process, which tells nobody
-    assert published.read_bytes() == wanted
+    found = server.feeds_folder
+    await_that(lambda: [file.read_bytes() for file in found.glob("*/everyone.ics")] == [wanted])

@@ -10,7 +10,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 _PATIENCE_SECONDS = 60.0
-_TICK_SECONDS = 0.05
+_TICK_SECONDS = 0.02
 
 
 def await_that(
@@ -22,11 +22,25 @@ def await_that(
         look: called again and again, for a minute.
         told: what the failure says if it never does.
     """
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while not (found := look()):
-        assert time.monotonic() < until, told()
+    found: list[Found | None] = []
+
+    def finds() -> bool:
+        found[:] = [look()]
+        return bool(found[0])
+
+    assert happens_within(_PATIENCE_SECONDS, finds), told()
+    assert found[0]
+    return found[0]
+
+
+def happens_within(seconds: float, look: Callable[[], object]) -> bool:
+    """Return whether a look finds anything that is true before so many seconds have passed."""
+    until = time.monotonic() + seconds
+    while not look():
+        if time.monotonic() > until:
+            return False
         time.sleep(_TICK_SECONDS)
-    return found
+    return True
 
 
 def listens(port: int) -> bool:

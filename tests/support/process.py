@@ -9,9 +9,10 @@ import signal
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import IO
+
+from support.awaiting import happens_within
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
@@ -147,12 +148,14 @@ class ServerProcess:
 
 def wait_until_group_ended(group: int) -> None:
     """Return when no process of the group is left; kill what is still there after a while."""
-    until = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < until:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)  # nobody tells a process that another one's orphans have gone
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+    if not happens_within(STOP_SECONDS, lambda: not _is_there(group)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+def _is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
