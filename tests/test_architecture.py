@@ -58,8 +58,8 @@ ASSIGNED_TO_OTHERS = {
     ("feeds.compose.timezones", "rule.properties"),
     ("ical.split", "component.properties"),
     # A connection, by the manager that alone decides how long it is kept.
-    ("server.http1.connection_manager", "link.keep"),
-    ("server.http1.connection_manager", "link.refused"),
+    ("server.http1.connection_manager", "connection.keep_alive"),
+    ("server.http1.connection_manager", "connection.refused"),
 }
 
 

@@ -87,7 +87,7 @@ def test_a_key_with_a_passphrase_is_told_and_asks_nobody(tmp_path: Path) -> None
     openssl("pkey", "-in", str(made.key), "-aes256", "-passout", "pass:x", "-out", str(locked))
     locked.replace(made.key)
     (line,) = found(tmp_path, made)
-    assert line.startswith(f"{made.key}: it is protected by a passphrase")
+    assert line.startswith(f"{made.key}: the key is protected by a passphrase")
 
 
 def test_a_form_without_a_date_is_told(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_an_authority_that_cannot_be_used_is_told_and_nothing_is_served(tmp_path
     )
     file.write_text("nonsense\n")
     (line,) = found(tmp_path, made, certificate_authority=str(file))
-    why = "[server] certificate_authority: it holds no certificate; write the CA's as PEM"
+    why = "[server] certificate_authority: no certificate in it; store the CA's as PEM"
     assert line == f"{file}: {why}"
     serve = [str(BIN / "kalends"), "serve", "--config", str(tmp_path / "kalends.ini")]
     served = subprocess.run(serve, capture_output=True, text=True, check=False, timeout=60)

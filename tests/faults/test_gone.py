@@ -106,7 +106,7 @@ def test_a_worker_is_replaced_when_the_database_is_back(server: KalendsServer) -
     assert put(server, "before") == 201
     away = server.database.rename(server.folder / "away.db")
     kill_workers(server)
-    await_that(lambda: "a worker cannot begin yet" in server.log)
+    await_that(lambda: "a worker cannot start yet" in server.log)
     assert not server.database.exists()
     away.rename(server.database)
     assert put(server, "after") == 201
@@ -116,5 +116,5 @@ def test_a_worker_is_replaced_when_the_database_is_back(server: KalendsServer) -
 def test_a_server_stops_while_its_workers_wait(server: KalendsServer) -> None:
     server.database.rename(server.folder / "away.db")
     kill_workers(server)
-    await_that(lambda: server.log.count("a worker cannot begin yet") >= 2)
+    await_that(lambda: server.log.count("a worker cannot start yet") >= 2)
     assert server.stop() == 0

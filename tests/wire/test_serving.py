@@ -75,6 +75,6 @@ def test_a_small_limit_of_open_files_does_not_keep_clients_out(tmp_path: Path) -
             for _ in range(150):
                 stack.enter_context(socket.create_connection((server.host, server.port)))
             assert server.request("OPTIONS", "/").status == 200
-        assert "cannot take a connection" not in server.log
+        assert "cannot accept a connection" not in server.log
     finally:
         server.close()

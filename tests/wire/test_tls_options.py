@@ -123,7 +123,9 @@ def test_another_authority_counts_at_the_next_connection(
     assert (server.admits(certificate=of_old), server.admits(certificate=of_new)) == (True, False)
     file.write_text("half a file")
     assert (server.admits(certificate=of_old), server.admits(certificate=of_new)) == (True, False)
-    await_that(lambda: f"{file} holds no certificate in PEM; the one before stays" in server.log)
+    await_that(
+        lambda: f"{file} contains no certificate in PEM; using the previous one" in server.log
+    )
     shutil.copy(new.certificate, file)
     assert (server.admits(certificate=of_old), server.admits(certificate=of_new)) == (False, True)
 

@@ -144,7 +144,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             header_seconds=self._settings.timeout,
             idle_seconds=KEEP_ALIVE_SECONDS,
             body=self._settings.max_content_length,
-            links=_CONNECTIONS,
+            connections=_CONNECTIONS,
         )
         return WorkerSetup(
             limits, self._loads, self._roles, self._settings.tls, AccessLogger(self._metrics)
@@ -182,7 +182,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         threading.Thread(target=self._tell, args=worker.main_address(), daemon=True).start()
 
     def _worker_gone(self, _arbiter: Any, worker: Any) -> None:
-        self._loads.leave(worker.age)
+        self._loads.remove(worker.age)
 
     def _tell(self, address: Any, tls: bool) -> None:
         url = wait_for(address, tls)

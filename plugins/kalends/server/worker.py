@@ -68,7 +68,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
                 super().load_wsgi()
                 self._setup: WorkerSetup = self.app.worker_setup()
             except KalendsError as error:
-                _log.error("a worker cannot begin yet: %s", error)
+                _log.error("a worker cannot start yet: %s", error)
             else:
                 return
             select.select([self.PIPE[0]], [], [], pause)  # a signal has come
@@ -77,7 +77,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
 
     def run(self) -> None:
         """Serve until told to stop."""
-        _allow_files(4 * self._setup.limits.links)
+        _allow_files(4 * self._setup.limits.connections)
         # What is there by now stays. To look it all over again and again took a sixth of the time
         # of a page of 8,000 events.
         gc.collect()
@@ -88,13 +88,13 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             self._listeners(),
             self._setup.limits,
             threads=self.cfg.threads,
-            shares=self._setup.loads,
+            loads=self._setup.loads,
             number=self.age,
         )
         service.start()
         waiting = select.poll()
         waiting.register(self.PIPE[0], select.POLLIN)  # a signal has come
-        waiting.register(service.ear, select.POLLIN)
+        waiting.register(service.wakeup_fd, select.POLLIN)
         self._tend(service, waiting)
         service.stop()
         self._see_out(service, waiting)
@@ -128,7 +128,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             if now - tidied >= 1:
                 tidied = now
                 self.notify()
-                service.tidy()
+                service.close_expired()
             waiting.poll(service.watch() * 1000)
 
     def _see_out(self, service: ConnectionManager, waiting: select.poll) -> None:
@@ -137,9 +137,9 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
         while not service.is_idle and time.monotonic() < until:
             self.notify()
-            service.tidy()
+            service.close_expired()
             if time.monotonic() > linger:
-                service.end_idle()
+                service.close_idle()
             waiting.poll(min(service.watch(), 0.05) * 1000)
 
 

@@ -59,18 +59,18 @@ class Running:
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         limits = ConnectionLimits(
-            header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, links=20
+            header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, connections=20
         )
-        self._service = ConnectionManager(
+        self._manager = ConnectionManager(
             app,
             self.access,
             [Listener(listener, Role.ALL, certificate)],
             limits,
             threads=threads,
-            shares=WorkerLoadTable(),
+            loads=WorkerLoadTable(),
             number=1,
         )
-        self._service.start()
+        self._manager.start()
         self._stopping = False
         self._thread = threading.Thread(target=self._tend)
         self._thread.start()
@@ -81,12 +81,12 @@ class Running:
 
     def _tend(self) -> None:
         waiting = select.poll()
-        waiting.register(self._service.ear, select.POLLIN)
+        waiting.register(self._manager.wakeup_fd, select.POLLIN)
         while not self._stopping:
-            self._service.tidy()
-            waiting.poll(min(self._service.watch(), 0.1) * 1000)
-        self._service.stop()
-        self._service.end_idle()
+            self._manager.close_expired()
+            waiting.poll(min(self._manager.watch(), 0.1) * 1000)
+        self._manager.stop()
+        self._manager.close_idle()
 
     def connect(self) -> socket.socket:
         return socket.create_connection(self.address, 30)
@@ -444,34 +444,34 @@ def test_requests_are_the_same_however_they_are_cut(
     cuts = sorted(data.draw(st.sets(st.integers(0, len(octets)), max_size=12)))
     reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
     for start, end in zip([0, *cuts], [*cuts, len(octets)], strict=True):
-        reader.feed(octets[start:end])
+        reader.receive(octets[start:end])
     found = []
-    for message in reader.whole:
+    for message in reader.complete:
         assert message.body is not None
         found.append((message.method.encode(), message.target, message.body.read()))
         assert message.fields[0] == (b"X-Name", b"v")
     assert found == [(method, target, body) for method, target, body, _ in sent]
-    assert not reader.is_within
+    assert not reader.is_mid_request
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None:
     reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
     with contextlib.suppress(RequestRefusedError):
-        reader.feed(first)
-        reader.feed(second)
+        reader.receive(first)
+        reader.receive(second)
     reader.close()
 
 
 def test_new_connections_go_to_whoever_has_fewer() -> None:
-    shares = WorkerLoadTable()
-    assert not shares.has_most(5)
-    shares.tell(1, 3)
-    shares.tell(2, 5)
-    assert shares.has_most(5)
-    assert not shares.has_most(4)
-    shares.leave(1)
-    assert not shares.has_most(5)
+    loads = WorkerLoadTable()
+    assert not loads.has_most(5)
+    loads.record(1, 3)
+    loads.record(2, 5)
+    assert loads.has_most(5)
+    assert not loads.has_most(4)
+    loads.remove(1)
+    assert not loads.has_most(5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
-"""The HTTP/1.1 side of a worker process: connections to WSGI, no thread held by a slow client.
+"""HTTP/1.1 server of a worker process, in which slow clients occupy no thread.
 
-Requests are parsed by httptools; whatever waits for a client, waits in one epoll. A thread runs the
-application only when a request is there whole, and leaves it when the answer is ready.
+httptools parses the requests, and one epoll waits for all clients. A thread runs the application
+only after a request has arrived completely, and is free again when the response is ready to send.
 """

@@ -1,4 +1,4 @@
-"""Where connections come in, and when the next one is taken."""
+"""Acceptor of connections on the listening sockets of a worker process."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ARMED = select.EPOLLIN | select.EPOLLONESHOT
 
 @dataclass(frozen=True)
 class Listener:
-    """A socket that listens.
+    """A listening socket.
 
     Attributes:
-        role: what it is for.
-        certificate: what it shows to its clients, or None for plain http.
+        role: what the listener offers.
+        certificate: the certificate to present to clients, or None for plain http.
     """
 
     socket: socket.socket
@@ -37,75 +37,80 @@ class Acceptor:
     """The listening sockets of a worker process.
 
     Args:
-        epoll: where they tell that somebody is there.
-        is_fuller: whether another worker should rather take the next connection.
-        welcome: takes a connection that was accepted, its client's address and its listener.
+        listeners: the sockets to accept on.
+        epoll: the epoll that reports connections to accept.
+        should_defer: returns True if another worker should take the next connection.
+        on_accept: takes an accepted socket, its client's address and its listener.
     """
 
     def __init__(
         self,
         listeners: Sequence[Listener],
         epoll: select.epoll,
-        is_fuller: Callable[[], bool],
-        welcome: Callable[[socket.socket, Any, Listener], None],
+        should_defer: Callable[[], bool],
+        on_accept: Callable[[socket.socket, Any, Listener], None],
     ) -> None:
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}
         self._epoll = epoll
-        self._is_fuller = is_fuller
-        self._welcome = welcome
-        self._shut: dict[int, float] = {}
-        self._patient = True
-        self._are_open = False
+        self._should_defer = should_defer
+        self._on_accept = on_accept
+        self._paused: dict[int, float] = {}
+        self._may_defer = True
+        self._is_open = False
 
     def open(self) -> None:
-        """Begin to take connections."""
-        self._are_open = True
+        """Start to accept connections."""
+        self._is_open = True
         for fd, listener in self._listeners.items():
             listener.socket.setblocking(False)
             self._epoll.register(fd, _ARMED)
 
     def close(self) -> None:
-        """Take no more."""
-        self._are_open = False
-        self._shut = {}
+        """Stop accepting connections."""
+        self._is_open = False
+        self._paused = {}
         for fd in self._listeners:
             self._epoll.unregister(fd)
 
     def __contains__(self, fd: int) -> bool:
         return fd in self._listeners
 
-    def answer(self, fd: int) -> bool:
-        """Let somebody in; false if this door now stays shut for a moment, until `reopen`."""
-        if not self._are_open:
+    def accept(self, fd: int) -> bool:
+        """Accept one connection; return False if the listener is paused until `resume`.
+
+        Args:
+            fd: the descriptor of the listening socket.
+        """
+        if not self._is_open:
             return True
-        if self._patient and self._is_fuller():
-            self._shut_for_now(fd)  # a worker with fewer connections may take it meanwhile
+        if self._may_defer and self._should_defer():
+            self._pause(fd)  # a worker with fewer connections may take it meanwhile
             return False
-        self._patient = True
+        self._may_defer = True
         listener = self._listeners[fd]
         try:
             sock, client = listener.socket.accept()
         except BlockingIOError:  # another worker has it
             pass
         except OSError as error:
-            _log.error("cannot take a connection: %s", error.strerror or error)
-            self._shut_for_now(fd)
+            _log.error("cannot accept a connection: %s", error.strerror or error)
+            self._pause(fd)
             return False
         else:
-            self._welcome(sock, client, listener)
-        if self._are_open:
+            self._on_accept(sock, client, listener)
+        if self._is_open:
             self._epoll.modify(fd, _ARMED)
         return True
 
-    def reopen(self) -> bool:
-        """Open the doors whose moment is over; whether some are still shut."""
-        if self._shut:
+    def resume(self) -> bool:
+        """Resume the listeners whose pause is over; return True if others are still paused."""
+        if self._paused:
             now = time.monotonic()
-            for fd in [fd for fd, until in self._shut.items() if until <= now]:
-                del self._shut[fd]
-                self._patient = False
+            for fd in [fd for fd, until in self._paused.items() if until <= now]:
+                del self._paused[fd]
+                self._may_defer = False
                 self._epoll.modify(fd, _ARMED)
-        return bool(self._shut)
+        return bool(self._paused)
 
-    def _shut_for_now(self, fd: int) -> None:
-        self._shut[fd] = time.monotonic() + WATCH_SECONDS
+    def _pause(self, fd: int) -> None:
+        self._paused[fd] = time.monotonic() + WATCH_SECONDS

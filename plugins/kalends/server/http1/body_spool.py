@@ -1,4 +1,4 @@
-"""How much disk the bodies that are on their way may take, all together."""
+"""Disk spool for large request bodies, with a quota for all of a worker's connections together."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 
 
 class RequestRefusedError(Exception):
-    """What a client sent is no request that can be served; the connection ends with an answer."""
+    """A request that cannot be served; the connection ends after an error response."""
 
     def __init__(self, status: HTTPStatus) -> None:
         self.status = status
@@ -19,60 +19,60 @@ class RequestRefusedError(Exception):
 
 
 class BodySpoolQuota:
-    """Disk for large bodies: whoever sends them need not have logged in yet.
+    """Disk quota for spooled bodies; their senders are not authenticated yet.
 
     Args:
-        octets: how many there may be.
+        octets: the octets that all bodies together may take.
     """
 
     def __init__(self, octets: int) -> None:
         self._left = octets
         self._lock = Lock()
 
-    def take(self, octets: int) -> None:
-        """Have room for some more.
+    def reserve(self, octets: int) -> None:
+        """Reserve some octets of the quota.
 
         Raises:
-            RefusedError: there is none now.
+            RequestRefusedError: fewer octets are left.
         """
         with self._lock:
             if octets > self._left:
                 raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
             self._left -= octets
 
-    def give_back(self, octets: int) -> None:
-        """Need it no more."""
+    def release(self, octets: int) -> None:
+        """Return reserved octets to the quota."""
         with self._lock:
             self._left += octets
 
 
 class LargeBody:
-    """A body on the disk, in a file that has no name.
+    """A request body in an unnamed temporary file.
 
     Attributes:
-        file: what was written.
+        file: the temporary file.
     """
 
-    def __init__(self, room: BodySpoolQuota) -> None:
+    def __init__(self, quota: BodySpoolQuota) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the request
-        self._room = room
-        self._taken = 0
+        self._quota = quota
+        self._reserved = 0
 
     def write(self, data: bytes) -> None:
-        """Take the next octets.
+        """Append octets.
 
         Raises:
-            RefusedError: there is no room for them.
+            RequestRefusedError: the quota is used up, or the disk is full.
         """
-        self._room.take(len(data))
-        self._taken += len(data)
+        self._quota.reserve(len(data))
+        self._reserved += len(data)
         self._in_file(lambda: self.file.write(data))
 
     def rewind(self) -> None:
-        """Let it be read from its beginning.
+        """Go to the beginning of the file, for the application to read it.
 
         Raises:
-            RefusedError: the disk did not take all of it.
+            RequestRefusedError: the disk did not take all of it.
         """
         self._in_file(lambda: self.file.seek(0))
 
@@ -83,8 +83,8 @@ class LargeBody:
             raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE) from None
 
     def close(self) -> None:
-        """Give back what it took."""
-        with suppress(OSError):  # a full disk does not take the rest, which nobody wants any more
+        """Delete the file and release its part of the quota."""
+        with suppress(OSError):  # a full disk refuses buffered octets that are no longer needed
             self.file.close()
-        self._room.give_back(self._taken)
-        self._taken = 0
+        self._quota.release(self._reserved)
+        self._reserved = 0

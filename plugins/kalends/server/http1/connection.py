@@ -1,4 +1,4 @@
-"""One client's connection: a socket that never blocks, and what is on its way through it."""
+"""A client's connection: a non-blocking socket, its parser, and the response being sent."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ _NEVER = float("inf")
 
 
 class Phase(Enum):
-    """What a connection waits for."""
+    """The phases of a connection, by what it waits for."""
 
     IDLE = "the next request"
     HEAD = "the rest of a header, or the first request"
     BODY = "the rest of a body"
-    WORK = "the application"
-    ANSWER = "the client, to take the answer"
-    GOODBYE = "the client, to take the last answer and close"
+    APPLICATION = "the application"
+    RESPONSE = "the client, to take the response"
+    CLOSING = "the client, to take the last response and close"
 
 
 class Connection:
-    """A connection and its state; one thread at a time has it.
+    """A connection and its state; one thread at a time handles it.
 
     Args:
-        sock: accepted, and not blocking; an SSLSocket shakes hands by itself at its first read.
-        environ: the WSGI environ of all its requests.
-        reader: takes its octets.
+        sock: an accepted, non-blocking socket; an SSLSocket shakes hands at its first read.
+        environ: the part of the WSGI environ that all its requests share.
+        reader: parses what is received.
     """
 
     __slots__ = (
-        "_after",
+        "_on_done",
         "_pieces",
         "_unsent",
         "deadline",
         "environ",
-        "keep",
+        "keep_alive",
         "phase",
         "reader",
         "refused",
@@ -57,29 +57,29 @@ class Connection:
         self.reader = reader
         self.phase = Phase.HEAD
         self.deadline = _NEVER
-        """When its phase is over, by the monotonic clock."""
+        """The end of its phase, by the monotonic clock."""
         self.waits_for = EPOLLIN
-        """What the socket must be ready for before it goes on."""
+        """The epoll event that it needs to go on."""
         self.refused: HTTPStatus | None = None
-        """Why nothing more is read from it."""
-        self.keep = True
-        """Whether it goes on after the answer that is on its way."""
+        """The status of the error response to send, after which nothing more is read; or None."""
+        self.keep_alive = True
+        """True if it stays open after the response that is being sent."""
         self._pieces: Iterator[bytes] | None = None
         self._unsent: memoryview | bytes = b""
-        self._after: Callable[[], None] | None = None
+        self._on_done: Callable[[], None] | None = None
 
     @property
-    def has_answer(self) -> bool:
-        """Whether an answer is on its way."""
+    def has_response(self) -> bool:
+        """True if a response is being sent."""
         return self._pieces is not None
 
     def enter(self, phase: Phase, deadline: float = _NEVER) -> None:
-        """Begin to wait for something else."""
+        """Enter another phase, until ``deadline`` by the monotonic clock."""
         self.phase = phase
         self.deadline = deadline
 
     def receive(self) -> bytes | None:
-        """What has come; nothing if the client has closed, None if there is nothing yet."""
+        """Return what has arrived; empty if the client has closed, None if there is nothing yet."""
         try:
             return self.sock.recv(_BLOCK)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -89,29 +89,33 @@ class Connection:
         return None
 
     def is_drained(self) -> bool:
-        """Whether nothing was read from the network that `receive` has not given yet.
+        """Return True if `receive` has returned all that TLS has read from the network.
 
-        Then the socket itself tells when there is more, and need not be asked in vain.
+        Then epoll reports when there is more, and reading before that would find nothing.
         """
         self.waits_for = EPOLLIN
         return not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
 
-    def answer(self, first: bytes, pieces: Iterator[bytes], after: Callable[[], None]) -> None:
-        """Take an answer; `push` sends it.
+    def begin_response(
+        self, first: bytes, pieces: Iterator[bytes], on_done: Callable[[], None]
+    ) -> None:
+        """Set the response that `send` sends.
 
         Args:
-            after: is called when the answer is through, or cannot get through.
+            first: its first octets.
+            pieces: the rest of it.
+            on_done: called once the response is sent, or cannot be sent.
         """
         self._unsent = first
         self._pieces = pieces
-        self._after = after
+        self._on_done = on_done
 
-    def push(self) -> bool:
-        """Send as much as the client takes; whether all is sent.
+    def send(self) -> bool:
+        """Send as much of the response as the client takes; return True if all of it is sent.
 
         Raises:
             OSError: the client is gone.
-            Exception: what the application raises in the middle of its answer.
+            Exception: the application failed in the middle of its response.
         """
         assert self._pieces is not None
         while True:
@@ -137,25 +141,29 @@ class Connection:
         return 0
 
     def _done(self) -> None:
-        after, self._after, self._pieces = self._after, None, None
-        if after:
-            after()
+        on_done, self._on_done, self._pieces = self._on_done, None, None
+        if on_done:
+            on_done()
 
-    def cut(self) -> None:
-        """Let whoever has it, or waits for it, find it closed; for other threads.
+    def abort(self) -> None:
+        """Shut the socket down, from another thread; the thread that handles it then closes it.
 
-        The socket's own method: an SSLSocket's would drop TLS under the reading thread.
+        The plain socket's method: that of SSLSocket would drop TLS under the reading thread.
         """
         with suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
-    def say_goodbye(self) -> None:
-        """Send no more; what still comes is read away, lest the network drop the last answer."""
+    def shut_down_sending(self) -> None:
+        """Send no more.
+
+        What the client still sends is to be read and dropped: a socket that is closed with unread
+        data resets the connection, and the client may lose the last response.
+        """
         with suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_WR)
 
     def close(self) -> None:
-        """End it, with whatever is on its way."""
+        """Close the socket, and drop unfinished requests and the response."""
         self.sock.close()
         self.reader.close()
         self._done()

@@ -1,4 +1,4 @@
-"""What a worker process does with its connections: takes them, reads, has answered, sends."""
+"""Connection loop of a worker: accept, read, call the application, write."""
 
 from __future__ import annotations
 
@@ -13,46 +13,45 @@ from http import HTTPStatus
 from typing import Any
 
 from kalends.common.wsgi import App, Environ
-from kalends.server.http1 import response
 from kalends.server.http1.acceptor import Acceptor, Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.connection import Connection, Phase
 from kalends.server.http1.environ import connection_environ, request_environ
 from kalends.server.http1.leader_follower import WATCH_SECONDS, LeaderFollowerPool
 from kalends.server.http1.parser import Message, MessageReader
-from kalends.server.http1.response import ApplicationResponse
+from kalends.server.http1.response import CONTINUE, ApplicationResponse, error_response
 from kalends.server.http1.worker_load import WorkerLoadTable
 
 _log = logging.getLogger("kalends.server")
 
-_WHOLE = 10
-"""How many times as long as the header the whole request may take, and the whole answer."""
+_WHOLE_FACTOR = 10
+"""A request and its response may each take this many times as long as a header."""
 
-_LARGEST_BODIES = 4
-"""As many of the largest bodies may be on their way at a time."""
+_SPOOLED_BODIES = 4
+"""The number of bodies of the largest size that fit into the spool quota."""
 
-_GOODBYE_SECONDS = 2
+_CLOSING_SECONDS = 2
 _ONCE = select.EPOLLONESHOT
 
 LogRequest = Callable[[ApplicationResponse, Message, Environ, timedelta], None]
-"""Called with each request that was answered, and how long that took."""
+"""A function that logs an answered request and the time that it took."""
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What clients may take.
+    """The limits for clients.
 
     Attributes:
-        header_seconds: for a header; for the whole request, and for its answer, ten times that.
-        idle_seconds: between two requests.
-        body: octets of one.
-        links: connections at a time.
+        header_seconds: the time for a header; a request, and its response, may take ten times that.
+        idle_seconds: the time between two requests.
+        body: the largest body, in octets.
+        connections: the number of open connections.
     """
 
     header_seconds: float
     idle_seconds: float
     body: int
-    links: int
+    connections: int
 
 
 class ConnectionManager:
@@ -61,9 +60,11 @@ class ConnectionManager:
     Args:
         app: the WSGI application.
         log_request: called with each request that was answered.
-        listeners: where connections come from.
-        threads: how many requests are worked at, at a time.
-        number: the worker's, among those that share ``shares``.
+        listeners: the sockets to accept on.
+        limits: the limits for clients.
+        threads: the number of requests that the application answers at a time.
+        loads: the connections of each worker.
+        number: this worker's number in ``loads``.
     """
 
     def __init__(
@@ -74,95 +75,95 @@ class ConnectionManager:
         limits: ConnectionLimits,
         *,
         threads: int,
-        shares: WorkerLoadTable,
+        loads: WorkerLoadTable,
         number: int,
     ) -> None:
         self._app = app
         self._log_request = log_request
         self._limits = limits
-        self._room = BodySpoolQuota(limits.body * _LARGEST_BODIES)
-        self._shares = shares
+        self._spool_quota = BodySpoolQuota(limits.body * _SPOOLED_BODIES)
+        self._loads = loads
         self._number = number
-        self._links: dict[int, Connection] = {}
+        self._connections: dict[int, Connection] = {}
         self._alive = True
-        self._errors = _Errors()
+        self._errors = _ErrorStream()
         self._epoll = select.epoll()
-        self._doors = Acceptor(listeners, self._epoll, self._has_most, self._welcome)
-        self._crew = LeaderFollowerPool(self._epoll, self._deal_with, threads)
+        self._acceptor = Acceptor(listeners, self._epoll, self._has_most, self._add)
+        self._pool = LeaderFollowerPool(self._epoll, self._handle_ready, threads)
 
     def start(self) -> None:
-        """Begin to accept connections."""
-        self._shares.tell(self._number, 0)
-        self._doors.open()
-        self._crew.start()
+        """Start to accept connections."""
+        self._loads.record(self._number, 0)
+        self._acceptor.open()
+        self._pool.start()
 
     @property
-    def ear(self) -> int:
+    def wakeup_fd(self) -> int:
         """A file descriptor that is readable when `watch` should be called."""
-        return self._crew.ear
+        return self._pool.wakeup_fd
 
     def watch(self) -> float:
-        """Look after the threads; for the process's main thread.
+        """Keep the threads and listeners going; for the process's main thread.
 
         Returns:
-            in how many seconds to call it again, if `ear` tells nothing before.
+            the seconds after which to call it again, unless `wakeup_fd` is readable before.
         """
-        wait = self._crew.watch()
-        return min(wait, WATCH_SECONDS) if self._doors.reopen() else wait
+        wait = self._pool.watch()
+        return min(wait, WATCH_SECONDS) if self._acceptor.resume() else wait
 
-    def tidy(self) -> None:
-        """Cut the connections whose time is over; to be called every second or so."""
+    def close_expired(self) -> None:
+        """Close the connections whose time is over; to be called about every second."""
         now = time.monotonic()
-        for link in list(self._links.values()):
-            if link.deadline < now:
-                link.cut()
+        for connection in list(self._connections.values()):
+            if connection.deadline < now:
+                connection.abort()
 
     def stop(self) -> None:
-        """Accept nothing more; each connection ends with the answer it is at."""
+        """Stop accepting; each connection ends after the response that it is at."""
         self._alive = False
-        self._shares.leave(self._number)
-        self._doors.close()
+        self._loads.remove(self._number)
+        self._acceptor.close()
 
-    def end_idle(self) -> None:
-        """Cut the connections that wait for a request."""
-        for link in list(self._links.values()):
-            if link.phase is Phase.IDLE:
-                link.cut()
+    def close_idle(self) -> None:
+        """Close the connections that wait for a request."""
+        for connection in list(self._connections.values()):
+            if connection.phase is Phase.IDLE:
+                connection.abort()
 
     @property
     def is_idle(self) -> bool:
-        """Whether no connection is left."""
-        return not self._links
+        """True if no connection is left."""
+        return not self._connections
 
-    def _deal_with(self, fd: int) -> None:
-        if fd in self._doors:
-            if not self._doors.answer(fd):
-                self._crew.ring()  # the door must be opened again
+    def _handle_ready(self, fd: int) -> None:
+        if fd in self._acceptor:
+            if not self._acceptor.accept(fd):
+                self._pool.request_watch()  # the listener is to be resumed
             return
-        link = self._links.get(fd)
-        if link is None:
+        connection = self._connections.get(fd)
+        if connection is None:
             return
         try:
-            goes_on = self._advance(link)
+            goes_on = self._advance(connection)
         except OSError:  # the client is gone
             goes_on = False
-        except Exception:  # noqa: BLE001 - a bug of ours ends the connection, and is logged
-            _log.exception("an error of ours in the middle of an answer")
+        except Exception:  # noqa: BLE001 - a bug in Kalends ends the connection and is logged
+            _log.exception("internal error in the middle of a response")
             goes_on = False
         if goes_on:
-            self._epoll.modify(fd, link.waits_for | _ONCE)
+            self._epoll.modify(fd, connection.waits_for | _ONCE)
         else:
-            self._part_from(fd, link)
+            self._remove(fd, connection)
 
     def _has_most(self) -> bool:
-        return self._shares.has_most(len(self._links))
+        return self._loads.has_most(len(self._connections))
 
-    def _welcome(self, sock: socket.socket, client: Any, listener: Listener) -> None:
+    def _add(self, sock: socket.socket, client: Any, listener: Listener) -> None:
         try:
-            if len(self._links) >= self._limits.links:
-                self._make_room()
+            if len(self._connections) >= self._limits.connections:
+                self._abort_longest_waiting()
             sock.setblocking(False)
-            own = sock.getsockname()  # the listener's may be a wildcard
+            local = sock.getsockname()  # the listener's may be a wildcard
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             scheme = "http"
@@ -171,108 +172,110 @@ class ConnectionManager:
                 sock = listener.certificate.context().wrap_socket(
                     sock, server_side=True, do_handshake_on_connect=False
                 )
-        except OSError:  # it is gone already
+        except OSError:  # the client is gone
             sock.close()
             return
-        environ = connection_environ(client, own, listener.role, scheme, self._errors)
-        link = Connection(sock, environ, MessageReader(self._limits.body, self._room))
-        link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
-        self._links[sock.fileno()] = link
-        self._shares.tell(self._number, len(self._links))
+        environ = connection_environ(client, local, listener.role, scheme, self._errors)
+        connection = Connection(sock, environ, MessageReader(self._limits.body, self._spool_quota))
+        connection.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
+        self._connections[sock.fileno()] = connection
+        self._loads.record(self._number, len(self._connections))
         self._epoll.register(sock.fileno(), select.EPOLLIN | _ONCE)
 
-    def _make_room(self) -> None:
-        """Cut the connection that has waited longest for its client's next word."""
-        waiting = [x for x in self._links.values() if x.phase in (Phase.IDLE, Phase.HEAD)]
+    def _abort_longest_waiting(self) -> None:
+        """Close the connection that has waited longest for its client to send something."""
+        waiting = [x for x in self._connections.values() if x.phase in (Phase.IDLE, Phase.HEAD)]
         if waiting:
-            min(waiting, key=lambda link: link.deadline).cut()
+            min(waiting, key=lambda connection: connection.deadline).abort()
 
-    def _part_from(self, fd: int, link: Connection) -> None:
-        del self._links[fd]
-        link.close()
+    def _remove(self, fd: int, connection: Connection) -> None:
+        del self._connections[fd]
+        connection.close()
         if self._alive:
-            self._shares.tell(self._number, len(self._links))
+            self._loads.record(self._number, len(self._connections))
 
-    def _advance(self, link: Connection) -> bool:
-        """Go on with a connection until it has to wait; false if it is at its end."""
+    def _advance(self, connection: Connection) -> bool:
+        """Advance a connection until it has to wait; return False if it is at its end."""
         while True:
-            if link.has_answer:
-                if not link.push():
+            if connection.has_response:
+                if not connection.send():
                     return True
-                if not link.keep or not self._alive:
-                    self._say_goodbye(link)
+                if not connection.keep_alive or not self._alive:
+                    self._begin_closing(connection)
                 else:
-                    link.enter(Phase.IDLE, time.monotonic() + self._limits.idle_seconds)
-                if not link.reader.whole and link.is_drained():
+                    connection.enter(Phase.IDLE, time.monotonic() + self._limits.idle_seconds)
+                if not connection.reader.complete and connection.is_drained():
                     return True
-            elif link.reader.whole and link.phase is not Phase.GOODBYE:
-                self._answer(link, link.reader.whole.popleft())
-            elif link.refused:
-                refusal = response.refusal(link.refused)
-                link.keep, link.refused = False, None
-                link.answer(refusal, iter(()), lambda: None)
+            elif connection.reader.complete and connection.phase is not Phase.CLOSING:
+                self._run_application(connection, connection.reader.complete.popleft())
+            elif connection.refused:
+                refusal = error_response(connection.refused)
+                connection.keep_alive, connection.refused = False, None
+                connection.begin_response(refusal, iter(()), lambda: None)
             else:
-                data = link.receive()
+                data = connection.receive()
                 if data is None:
                     return True
                 if not data:
                     return False
-                if link.phase is not Phase.GOODBYE:
-                    self._take(link, data)
+                if connection.phase is not Phase.CLOSING:
+                    self._parse(connection, data)
 
-    def _say_goodbye(self, link: Connection) -> None:
-        link.say_goodbye()
-        link.enter(Phase.GOODBYE, time.monotonic() + _GOODBYE_SECONDS)
+    def _begin_closing(self, connection: Connection) -> None:
+        connection.shut_down_sending()
+        connection.enter(Phase.CLOSING, time.monotonic() + _CLOSING_SECONDS)
 
-    def _take(self, link: Connection, data: bytes) -> None:
-        reader = link.reader
+    def _parse(self, connection: Connection, data: bytes) -> None:
+        reader = connection.reader
         try:
-            reader.feed(data)
+            reader.receive(data)
         except RequestRefusedError as error:
-            link.refused = error.status
+            connection.refused = error.status
             return
         if reader.is_in_body:
-            if link.phase is not Phase.BODY:
-                seconds = self._limits.header_seconds * _WHOLE
-                link.enter(Phase.BODY, time.monotonic() + seconds)
+            if connection.phase is not Phase.BODY:
+                seconds = self._limits.header_seconds * _WHOLE_FACTOR
+                connection.enter(Phase.BODY, time.monotonic() + seconds)
             if reader.wants_continue():
-                link.sock.send(response.CONTINUE)
-        elif reader.is_within and link.phase is Phase.IDLE:
-            link.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
+                connection.sock.send(CONTINUE)
+        elif reader.is_mid_request and connection.phase is Phase.IDLE:
+            connection.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
 
-    def _answer(self, link: Connection, message: Message) -> None:
-        """Let the application answer a request."""
-        link.enter(Phase.WORK)
+    def _run_application(self, connection: Connection, message: Message) -> None:
+        """Have the application answer a request."""
+        connection.enter(Phase.APPLICATION)
         began = time.perf_counter()
-        answer = ApplicationResponse(message, keep_alive=message.keep_alive and self._alive)
-        environ = request_environ(link.environ, message)
+        response = ApplicationResponse(message, keep_alive=message.keep_alive and self._alive)
+        environ = request_environ(connection.environ, message)
         body: Iterable[bytes] = ()
         try:
-            body = self._app(environ, answer.start)
-            pieces = answer.octets(body)
+            body = self._app(environ, response.start)
+            pieces = response.octets(body)
             first = next(pieces)
-        except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
-            _log.exception("an error of ours in a %s", message.method)
-            answer = ApplicationResponse(message, keep_alive=False)
-            answer.status = "500 Internal Server Error"
-            first, pieces = response.refusal(HTTPStatus.INTERNAL_SERVER_ERROR), iter(())
+        except Exception:  # noqa: BLE001 - a bug in Kalends is a traceback in the log and a 500
+            _log.exception("internal error in a %s", message.method)
+            response = ApplicationResponse(message, keep_alive=False)
+            response.status = "500 Internal Server Error"
+            first, pieces = error_response(HTTPStatus.INTERNAL_SERVER_ERROR), iter(())
 
         def done() -> None:
             seconds = time.perf_counter() - began
             try:
-                self._log_request(answer, message, environ, timedelta(seconds=seconds))
+                self._log_request(response, message, environ, timedelta(seconds=seconds))
             finally:
                 message.close()
                 if hasattr(body, "close"):
                     body.close()
 
-        link.keep = answer.keep_alive
-        link.enter(Phase.ANSWER, time.monotonic() + self._limits.header_seconds * _WHOLE)
-        link.answer(first, pieces, done)
+        connection.keep_alive = response.keep_alive
+        connection.enter(
+            Phase.RESPONSE, time.monotonic() + self._limits.header_seconds * _WHOLE_FACTOR
+        )
+        connection.begin_response(first, pieces, done)
 
 
-class _Errors:
-    """``wsgi.errors``: what the application writes there is in the log."""
+class _ErrorStream:
+    """``wsgi.errors``, which writes to the log."""
 
     def write(self, text: str) -> None:
         if text.strip():
@@ -283,4 +286,4 @@ class _Errors:
             self.write(line)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: nothing is buffered."""

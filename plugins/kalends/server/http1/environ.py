@@ -1,4 +1,4 @@
-"""A request to the WSGI environ that the application sees (PEP 3333)."""
+"""WSGI environ of a request (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from kalends.common.wsgi import Environ
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.server.http1.parser import Message
 
-_NAMES_KEPT = 512
+_MAX_CACHED_KEYS = 512
 _OF_THE_SERVER = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": None}
 _OF_THE_CONNECTION = frozenset({"HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_TRAILER"})
 
 
-def connection_environ(client: Any, own: Any, role: Role, scheme: str, errors: Any) -> Environ:
-    """What is the same for all requests of a connection.
+def connection_environ(client: Any, local: Any, role: Role, scheme: str, errors: Any) -> Environ:
+    """Return the part of the environ that all requests of a connection share.
 
     Args:
-        client: the other end's address; of a Unix socket it is empty.
-        own: the address that it has reached; of a Unix socket it is empty.
-        role: what the listener that took it is for.
+        client: the client's address; empty for a Unix socket.
+        local: the address that the client connected to; empty for a Unix socket.
+        role: the role of the listener that accepted the connection.
+        scheme: ``http`` or ``https``.
+        errors: the stream for ``wsgi.errors``.
     """
     environ: Environ = {
         "SCRIPT_NAME": "",
@@ -40,17 +42,21 @@ def connection_environ(client: Any, own: Any, role: Role, scheme: str, errors: A
     }
     if isinstance(client, tuple):
         environ["REMOTE_PORT"] = str(client[1])
-    if isinstance(own, tuple):
-        name = own[0].removeprefix("::ffff:")
+    if isinstance(local, tuple):
+        name = local[0].removeprefix("::ffff:")
         environ["SERVER_NAME"] = f"[{name}]" if ":" in name else name
-        environ["SERVER_PORT"] = str(own[1])
+        environ["SERVER_PORT"] = str(local[1])
     return environ
 
 
 def request_environ(of_connection: Environ, message: Message) -> Environ:
-    """The environ of one request.
+    """Return the environ of one request.
 
-    The body is there whole, so that it has a length, also where it came in chunks.
+    The body has arrived completely, so it has a length even if it came in chunks.
+
+    Args:
+        of_connection: what `connection_environ` returned.
+        message: the request.
     """
     target = message.target.decode("latin-1")
     path, _, query = _origin_form(target).partition("?")
@@ -69,7 +75,7 @@ def request_environ(of_connection: Environ, message: Message) -> Environ:
         environ[key] = f"{environ[key]},{text}" if key in environ else text
     if message.length or "CONTENT_TYPE" in environ or message.method in ("PUT", "POST"):
         environ["CONTENT_LENGTH"] = str(message.length)
-    if not environ["SERVER_NAME"]:  # a Unix socket has no name; what the client says must do
+    if not environ["SERVER_NAME"]:  # a Unix socket has no name: use the client's Host
         host, _, port = environ.get("HTTP_HOST", "").partition(":")
         secure = of_connection["wsgi.url_scheme"] == "https"
         environ["SERVER_NAME"] = host
@@ -78,7 +84,7 @@ def request_environ(of_connection: Environ, message: Message) -> Environ:
 
 
 def _origin_form(target: str) -> str:
-    """The path and query of a target (RFC 9112 section 3.2), which a proxy's client names whole."""
+    """Return the path and query of a target, also of one in absolute form (RFC 9112 3.2)."""
     if target.startswith("/"):
         return target
     _, found, rest = target.partition("://")
@@ -88,11 +94,11 @@ def _origin_form(target: str) -> str:
     return rest[place:] if place >= 0 else "/"
 
 
-@lru_cache(maxsize=_NAMES_KEPT)
+@lru_cache(maxsize=_MAX_CACHED_KEYS)
 def _key(name: bytes) -> str | None:
-    """The environ's key for a header field, or None where the application is not to see it.
+    """Return the environ's key for a header field, or None to hide the field.
 
-    A name with an underscore would look like another one with a hyphen.
+    A name with an underscore is hidden, since it would look like another one with a hyphen.
     """
     if b"_" in name:
         return None

@@ -1,4 +1,4 @@
-"""Octets of a client to requests (RFC 9112), without I/O; httptools reads the grammar."""
+"""Parser of requests (RFC 9112) on httptools, without I/O but for large bodies."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ import httptools
 from kalends.server.http1.body_spool import BodySpoolQuota, LargeBody, RequestRefusedError
 
 HEAD_LIMIT = 1 << 16
-"""The octets that a request line and the header fields may have together."""
+"""The largest request line and header fields together, in octets."""
 
 TARGET_LIMIT = 8190
-"""The octets that a request target may have, as in Apache's LimitRequestLine."""
+"""The largest request target, in octets, as in Apache's LimitRequestLine."""
 
 _IN_MEMORY = 1 << 17
 
 
 @dataclass(slots=True)
 class Message:
-    """One request as it came.
+    """One request as received.
 
     Attributes:
+        method: the request method.
         target: the request target, as the client wrote it.
         version: ``1.1`` or ``1.0``.
-        fields: names and values of the header; names as they were written.
-        length: octets of the body.
-        keep_alive: whether the client wants to go on with the connection.
-        large: the body, if it is too large for the memory.
+        fields: names and values of the header fields, as the client wrote them.
+        body: the body, once the request is complete.
+        length: the length of the body, in octets.
+        keep_alive: True if the client wants to keep the connection.
+        large: the body on disk, if it is too large for memory.
     """
 
     method: str = ""
@@ -44,23 +46,23 @@ class Message:
     large: LargeBody | None = None
 
     def close(self) -> None:
-        """Let go of the body."""
+        """Close the body."""
         if self.large is not None:
             self.large.close()
 
 
 class MessageReader:
-    """Takes octets as they come and gives whole requests.
+    """Incremental parser of the octets of one connection.
 
     Args:
-        body_limit: the octets that a body may have.
-        room: for large ones.
+        body_limit: the largest body, in octets.
+        quota: the disk quota for large bodies.
     """
 
-    def __init__(self, body_limit: int, room: BodySpoolQuota) -> None:
+    def __init__(self, body_limit: int, quota: BodySpoolQuota) -> None:
         self._parser = httptools.HttpRequestParser(self)
         self._body_limit = body_limit
-        self._room = room
+        self._quota = quota
         self._refused: HTTPStatus | None = None
         self._message = Message()
         self._in_head = False
@@ -68,27 +70,28 @@ class MessageReader:
         self._expects = False
         self._has_host = False
         self._pieces: list[bytes] = []
-        self.whole: deque[Message] = deque()
-        """Requests that are there whole and were not taken yet."""
-        self.is_within = False
-        """Whether a request has begun that is not whole."""
+        self.complete: deque[Message] = deque()
+        """Complete requests, which the caller removes."""
+        self.is_mid_request = False
+        """True after the beginning of a request that is not complete."""
         self.is_in_body = False
-        """Whether of that request the body is coming."""
+        """True after the header of a request that is not complete."""
 
-    def feed(self, data: bytes) -> None:
-        """Take the next octets.
+    def receive(self, data: bytes) -> None:
+        """Parse the next octets.
 
         Raises:
-            RefusedError: they are no request; what was whole before them is in `whole`.
+            RequestRefusedError: they are not a request that can be served; requests that were
+                complete before them are in `complete`.
         """
-        if self._in_head or not self.is_within:
+        if self._in_head or not self.is_mid_request:
             self._head_octets += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # We stay with HTTP/1.1 (RFC 9110 section 7.8), but what follows may be something else.
-            if self.whole:
-                self.whole[-1].keep_alive = False
+            # HTTP/1.1 goes on (RFC 9110 section 7.8), but what follows may be another protocol.
+            if self.complete:
+                self.complete[-1].keep_alive = False
         except httptools.HttpParserCallbackError:
             raise RequestRefusedError(self._refused or HTTPStatus.BAD_REQUEST) from None
         except httptools.HttpParserInvalidMethodError:
@@ -99,37 +102,37 @@ class MessageReader:
             raise RequestRefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def wants_continue(self) -> bool:
-        """Whether the client waits for "100 Continue" (RFC 9110 section 10.1.1); true once."""
+        """Return True, once a request, if the client waits for 100 Continue (RFC 9110 10.1.1)."""
         wanted = self._expects and self.is_in_body
         self._expects = False
         return wanted
 
-    # What httptools calls:
+    # Callbacks of httptools:
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request."""
         self._message = Message()
         self._pieces = []
-        self.is_within = self._in_head = True
+        self.is_mid_request = self._in_head = True
         self._expects = False
         self._has_host = False
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the target."""
+        """Add a piece of the target."""
         self._message.target += url
         if len(self._message.target) > TARGET_LIMIT:
             self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the header, or of a trailer, which counts for nothing."""
+        """Add a field of the header; ignore those of a trailer."""
         if self._in_head:
             self._message.fields.append((name, value))
-            look = _LOOKED_AT.get(name.lower())
-            if look is not None:
-                look(self, value)
+            check = _CHECKS.get(name.lower())
+            if check is not None:
+                check(self, value)
 
     def on_headers_complete(self) -> None:
-        """The header is whole."""
+        """End the header."""
         message, parser = self._message, self._parser
         self._in_head = False
         self._head_octets = 0
@@ -142,7 +145,7 @@ class MessageReader:
         self._expects = self._expects and message.version == "1.1"
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Add a piece of the body."""
         message = self._message
         message.length += len(data)
         if message.length > self._body_limit:
@@ -158,13 +161,13 @@ class MessageReader:
 
     def _write_large(self, message: Message, data: bytes) -> None:
         if message.large is None:
-            message.large = LargeBody(self._room)
+            message.large = LargeBody(self._quota)
             message.large.write(b"".join(self._pieces))
             self._pieces = []
         message.large.write(data)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """End the request."""
         message = self._message
         if message.large is None:
             message.body = BytesIO(b"".join(self._pieces))
@@ -175,25 +178,27 @@ class MessageReader:
                 self._refuse(error.status)
             message.body = message.large.file
         self._pieces = []
-        self.is_within = self.is_in_body = False
-        self.whole.append(message)
+        self.is_mid_request = self.is_in_body = False
+        self.complete.append(message)
 
     def close(self) -> None:
-        """Let go of what is there of bodies."""
-        for message in (self._message, *self.whole):
+        """Close the bodies of all requests."""
+        for message in (self._message, *self.complete):
             message.close()
-        self.whole.clear()
+        self.complete.clear()
 
-    def _look_at_host(self, _value: bytes) -> None:
+    def _check_host(self, _value: bytes) -> None:
         if self._has_host:
             self._refuse(HTTPStatus.BAD_REQUEST)
         self._has_host = True
 
-    def _look_at_length(self, value: bytes) -> None:
-        if value.isdigit() and int(value) > self._body_limit:  # what else it is, the parser says
+    def _check_length(self, value: bytes) -> None:
+        if (
+            value.isdigit() and int(value) > self._body_limit
+        ):  # other values are for httptools to refuse
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
-    def _look_at_expect(self, value: bytes) -> None:
+    def _check_expect(self, value: bytes) -> None:
         if value.lower() != b"100-continue":
             self._refuse(HTTPStatus.EXPECTATION_FAILED)
         self._expects = True
@@ -203,8 +208,8 @@ class MessageReader:
         raise RequestRefusedError(status)
 
 
-_LOOKED_AT = {
-    b"host": MessageReader._look_at_host,
-    b"content-length": MessageReader._look_at_length,
-    b"expect": MessageReader._look_at_expect,
+_CHECKS = {
+    b"host": MessageReader._check_host,
+    b"content-length": MessageReader._check_length,
+    b"expect": MessageReader._check_expect,
 }

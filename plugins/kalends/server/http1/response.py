@@ -1,4 +1,4 @@
-"""What the application answers, as octets (RFC 9112): the head, and how the body is delimited."""
+"""Response of the application as octets (RFC 9112): its head, and how the body is delimited."""
 
 from __future__ import annotations
 
@@ -20,50 +20,53 @@ _LAST_CHUNK = b"0\r\n\r\n"
 
 
 class BrokenResponseError(Exception):
-    """The application did not answer as WSGI says: our bug."""
+    """A response that does not conform to WSGI: a bug in Kalends."""
 
 
 class ApplicationResponse:
-    """The answer to one request, as the application gives it.
+    """The application's response to one request.
 
     Args:
         message: the request.
-        keep_alive: whether the connection may go on after it.
+        keep_alive: False to close the connection after the response.
     """
 
     def __init__(self, message: Message, *, keep_alive: bool) -> None:
         self._message = message
         self.keep_alive = keep_alive
         self.status = ""
-        """The status line's code and phrase."""
+        """The code and phrase of the status line."""
         self.sent = 0
-        """Octets of the body that were handed to the network."""
+        """The octets of the body that were handed over for sending."""
         self._headers: list[tuple[str, str]] = []
         self._written: list[bytes] = []
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        """WSGI's ``start_response``."""
+        """Set status and headers, as WSGI's ``start_response``."""
         if self.status and not exc_info:
-            raise BrokenResponseError("the answer was begun twice")
+            raise BrokenResponseError("start_response was called twice")
         if not _STATUS.fullmatch(status):
-            raise BrokenResponseError("that is no status")
+            raise BrokenResponseError("start_response was called with an invalid status")
         self.status = status
         self._headers = headers
         return self._written.append
 
     def octets(self, body: Iterable[bytes]) -> Iterator[bytes]:
-        """The whole answer in pieces; the first holds the head.
+        """Yield the whole response in pieces; the first contains the head.
 
         Args:
-            body: what the application returned.
+            body: the iterable that the application returned.
+
+        Yields:
+            the octets to send.
 
         Raises:
-            BrokenAnswerError: there is no status, or a header could not be sent as one.
+            BrokenResponseError: start_response was not called, or a header contains a line end.
         """
         blocks = iter(body)
         first = next(blocks, b"")
         if not self.status:
-            raise BrokenResponseError("no status before the body")
+            raise BrokenResponseError("the body came before start_response was called")
         if self._written:
             first = b"".join([*self._written, first])
         single = isinstance(body, list | tuple) and len(body) < 2 and not self._written
@@ -80,8 +83,12 @@ class ApplicationResponse:
         if chunked:
             yield _LAST_CHUNK
 
-    def _head(self, known: int | None) -> tuple[bytes, bool, bool]:
-        """The head, whether the body is chunked, and whether there is one (RFC 9112 section 6)."""
+    def _head(self, length: int | None) -> tuple[bytes, bool, bool]:
+        """Return the head, and two flags: a chunked body, any body (RFC 9112 section 6).
+
+        Args:
+            length: the length of the body in octets, if it is known without the application's word.
+        """
         code = self.status[:3]
         lines = [f"HTTP/{self._message.version} {self.status}", "Server: kalends"]
         lines.append(f"Date: {_date()}")
@@ -99,8 +106,8 @@ class ApplicationResponse:
         has_body = not is_empty and self._message.method != "HEAD"
         chunked = False
         if not has_length and not is_empty:
-            if known is not None:
-                lines.append(f"Content-Length: {known}")
+            if length is not None:
+                lines.append(f"Content-Length: {length}")
             elif self._message.version == "1.1":
                 chunked = True
                 lines.append("Transfer-Encoding: chunked")
@@ -113,8 +120,8 @@ class ApplicationResponse:
         return _joined(lines), chunked, has_body
 
 
-def refusal(status: HTTPStatus) -> bytes:
-    """A short answer to what is no request, after which the connection ends."""
+def error_response(status: HTTPStatus) -> bytes:
+    """Return a short error response, after which the connection ends."""
     text = f"{status.phrase}\n".encode()
     lines = [
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -130,14 +137,14 @@ def refusal(status: HTTPStatus) -> bytes:
 
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-"""What a client waits for that has asked whether its body is wanted."""
+"""The interim response to ``Expect: 100-continue``."""
 
 
 def _joined(lines: list[str]) -> bytes:
     text = "\r\n".join(lines)
-    # A line end or NUL within a header would begin another one, or another answer.
+    # A line end or NUL within a header would begin another header, or another response.
     if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text:
-        raise BrokenResponseError("a header holds a line end")
+        raise BrokenResponseError("a header contains a line end or NUL")
     return (text + "\r\n\r\n").encode("latin-1")
 
 

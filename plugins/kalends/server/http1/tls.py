@@ -1,4 +1,4 @@
-"""The server's side of TLS: its certificate and what clients must have, read again when renewed."""
+"""Server side of TLS: the certificate, reloaded after a renewal, and the check of the options."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ from kalends.errors import ConfigurationError
 
 _log = logging.getLogger("kalends.server")
 
-# What OpenSSL calls what can be wrong, for people.
+# Plain words for OpenSSL's reasons.
 _REASONS = {
-    "KEY_VALUES_MISMATCH": "it belongs to another certificate",
-    None: "one of the two is not in PEM, or not whole",
+    "KEY_VALUES_MISMATCH": "the key belongs to another certificate",
+    None: "one of the two is not in PEM, or is incomplete",
 }
-# How to leave a version out that is between the oldest and the newest.
+# The options that exclude a version between the oldest and the newest.
 _WITHOUT = {
     ssl.TLSVersion.TLSv1_1: ssl.OP_NO_TLSv1_1,
     ssl.TLSVersion.TLSv1_2: ssl.OP_NO_TLSv1_2,
 }
-_MOST_ROUNDS = 5
-"""Turns of both sides until a handshake of any version has ended."""
+_MAX_ROUNDS = 5
+"""Turns of both sides that are enough for a handshake of any version."""
 
 
 class LockedKeyError(OSError):
-    """A key asks for a passphrase, and nobody is there to tell it."""
+    """A private key with a passphrase, which a server without a terminal cannot ask for."""
 
     def __init__(self) -> None:
-        super().__init__("it is protected by a passphrase; write it again without one")
+        super().__init__("the key is protected by a passphrase; store it without one")
 
 
 class AuthorityError(OSError):
-    """The file of the client certificates' authority holds no certificate."""
+    """A file for ``certificate_authority`` that contains no certificate."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} holds no certificate in PEM")
+        super().__init__(f"{path} contains no certificate in PEM")
 
 
 _Stamp = tuple[tuple[int, int, int], ...]
 
 
 class Certificate:
-    """A certificate chain, its key and the authority of clients, as they are at each connection.
+    """A certificate chain, its key and the CA of clients, reloaded when a file has changed.
 
     Raises:
-        OSError: a file cannot be read, or certificate and key do not fit each other.
+        OSError: a file cannot be read, or certificate and key do not match.
     """
 
     def __init__(self, tls: TlsSettings) -> None:
@@ -61,7 +61,7 @@ class Certificate:
         self._context = server_context(tls)
 
     def context(self) -> ssl.SSLContext:
-        """Return what to shake hands with; a renewal that cannot be used leaves the one before."""
+        """Return the context for a handshake; after an unusable renewal, the previous one."""
         with self._lock:
             try:
                 seen = self._stamp()
@@ -69,7 +69,9 @@ class Certificate:
                     self._seen = seen
                     self._context = server_context(self._tls)
             except OSError as error:
-                _log.error("certificate %s: %s; the one before stays", self._tls.certificate, error)
+                _log.error(
+                    "certificate %s: %s; using the previous one", self._tls.certificate, error
+                )
             return self._context
 
     def _stamp(self) -> _Stamp:
@@ -81,9 +83,9 @@ def server_context(tls: TlsSettings) -> ssl.SSLContext:
     """Return a context for the server's side of connections.
 
     Raises:
-        OSError: a file cannot be read, or certificate and key do not fit each other.
+        OSError: a file cannot be read, or certificate and key do not match.
     """
-    context = _context_for_anybody(tls)
+    context = _context_without_client_certificates(tls)
     if tls.authority:
         try:
             context.load_verify_locations(tls.authority)
@@ -93,11 +95,11 @@ def server_context(tls: TlsSettings) -> ssl.SSLContext:
     return context
 
 
-def _context_for_anybody(tls: TlsSettings) -> ssl.SSLContext:
-    """Return a context that asks clients for no certificate."""
+def _context_without_client_certificates(tls: TlsSettings) -> ssl.SSLContext:
+    """Return a context that does not ask clients for a certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.set_alpn_protocols(["http/1.1"])
-    context.load_cert_chain(tls.certificate, tls.key, _nobody_knows)
+    context.load_cert_chain(tls.certificate, tls.key, _refuse_passphrase)
     if tls.versions:
         _accept_only(context, tls.versions)
     if tls.ciphers:
@@ -116,7 +118,7 @@ def _accept_only(context: ssl.SSLContext, versions: Versions) -> None:
                 context.options |= option
 
 
-def _nobody_knows() -> bytes:
+def _refuse_passphrase() -> bytes:
     raise LockedKeyError
 
 
@@ -124,11 +126,12 @@ def require_usable(tls: TlsSettings, path: Path) -> None:
     """Check that clients can connect with these files, versions and ciphers.
 
     Args:
+        tls: the options.
         path: the configuration file, which errors of its options name.
 
     Raises:
-        ConfigurationError: a file cannot be read, two do not fit each other, or no handshake
-            succeeds.
+        ConfigurationError: a file cannot be read, certificate and key do not match, or no
+            handshake succeeds.
     """
     for file in (tls.certificate, tls.key):
         if why := _unreadable(file):
@@ -141,7 +144,7 @@ def require_usable(tls: TlsSettings, path: Path) -> None:
     except LockedKeyError as error:
         raise ConfigurationError(str(tls.key), str(error)) from None
     except AuthorityError:
-        why = "[server] certificate_authority: it holds no certificate; write the CA's as PEM"
+        why = "[server] certificate_authority: no certificate in it; store the CA's as PEM"
         raise ConfigurationError(str(tls.authority), why) from None
     except ssl.SSLError as error:
         reason = _REASONS.get(error.reason, str(error))
@@ -161,12 +164,14 @@ def _unreadable(path: Path) -> str | None:
 
 
 def _require_handshake(tls: TlsSettings, path: Path) -> None:
-    """Shake hands in memory with a client that takes everything."""
+    """Try a handshake in memory with a client that accepts all versions and ciphers."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = _context_for_anybody(tls).wrap_bio(to_server, to_client, server_side=True)
+    server = _context_without_client_certificates(tls).wrap_bio(
+        to_server, to_client, server_side=True
+    )
     client = _undemanding_client().wrap_bio(to_client, to_server)
     try:
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(_MAX_ROUNDS):
             for side in (client, server):
                 with suppress(ssl.SSLWantReadError):
                     side.do_handshake()

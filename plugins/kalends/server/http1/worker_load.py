@@ -1,7 +1,7 @@
-"""How many connections each worker process has, so that no core is left idle by chance.
+"""Table of each worker's connections, by which new connections are spread over the workers.
 
-The kernel wakes whichever process it likes for a new connection, and connections are kept: without
-this, most of them can end up in one process.
+The kernel wakes an arbitrary process for a new connection, and connections are kept open: without
+this table, most of them could end up in one process while other cores are idle.
 """
 
 from __future__ import annotations
@@ -11,27 +11,32 @@ import struct
 
 _SLOTS = 512
 _COUNT = struct.Struct("i")
-_NOBODY = -1
+_FREE = -1
 _MORE = 1
 
 
 class WorkerLoadTable:
-    """A table in memory that the master process makes and its workers share."""
+    """A table in memory that the master process creates and its workers share."""
 
     def __init__(self) -> None:
         self._table = mmap.mmap(-1, _SLOTS * _COUNT.size)
         for number in range(_SLOTS):
-            self.leave(number)
+            self.remove(number)
 
-    def tell(self, worker: int, connections: int) -> None:
-        """Note how many connections a worker has; workers are numbered as they are started."""
+    def record(self, worker: int, connections: int) -> None:
+        """Record how many connections a worker has.
+
+        Args:
+            worker: the worker's number; workers are numbered in the order of their start.
+            connections: how many connections it has now.
+        """
         _COUNT.pack_into(self._table, worker % _SLOTS * _COUNT.size, connections)
 
-    def leave(self, worker: int) -> None:
-        """Note that a worker is gone."""
-        self.tell(worker, _NOBODY)
+    def remove(self, worker: int) -> None:
+        """Remove a worker that ends."""
+        self.record(worker, _FREE)
 
     def has_most(self, connections: int) -> bool:
-        """Whether somebody else has clearly fewer than ``connections``."""
-        counts = [count for (count,) in _COUNT.iter_unpack(self._table[:]) if count != _NOBODY]
+        """Return True if another worker has clearly fewer than ``connections``."""
+        counts = [count for (count,) in _COUNT.iter_unpack(self._table[:]) if count != _FREE]
         return connections > min(counts, default=connections) + _MORE
