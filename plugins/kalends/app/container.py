@@ -55,19 +55,19 @@ class FeedServices:
     ) -> None:
         folder = settings.feeds_folder
         kept = folder / ".feeds.toml" if serves else None
-        self.catalog = FeedRegistry(path, accounts, kept=kept)
+        self.registry = FeedRegistry(path, accounts, kept=kept)
         self.secrets = SecretBook(database)
         self.source = FeedSource(database)
         composed = metrics.composed if metrics else None
-        self.versions = FeedCache(folder / ".versions", self.source, accounts, composed=composed)
-        self.admission = AccessControl(self.catalog, self.secrets, USER_KEY)
+        self.cache = FeedCache(folder / ".versions", self.source, accounts, composed=composed)
+        self.access = AccessControl(self.registry, self.secrets, USER_KEY)
         log = PublicationLog(database)
         self.publisher = Publisher(
-            PublicationFolder(folder), self.catalog, self.versions, self.secrets, log
+            PublicationFolder(folder), self.registry, self.cache, self.secrets, log
         )
         deliveries = DeliveryLog(database)
-        self.pusher = RemotePublisher(
-            folder, settings.remotes, self.catalog, self.versions, deliveries
+        self.remote_publisher = RemotePublisher(
+            folder, settings.remotes, self.registry, self.cache, deliveries
         )
         self._outsiders = outsiders
         self._looking = BackgroundLoop("seeing who is admitted", self._look)
@@ -77,18 +77,18 @@ class FeedServices:
         if self._looking.start():
             self._look()  # whatever becomes of the store, each process has seen it once
         self.publisher.start()
-        self.pusher.start()
+        self.remote_publisher.start()
 
     def follow(self, _committed: Committed) -> None:
         """Look soon at what is published: something was written."""
         self.publisher.wake()
-        self.pusher.wake()
+        self.remote_publisher.wake()
 
     def stop(self) -> None:
         """End what ``start`` has begun."""
         self._looking.stop()
         self.publisher.stop()
-        self.pusher.stop()
+        self.remote_publisher.stop()
 
     def look(self) -> None:
         """Keep in mind who is admitted to feeds, for a time when the store cannot be asked.
@@ -173,7 +173,7 @@ class Container:
 
     def named_feeds(self) -> frozenset[str]:
         """The names that feeds have taken."""
-        return self.feeds.catalog.named() if self.feeds else frozenset()
+        return self.feeds.registry.named() if self.feeds else frozenset()
 
     def require_feeds(self) -> FeedServices:
         """The feeds.

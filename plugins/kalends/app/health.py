@@ -73,15 +73,15 @@ def feeds_behind(built: Container) -> PublicationLag:
         return PublicationLag(0, 0, 0, 0.0)
     standing = feeds.publisher.standing()
     late = [file.feed for file in standing if not file.is_current]
-    wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
-    states = feeds.versions.states(list(wanted.values()))
+    wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+    states = feeds.cache.states(list(wanted.values()))
     failing = 0
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
         delivery = known.get(url)
         if delivery is None or delivery.key != newest.key:
             late.append(feed)
         failing += bool(delivery and delivery.failures)
-    changes = [state.changed for state in feeds.versions.states(late) if state.changed]
+    changes = [state.changed for state in feeds.cache.states(late) if state.changed]
     seconds = max(0.0, time.time() - min(changes)) if changes else 0.0
     return PublicationLag(len(standing) + len(wanted), len(late), failing, seconds)
 

@@ -29,8 +29,8 @@ class FeedRequests:
     """
 
     def __init__(self, feeds: FeedServices) -> None:
-        self._file = FeedApplication(feeds.admission, feeds.versions)
-        self._page = FeedPageApplication(feeds.admission, feeds.versions, feeds.source)
+        self._file = FeedApplication(feeds.access, feeds.cache)
+        self._page = FeedPageApplication(feeds.access, feeds.cache, feeds.source)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request: for the file of a feed, or for its page."""
@@ -69,7 +69,7 @@ def account_page(
     homes = AccountCollections(database, settings.first_collections, places_of, commits)
     return AccountApplication(
         homes,
-        VisibleFeeds(feeds.catalog, feeds.secrets, commits) if feeds else None,
+        VisibleFeeds(feeds.registry, feeds.secrets, commits) if feeds else None,
         ImportForm(homes, bring_in, commits),
         CsrfTokens(container.shared_auth_state().key()),
         refusal_of=lambda user: refusal_of_name(user, container.named_feeds()),

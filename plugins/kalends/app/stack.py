@@ -141,7 +141,7 @@ class ApplicationStack:
                 return nothing_here(environ, start_response)
             if path == ROBOTS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
                 return robots(environ, start_response)
-            if self._feeds.admission.is_secret(environ):
+            if self._feeds.access.is_secret(environ):
                 environ.pop("HTTP_AUTHORIZATION", None)
         login = self._behind_plain_login if for_feeds else self._behind_login
         return login(environ, start_response)
@@ -149,7 +149,7 @@ class ApplicationStack:
     def _needs_login(self, environ: Environ) -> bool:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if self._feeds and path.startswith(PREFIX):
-            return self._feeds.admission.needs_login(environ)
+            return self._feeds.access.needs_login(environ)
         if self._account.handles(path):
             return self._account.needs_login(path)
         if method == "OPTIONS" or path.startswith(_OPEN):

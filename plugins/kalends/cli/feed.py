@@ -62,15 +62,15 @@ def run(given: argparse.Namespace) -> int:
 
 def _list(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
-    wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
+    wanted = [_named(feeds, given.name)] if given.name else list(feeds.registry.feeds())
     reports = dict(_places(feeds))
-    for feed, state in zip(wanted, feeds.versions.states(wanted), strict=True):
+    for feed, state in zip(wanted, feeds.cache.states(wanted), strict=True):
         who = _WHO.get(feed.access.kind) or ", ".join(feed.access.names)
         shown = _counted(len(state.calendars), "calendar")
         _say(f"{feed.name}: {feed.rules.title}, {shown}, for {who}")
         for line in reports.pop(feed.name, []):
             _say(f"    {line}")
-        unreadable = feeds.versions.unreadable(feed)
+        unreadable = feeds.cache.unreadable(feed)
         if unreadable:
             _say(f"    {len(unreadable)} left out, which cannot be read:")
         for one in unreadable:
@@ -105,7 +105,7 @@ def _rotate(built: container.Container, given: argparse.Namespace) -> int:
     feed = _named(feeds, given.name)
     if not given.user:
         raise FeedError("feed rotate takes FEED --user USER")
-    if given.user in feeds.secrets.held(feed.name) and not feeds.catalog.may_see(feed, given.user):
+    if given.user in feeds.secrets.held(feed.name) and not feeds.registry.may_see(feed, given.user):
         # It sleeps until they may see the feed again, unless it is ended now.
         feeds.secrets.rotate(feed.name, given.user)
         _say(f"the address that {given.user!r}, who may not see it, had of {feed.name!r} has ended")
@@ -119,16 +119,16 @@ def _rotate(built: container.Container, given: argparse.Namespace) -> int:
 
 def _refresh(built: container.Container, given: argparse.Namespace) -> int:
     feeds = built.require_feeds()
-    wanted = [_named(feeds, given.name)] if given.name else list(feeds.catalog.feeds())
+    wanted = [_named(feeds, given.name)] if given.name else list(feeds.registry.feeds())
     addresses = [url for feed in wanted for url in feed.remotes]
     with built.telling_of_feeds_folder():
         for feed in tqdm(wanted, unit="feed", disable=None, leave=False):
-            feeds.versions.discard(feed)
-            feeds.versions.open(feed)[1].close()
+            feeds.cache.discard(feed)
+            feeds.cache.open(feed)[1].close()
         built.catch_up()
         for url in tqdm(addresses, unit="address", disable=None, leave=False):
-            feeds.pusher.push([url])
-    known = feeds.pusher.known()
+            feeds.remote_publisher.push([url])
+    known = feeds.remote_publisher.known()
     failed = [known[url] for url in addresses if url in known and known[url].failures]
     for delivery in failed:
         sys.stderr.write(f"{delivery.target}: {delivery.why}\n")
@@ -174,7 +174,7 @@ _ACTIONS: dict[str, Callable[[container.Container, argparse.Namespace], int]] = 
 def _named(feeds: container.FeedServices, name: str | None) -> Feed:
     if not name:
         raise FeedError("which FEED? `kalends feed list` tells them")
-    found = feeds.catalog.feed(name)
+    found = feeds.registry.feed(name)
     if found is None:
         raise FeedError(f"there is no feed {name!r}; `kalends feed list` tells which")
     return found
@@ -183,7 +183,7 @@ def _named(feeds: container.FeedServices, name: str | None) -> Feed:
 def _require_right(feeds: container.FeedServices, feed: Feed, user: str) -> None:
     if feed.access.kind == "secret" and feed.owner not in (None, user):
         raise FeedError(f"the feed {feed.name!r} is secret, and so for its owner alone")
-    if not feeds.catalog.may_see(feed, user):
+    if not feeds.registry.may_see(feed, user):
         raise FeedError(f"{user!r} may not see the feed {feed.name!r}")
 
 
@@ -193,8 +193,8 @@ def _places(feeds: container.FeedServices) -> Iterator[tuple[str, list[str]]]:
     for file in feeds.publisher.standing():
         state = "up to date" if file.is_current else "behind"
         lines.setdefault(file.feed.name, []).append(f"{file.shown}: {state}")
-    wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
-    states = feeds.versions.states(list(wanted.values()))
+    wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+    states = feeds.cache.states(list(wanted.values()))
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
         lines.setdefault(feed.name, []).append(f"{url}: {_delivered(known.get(url), newest.key)}")
     left = [f"to be taken away: {file}" for file in feeds.publisher.left_over()]

@@ -67,13 +67,13 @@ class AccessControl:
     """Decides who sees a feed.
 
     Args:
-        catalog: which feeds there are.
+        registry: which feeds there are.
         secrets: who has which secret.
         user_key: where in the environ the verified user's name is, if there is one.
     """
 
-    def __init__(self, catalog: FeedRegistry, secrets: SecretBook, user_key: str) -> None:
-        self._catalog = catalog
+    def __init__(self, registry: FeedRegistry, secrets: SecretBook, user_key: str) -> None:
+        self._registry = registry
         self._secrets = secrets
         self._user_key = user_key
 
@@ -87,7 +87,7 @@ class AccessControl:
         if address.secret is not None:
             return False
         try:
-            feed = self._catalog.feed(address.name)
+            feed = self._registry.feed(address.name)
         except KalendsError:
             return True
         return feed is None or feed.access.kind != "public"
@@ -101,11 +101,11 @@ class AccessControl:
         address = address_of(environ)
         if address.secret is not None:
             return self._by_secret(address.secret, address.name)
-        feed = self._catalog.feed(address.name)
+        feed = self._registry.feed(address.name)
         if feed is None or feed.access.kind == "secret":
             return HTTPStatus.NOT_FOUND
         person: str = environ.get(self._user_key, "")
-        if feed.access.kind == "public" or self._catalog.may_see(feed, person):
+        if feed.access.kind == "public" or self._registry.may_see(feed, person):
             return Admitted(feed, person)
         return HTTPStatus.FORBIDDEN
 
@@ -113,7 +113,7 @@ class AccessControl:
         held = self._secrets.holder(secret)
         if held is None or held[0] != name:
             return HTTPStatus.NOT_FOUND
-        feed = self._catalog.feed(name)
-        if feed is None or not self._catalog.may_see(feed, held[1]):
+        feed = self._registry.feed(name)
+        if feed is None or not self._registry.may_see(feed, held[1]):
             return HTTPStatus.NOT_FOUND
         return Admitted(feed, held[1])

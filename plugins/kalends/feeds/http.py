@@ -32,13 +32,13 @@ class FeedApplication:
     """Serves feeds; they are read-only.
 
     Args:
-        admission: who may see which.
-        versions: their bytes.
+        access: who may see which.
+        cache: their bytes.
     """
 
-    def __init__(self, admission: AccessControl, versions: FeedCache) -> None:
-        self._admission = admission
-        self._versions = versions
+    def __init__(self, access: AccessControl, cache: FeedCache) -> None:
+        self._access = access
+        self._cache = cache
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request below ``/feeds/``."""
@@ -51,7 +51,7 @@ class FeedApplication:
         if address_of(environ).rest != ".ics":
             return answer(HTTPStatus.NOT_FOUND)
         try:
-            admitted = self._admission.admit(environ)
+            admitted = self._access.admit(environ)
         except KalendsError as error:
             return _refuse(environ, start_response, error)
         if isinstance(admitted, HTTPStatus):
@@ -65,10 +65,10 @@ class FeedApplication:
         self, feed: Feed, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
-        state = self._versions.state(feed)
+        state = self._cache.state(feed)
         if _is_known(environ, state):
             return _not_modified(start_response, _headers(feed, state, coding, environ))
-        state, file = self._versions.open(feed, coding)
+        state, file = self._cache.open(feed, coding)
         headers = _headers(feed, state, coding, environ)
         return _file(environ, start_response, headers, file, coding)
 
@@ -83,7 +83,7 @@ class FeedApplication:
         is_known = isinstance(error, (KalendsError, OSError))
         text = "feed %s: %s; the version before is served"
         _log.error(text, feed.name, error, exc_info=None if is_known else error)
-        found = self._versions.last_good(feed)
+        found = self._cache.last_good(feed)
         if found is None:
             if is_known:
                 return _refuse(environ, start_response, error)

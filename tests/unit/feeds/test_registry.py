@@ -29,16 +29,16 @@ def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path
         if path.read_text() != more:  # the editor goes on with what it has begun
             path.write_text(more)
 
-    catalog = FeedRegistry(path, Nobody(), pause)
+    registry = FeedRegistry(path, Nobody(), pause)
     path.write_text("")
-    assert catalog.named() == {"family", "friends"}
+    assert registry.named() == {"family", "friends"}
 
 
 def test_a_broken_edit_leaves_the_last_good_definitions(tmp_path: Path) -> None:
     path = tmp_path / "feeds.toml"
     path.write_text(GOOD)
-    catalog = FeedRegistry(path, Nobody(), lambda _seconds: None)
+    registry = FeedRegistry(path, Nobody(), lambda _seconds: None)
     path.write_text(GOOD + "nonsense")
-    assert catalog.named() == {"family"}
+    assert registry.named() == {"family"}
     path.write_text(GOOD.replace("family", "friends"))
-    assert catalog.named() == {"friends"}
+    assert registry.named() == {"friends"}

@@ -87,9 +87,9 @@ def _published_problems(built: Container) -> Iterator[str]:
     try:
         standing = feeds.publisher.standing() if feeds.publisher.has_begun else []
         late = [file for file in standing if not file.is_current]
-        states = feeds.versions.states([file.feed for file in late])
-        wanted, known = feeds.pusher.wanted(), feeds.pusher.known()
-        all_feeds = list(feeds.catalog.feeds())
+        states = feeds.cache.states([file.feed for file in late])
+        wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+        all_feeds = list(feeds.registry.feeds())
     except KalendsError:  # the files that cannot be read have their line already
         return
     for file, state in zip(late, states, strict=True):
@@ -104,7 +104,7 @@ def _published_problems(built: Container) -> Iterator[str]:
         if delivery and delivery.failures:
             yield f"feed {feed.name}: {url} refused it {delivery.failures} times: {delivery.why}"
     for feed in all_feeds:
-        for one in feeds.versions.unreadable(feed):
+        for one in feeds.cache.unreadable(feed):
             yield f"feed {feed.name}: left out, cannot be read: {one}"
 
 

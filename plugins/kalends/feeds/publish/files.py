@@ -52,8 +52,8 @@ class Publisher:
 
     Args:
         files: where they lie: in ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/``.
-        catalog: which feeds there are.
-        versions: their bytes.
+        registry: which feeds there are.
+        cache: their bytes.
         secrets: who has which secret.
         log: which version stands where.
     """
@@ -61,14 +61,14 @@ class Publisher:
     def __init__(
         self,
         files: PublicationFolder,
-        catalog: FeedRegistry,
-        versions: FeedCache,
+        registry: FeedRegistry,
+        cache: FeedCache,
         secrets: SecretBook,
         log: PublicationLog,
     ) -> None:
         self._files = files
-        self._catalog = catalog
-        self._versions = versions
+        self._registry = registry
+        self._cache = cache
         self._secrets = secrets
         self._published = log
         # By target: how often it failed in a row, and from when on it is tried again.
@@ -164,7 +164,7 @@ class Publisher:
     def _publish(self, file: PublishedFile, *, is_there: bool) -> None:
         if is_there and self._files.stands(file.target):
             return
-        state, content = self._versions.open(file.feed)
+        state, content = self._cache.open(file.feed)
         with content:
             self._files.put(file.target, content)
         self._published.record(f"{self._files.owner()}:{file.target}", state.key)
@@ -184,12 +184,12 @@ class Publisher:
         }
 
     def _states(self, files: list[PublishedFile]) -> list[FeedState]:
-        return self._versions.states([file.feed for file in files])
+        return self._cache.states([file.feed for file in files])
 
     def _wanted(self) -> dict[str, PublishedFile]:
         """The files that should stand, by target; of two feeds at one place the first has it."""
         wanted: dict[str, PublishedFile] = {}
-        for feed in self._catalog.feeds():
+        for feed in self._registry.feeds():
             for name in feed.publish:
                 for target, person in self._places(feed, name):
                     wanted.setdefault(target, PublishedFile(target, feed, person))
@@ -198,7 +198,7 @@ class Publisher:
     def _places(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
         if feed.access.kind == "secret":
             for person, secret in sorted(self._secrets.held(feed.name).items()):
-                if self._catalog.may_see(feed, person):
+                if self._registry.may_see(feed, person):
                     yield f"s/{secret}/{name}", person
         elif feed.access.kind == "owner":
             yield f"owner/{feed.owner}/{name}", ""

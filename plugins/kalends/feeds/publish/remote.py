@@ -43,8 +43,8 @@ class RemotePublisher:
     Args:
         folder: where the locks of this host lie.
         logins: the file that says how to log in to other servers; None for no logins.
-        catalog: which feeds there are.
-        versions: their bytes.
+        registry: which feeds there are.
+        cache: their bytes.
         log: which version stands where.
     """
 
@@ -52,14 +52,14 @@ class RemotePublisher:
         self,
         folder: Path,
         logins: Path | None,
-        catalog: FeedRegistry,
-        versions: FeedCache,
+        registry: FeedRegistry,
+        cache: FeedCache,
         log: DeliveryLog,
     ) -> None:
         self._folder = folder
         self._logins = logins
-        self._catalog = catalog
-        self._versions = versions
+        self._registry = registry
+        self._cache = cache
         self._deliveries = log
         self._at_work: dict[str, threading.Thread] = {}
         self._background = BackgroundLoop("bringing feeds to other servers", self._work)
@@ -74,7 +74,7 @@ class RemotePublisher:
             KalendsError: who there is cannot be told.
         """
         wanted: dict[str, Feed] = {}
-        for feed in self._catalog.feeds():
+        for feed in self._registry.feeds():
             for url in feed.remotes:
                 wanted.setdefault(url, feed)
         return wanted
@@ -116,7 +116,7 @@ class RemotePublisher:
         now = time.time()
         waiting = {url for url, delivery in known.items() if now < delivery.due}
         now_wanted = [(url, feed) for url, feed in wanted.items() if url not in waiting]
-        states = self._versions.states([feed for _, feed in now_wanted])
+        states = self._cache.states([feed for _, feed in now_wanted])
         for (url, feed), state in zip(now_wanted, states, strict=True):
             if url not in known or known[url].key != state.key:
                 due[origin_of(url)].append((url, feed))
@@ -158,7 +158,7 @@ class RemotePublisher:
         # Not loaded where nothing is brought anywhere, as by most commands: it takes its time.
         from kalends.feeds.publish import webdav_client
 
-        state, content = self._versions.open(feed)
+        state, content = self._cache.open(feed)
         with content:
             etag, was_changed = webdav_client.put(
                 remote, delivery.target, content, delivery.etag, sending

@@ -14,13 +14,13 @@ class VisibleFeeds:
     """What each person may see of the feeds.
 
     Args:
-        catalog: which feeds there are.
+        registry: which feeds there are.
         secrets: who has which secret.
         commits: is told of secrets that are made.
     """
 
-    def __init__(self, catalog: FeedRegistry, secrets: SecretBook, commits: CommitEvents) -> None:
-        self._catalog = catalog
+    def __init__(self, registry: FeedRegistry, secrets: SecretBook, commits: CommitEvents) -> None:
+        self._registry = registry
         self._secrets = secrets
         self._commits = commits
 
@@ -36,7 +36,7 @@ class VisibleFeeds:
         secrets = self._secrets.of_person(person)
         found = [
             seen(feed, person, secrets.get(feed.name), groups)
-            for feed in self._catalog.seen_by(person, secrets)
+            for feed in self._registry.seen_by(person, secrets)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
 
@@ -66,7 +66,7 @@ class VisibleFeeds:
         self._commits.publish([Change(f"feeds/{name}", "secret")], person)
 
     def _is_seen(self, name: str, person: str) -> bool:
-        feed = self._catalog.feed(name)
-        return feed is not None and self._catalog.is_shown(
+        feed = self._registry.feed(name)
+        return feed is not None and self._registry.is_shown(
             feed, person, self._secrets.of_person(person)
         )

@@ -54,21 +54,21 @@ class FeedPageApplication:
     """Serves feeds as pages.
 
     Args:
-        admission: who may see which feed.
-        versions: what a feed is at a moment.
+        access: who may see which feed.
+        cache: what a feed is at a moment.
         source: the store.
         now: tells the time in a zone.
     """
 
     def __init__(
         self,
-        admission: AccessControl,
-        versions: FeedCache,
+        access: AccessControl,
+        cache: FeedCache,
         source: FeedSource,
         now: Callable[..., datetime] = datetime.now,
     ) -> None:
-        self._admission = admission
-        self._versions = versions
+        self._access = access
+        self._cache = cache
         self._source = source
         self._now = now
         self._pages = Templates("kalends.webui.feed")
@@ -86,7 +86,7 @@ class FeedPageApplication:
         if addresses is None:
             return plain(environ, start_response, HTTPStatus.BAD_REQUEST)
         try:
-            admitted = self._admission.admit(environ)
+            admitted = self._access.admit(environ)
             if isinstance(admitted, HTTPStatus):
                 return plain(environ, start_response, admitted)
             if not address.rest:
@@ -108,7 +108,7 @@ class FeedPageApplication:
             body = page.problem(str(error))
             return html(environ, start_response, HTTPStatus.BAD_REQUEST, body, page.headers())
         with self._source.snapshot() as snapshot:
-            state = self._versions.state_in(feed, snapshot)
+            state = self._cache.state_in(feed, snapshot)
             own = clock_of(state.calendars, feed.page.timezone)
             clock = DisplayZone(query.zone, query.zone.key, is_own=True) if query.zone else own
             now = self._now(clock.zone)
