@@ -35,7 +35,7 @@ def test_a_component_that_the_calendar_does_not_take_is_named_with_its_line(
     status, out, err = run(installation, capsys, "--into", "alice/calendar", str(file))
     assert status == 1
     assert out == "1 files: 1 added, 0 changed, 0 unchanged, 1 refused\n"
-    assert err == f"{file}:11: the calendar takes no VTODO\n"
+    assert err == f"{file}:11: the calendar does not accept VTODO components\n"
 
 
 def test_cards_go_into_address_books_alone(

@@ -1,1 +1,4 @@
-"""Calendar objects and cards: content lines, validation, recurrence, time zones. Pure."""
+"""Calendar objects and cards: content lines, validation, recurrence, time zones.
+
+Pure functions of text: nothing here reads a file, a database or the network.
+"""

@@ -1,7 +1,7 @@
-"""What the values of times and rules look like (RFC 5545 section 3.3), and what programs read.
+"""Removal of property values that common calendar programs cannot read.
 
-One value of one person's object that ical.js cannot read makes a whole feed unreadable for
-Thunderbird.
+One malformed value in one object makes ical.js, and so Thunderbird, reject the whole feed. The
+patterns follow RFC 5545 section 3.3.
 """
 
 from __future__ import annotations
@@ -27,25 +27,28 @@ _TYPES = {
     "PERIOD": re.compile(rf"{_PERIOD}(?:,{_PERIOD})*", re.ASCII),
     "RECUR": re.compile(RULE_PATTERN, re.ASCII),
 }
-_TYPE_OF = {"FREEBUSY": "PERIOD", "EXRULE": "RECUR"}
+_DEFAULT_TYPES = {"FREEBUSY": "PERIOD", "EXRULE": "RECUR"}
 
 
 def drop_unreadable(component: Component) -> Component:
-    """A component without what programs cannot read, and with its rules in capitals."""
-    kept = [fit for prop in component.properties if (fit := _readable(prop))]
+    """Return a copy of a component without malformed values and with upper-case rules."""
+    kept = [checked for prop in component.properties if (checked := _checked(prop))]
     children = [drop_unreadable(child) for child in component.children]
     return Component(component.name, kept, children, component.line)
 
 
 def uppercase_rule(prop: Property) -> Property:
-    """A rule in capitals, anything else as it is: ``FREQ=weekly`` is right, and read by few."""
+    """Return a recurrence rule in upper case, and any other property unchanged.
+
+    ``FREQ=weekly`` is valid, but few programs read it.
+    """
     if prop.name not in ("RRULE", "EXRULE") or prop.value.isupper():
         return prop
     return prop._replace(value=prop.value.upper())
 
 
-def _readable(prop: Property) -> Property | None:
+def _checked(prop: Property) -> Property | None:
     prop = uppercase_rule(prop)
-    kind = (prop.param("VALUE") or _TYPE_OF.get(prop.name, "")).upper()
-    known = _TYPES.get(kind)
-    return prop if known is None or known.fullmatch(prop.value.strip()) else None
+    kind = (prop.param("VALUE") or _DEFAULT_TYPES.get(prop.name, "")).upper()
+    pattern = _TYPES.get(kind)
+    return prop if pattern is None or pattern.fullmatch(prop.value.strip()) else None

@@ -1,7 +1,7 @@
 """Content lines and components of iCalendar and vCard text, without interpreting any value.
 
-Everything that must keep a client's own text (feeds, import) works on this form: it loses nothing,
-knows no property, and shares nothing between objects. RFC 5545 sections 3.1 and 3.6, RFC 6350
+Code that must keep a client's own text (feeds, import) works on this form: it loses nothing, treats
+all properties alike and shares nothing between objects. RFC 5545 sections 3.1 and 3.6, RFC 6350
 section 3.2.
 """
 
@@ -23,24 +23,24 @@ _VCARD_LINE = re.compile(rf"({_NAME})((?:{_BARE_PARAM})*):(.*)", re.DOTALL)
 _ONE_PARAM = re.compile(rf";([A-Za-z0-9_-]+)(?:=({_PARAM_VALUE}(?:,{_PARAM_VALUE})*))?")
 _ONE_VALUE = re.compile(_PARAM_VALUE)
 # RFC 5545 section 3.1: every control character but TAB is forbidden in a content line. Surrogates
-# stand for octets that are no UTF-8.
+# replace octets that are not UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-_CONTROL = "holds a control character"
+_CONTROL = "contains a control character"
 _NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
 _FOLD_IN_CHARACTER = re.compile(rb"([\xc2-\xf4][\x80-\xbf]*)(\r?\n[ \t])([\x80-\xbf]+)")
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""What some programs write before UTF-8 text."""
+"""The prefix that some programs write before UTF-8 text."""
 
 MAX_DEPTH = 16
-"""How deep components may nest; real calendars need three."""
+"""The deepest nesting of components that is read; real calendars need three levels."""
 
 
 class Property(NamedTuple):
     """One content line, unfolded.
 
     Attributes:
-        name: upper case, with its vCard group if it has one (``ITEM1.TEL``).
+        name: the name in upper case, with its vCard group if it has one (``ITEM1.TEL``).
         raw_params: the parameters as written, each with its leading semicolon, or ``""``.
         value: the value as written, still escaped.
         line: the physical line it begins at, counted from 1.
@@ -53,7 +53,7 @@ class Property(NamedTuple):
 
     @property
     def params(self) -> dict[str, list[str]]:
-        """The parameters by upper-case name, their values without quotes."""
+        """The parameter values by upper-case name, without quotation marks."""
         found: dict[str, list[str]] = {}
         for match in _ONE_PARAM.finditer(self.raw_params):
             values = [] if match[2] is None else _split_values(match[2])
@@ -61,18 +61,19 @@ class Property(NamedTuple):
         return found
 
     def param(self, name: str) -> str | None:
-        """The first value of the parameter ``name`` (upper case), or None."""
+        """Return the first value of the parameter ``name`` (upper case), or None."""
         if not self.raw_params:
             return None
         values = self.params.get(name)
         return values[0] if values else None
 
     def with_param(self, name: str, value: str | None) -> Property:
-        """The same property with one value of the parameter ``name``, or without it for None.
+        """Return a copy with the parameter ``name`` set to one value, or removed.
 
         Args:
-            name: upper case.
-            value: without quotation marks, which it cannot hold (RFC 5545 section 3.2).
+            name: the parameter's name in upper case.
+            value: the value without quotation marks, which it must not contain (RFC 5545 section
+                3.2); None removes the parameter.
         """
         kept = [m[0] for m in _ONE_PARAM.finditer(self.raw_params) if m[1].upper() != name]
         if value is not None:
@@ -80,13 +81,13 @@ class Property(NamedTuple):
         return Property(self.name, "".join(kept), self.value, self.line)
 
     def text(self) -> str:
-        """The content line, unfolded and without its line end."""
+        """Return the content line, unfolded and without its line end."""
         return f"{self.name}{self.raw_params}:{self.value}"
 
 
 @dataclass(slots=True)
 class Component:
-    """What stands between BEGIN and END: properties and components, each in their order."""
+    """A component: the properties and nested components between BEGIN and END, in order."""
 
     name: str
     properties: list[Property] = field(default_factory=list)
@@ -94,20 +95,20 @@ class Component:
     line: int = 0
 
     def first(self, name: str) -> Property | None:
-        """The first property called ``name`` (upper case), or None."""
+        """Return the first property called ``name`` (upper case), or None."""
         return next((p for p in self.properties if p.name == name), None)
 
     def value(self, name: str) -> str:
-        """The raw value of the first property called ``name``, or the empty string."""
+        """Return the raw value of the first property called ``name``, or the empty string."""
         found = self.first(name)
         return found.value if found else ""
 
     def all(self, name: str) -> list[Property]:
-        """Every property called ``name`` (upper case), in order."""
+        """Return every property called ``name`` (upper case), in order."""
         return [p for p in self.properties if p.name == name]
 
     def lines(self) -> Iterator[str]:
-        """The content lines of this component and all below it, unfolded."""
+        """Yield the content lines of this component and all nested ones, unfolded."""
         yield f"BEGIN:{self.name}"
         for prop in self.properties:
             yield prop.text()
@@ -121,7 +122,7 @@ def _split_values(raw: str) -> list[str]:
     position = 0
     while position <= len(raw):
         match = _ONE_VALUE.match(raw, position)
-        if match is None:  # pragma: no cover - the line's own pattern admits nothing else
+        if match is None:  # pragma: no cover - the line's own pattern allows nothing else
             break
         values.append(match[0].strip('"'))
         position = match.end() + 1
@@ -129,17 +130,21 @@ def _split_values(raw: str) -> list[str]:
 
 
 def decode(data: bytes, errors: str = "strict") -> str:
-    """Octets as text, which has the same lines.
+    """Decode octets as UTF-8 text with the same lines.
 
-    Where a line is folded within a character, as RFC 5545 section 3.1 allows, the fold goes before
-    it: no line is text otherwise.
+    A fold within a character, which RFC 5545 section 3.1 allows, is moved before that character;
+    otherwise neither line could be decoded.
 
     Args:
-        errors: ``surrogateescape`` to have surrogates in the place of octets that are no UTF-8,
-            at which `parse` raises.
+        data: the octets of a calendar or card.
+        errors: the error handler of ``bytes.decode``. ``surrogateescape`` replaces octets that are
+            not UTF-8 with surrogates, which `parse` reports with their line.
+
+    Returns:
+        the text, with its line ends unchanged.
 
     Raises:
-        UnicodeDecodeError: the octets are no UTF-8.
+        UnicodeDecodeError: the octets are not UTF-8.
     """
     try:
         return data.decode("utf-8")
@@ -148,9 +153,9 @@ def decode(data: bytes, errors: str = "strict") -> str:
 
 
 def unfold(text: str) -> Iterator[tuple[int, str]]:
-    """The content lines of ``text`` with the physical line each begins at, counted from 1.
+    """Yield the content lines of ``text`` with the physical line each begins at, counted from 1.
 
-    Lines end with CRLF or LF; empty ones are passed over; a line that begins with a space or a TAB
+    Lines end with CRLF or LF; empty lines are skipped; a line that begins with a space or a TAB
     continues the one before (RFC 5545 section 3.1).
     """
     pending, begin = "", 0
@@ -166,15 +171,19 @@ def unfold(text: str) -> Iterator[tuple[int, str]]:
 
 
 def parse(text: str, *, vcard: bool = False) -> list[Component]:
-    """Read all components that stand at the top of ``text``.
+    """Parse all top-level components of ``text``.
 
     Args:
-        text: iCalendar or vCard text; a byte order mark in front is passed over.
-        vcard: admit vCard's parameters without a value (``TEL;HOME:``).
+        text: iCalendar or vCard text; a byte order mark at its beginning is skipped.
+        vcard: whether to allow vCard's parameters without a value (``TEL;HOME:``).
+
+    Returns:
+        the top-level components, in order.
 
     Raises:
-        IcalendarSyntaxError: a line is no content line, holds a control character or a surrogate,
-            components do not balance or nest too deep, or something stands outside of them.
+        IcalendarSyntaxError: a line is not a content line, contains a control character or a
+            surrogate, or is outside of any component; or components do not balance or nest too
+            deep.
     """
     top: list[Component] = []
     stack: list[Component] = []
@@ -196,16 +205,16 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
         elif stack:
             stack[-1].properties.append(Property(name, params, value, number))
         else:
-            raise IcalendarSyntaxError(number, f"{name} stands outside of any component")
+            raise IcalendarSyntaxError(number, f"{name} is outside of any component")
     if stack:
-        raise IcalendarSyntaxError(stack[-1].line, f"BEGIN:{stack[-1].name} is never ended")
+        raise IcalendarSyntaxError(stack[-1].line, f"BEGIN:{stack[-1].name} has no END")
     return top
 
 
 def _open(raw_name: str, number: int, stack: list[Component], top: list[Component]) -> None:
     component = Component(raw_name.strip().upper(), line=number)
     if len(stack) >= MAX_DEPTH:
-        raise IcalendarSyntaxError(number, f"components nest deeper than {MAX_DEPTH}")
+        raise IcalendarSyntaxError(number, f"components nest deeper than {MAX_DEPTH} levels")
     (stack[-1].children if stack else top).append(component)
     stack.append(component)
 
@@ -213,45 +222,47 @@ def _open(raw_name: str, number: int, stack: list[Component], top: list[Componen
 def _close(raw_name: str, number: int, stack: list[Component]) -> None:
     name = raw_name.strip().upper()
     if not stack:
-        raise IcalendarSyntaxError(number, f"END:{name} ends nothing")
+        raise IcalendarSyntaxError(number, f"END:{name} has no BEGIN")
     if stack[-1].name != name:
-        raise IcalendarSyntaxError(number, f"END:{name} where END:{stack[-1].name} is due")
+        why = f"END:{name} instead of END:{stack[-1].name}"
+        raise IcalendarSyntaxError(number, why)
     stack.pop()
 
 
 def fold(line: str) -> bytes:
-    """One content line as UTF-8, folded at 75 octets within no character, ended with CRLF.
+    """Return a content line as UTF-8, folded at 75 octets and ended with CRLF.
 
-    RFC 5545 section 3.1; the space that begins a continuation counts as one of its octets.
+    No character is split. RFC 5545 section 3.1; the space that begins a continuation counts as one
+    of its octets.
     """
     data = line.encode("utf-8")
     if len(data) <= 75:
         return data + b"\r\n"
     pieces = []
-    start, room = 0, 75
-    while len(data) - start > room:
-        end = start + room
+    start, limit = 0, 75
+    while len(data) - start > limit:
+        end = start + limit
         while data[end] & 0xC0 == 0x80:  # a continuation byte: the character began before
             end -= 1
         pieces.append(data[start:end])
-        start, room = end, 74
+        start, limit = end, 74
     pieces.append(data[start:])
     return b"\r\n ".join(pieces) + b"\r\n"
 
 
 def serialize(components: Iterable[Component]) -> bytes:
-    """Components as UTF-8 text with CRLF line ends, folded at 75 octets."""
+    """Return components as UTF-8 text with CRLF line ends, folded at 75 octets."""
     return b"".join(fold(line) for component in components for line in component.lines())
 
 
 def unescape(value: str) -> str:
-    r"""A TEXT value without its escapes ``\n \, \; \\`` (RFC 5545 section 3.3.11)."""
+    r"""Return a TEXT value without its escapes ``\n \, \; \\`` (RFC 5545 section 3.3.11)."""
     if "\\" not in value:
         return value
     return re.sub(r"\\(.)", lambda m: "\n" if m[1] in "nN" else m[1], value)
 
 
 def escape(text: str) -> str:
-    """A text as a TEXT value (RFC 5545 section 3.3.11)."""
+    """Return a text as an escaped TEXT value (RFC 5545 section 3.3.11)."""
     escaped = text.replace("\\", "\\\\").replace(";", "\\;").replace(",", "\\,")
     return re.sub(r"\r\n|\r|\n", r"\\n", escaped)

@@ -1,6 +1,7 @@
-"""Single occurrences into the stored series that they belong to, as a mailed change of one brings.
+"""Merge of detached instances into the stored series that they belong to.
 
-The stored octets stay as they are, but for what is replaced.
+A changed occurrence that arrives by mail is such an instance. The octets of the stored object are
+kept except for the components that are replaced.
 """
 
 from __future__ import annotations
@@ -20,24 +21,27 @@ _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE
 
 def merge_instances(
     stored: bytes,
-    brought: bytes,
+    incoming: bytes,
     *,
     allowed: frozenset[str] | None = None,
     max_size: int = MAX_SIZE,
 ) -> CalendarObject:
-    """A stored object with the components of another of its UID, each in place of the same one.
+    """Return a stored object with the components of another object that has the same UID.
+
+    A component of the incoming object replaces the stored override of the same occurrence; the
+    others are added.
 
     Args:
         stored: the octets of an object that may be stored.
-        brought: those of another, whose components all have a RECURRENCE-ID.
-        allowed: the component types that the calendar takes; None for all.
-        max_size: the largest object, octets.
+        incoming: the octets of another object, whose components all have a RECURRENCE-ID.
+        allowed: the component types that the calendar accepts; None for all.
+        max_size: the maximum size of the result, octets.
 
     Raises:
-        ObjectRefusedError: they cannot be put together without changing what one of them says.
+        ObjectRefusedError: the objects cannot be merged without changing the meaning of one.
     """
     text = stored.decode("utf-8")
-    series, single = contentlines.parse(text)[0], contentlines.parse(brought.decode("utf-8"))[0]
+    series, single = contentlines.parse(text)[0], contentlines.parse(incoming.decode("utf-8"))[0]
     ours, theirs = vtimezones_of(series), vtimezones_of(single)
     known = ours.keys() | {tzid for child in series.children for tzid in tzids_of(child)}
     parts = [child for child in single.children if child.name != "VTIMEZONE"]
@@ -46,29 +50,36 @@ def merge_instances(
     both = {**ours, **{tzid: text for tzid, text in theirs.items() if tzid not in known}}
     for part in parts:
         _require_same_times(part, theirs, both)
-    fresh = {_place(part, theirs): part for part in parts}
-    there = {c.line: _place(c, ours) for c in series.children if c.first("RECURRENCE-ID")}
-    replaced = {line: fresh[place] for line, place in there.items() if place in fresh}
-    added = [part for place, part in fresh.items() if place not in there.values()]
-    data = _composed(text, series, zones, replaced, added)
+    fresh = {_instance_key(part, theirs): part for part in parts}
+    there = {c.line: _instance_key(c, ours) for c in series.children if c.first("RECURRENCE-ID")}
+    replaced = {line: fresh[key] for line, key in there.items() if key in fresh}
+    added = [part for key, part in fresh.items() if key not in there.values()]
+    data = _compose(text, series, zones, replaced, added)
     wanted = [*zones, *(replaced.get(c.line, c) for c in series.children), *added]
     content = read_calendar_object(data, allowed=allowed, max_size=max_size)
-    if not _holds(data, series, wanted):
-        raise ObjectRefusedError("C:valid-calendar-data", "the series is written unusually")
+    if not _contains(data, series, wanted):
+        why = "the stored series has an unusual form and cannot be changed in place"
+        raise ObjectRefusedError("C:valid-calendar-data", why)
     return content
 
 
-def _place(part: Component, own: Mapping[str, str]) -> tuple[int, int, str]:
-    """Which occurrence of its series a component is, and whether of those after it too."""
+def _instance_key(part: Component, vtimezones: Mapping[str, str]) -> tuple[int, int, str]:
+    """Return a key for the occurrence, or the range of occurrences, that a component overrides."""
     named = part.all("RECURRENCE-ID")[0]
-    moment = read_time(named, own)
+    moment = read_time(named, vtimezones)
     return moment.earliest, moment.latest, (named.param("RANGE") or "").upper()
 
 
 def _require_same_times(
     part: Component, before: Mapping[str, str], after: Mapping[str, str]
 ) -> None:
-    """Refuse what would be at another time by the definitions of what it goes into."""
+    """Raise if the target's time zone definitions would move a component to another time.
+
+    Args:
+        part: a component of the incoming object.
+        before: the VTIMEZONEs of the incoming object, by TZID.
+        after: the VTIMEZONEs of the merged object, by TZID.
+    """
     for prop in part.properties:
         tzid = prop.param("TZID")
         if tzid is None or prop.name not in _TIMES or before.get(tzid) == after.get(tzid):
@@ -78,14 +89,22 @@ def _require_same_times(
             raise ObjectRefusedError("C:valid-calendar-data", why, prop.line)
 
 
-def _composed(
+def _compose(
     text: str,
     series: Component,
     zones: list[Component],
     replaced: Mapping[int, Component],
     added: list[Component],
 ) -> bytes:
-    """The text with further components, and others in place of those that begin at some lines."""
+    """Return the text with components added, and some replaced by others.
+
+    Args:
+        text: the stored object.
+        series: the same, parsed.
+        zones: VTIMEZONEs to add.
+        replaced: replacements, by the line at which the replaced component begins.
+        added: overrides to add.
+    """
     lines = text.split("\n")
     last = max(number for number, line in enumerate(lines) if line.strip())
     found = list(find_components(lines[series.line : last], series.line))
@@ -103,8 +122,8 @@ def _composed(
     return "\n".join(lines).encode()
 
 
-def _holds(data: bytes, series: Component, wanted: Iterable[Component]) -> bool:
-    """Whether a calendar has the properties of a series, and the components wanted."""
+def _contains(data: bytes, series: Component, wanted: Iterable[Component]) -> bool:
+    """Return True if a calendar has a series' properties and exactly the wanted components."""
     (made,) = contentlines.parse(data.decode("utf-8"))
     own = [[prop.text() for prop in calendar.properties] for calendar in (series, made)]
     held = sorted(list(child.lines()) for child in made.children)

@@ -1,4 +1,4 @@
-"""Reading what a client stored; time zone definitions, which many objects repeat, are read once."""
+"""Parser for stored calendar objects that caches the time zone definitions they repeat."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from kalends.ical.timezones.resolve import by_tzid
 _BEGIN, _END, _LAST = "\nBEGIN:VTIMEZONE", "\nEND:VTIMEZONE", "\nEND:VCALENDAR"
 
 LONGEST_KEPT = 20_000
-"""Characters of a definition whose reading is remembered: real ones have 4,000 at most."""
+"""The longest definition that is cached, in characters; real ones have 4,000 at most."""
 
 
 class ObjectText(NamedTuple):
-    """A calendar object, read.
+    """A parsed calendar object.
 
     Attributes:
-        calendar: its VCALENDAR; its VTIMEZONEs belong to other objects too: do not change them.
+        calendar: its VCALENDAR. Its VTIMEZONEs are shared with other objects: do not change them.
         definitions: the text of each VTIMEZONE that has rules, by the TZIDs that refer to it.
     """
 
@@ -30,15 +30,15 @@ class ObjectText(NamedTuple):
 
 
 def read_object(text: str) -> ObjectText:
-    """Read a calendar object.
+    """Parse a calendar object.
 
     Raises:
-        IcalendarSyntaxError: it cannot be read.
+        IcalendarSyntaxError: the text cannot be parsed or is empty.
     """
-    rest, blocks = _apart(text)
+    rest, blocks = _split_off_zones(text)
     try:
-        zones = [_read(block) for block in blocks]
-    except IcalendarSyntaxError:  # its line is not that of the whole text
+        zones = [_parse_zone(block) for block in blocks]
+    except IcalendarSyntaxError:  # its line number counts from the block: parse the whole text
         rest, zones = text, []
     parsed = contentlines.parse(rest)
     if not parsed:
@@ -51,8 +51,8 @@ def read_object(text: str) -> ObjectText:
     return ObjectText(calendar, {tzid: found for tzid, found in definitions.items() if found})
 
 
-def _apart(text: str) -> tuple[str, list[str]]:
-    """A text without its VTIMEZONEs, which are empty lines now, and these."""
+def _split_off_zones(text: str) -> tuple[str, list[str]]:
+    """Split off the VTIMEZONEs of a text and leave as many empty lines in their place."""
     blocks: list[str] = []
     if not text.startswith("BEGIN:VCALENDAR"):
         return text, blocks
@@ -61,7 +61,7 @@ def _apart(text: str) -> tuple[str, list[str]]:
         end = text.find("\n", text.find(_END, begin) + 1)
         block = text[begin + 1 : end]
         kept.append(text[position : begin + 1])
-        # Within another component, or another calendar, it is none of this one's.
+        # A VTIMEZONE within another component or another calendar is not one of this calendar's.
         before = "".join(kept).upper()
         is_own = before.count("\nBEGIN:") == before.count("\nEND:") and _LAST not in before
         if not (end > begin and is_own and len(block) <= LONGEST_KEPT):
@@ -73,8 +73,8 @@ def _apart(text: str) -> tuple[str, list[str]]:
 
 
 @lru_cache(maxsize=512)
-def _read(block: str) -> Component:
+def _parse_zone(block: str) -> Component:
     parsed = contentlines.parse(block)
     if len(parsed) != 1 or parsed[0].name != "VTIMEZONE":
-        raise IcalendarSyntaxError(1, "is no VTIMEZONE")
+        raise IcalendarSyntaxError(1, "it is not a VTIMEZONE")
     return parsed[0]

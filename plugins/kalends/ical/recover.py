@@ -1,4 +1,7 @@
-"""A file of calendars in pieces, so that a damaged one holds up no other."""
+"""Error-tolerant splitting of a file into calendars and components.
+
+A damaged component is rejected alone; the ones after it are still read.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,20 @@ from kalends.ical.contentlines import Component, Property
 
 _BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
-_AGENT = re.compile(r"(?:[A-Za-z0-9-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
-_MAIN = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
+_VCARD_AGENT = re.compile(r"(?:[A-Za-z0-9-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
+_TOP_LEVEL = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedPart:
-    """A part of a file that could not be taken: the line it begins at, and why."""
+    """A part of a file that was rejected.
+
+    Attributes:
+        line: the line of the file at which it begins, counted from 1.
+        uid: its UID; empty if it is not known.
+        why: the reason, for the person who imports the file.
+        precondition: the WebDAV precondition that it violates, if any.
+    """
 
     line: int
     uid: str
@@ -28,7 +38,14 @@ class RejectedPart:
 
 
 class ComponentLines(NamedTuple):
-    """The physical lines of one component at the top of a calendar."""
+    """The physical lines of one top-level component of a calendar.
+
+    Attributes:
+        name: its name in upper case.
+        line: the line of the file at which it begins, counted from 1.
+        text: its lines, from BEGIN to END.
+        ended: whether it has an END.
+    """
 
     name: str
     line: int
@@ -37,17 +54,21 @@ class ComponentLines(NamedTuple):
 
 
 def decode_file(data: bytes) -> str:
-    """The text of a file, with surrogates where it is none: what they stand in is refused."""
+    """Decode a file, with surrogates in place of octets that are not UTF-8.
+
+    Parsing rejects the components that contain surrogates.
+    """
     return contentlines.decode(data, "surrogateescape").removeprefix("\ufeff")
 
 
 def find_calendars(
     text: str, refused: list[RejectedPart]
 ) -> Iterator[tuple[list[Property], Iterator[ComponentLines]]]:
-    """Each VCALENDAR: its own properties, and the blocks of its components.
+    """Yield the own properties and the components of each VCALENDAR.
 
     Args:
-        refused: what is refused is added here.
+        text: the file, as `decode_file` returns it.
+        refused: rejected parts are appended to this list.
     """
     lines = text.split("\n")
     start = None
@@ -57,7 +78,7 @@ def find_calendars(
             if begin and begin[1].upper() == "VCALENDAR":
                 start = number + 1
             elif line.strip() and not (end and end[1].upper() == "VCALENDAR"):
-                _refuse_once(refused, number + 1, "stands outside of any VCALENDAR")
+                _reject_once(refused, number + 1, "is outside of any VCALENDAR")
         elif end and end[1].upper() == "VCALENDAR":
             yield (
                 _header(lines[start:number], start, refused),
@@ -65,19 +86,24 @@ def find_calendars(
             )
             start = None
     if start is not None:
-        _refuse_once(refused, start, "BEGIN:VCALENDAR is never ended")
+        _reject_once(refused, start, "BEGIN:VCALENDAR has no END")
         yield _header(lines[start:], start, refused), find_components(lines[start:], start)
 
 
 def find_components(lines: list[str], offset: int) -> Iterator[ComponentLines]:
-    """The components that stand directly in these lines; a bad nesting ends with its block."""
+    """Yield the top-level components of these lines.
+
+    Args:
+        lines: physical lines of a file.
+        offset: the number of lines of the file before them.
+    """
     name, start, agents = "", 0, 0
     for number, line in enumerate(lines):
         begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
         begun = begin[1].upper() if begin else ""
-        if name == begun == "VCARD" and _AGENT.fullmatch(lines[number - 1]):
-            agents += 1  # of vCard 2.1: a card within a card
-        elif name and begun and _is_whole_again(name, begun):
+        if name == begun == "VCARD" and _VCARD_AGENT.fullmatch(lines[number - 1]):
+            agents += 1  # AGENT of vCard 2.1 nests a card in another one
+        elif name and begun and _implies_missing_end(name, begun):
             yield ComponentLines(
                 name, offset + start + 1, "\n".join(lines[start:number]), ended=False
             )
@@ -96,30 +122,34 @@ def find_components(lines: list[str], offset: int) -> Iterator[ComponentLines]:
         yield ComponentLines(name, offset + start + 1, "\n".join(lines[start:]), ended=False)
 
 
-def _is_whole_again(name: str, begun: str) -> bool:
-    """Whether what begins shows that what it stands in was never ended."""
-    return name == begun == "VCARD" or (name in _MAIN and begun in _MAIN)
+def _implies_missing_end(name: str, begun: str) -> bool:
+    """Return True if the beginning of one component shows that the open one has no END."""
+    return name == begun == "VCARD" or (name in _TOP_LEVEL and begun in _TOP_LEVEL)
 
 
 def parse_component(block: ComponentLines, refused: list[RejectedPart]) -> Component | None:
-    """The component that a block is, with its lines counted in the file; None if it is refused.
+    """Parse a component, with line numbers of the whole file.
 
     Args:
-        refused: what is refused is added here.
+        block: the component's lines.
+        refused: a part that cannot be parsed is appended to this list.
+
+    Returns:
+        the component, or None if it was rejected.
     """
     try:
         if not block.ended:
-            raise IcalendarSyntaxError(1, f"BEGIN:{block.name} is never ended")
+            raise IcalendarSyntaxError(1, f"BEGIN:{block.name} has no END")
         (component,) = contentlines.parse(block.text)
     except IcalendarSyntaxError as error:
         line = block.line + error.line - 1
         refused.append(RejectedPart(line, "", error.why, "C:valid-calendar-data"))
         return None
-    return _moved(component, block.line - 1)
+    return _shift_lines(component, block.line - 1)
 
 
 def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[Property]:
-    """The calendar's own properties: the lines before its first component, and between."""
+    """Return the calendar's own properties: those outside of its components."""
     depth = 0
     own = []
     for line in lines:
@@ -137,16 +167,16 @@ def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[
     return parsed.properties
 
 
-def _refuse_once(refused: list[RejectedPart], line: int, why: str) -> None:
+def _reject_once(refused: list[RejectedPart], line: int, why: str) -> None:
     if not any(bad.why == why for bad in refused):
         refused.append(RejectedPart(line, "", why, "C:valid-calendar-data"))
 
 
-def _moved(component: Component, lines: int) -> Component:
-    """The same component, with its lines counted in the file instead of its block."""
+def _shift_lines(component: Component, lines: int) -> Component:
+    """Return a copy of a component with its line numbers increased."""
     return Component(
         component.name,
         [Property(p.name, p.raw_params, p.value, p.line + lines) for p in component.properties],
-        [_moved(child, lines) for child in component.children],
+        [_shift_lines(child, lines) for child in component.children],
         component.line + lines,
     )

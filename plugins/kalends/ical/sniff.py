@@ -1,14 +1,14 @@
-"""What a file is that holds neither calendars nor cards, for whoever meant to bring it in."""
+"""Recognition of files that contain neither calendars nor cards, to explain a failed import."""
 
 from __future__ import annotations
 
 import re
 
-_NEITHER = "it holds no calendar (BEGIN:VCALENDAR) and no contacts (BEGIN:VCARD)"
+_NEITHER = "it contains no calendar (BEGIN:VCALENDAR) and no contacts (BEGIN:VCARD)"
 _BY_BEGINNING = (
-    (b"PK\x03\x04", "it is a zip archive: unpack it, and bring in the files that are in it"),
+    (b"PK\x03\x04", "it is a zip archive: unpack it and import the files in it"),
     (b"PK\x05\x06", "it is an empty zip archive"),
-    (b"\x1f\x8b", "it is compressed by gzip: unpack it, and bring in what is in it"),
+    (b"\x1f\x8b", "it is compressed by gzip: unpack it and import the file in it"),
     (b"\xff\xfe", "it is UTF-16 text: export or save it as UTF-8"),
     (b"\xfe\xff", "it is UTF-16 text: export or save it as UTF-8"),
     (b"B\0E\0G\0", "it is UTF-16 text: export or save it as UTF-8"),
@@ -19,10 +19,13 @@ _ANY_BEGIN = re.compile(rb"^BEGIN:", re.IGNORECASE | re.MULTILINE)
 
 
 def describe_foreign_file(data: bytes) -> str | None:
-    """Why a file can hold no calendar and no card; None if it may.
+    """Explain why a file cannot contain a calendar or a card.
 
     Args:
         data: its octets, without a byte order mark.
+
+    Returns:
+        the reason, for the person who imports it; None if the file may contain one.
     """
     for beginning, why in _BY_BEGINNING:
         if data.startswith(beginning):
@@ -32,5 +35,5 @@ def describe_foreign_file(data: bytes) -> str | None:
     if not data.strip():
         return "it is empty"
     if _WEB_PAGE.match(data):
-        return "it is a web page, perhaps one that asks for a login: fetch the file itself"
+        return "it is a web page, perhaps a login page: download the file itself"
     return _NEITHER

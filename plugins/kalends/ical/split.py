@@ -1,4 +1,7 @@
-"""A whole file of calendars or cards as objects, one for each UID; what is bad is named."""
+"""Splitting of a file of calendars or cards into objects, one for each UID.
+
+Parts that cannot be stored are reported with their line and reason.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +24,22 @@ from kalends.ical.timezones.resolve import by_tzid, tzids_of
 from kalends.ical.validate import MAX_SIZE, CalendarObject, index_calendar, read_card
 
 _FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
-_KEPT_OF_CALENDAR = ("VERSION", "PRODID", "CALSCALE")
+_KEPT_PROPERTIES = ("VERSION", "PRODID", "CALSCALE")
 
 
 @dataclass(slots=True)
 class SplitCalendar:
-    """What a file holds.
+    """The contents of a file of calendars or cards.
 
     Attributes:
         kind: ``VCALENDAR`` or ``VADDRESSBOOK``.
-        name: what it calls itself, or empty; likewise ``description`` and ``color``.
-        occurrences: the UIDs of the objects that hold single occurrences of a series without the
-            series itself, each with the line of the first.
+        name: the display name that the file gives itself, or empty.
+        description: its description, or empty.
+        color: its color, or empty.
+        objects: the objects that may be stored.
+        refused: the parts that may not.
+        detached: for objects with single occurrences of a series but not the series itself, the
+            line of the first occurrence by UID.
     """
 
     kind: str
@@ -47,9 +54,15 @@ class SplitCalendar:
 def split_file(
     data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
 ) -> SplitCalendar:
-    """Every object of a file of calendars or of cards, whichever begins first in it.
+    """Split a file of calendars or of cards into objects.
 
-    Lines may also end as on old Macs, with CR alone.
+    The first component decides which of the two it is. Lines may also end with CR alone, as on old
+    Macs.
+
+    Args:
+        data: the octets of the file.
+        allowed: the component types that the calendar accepts; None for all.
+        max_size: the maximum size of an object, octets.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     if b"\n" not in data:
@@ -67,14 +80,15 @@ def split_file(
 def split_calendar(
     data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
 ) -> SplitCalendar:
-    """Every object of a file of one or several calendars; METHOD is left out.
+    """Split a file of one or several calendars into objects, without their METHOD.
 
-    One bad component is named, and the rest goes on. A component without a UID gets one that
-    follows from its content, so that the same file gives the same objects again.
+    A bad component is reported and the others are still read. A component without a UID gets one
+    that is derived from its content, so that the same file always results in the same objects.
 
     Args:
-        allowed: the component types that the calendar takes; None for all.
-        max_size: the largest object, octets.
+        data: the octets of the file.
+        allowed: the component types that the calendar accepts; None for all.
+        max_size: the maximum size of an object, octets.
     """
     whole = SplitCalendar("VCALENDAR")
     text = decode_file(data)
@@ -82,7 +96,7 @@ def split_calendar(
     seen = False
     for header, components in find_calendars(text, whole.refused):
         seen = True
-        _describe(whole, header)
+        _read_description(whole, header)
         zones: dict[str, Component] = {}
         defined: list[Component] = []
         for block in components:
@@ -92,7 +106,7 @@ def split_calendar(
             if component.name == "VTIMEZONE":
                 defined.append(component)
             else:
-                uid = _uid(component)
+                uid = _ensure_uid(component)
                 groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
         zones.update(by_tzid((zone, zone) for zone in defined))
     if not seen and not whole.refused:
@@ -103,7 +117,14 @@ def split_calendar(
 
 
 def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
-    """Every card of a file; a card without a UID gets one that follows from its content."""
+    """Split a file into cards.
+
+    A card without a UID gets one that is derived from its content.
+
+    Args:
+        data: the octets of the file.
+        max_size: the maximum size of a card, octets.
+    """
     whole = SplitCalendar("VADDRESSBOOK")
     text = decode_file(data)
     seen: dict[str, CalendarObject] = {}
@@ -111,7 +132,7 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
         try:
             (card,) = contentlines.parse(block.text, vcard=True)
             if not card.value("UID").strip():
-                card.properties.insert(0, Property("UID", "", _derived(card)))
+                card.properties.insert(0, Property("UID", "", _derive_uid(card)))
                 found = read_card(contentlines.serialize([card]), max_size=max_size)
             else:
                 found = read_card(f"{block.text}\n".encode(), max_size=max_size)
@@ -131,7 +152,7 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
 
 
 class _Group:
-    """The components of one UID, on the way to becoming an object."""
+    """The components of one UID, collected to form an object."""
 
     def __init__(self, uid: str, header: list[Property], zones: dict[str, Component]) -> None:
         self._uid = uid
@@ -140,22 +161,22 @@ class _Group:
         self._components: list[Component] = []
 
     def add(self, component: Component, whole: SplitCalendar) -> None:
-        """Take a component, unless the object has one at its place already."""
-        place = component.value("RECURRENCE-ID")
+        """Add a component unless there is already one with its RECURRENCE-ID."""
+        recurrence_id = component.value("RECURRENCE-ID")
         for there in self._components:
             if there.name != component.name:
                 self._refuse(whole, component, f"a {there.name} has the same UID")
                 return
-            if there.value("RECURRENCE-ID") == place:
+            if there.value("RECURRENCE-ID") == recurrence_id:
                 if list(there.lines()) != list(component.lines()):
                     self._refuse(whole, component, "another component has the same UID")
                 return
         self._components.append(component)
 
     def finish(self, whole: SplitCalendar, allowed: frozenset[str] | None, max_size: int) -> None:
-        """Compose and check the object."""
+        """Compose and validate the object, and add it to the result."""
         used = {tzid for component in self._components for tzid in tzids_of(component)}
-        kept = [prop for prop in self._header if prop.name in _KEPT_OF_CALENDAR]
+        kept = [prop for prop in self._header if prop.name in _KEPT_PROPERTIES]
         names = {prop.name for prop in kept}
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
             if name not in names:
@@ -180,21 +201,21 @@ class _Group:
         whole.refused.append(RejectedPart(component.line, self._uid, why, precondition))
 
 
-def _uid(component: Component) -> str:
+def _ensure_uid(component: Component) -> str:
     uid = contentlines.unescape(component.value("UID")).strip()
     if not uid:
-        uid = _derived(component)
+        uid = _derive_uid(component)
         component.properties = [p for p in component.properties if p.name != "UID"]
         component.properties.insert(0, Property("UID", "", uid))
     return uid
 
 
-def _derived(component: Component) -> str:
+def _derive_uid(component: Component) -> str:
     text = "\n".join(line for line in component.lines() if not line.startswith(("DTSTAMP", "UID")))
     return sha256(text.encode()).hexdigest()[:40]
 
 
-def _describe(whole: SplitCalendar, header: list[Property]) -> None:
+def _read_description(whole: SplitCalendar, header: list[Property]) -> None:
     def first(*names: str) -> str:
         found = (p.value for name in names for p in header if p.name == name)
         return contentlines.unescape(next(found, "")).strip()

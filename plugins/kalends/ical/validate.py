@@ -1,4 +1,7 @@
-"""One object as a client sends it: what it must be to be stored (RFC 4791 4.1, RFC 6352 5.1)."""
+"""Validation of calendar objects and cards before they are stored.
+
+RFC 4791 section 4.1, RFC 6352 section 5.1.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,25 @@ from kalends.ical.recurrence.index import Interval, intervals_of
 from kalends.ical.timezones.resolve import vtimezones_of
 
 MAX_SIZE = 10_000_000
-"""The largest object unless told otherwise, octets."""
+"""The default maximum size of an object, octets."""
 
-_KINDS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
+_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
 
 
 @dataclass(frozen=True, slots=True)
 class CalendarObject:
-    """An object that may be stored.
+    """A validated calendar object or card.
 
     Attributes:
-        data: the client's octets, without a byte order mark and without folds within characters:
-            UTF-8 in each line.
+        data: the client's octets, without a byte order mark and without folds within characters, so
+            that each line is UTF-8.
         kind: ``VCALENDAR`` or ``VCARD``.
+        uid: the UID of its components.
         component: ``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VAVAILABILITY`` or ``VCARD``.
-        first_start: seconds since 1970 before which it matches no time range, or None.
-        last_end: seconds since 1970 from which on it matches none, or None.
-        recurring: whether it happens more than once.
-        intervals: when it happens, and when it may happen besides.
+        first_start: seconds since 1970 before which it matches no time range; None without a bound.
+        last_end: seconds since 1970 from which on it matches no time range; None without a bound.
+        recurring: whether it has more than one occurrence.
+        intervals: the times at which it happens, and those at which it may happen.
     """
 
     data: bytes
@@ -46,53 +50,58 @@ class CalendarObject:
 
     @property
     def etag(self) -> str:
-        """The strong entity tag of the octets, quoted."""
+        """The strong entity tag of the octets, in quotation marks."""
         return f'"{sha256(self.data).hexdigest()}"'
 
 
 def read_calendar_object(
     data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
 ) -> CalendarObject:
-    """Check a calendar object and find what the index needs.
+    """Validate a calendar object and compute its index entries.
 
     Args:
-        data: what the client sent.
-        allowed: the component types that the calendar takes; None for all.
-        max_size: the largest object, octets.
+        data: the octets that the client sent.
+        allowed: the component types that the calendar accepts; None for all.
+        max_size: the maximum size of the object, octets.
 
     Raises:
-        ObjectRefusedError: it may not be stored.
+        ObjectRefusedError: the object may not be stored.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "C:max-resource-size")
-    text = _text_of(data, "C:valid-calendar-data")
-    top = _parsed(text, "C:valid-calendar-data")
+    text = _decode(data, "C:valid-calendar-data")
+    top = _parse(text, "C:valid-calendar-data")
     if len(top) != 1 or top[0].name != "VCALENDAR":
         line = top[1].line if len(top) > 1 else 1
-        raise ObjectRefusedError("C:valid-calendar-data", "not one VCALENDAR", line)
+        raise ObjectRefusedError("C:valid-calendar-data", "it is not exactly one VCALENDAR", line)
     return index_calendar(text.encode(), top[0], allowed)
 
 
 def index_calendar(
     data: bytes, calendar: Component, allowed: frozenset[str] | None = None
 ) -> CalendarObject:
-    """The same of a calendar that was parsed already.
+    """Validate a parsed calendar object and compute its index entries.
+
+    Args:
+        data: the octets of the object.
+        calendar: the same, parsed.
+        allowed: the component types that the calendar accepts; None for all.
 
     Raises:
-        ObjectRefusedError: it may not be stored.
+        ObjectRefusedError: the object may not be stored.
     """
     if method := calendar.first("METHOD"):
-        raise _not_an_object("a stored object has no METHOD", method.line)
+        raise _not_an_object("a stored object must not have a METHOD", method.line)
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     if not parts:
-        raise _not_an_object("it holds no event, task or journal", calendar.line)
+        raise _not_an_object("it contains no event, task or journal", calendar.line)
     kind = parts[0].name
     if any(part.name != kind for part in parts):
-        raise _not_an_object("it holds components of several types", parts[1].line)
-    if kind not in (_KINDS if allowed is None else allowed & _KINDS):
-        why = f"the calendar takes no {kind}"
+        raise _not_an_object("it contains components of several types", parts[1].line)
+    if kind not in (_COMPONENTS if allowed is None else allowed & _COMPONENTS):
+        why = f"the calendar does not accept {kind} components"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
-    uid = _one_uid(parts)
+    uid = _require_one_uid(parts)
     vtimezones = vtimezones_of(calendar)
     span = time_bounds(parts, vtimezones)
     intervals = tuple(intervals_of(parts, vtimezones, span, int(time.time())))
@@ -102,24 +111,28 @@ def index_calendar(
 
 
 def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
-    """Check a card.
+    """Validate a card.
+
+    Args:
+        data: the octets that the client sent.
+        max_size: the maximum size of the card, octets.
 
     Raises:
-        ObjectRefusedError: it may not be stored.
+        ObjectRefusedError: the card may not be stored.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "CR:max-resource-size")
-    text = _text_of(data, "CR:valid-address-data")
-    top = _parsed(text, "CR:valid-address-data", vcard=True)
+    text = _decode(data, "CR:valid-address-data")
+    top = _parse(text, "CR:valid-address-data", vcard=True)
     if len(top) != 1 or top[0].name != "VCARD":
-        raise ObjectRefusedError("CR:valid-address-data", "not one VCARD", 1)
+        raise ObjectRefusedError("CR:valid-address-data", "it is not exactly one VCARD", 1)
     uid = contentlines.unescape(top[0].value("UID")).strip()
     if not uid:
         raise ObjectRefusedError("CR:valid-address-data", "the card has no UID", top[0].line)
     return CalendarObject(text.encode(), "VCARD", uid, "VCARD", None, None, recurring=False)
 
 
-def _one_uid(parts: Sequence[Component]) -> str:
+def _require_one_uid(parts: Sequence[Component]) -> str:
     masters = 0
     uids = {contentlines.unescape(part.value("UID")).strip() for part in parts}
     for part in parts:
@@ -127,13 +140,13 @@ def _one_uid(parts: Sequence[Component]) -> str:
             raise _not_an_object(f"the {part.name} has no UID", part.line)
         masters += part.first("RECURRENCE-ID") is None
         if masters > 1:
-            raise _not_an_object("it holds two components without RECURRENCE-ID", part.line)
+            raise _not_an_object("it contains two components without RECURRENCE-ID", part.line)
     if len(uids) > 1:
-        raise _not_an_object("it holds several UIDs", parts[1].line)
+        raise _not_an_object("it contains several UIDs", parts[1].line)
     return uids.pop()
 
 
-def _text_of(data: bytes, precondition: str) -> str:
+def _decode(data: bytes, precondition: str) -> str:
     try:
         return contentlines.decode(data)
     except UnicodeDecodeError as error:
@@ -141,16 +154,16 @@ def _text_of(data: bytes, precondition: str) -> str:
         raise ObjectRefusedError(precondition, "not UTF-8", line) from None
 
 
-def _parsed(text: str, precondition: str, *, vcard: bool = False) -> list[Component]:
+def _parse(text: str, precondition: str, *, vcard: bool = False) -> list[Component]:
     try:
         return contentlines.parse(text, vcard=vcard)
     except IcalendarSyntaxError as error:
         raise ObjectRefusedError(precondition, error.why, error.line) from None
 
 
-def _refuse_large(data: bytes, most: int, precondition: str) -> None:
-    if len(data) > most:
-        raise ObjectRefusedError(precondition, f"larger than {most} octets")
+def _refuse_large(data: bytes, max_size: int, precondition: str) -> None:
+    if len(data) > max_size:
+        raise ObjectRefusedError(precondition, f"larger than {max_size} octets")
 
 
 def _not_an_object(why: str, line: int) -> ObjectRefusedError:

@@ -254,7 +254,7 @@ def test_of_two_cards_with_one_uid_the_second_is_named_unless_it_is_the_same() -
 def test_a_card_without_an_end_takes_no_other_with_it() -> None:
     whole = split_cards(card("a").replace(b"END:VCARD\r\n", b"") + card("b") + card("c"))
     assert [found.data for found in whole.objects] == [card("b"), card("c")]
-    assert [(bad.line, bad.why) for bad in whole.refused] == [(1, "BEGIN:VCARD is never ended")]
+    assert [(bad.line, bad.why) for bad in whole.refused] == [(1, "BEGIN:VCARD has no END")]
 
 
 def test_a_card_that_is_no_utf8_is_refused_alone() -> None:
@@ -349,7 +349,7 @@ def test_the_index_holds_at_least_what_happens(
     ],
 )
 def test_a_rule_that_nobody_can_follow_is_refused(rule: str) -> None:
-    with pytest.raises(ObjectRefusedError, match=r"not readable|never happens"):
+    with pytest.raises(ObjectRefusedError, match=r"is invalid|has no occurrences"):
         read_calendar_object(event("a", "20260101T090000Z", f"RRULE:{rule}"))
 
 

@@ -1,4 +1,7 @@
-"""From when to when a component can happen: at least what RFC 4791 section 9.9 matches."""
+"""Bounds in time of all occurrences of an object, for the store's index.
+
+They enclose at least everything that RFC 4791 section 9.9 matches.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,19 @@ from kalends.ical.recurrence.density import last_occurrence
 from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
 
 MOST_RULES = 10
-"""Rules of one component: it should have one (RFC 5545 section 3.8.5.3), and each takes time."""
+"""The most RRULEs of a component.
+
+It should have one (RFC 5545 section 3.8.5.3), and each takes time to expand.
+"""
 
 
 class TimeBounds(NamedTuple):
-    """Seconds since 1970, UTC; None is without a bound. ``end`` is exclusive.
+    """The bounds of an object's occurrences.
 
     Attributes:
-        recurring: whether it happens more than once.
+        start: seconds since 1970, UTC; None without a bound.
+        end: seconds since 1970, UTC, exclusive; None without a bound.
+        recurring: whether there is more than one occurrence.
     """
 
     start: int | None
@@ -32,30 +40,30 @@ ALWAYS = TimeBounds(None, None, recurring=False)
 
 
 def time_bounds(components: Iterable[Component], vtimezones: Mapping[str, str]) -> TimeBounds:
-    """What all components of an object cover together.
+    """Return bounds that enclose all occurrences of an object.
 
     Args:
-        components: a master and its overrides, of one type.
+        components: a master and its overrides, all of one type.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
 
     Raises:
-        ObjectRefusedError: a time, a duration or a rule cannot be read, or a rule is too dense.
+        ObjectRefusedError: a time, a duration or a rule is invalid, or a rule is too dense.
     """
-    spans = [_component_span(component, vtimezones) for component in components]
-    starts, ends = [s.start for s in spans], [s.end for s in spans]
+    bounds = [_component_bounds(component, vtimezones) for component in components]
+    starts, ends = [s.start for s in bounds], [s.end for s in bounds]
     return TimeBounds(
         None if None in starts else min(s for s in starts if s is not None),
         None if None in ends else max(e for e in ends if e is not None),
-        recurring=len(spans) > 1 or any(s.recurring for s in spans),
+        recurring=len(bounds) > 1 or any(s.recurring for s in bounds),
     )
 
 
-def _component_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
+def _component_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
     for name in ("EXDATE", "RECURRENCE-ID"):
         for prop in component.all(name):
             read_times(prop, vtimezones)
     if component.name == "VTODO":
-        return _task_span(component, vtimezones)
+        return _task_bounds(component, vtimezones)
     if component.name in ("VEVENT", "VJOURNAL"):
         begin = component.first("DTSTART")
         if begin is None and component.name == "VEVENT":
@@ -65,14 +73,14 @@ def _component_span(component: Component, vtimezones: Mapping[str, str]) -> Time
         if begin is None:
             return ALWAYS
         start = read_time(begin, vtimezones)
-        return _repeated(
+        return _recurring_bounds(
             component, vtimezones, start, start.earliest, _end(component, vtimezones, start)
         )
     return ALWAYS
 
 
 def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) -> int:
-    """Where the first occurrence ends (RFC 5545 section 3.6.1)."""
+    """Return the end of the first occurrence, an instant (RFC 5545 section 3.6.1)."""
     if finish := component.first("DTEND"):
         return max(read_time(finish, vtimezones).latest, start.latest)
     if length := component.first("DURATION"):
@@ -80,8 +88,8 @@ def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) 
     return start.latest + (DAY if start.is_day else 0)
 
 
-def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
-    """A task: the rows of RFC 4791 section 9.9's table, taken together."""
+def _task_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
+    """Return the bounds of a task: all rows of RFC 4791 section 9.9's table taken together."""
     times = {
         name: read_time(prop, vtimezones)
         for name in ("DTSTART", "DUE", "COMPLETED", "CREATED")
@@ -95,7 +103,9 @@ def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBound
             end = max(end, first.latest + int(read_duration(length).total_seconds()) + 1)
         if first.is_day:
             end += DAY
-        return _repeated(component, vtimezones, first, min(m.earliest for m in planned) - 1, end)
+        return _recurring_bounds(
+            component, vtimezones, first, min(m.earliest for m in planned) - 1, end
+        )
     if "COMPLETED" in times:
         moments = list(times.values())
         start = min(moment.earliest for moment in moments) - 1
@@ -105,10 +115,10 @@ def _task_span(component: Component, vtimezones: Mapping[str, str]) -> TimeBound
     return ALWAYS
 
 
-def _repeated(
+def _recurring_bounds(
     component: Component, vtimezones: Mapping[str, str], first: TimeValue, start: int, end: int
 ) -> TimeBounds:
-    """The span of all occurrences, from that of the first."""
+    """Return the bounds of all occurrences, given those of the first."""
     length = end - first.earliest
     begin = component.first("DTSTART") or component.first("DUE")
     tzid = begin.param("TZID") if begin else None
@@ -122,14 +132,14 @@ def _repeated(
         last = last_occurrence(rule, first.local)
         ends.append(_end_after(last, first, tzid, vtimezones, length))
     dates = [m for prop in component.all("RDATE") for m in read_times(prop, vtimezones)]
-    periods = [_period_seconds(component)] if dates else [0]
+    periods = [_longest_period(component)] if dates else [0]
     for moment in dates:
         start = min(start, moment.earliest)
         ends.append(moment.latest + max(length, *periods, 0))
     recurring = bool(rules or dates)
     shifted = component.first("RECURRENCE-ID")
     if shifted and (shifted.param("RANGE") or "").upper() == "THISANDFUTURE":
-        return TimeBounds(None, None, recurring=True)  # it moves all that follow, by any amount
+        return TimeBounds(None, None, recurring=True)  # it moves all following ones, by any amount
     if None in ends:
         return TimeBounds(start, None, recurring)
     return TimeBounds(start, max(e for e in ends if e is not None), recurring)
@@ -144,8 +154,8 @@ def _end_after(
     return moment.latest + length
 
 
-def _period_seconds(component: Component) -> int:
-    """The longest period among the RDATEs that are periods, generously."""
+def _longest_period(component: Component) -> int:
+    """Return an upper bound for the length of the RDATEs that are periods, seconds."""
     longest = timedelta()
     for prop in component.all("RDATE"):
         for part in prop.value.split(","):

@@ -1,7 +1,7 @@
-"""How dense a recurrence rule is, judged in bounded time before anything expands it.
+"""Density check for recurrence rules, in bounded time.
 
-Whoever filters or expands a stored rule walks it from its beginning. So what is stored must be
-walkable: not too many steps for each day, and it must happen at all.
+Clients and other servers expand a stored rule from its beginning. A rule that is stored must
+therefore be cheap to expand: it must have few occurrences a day, and at least one in all.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 
 MOST_A_DAY = 24
-"""Steps for each day that a rule without an end may take: an event each hour."""
+"""The most steps a day that the expansion of a rule without an end may take: one an hour."""
 
 MOST_IN_ALL = MAX_OCCURRENCES
-"""Steps that a rule with an end may take."""
+"""The most steps that the expansion of a rule with an end may take."""
 
-# How far a rule with conditions is looked through; 29 February on a given weekday comes every 28
-# years.
-_LOOK_DAYS = {
+# The days in which a rule with conditions must have an occurrence. 29 February is on a given
+# weekday every 28 years.
+_SEARCHED_DAYS = {
     "HOURLY": 15,
     "DAILY": 1500,
     "WEEKLY": 366 * 13,
@@ -47,8 +47,8 @@ _STEPS_A_DAY = {
     "YEARLY": 1 / 365,
 }
 _FINER = ("BYHOUR", "BYMINUTE", "BYSECOND")
-# Which parts of a rule multiply its occurrences, from which frequency on.
-_MULTIPLIED_BY = {"HOURLY": 1, "MINUTELY": 2, "SECONDLY": 3}
+# The number of these parts that filter a rule of this frequency; the others multiply occurrences.
+_FILTERING = {"HOURLY": 1, "MINUTELY": 2, "SECONDLY": 3}
 _DAYS_OF = {"WEEKLY": 7, "MONTHLY": 31, "YEARLY": 366}
 _RANGES = {
     "BYMONTH": (1, 12),
@@ -60,42 +60,45 @@ _RANGES = {
     "BYMINUTE": (0, 59),
     "BYSECOND": (0, 60),
 }
+_TOO_COSTLY = "the rule takes too many steps to expand"
 _PLAIN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"})
 
 
 def last_occurrence(rule: Property, start: datetime) -> datetime | None:
-    """Judge a rule, and find where it ends.
+    """Check a rule and return an upper bound for its last occurrence.
 
     Args:
         rule: an RRULE.
         start: the local time of DTSTART, without a zone.
 
     Returns:
-        the local time of the last occurrence, or somewhat later; None if it has no end.
+        the local time of the last occurrence, or somewhat later; None if the rule has no end.
 
     Raises:
-        ObjectRefusedError: it cannot be read, never happens, or is too dense.
+        ObjectRefusedError: the rule is invalid, has no occurrence, or is too dense.
     """
     parts = _parts(rule)
     frequency = str(parts["FREQ"][0]).upper()
     if str(parts.get("RSCALE", ["GREGORIAN"])[0]).upper() != "GREGORIAN" or "SKIP" in parts:
-        # RFC 7529 section 5: no library here expands it, and one such rule makes a whole feed
-        # unreadable for common clients.
+        # RFC 7529 section 5. Our libraries cannot expand such rules, and one of them makes a whole
+        # feed unreadable for common clients.
         _refuse(rule, "C:supported-rscale", "rules of other calendar systems are not supported")
     conditions = set(parts) - _PLAIN
-    if frequency in _MULTIPLIED_BY and conditions - set(_FINER) - {"BYDAY"}:
-        _refuse(rule, "C:max-instances", "the rule is too dense")  # days left out are walked too
+    if frequency in _FILTERING and conditions - set(_FINER) - {"BYDAY"}:
+        _refuse(
+            rule, "C:max-instances", "the rule has too many occurrences"
+        )  # excluded days cost steps too
     steps = _steps_a_day(parts, frequency)
     count = int(parts["COUNT"][0]) if "COUNT" in parts else None
     until = _local_until(parts)
     if (count or 0) > MOST_IN_ALL or (
         steps > MOST_A_DAY and not _ends_soon(steps, start, count, until)
     ):
-        _refuse(rule, "C:max-instances", "the rule is too dense")
+        _refuse(rule, "C:max-instances", _TOO_COSTLY)
     if until is not None and until < start:
-        return start  # of such a rule only DTSTART itself happens
-    if conditions and not _happens(rule, parts, start, frequency):
-        _refuse(rule, "C:valid-calendar-data", "the rule never happens")
+        return start  # the only occurrence of such a rule is DTSTART itself
+    if conditions and not _has_occurrence(rule, parts, start, frequency):
+        _refuse(rule, "C:valid-calendar-data", "the rule has no occurrences")
     if count is not None:
         return _end_of_counted(rule, parts, start, frequency, count)
     return until
@@ -111,11 +114,11 @@ def _parts(rule: Property) -> dict[str, list[Any]]:
     try:
         parts = {str(name).upper(): list(value) for name, value in _recur(rule.value).items()}
         if any(int(value) < 1 for name in ("INTERVAL", "COUNT") for value in parts.get(name, ())):
-            raise ValueError("INTERVAL and COUNT are 1 or more")
+            raise ValueError("INTERVAL and COUNT must be 1 or more")
         if str(parts["FREQ"][0]).upper() not in _STEPS_A_DAY:
             raise ValueError("unknown FREQ")
         if not all(isinstance(until, date) for until in parts.get("UNTIL", ())):
-            raise ValueError("UNTIL is no date")
+            raise ValueError("UNTIL is not a date")
         for name, (least, most) in _RANGES.items():
             if any(not least <= abs(int(str(v).rstrip("L"))) <= most for v in parts.get(name, ())):
                 raise ValueError(f"{name} is out of range")
@@ -135,7 +138,7 @@ def _local_until(parts: dict[str, list[Any]]) -> datetime | None:
     until = parts["UNTIL"][0]
     if not isinstance(until, datetime):
         until = datetime(until.year, until.month, until.day, 23, 59, 59, tzinfo=UTC)
-    # It may be in UTC where DTSTART is local, or the other way round: a day covers both.
+    # UNTIL may be in UTC and DTSTART local, or the other way round: one more day covers both.
     naive: datetime = until.replace(tzinfo=None)
     return naive + timedelta(days=1) if naive.year < 9999 else naive
 
@@ -145,7 +148,7 @@ def _interval(parts: dict[str, list[Any]]) -> int:
 
 
 def _steps_a_day(parts: dict[str, list[Any]], frequency: str) -> float:
-    finer = _FINER[_MULTIPLIED_BY.get(frequency, 0) :]
+    finer = _FINER[_FILTERING.get(frequency, 0) :]
     times = prod(max(1, len(parts.get(name, ()))) for name in finer)
     days = _DAYS_OF.get(frequency, 1) if set(parts) - _PLAIN - set(_FINER) else 1
     return _STEPS_A_DAY[frequency] / _interval(parts) * times * days
@@ -162,19 +165,21 @@ def _later(start: datetime, days: float) -> datetime:
         return datetime.max.replace(microsecond=0)
 
 
-def _happens(rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str) -> bool:
-    """Whether a rule with conditions has an occurrence within the time it is looked through."""
+def _has_occurrence(
+    rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str
+) -> bool:
+    """Return True if a rule with conditions has an occurrence in the days that are searched."""
     if not _has_a_day(parts):
         return False
-    if frequency not in _LOOK_DAYS:
+    if frequency not in _SEARCHED_DAYS:
         return True
-    until = _later(start, _LOOK_DAYS[frequency] * min(_interval(parts), 40))
+    until = _later(start, _SEARCHED_DAYS[frequency] * min(_interval(parts), 40))
     iterator = _iterator(rule, start, until)
     return iterator is None or next(iter(iterator), None) is not None or until.year == 9999
 
 
 def _has_a_day(parts: dict[str, list[Any]]) -> bool:
-    """Whether any of the months has any of the days: 30 February has been asked for."""
+    """Return True if any of the months has any of the days; clients have sent 30 February."""
     days = [abs(int(day)) for day in parts.get("BYMONTHDAY", ())]
     months = [int(str(month).rstrip("L")) for month in parts.get("BYMONTH", range(1, 13))]
     if not days:
@@ -186,23 +191,24 @@ def _end_of_counted(
     rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str, count: int
 ) -> datetime | None:
     if set(parts) - _PLAIN:
-        until = _later(start, _LOOK_DAYS.get(frequency, 15) * min(_interval(parts), 40))
+        until = _later(start, _SEARCHED_DAYS.get(frequency, 15) * min(_interval(parts), 40))
     else:
         until = _later(start, (count + 1) / _STEPS_A_DAY[frequency] * _interval(parts) * 1.2)
     iterator = _iterator(rule, start, until)
-    # Where DTSTART does not fit the rule, some count it and others do not: the later end is safe.
+    # If DTSTART does not match the rule, some programs count it and others do not: the later end
+    # is safe.
     found = list(islice(iterator, count)) if iterator else []
     if iterator is None or (len(found) < count and until.year < 9999):
-        # It goes on for longer than anybody should walk here; without an end is safe too.
+        # It lasts for longer than should be expanded here; no end is safe too.
         return None
     return EPOCH + timedelta(seconds=found[-1]) if found else start
 
 
 def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:
-    """A way through a rule in bounded time, without its bounds; None if none is known."""
+    """Return an iterator over a rule without its COUNT and UNTIL; None if there is none."""
     text = _unbounded(rule)
     try:
-        rrulestr(text, dtstart=start)  # whether others can read it; nothing of it is walked
+        rrulestr(text, dtstart=start)  # a check that other programs can read it
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
         raise _unreadable(rule) from error
     read = read_rule(text, local_seconds(start), is_day=False, zoned=False)
@@ -210,12 +216,12 @@ def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator 
 
 
 def _unbounded(rule: Property) -> str:
-    """A rule without UNTIL and COUNT."""
+    """Return the value of a rule without UNTIL and COUNT."""
     parts = rule.value.strip().rstrip(";").split(";")
     return ";".join(p for p in parts if p.partition("=")[0].upper() not in ("UNTIL", "COUNT"))
 
 
 def _unreadable(rule: Property) -> ObjectRefusedError:
     return ObjectRefusedError(
-        "C:valid-calendar-data", f"the rule is not readable: {rule.value[:80]!r}", rule.line
+        "C:valid-calendar-data", f"the rule is invalid: {rule.value[:80]!r}", rule.line
     )

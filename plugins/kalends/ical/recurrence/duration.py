@@ -1,4 +1,4 @@
-"""From when to when a component happens each time: the table of RFC 4791 section 9.9."""
+"""Duration of a component's occurrences: the table of RFC 4791 section 9.9."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from kalends.ical.timezones.offsets import ZoneRules, local_seconds
 from kalends.ical.values import TimeValue, read_duration, read_time
 
 FOREVER = 2**60
-"""Seconds; the bound of what has none, on either side."""
+"""Stands for infinity where a time range has no bound, seconds since 1970."""
 
 
 class Occurrence(NamedTuple):
-    """When something happens: it matches a range from S to before E iff start < E and end > S.
+    """The time of one occurrence; it matches the range [S, E) if start < E and end > S.
 
     Attributes:
         start: seconds since 1970.
         end: seconds since 1970, exclusive.
-        floating: whether these are of a clock without a zone (local times and days), not UTC.
+        floating: whether the seconds are local (floating times and days), not UTC.
     """
 
     start: int
@@ -33,14 +33,16 @@ ALWAYS = Occurrence(-FOREVER, FOREVER, floating=False)
 
 
 class OccurrenceDuration(NamedTuple):
-    """How an occurrence lies around its beginning (the table of RFC 4791 section 9.9).
+    """The extent of an occurrence relative to its start (the table of RFC 4791 section 9.9).
+
+    The interval that matches a time range may differ from the occurrence by some seconds.
 
     Attributes:
-        days: its length in days of its clock, and after these
-        seconds: its length in seconds.
-        lead: its interval begins no later than so many seconds before its end.
-        tail: its interval ends so many seconds after its end.
-        least: its interval ends no earlier than so many seconds after its beginning.
+        days: the whole days of the duration, in local time.
+        seconds: the rest of the duration, added after the days.
+        lead: the interval begins at least this many seconds before the occurrence's end.
+        tail: the interval ends this many seconds after the occurrence's end.
+        least: the interval ends at least this many seconds after the occurrence's start.
     """
 
     days: int = 0
@@ -50,7 +52,7 @@ class OccurrenceDuration(NamedTuple):
     least: int = 0
 
     def occurrence_at(self, zone_rules: ZoneRules, local: int, begin: int) -> Occurrence:
-        """Return the occurrence at ``local``, which is ``begin`` in UTC by ``clock``."""
+        """Return the occurrence at ``local``, which ``zone_rules`` convert to ``begin``."""
         end = begin
         if self.days:
             end = zone_rules.to_instant(local + self.days * DAY)
@@ -60,75 +62,83 @@ class OccurrenceDuration(NamedTuple):
 
     @property
     def is_seconds_only(self) -> bool:
-        """Whether it is what most are: nothing but some seconds long."""
+        """True if the duration is a number of seconds and nothing else, as most are."""
         return self.seconds > 0 and not (self.days or self.lead or self.tail or self.least)
 
     @property
     def length(self) -> int:
-        """Its length, seconds; a day more or less where clocks change."""
+        """The duration, seconds; at a change of the offset it is off by that change."""
         return self.days * DAY + self.seconds
 
 
 def duration_of(
     component: Component, begin: Property, start: TimeValue, vtimezones: Mapping[str, str]
 ) -> OccurrenceDuration:
-    """The row of the table that a component with a beginning has.
+    """Return the duration of a component with a start, by its row of the table.
 
     Args:
-        begin: the property that it begins with.
+        component: an event, task or journal.
+        begin: its DTSTART, or the DUE of a task without DTSTART.
         start: the time of that property.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
 
     Raises:
-        ObjectRefusedError: its end or its duration cannot be read.
+        ObjectRefusedError: the component's end or duration is invalid.
     """
     if component.name == "VJOURNAL":
         return OccurrenceDuration(days=1) if start.is_day else OccurrenceDuration(tail=1)
-    task = component.name == "VTODO"
-    finish = component.first("DUE" if task else "DTEND")
+    is_task = component.name == "VTODO"
+    finish = component.first("DUE" if is_task else "DTEND")
     if finish is begin:
         return OccurrenceDuration(lead=1)
     if finish:
         days, seconds = _between(start, read_time(finish, vtimezones))
-        if task:
+        if is_task:
             return OccurrenceDuration(days, seconds, lead=1, least=1)
         return OccurrenceDuration(max(0, days), max(0, seconds))
     if length := component.first("DURATION"):
-        return _lasting(component, *_length(length))
-    return OccurrenceDuration(days=1) if start.is_day and not task else OccurrenceDuration(tail=1)
+        return _of_length(component, *_days_and_seconds(length))
+    is_whole_day = start.is_day and not is_task
+    return OccurrenceDuration(days=1) if is_whole_day else OccurrenceDuration(tail=1)
 
 
 def period_duration(
     component: Component, text: str, prop: Property, start: TimeValue, vtimezones: Mapping[str, str]
 ) -> OccurrenceDuration | None:
-    """The length of an RDATE that has its own: of a PERIOD (RFC 5545 section 3.3.9).
+    """Return the duration of an RDATE that is a PERIOD (RFC 5545 section 3.3.9).
 
     Args:
-        text: the one value of ``prop`` that it is about.
-        start: when that begins.
+        component: the component with the RDATE.
+        text: one value of ``prop``.
+        prop: the RDATE.
+        start: the time at which the period begins.
         vtimezones: the object's VTIMEZONEs by TZID.
 
     Returns:
-        None if it is a time alone.
+        the duration; None if the value is a time and not a period.
 
     Raises:
-        ObjectRefusedError: its end or its duration cannot be read.
+        ObjectRefusedError: the period's end or duration is invalid.
     """
     rest = text.partition("/")[2].strip()
     if not rest or component.name == "VJOURNAL":
         return None
     value = Property(prop.name, prop.raw_params, rest, prop.line)
     if rest.upper().startswith("P"):
-        return _lasting(component, *_length(value))
+        return _of_length(component, *_days_and_seconds(value))
     days, seconds = _between(start, read_time(value, vtimezones))
-    return _lasting(component, max(0, days), max(0, seconds))
+    return _of_length(component, max(0, days), max(0, seconds))
 
 
 def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> list[Occurrence]:
-    """When a component happens that has neither DTSTART nor DUE.
+    """Return the occurrences of a component that has neither DTSTART nor DUE.
+
+    Args:
+        component: a component of any type.
+        vtimezones: the object's VTIMEZONEs by TZID.
 
     Raises:
-        ObjectRefusedError: a time in it cannot be read.
+        ObjectRefusedError: a time of the component is invalid.
     """
     if component.name in ("VEVENT", "VJOURNAL"):
         return []
@@ -147,14 +157,14 @@ def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> 
     return [Occurrence(min(starts) - 1, max(ends) + 1, floating)]
 
 
-def _lasting(component: Component, days: int, seconds: int) -> OccurrenceDuration:
+def _of_length(component: Component, days: int, seconds: int) -> OccurrenceDuration:
     if component.name == "VTODO":
         return OccurrenceDuration(days, seconds, lead=1, tail=1)
     return OccurrenceDuration(days, seconds) if days or seconds else OccurrenceDuration(tail=1)
 
 
 def _between(start: TimeValue, end: TimeValue) -> tuple[int, int]:
-    """From one to the other: days between days, else seconds; these are exact between zones."""
+    """Return the difference of two times: days between DATEs, seconds otherwise."""
     if start.is_day and end.is_day:
         return (end.local - start.local).days, 0
     if start.is_instant and end.is_instant:
@@ -162,8 +172,8 @@ def _between(start: TimeValue, end: TimeValue) -> tuple[int, int]:
     return 0, local_seconds(end.local) - local_seconds(start.local)
 
 
-def _length(prop: Property) -> tuple[int, int]:
-    """A DURATION as days, which a change of the clock makes longer or shorter, and seconds."""
+def _days_and_seconds(prop: Property) -> tuple[int, int]:
+    """Return a DURATION as days, whose length depends on the time zone, and seconds."""
     total = int(read_duration(prop).total_seconds())
     if total <= 0:
         return 0, 0

@@ -1,7 +1,8 @@
-"""A recurrence rule's occurrences, from wherever one asks, and never more than a bounded walk.
+"""Expansion of recurrence rules, from any start and in bounded time.
 
-All times here are local: seconds since 1970 of a clock without a zone. As dateutil reads RFC 5545
-section 3.3.10; unlike dateutil it begins in the middle and gives up in time.
+All times here are local: seconds since 1970 of a clock without a zone. The rules of RFC 5545
+section 3.3.10 are read as dateutil reads them; unlike dateutil, the expansion can begin in the
+middle and stops when its budget is spent.
 """
 
 from __future__ import annotations
@@ -15,31 +16,44 @@ from kalends.ical.recurrence.days import DAY, EPOCH_DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.rrule import UNITS, Rule
 
 MAX_OCCURRENCES = 20_000
-"""Occurrences that are walked for one question."""
+"""The most occurrences that are generated for one query."""
 
 MAX_CANDIDATES = 10 * MAX_OCCURRENCES
-"""Days and hours that are looked at for one question, fitting or not: some 100 ms of them."""
+"""The most days and hours that are tested for one query, matching or not: some 100 ms."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """What one question may cost, in all its walks together."""
+    """The work that all expansions for one query may do together.
+
+    Attributes:
+        candidates: days and hours that may still be tested.
+        occurrences: occurrences that may still be generated.
+    """
 
     candidates: int = MAX_CANDIDATES
     occurrences: int = MAX_OCCURRENCES
 
     @property
     def is_spent(self) -> bool:
-        """Whether to give up."""
+        """True if the expansion must stop."""
         return self.candidates < 0 or self.occurrences < 0
 
 
 class RuleIterator:
-    """One way through a rule's occurrences, ascending; DTSTART is among them only if it fits.
+    """An iteration over a rule's occurrences, ascending, in local seconds.
+
+    DTSTART is among them only if it matches the rule.
+
+    Args:
+        rule: the rule.
+        since: occurrences before this local second are skipped; None for all.
+        until: the iteration stops after this local second; None for the end of time.
+        budget: the limit of the work.
 
     Attributes:
-        reached: after the walk: the local second from which on nothing was looked for, or None if
-            nothing can come any more.
+        incomplete_from: after the iteration, the local second from which on occurrences may be
+            missing; None if there are no more.
     """
 
     def __init__(self, rule: Rule, since: int | None, until: int | None, budget: Budget) -> None:
@@ -53,15 +67,15 @@ class RuleIterator:
 
     def __iter__(self) -> Iterator[int]:
         step = self._even_step()
-        return self._evenly(step) if step else self._one_by_one()
+        return self._evenly(step) if step else self._by_period()
 
     def _even_step(self) -> int | None:
-        """The seconds between any two occurrences, of a rule that has nothing but DTSTART and that.
+        """Return the seconds between occurrences if all are equally far apart, or None.
 
-        Most rules are so: every day, every second week, on the weekday of DTSTART.
+        Most rules are like that: every day, or every second week on the weekday of DTSTART.
         """
         rule, day = self._rule, self._rule.first // DAY
-        if rule.tests or rule.positions or rule.offsets != [rule.first % DAY]:
+        if rule.day_tests or rule.positions or rule.offsets != [rule.first % DAY]:
             return None
         if rule.frequency == "DAILY":
             return rule.interval * DAY
@@ -83,7 +97,7 @@ class RuleIterator:
             yield local
             local += step
 
-    def _one_by_one(self) -> Iterator[int]:
+    def _by_period(self) -> Iterator[int]:
         rule, budget, since = self._rule, self._budget, self._since
         ends = LAST_SECOND if rule.until is None else rule.until
         left = rule.count
@@ -101,7 +115,7 @@ class RuleIterator:
                     return
                 if left is not None:
                     if left == rule.count and local != rule.first:
-                        left -= 1  # DTSTART is always the first that counts
+                        left -= 1  # DTSTART is always the first that is counted
                     if left <= 0:
                         return
                     left -= 1
@@ -113,30 +127,30 @@ class RuleIterator:
                     yield local
 
     def _periods(self) -> Iterator[tuple[int, Iterable[int]]]:
-        """Each period (a day, a week…): where it begins, and what happens in it, ascending."""
+        """Yield the beginning of each period (a day, a week…) and its occurrences, ascending."""
         rule = self._rule
-        # A counted rule has to be counted from its beginning.
+        # A rule with COUNT must be counted from its beginning.
         since = rule.first if rule.count is not None else min(self._since, LAST_SECOND)
         if rule.frequency in UNITS:
             yield from self._ticks(since)
             return
         number = self._period_of(since)
-        while (days := self._days(number)) is not None:
+        while (days := self._candidate_days(number)) is not None:
             begin = days[0] * DAY if days else self._begin(number)
             self._budget.candidates -= len(days)
-            for test in rule.tests:
+            for test in rule.day_tests:
                 days = [day for day in days if test(day)]
             found = [day * DAY + offset for day in days for offset in rule.offsets]
-            yield begin, self._positioned(found) if rule.positions else found
+            yield begin, self._at_positions(found) if rule.positions else found
             number += 1
 
-    def _positioned(self, found: list[int]) -> list[int]:
+    def _at_positions(self, found: list[int]) -> list[int]:
         length = len(found)
         places = (p - 1 if p > 0 else length + p for p in self._rule.positions)
         return sorted({found[place] for place in places if 0 <= place < length})
 
     def _period_of(self, local: int) -> int:
-        """The number of the period that ``local`` is in, or of the last one before."""
+        """Return the number of the period that contains ``local``, or of the last before it."""
         rule, day, first = self._rule, local // DAY, self._rule.first // DAY
         if rule.frequency == "DAILY":
             return (day - first) // rule.interval
@@ -152,15 +166,18 @@ class RuleIterator:
         first = self._rule.first // DAY
         return first - (first + 3 - self._rule.week_start) % 7
 
-    def _days(self, number: int) -> Sequence[int] | None:
-        """The days of a period that may fit, counted from 1970; None: after the year 9999."""
+    def _candidate_days(self, number: int) -> Sequence[int] | None:
+        """Return the days of a period that may match, counted from 1970.
+
+        None means that the period is after the year 9999.
+        """
         rule, last = self._rule, LAST_SECOND // DAY
         if rule.frequency == "DAILY":
             day = rule.first // DAY + number * rule.interval
             return (day,) if day <= last else None
         if rule.frequency == "WEEKLY":
             week = self._first_week() + number * 7 * rule.interval
-            # The first week begins with DTSTART: it matters to BYSETPOS, and dateutil has it so.
+            # The first week begins with DTSTART, as in dateutil; this matters for BYSETPOS.
             begin = max(week, rule.first // DAY)
             if begin > last:
                 return None
@@ -169,7 +186,7 @@ class RuleIterator:
         if year > date.max.year:
             return None
         if rule.frequency == "MONTHLY":
-            return self._month_days(year, month) if _none_or_in(month, rule.months) else ()
+            return self._month_days(year, month) if _is_allowed(month, rule.months) else ()
         months = sorted(rule.months) or range(1, 13)
         return [day for month in months for day in self._month_days(year, month)]
 
@@ -181,7 +198,7 @@ class RuleIterator:
         return months // 12, months % 12 + 1
 
     def _begin(self, number: int) -> int:
-        """Where a week, month or year begins in which no day fits."""
+        """Return the beginning of a week, month or year in which no day matches."""
         if self._rule.frequency == "WEEKLY":
             return (self._first_week() + number * 7 * self._rule.interval) * DAY
         return (date(*self._month(number), 1).toordinal() - EPOCH_DAY) * DAY
@@ -195,14 +212,14 @@ class RuleIterator:
         return [first + day - 1 for day in sorted(days) if 1 <= day <= length]
 
     def _ticks(self, since: int) -> Iterator[tuple[int, Iterable[int]]]:
-        """The hours, minutes or seconds of a rule that counts in them."""
+        """Yield the hours, minutes or seconds of a rule with such a frequency."""
         rule = self._rule
         unit = UNITS[rule.frequency]
         step = unit * rule.interval
         begin = rule.first - rule.first % unit
         tick = begin + (since - begin) // step * step
         while tick <= LAST_SECOND:
-            later = self._unfit_until(tick)
+            later = self._end_of_mismatch(tick)
             if later is None:
                 yield tick, [tick + offset for offset in rule.offsets]
                 tick += step
@@ -210,21 +227,21 @@ class RuleIterator:
                 yield tick, ()
                 tick += -((tick - later) // step) * step
 
-    def _unfit_until(self, tick: int) -> int | None:
-        """The end of the day, hour, minute or second that does not fit, or None."""
+    def _end_of_mismatch(self, tick: int) -> int | None:
+        """Return the end of the day, hour, minute or second that does not match, or None."""
         rule = self._rule
-        if not all(test(tick // DAY) for test in rule.tests):
+        if not all(test(tick // DAY) for test in rule.day_tests):
             return tick // DAY * DAY + DAY
-        if not _none_or_in(tick % DAY // 3600, rule.hours):
+        if not _is_allowed(tick % DAY // 3600, rule.hours):
             return tick // 3600 * 3600 + 3600
         if rule.frequency == "HOURLY":
             return None
-        if not _none_or_in(tick % 3600 // 60, rule.minutes):
+        if not _is_allowed(tick % 3600 // 60, rule.minutes):
             return tick // 60 * 60 + 60
-        if rule.frequency == "SECONDLY" and not _none_or_in(tick % 60, rule.seconds):
+        if rule.frequency == "SECONDLY" and not _is_allowed(tick % 60, rule.seconds):
             return tick + 1
         return None
 
 
-def _none_or_in(value: int, wanted: frozenset[int]) -> bool:
+def _is_allowed(value: int, wanted: frozenset[int]) -> bool:
     return not wanted or value in wanted

@@ -1,4 +1,4 @@
-"""When an object happens, as a table of intervals has it, what is not in the table included."""
+"""Intervals of an object's occurrences, as the store's time range index holds them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ from kalends.ical.recurrence.occurrences import (
 from kalends.ical.timezones.resolve import vtimezones_of
 
 _WEEK = 7 * 86400
-_FEW = 8
+_MANY_INTERVALS = 8
 
 
 class Interval(NamedTuple):
-    """When an object happens, or may happen: ``[start, end)`` in seconds since 1970.
+    """A time at which an object happens or may happen, perhaps repeated in equal steps.
 
     Attributes:
-        floating: whether the seconds are those of a clock without zone.
-        sure: whether it happens; if not, only its text can tell what is in that time.
-        step: seconds after which the same comes again.
-        again: how many times it does.
+        start: the beginning, seconds since 1970.
+        end: the end, exclusive, seconds since 1970.
+        floating: whether the seconds are local (floating times and days), not UTC.
+        certain: whether it is an occurrence; if not, the object's text must be expanded to find
+            those in the interval.
+        step: seconds from one repetition to the next.
+        repeats: the number of repetitions.
     """
 
     start: int
@@ -43,19 +46,19 @@ class Interval(NamedTuple):
 
     @property
     def last_end(self) -> int:
-        """The end of the last time."""
+        """The end of the last repetition, seconds since 1970."""
         return self.end + self.step * self.repeats
 
 
 def intervals_of(
     components: Sequence[Component], vtimezones: Mapping[str, str], span: TimeBounds, now: int
 ) -> Iterator[Interval]:
-    """What is known of an object's occurrences, and when it may have others.
+    """Yield the intervals of an object for the index.
 
     Args:
-        components: as ``occurrences_of`` has them.
+        components: a master and its overrides, as for ``occurrences_of``.
         vtimezones: the object's VTIMEZONEs by TZID.
-        span: what all its occurrences lie in.
+        span: the bounds of all its occurrences.
         now: seconds since 1970, UTC.
     """
     known = occurrences_of(components, vtimezones, now)
@@ -73,12 +76,12 @@ def intervals_of(
 
 
 def runs_of(occurrences: Sequence[Occurrence]) -> list[Interval]:
-    """Return sorted occurrences as intervals, one for those that follow one another in equal steps.
+    """Return sorted occurrences as intervals, those in equal steps combined.
 
-    What comes on several days of a week has no equal steps, but each day of the week has.
+    Occurrences on several weekdays do not have equal steps, but those of each weekday do.
     """
     together = _equal_steps(occurrences)
-    if len(together) < _FEW or len(together) * 3 < len(occurrences):
+    if len(together) < _MANY_INTERVALS or len(together) * 3 < len(occurrences):
         return together
     days: dict[int, list[Occurrence]] = {}
     for occurrence in occurrences:
@@ -106,38 +109,40 @@ def _equal_steps(occurrences: Sequence[Occurrence]) -> list[Interval]:
 
 
 def matches_time_range(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:
-    """Whether an object that was stored happens in a time range, by its text (RFC 4791, 9.9).
+    """Return True if the text of a stored object matches a time range (RFC 4791 section 9.9).
 
     Args:
+        data: the octets of the object.
         start: seconds since 1970, UTC; None without a bound.
         end: the same, exclusive.
-        zone: what times without a zone are read in.
+        zone: the time zone for floating times and days.
     """
-    return happens_between(*_read(data), start, end, zone)
+    return happens_between(*_parse(data), start, end, zone)
 
 
 def has_duplicate_starts(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget) -> bool:
-    """Whether an object that was stored begins twice at the same time in a range; in doubt it does.
+    """Return True if two occurrences in a range begin at the same time, or if that is uncertain.
 
-    An override may have been moved to where another occurrence is. As intervals they are one, or
-    differ in their ends alone.
+    An override may have been moved to the time of another occurrence. The index has one interval
+    for both, or two that differ only in their ends.
 
     Args:
+        data: the octets of a stored object.
         start: seconds since 1970, UTC.
         end: the same, exclusive.
-        zone: what times without a zone are read in.
-        budget: what this and others may cost together.
+        zone: the time zone for floating times and days.
+        budget: the limit of the work, which calls can share.
     """
     try:
-        found = occurrences_between(*_read(data), start, end, zone, budget)
-    except ObjectRefusedError:  # an earlier version took it
+        found = occurrences_between(*_parse(data), start, end, zone, budget)
+    except ObjectRefusedError:  # an earlier version accepted it
         return True
     begins = {(occurrence.floating, occurrence.start) for occurrence, _ in found}
     return budget.is_spent or len(begins) < len(found)
 
 
-def _read(data: bytes) -> tuple[list[Component], Mapping[str, str]]:
-    """The components of an object that happen, and its time zones."""
+def _parse(data: bytes) -> tuple[list[Component], Mapping[str, str]]:
+    """Return the components of an object except VTIMEZONEs, and these by TZID."""
     (calendar,) = contentlines.parse(data.decode("utf-8"))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     return parts, vtimezones_of(calendar)

@@ -1,8 +1,8 @@
-"""When an object happens: as rows of a table for the time that matters, and exactly for any other.
+"""Occurrences of an object: precomputed for the store's index, or expanded for a query.
 
-RFC 4791 section 9.9. What the table covers is answered by a look-up; the rest from the object's
-text, in bounded time: where that does not suffice the answer is that it happens, because a client
-can leave out what it is shown, but not find what it is not.
+RFC 4791 section 9.9. A query within the time that the index covers is a look-up. Any other query
+expands the object's text in bounded time; if that does not suffice, the object counts as a match,
+because a client can drop a result that it does not need but cannot ask for one that it never saw.
 """
 
 from __future__ import annotations
@@ -30,25 +30,31 @@ __all__ = [
 ]
 
 KEPT = 400
-"""Rows of one object, at most: a year of a daily event with room to spare, or eight of a weekly."""
+"""The most occurrences that the index keeps of an object.
+
+Enough for more than a year of a daily event, or almost eight years of a weekly one.
+"""
 
 HORIZON = 2 * 365 * DAY
-"""How far ahead of now is kept, seconds: clients ask for weeks and months, some for a year."""
+"""How far the index reaches into the future, seconds.
+
+Clients ask for weeks and months, some for a year.
+"""
 
 PAST = 60 * DAY
-"""How far back of now is kept of what happens too often to be kept whole, seconds."""
+"""How far the index reaches into the past for objects with too many occurrences, seconds."""
 
 
 class Occurrences(NamedTuple):
-    """What the table holds of an object.
+    """The occurrences of an object that the index keeps.
 
-    From ``covered_from`` to before ``covered_until`` the object happens as ``found`` says; outside
-    of that it may or may not. Where the first is not before the second nothing is covered.
+    From ``covered_from`` to before ``covered_until``, ``found`` has all occurrences; outside of
+    that there may be others. If the first is not before the second, nothing is covered.
 
     Attributes:
-        found: sorted, each once.
-        covered_from: seconds since 1970, UTC; None: ``found`` has all that happens before.
-        covered_until: the same, exclusive; None: ``found`` has all that happens after.
+        found: the occurrences, sorted and without duplicates.
+        covered_from: seconds since 1970, UTC; None if ``found`` has all earlier occurrences.
+        covered_until: the same, exclusive; None if ``found`` has all later occurrences.
     """
 
     found: tuple[Occurrence, ...]
@@ -59,10 +65,10 @@ class Occurrences(NamedTuple):
 def occurrences_of(
     components: Sequence[Component], vtimezones: Mapping[str, str], now: int
 ) -> Occurrences:
-    """What the table is to hold of an object.
+    """Return the occurrences of an object that the index is to keep.
 
     Args:
-        components: a master and its overrides, of one type, that ``time_bounds`` accepts.
+        components: a master and its overrides, all of one type, that ``time_bounds`` accepts.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
         now: seconds since 1970, UTC.
     """
@@ -71,7 +77,7 @@ def occurrences_of(
     found, until = _expand(recurrence_set, None, horizon)
     if until is None or until >= horizon:
         return _limit(found, None, until, now)
-    # It is too dense to be kept from its beginning, or too hard to be walked from there.
+    # It is too dense to be kept from its beginning, or too costly to expand from there.
     found, until = _expand(recurrence_set, now - PAST, horizon)
     return _limit(found, now - PAST, until, now)
 
@@ -83,14 +89,14 @@ def happens_between(
     end: int | None,
     zone: tzinfo,
 ) -> bool:
-    """Whether an object happens in a time range; in doubt it does.
+    """Return True if an object has an occurrence in a time range, or if that is uncertain.
 
     Args:
-        components: as ``occurrences_of`` has them.
-        vtimezones: as ``occurrences_of`` has them.
+        components: a master and its overrides, as for ``occurrences_of``.
+        vtimezones: the object's VTIMEZONEs by TZID.
         start: seconds since 1970, UTC; None without a bound.
         end: seconds since 1970, UTC, exclusive; None without a bound.
-        zone: what floating times and days are read in.
+        zone: the time zone for floating times and days.
     """
     recurrence_set = read_recurrence_set(components, vtimezones)
     ranges = {False: (start, end), True: local_range(start, end, zone)}
@@ -118,20 +124,20 @@ def happens_between(
 
 
 def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> int | None:
-    """When an object has happened for the last time; None: it has no end, or none can be told.
+    """Return the end of an object's last occurrence.
 
-    Times without a zone and days end with the last clock on earth.
+    Floating times and days end in the westernmost time zone.
 
     Args:
-        components: as ``occurrences_of`` has them.
-        vtimezones: as ``occurrences_of`` has them.
+        components: a master and its overrides, as for ``occurrences_of``.
+        vtimezones: the object's VTIMEZONEs by TZID.
 
     Returns:
-        seconds since 1970, UTC, of the latest end; those of the beginning of time if it never
-        happens.
+        seconds since 1970, UTC; the first second of the year 1 if there are no occurrences; None
+        if the object has no end or its end cannot be determined.
 
     Raises:
-        ObjectRefusedError: a time in it cannot be read.
+        ObjectRefusedError: a time of the object is invalid.
     """
     recurrence_set = read_recurrence_set(components, vtimezones)
     last = max(
@@ -162,15 +168,16 @@ def occurrences_between(
     zone: tzinfo,
     budget: Budget,
 ) -> list[tuple[Occurrence, Component]]:
-    """When an object happens in a time range, and which of its components tells what happens then.
+    """Return the occurrences in a time range, each with the component that describes it.
 
     Args:
-        components: as ``occurrences_of`` has them.
-        vtimezones: as ``occurrences_of`` has them.
+        components: a master and its overrides, as for ``occurrences_of``.
+        vtimezones: the object's VTIMEZONEs by TZID.
         start: seconds since 1970, UTC.
         end: seconds since 1970, UTC, exclusive.
-        zone: what floating times and days are read in.
-        budget: what this and others may cost together; once it is spent, something may be missing.
+        zone: the time zone for floating times and days.
+        budget: the limit of the work, which calls can share; once it is spent, occurrences may be
+            missing.
     """
     recurrence_set = read_recurrence_set(components, vtimezones)
     local = local_times_at(start, zone)[0], local_times_at(end, zone)[1]
@@ -191,15 +198,15 @@ def occurrences_between(
 
 
 def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int | None, int | None]:
-    """A range as the clock of ``zone`` shows it, in the seconds of floating occurrences.
+    """Convert a time range to the local seconds of floating occurrences.
 
-    Where the clock is changed it is up to the change longer, so that it holds all that can be
-    meant.
+    At a change of the offset the result is longer by up to that change, so that it contains every
+    local time that the range can mean.
 
     Args:
         start: seconds since 1970, UTC; None without a bound.
         end: the same, exclusive.
-        zone: the time zone.
+        zone: the time zone for floating times.
     """
     return (
         None if start is None else local_times_at(start, zone)[0],
@@ -210,14 +217,15 @@ def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int |
 def _expand(
     recurrence_set: RecurrenceSet, since: int | None, horizon: int
 ) -> tuple[list[Occurrence], int | None]:
-    """All fixed occurrences, and of each series as many as may be kept.
+    """Return all single occurrences, and of each series as many as may be kept.
 
     Args:
-        since: what ends before is not wanted; seconds, UTC.
-        horizon: what begins later is not wanted.
+        recurrence_set: the object's recurrence set.
+        since: occurrences that end earlier are left out; seconds since 1970, UTC.
+        horizon: occurrences that begin later are left out; seconds since 1970, UTC.
 
     Returns:
-        also from when on something may be missing, UTC, or None.
+        the occurrences, and the instant from which on others may be missing, or None.
     """
     found = list(recurrence_set.fixed)
     budget = Budget()
@@ -246,7 +254,7 @@ def _expand(
 def _limit(
     found: list[Occurrence], covered_from: int | None, covered_until: int | None, now: int
 ) -> Occurrences:
-    """Not more than may be kept."""
+    """Return the occurrences to keep, at most ``KEPT``, and the time that they cover."""
     kept = sorted(set(found))
     if len(kept) > KEPT:
         wanted = [occurrence for occurrence in kept if occurrence.end > now - PAST - MARGIN]

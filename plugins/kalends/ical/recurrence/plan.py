@@ -1,4 +1,4 @@
-"""What an object's components say of when it happens, read once and ready to be walked."""
+"""Recurrence set of an object: its components parsed into single occurrences and series."""
 
 from __future__ import annotations
 
@@ -23,10 +23,12 @@ from kalends.ical.values import TimeValue, read_time, read_times
 
 
 class RecurrenceSet(NamedTuple):
-    """When an object happens: at some times, and as its series tell (of an object: at most one).
+    """The occurrences of an object: single ones and those of its series (one at most).
 
     Attributes:
-        parts: the component that tells what happens, for each of the fixed times.
+        fixed: the single occurrences.
+        components: for each of them, the component that describes it.
+        series: the recurring components.
     """
 
     fixed: list[Occurrence]
@@ -34,7 +36,7 @@ class RecurrenceSet(NamedTuple):
     series: list[Series]
 
     def add(self, component: Component, occurrence: Occurrence) -> None:
-        """Note a time at which a component happens."""
+        """Add a single occurrence of a component."""
         self.fixed.append(occurrence)
         self.components.append(component)
 
@@ -42,13 +44,14 @@ class RecurrenceSet(NamedTuple):
 def read_recurrence_set(
     components: Sequence[Component], vtimezones: Mapping[str, str]
 ) -> RecurrenceSet:
-    """Read a master and its overrides, of one type.
+    """Parse a master and its overrides, all of one type.
 
     Args:
+        components: the master and its overrides.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
 
     Raises:
-        ObjectRefusedError: what ``time_bounds`` refuses.
+        ObjectRefusedError: ``time_bounds`` refuses the components.
     """
     recurrence_set = RecurrenceSet([], [], [])
     anchored = [(component, _anchor(component, vtimezones)) for component in components]
@@ -62,9 +65,9 @@ def read_recurrence_set(
         else:
             series = _series(component, anchor, vtimezones)
             for override, place in overrides:
-                _replace(series, override, place, vtimezones)
+                _apply_override(series, override, place, vtimezones)
             series.range_overrides.sort(key=lambda override: override.key)
-            for key, occurrence in _added(component, series, vtimezones):
+            for key, occurrence in _rdate_occurrences(component, series, vtimezones):
                 recurrence_set.add(series.component_at(key), occurrence)
             recurrence_set.series.append(series)
     return recurrence_set
@@ -88,7 +91,7 @@ def _anchor(component: Component, vtimezones: Mapping[str, str]) -> Anchor | Non
 def _zone_rules(
     text: str, prop: Property, moment: TimeValue, vtimezones: Mapping[str, str]
 ) -> ZoneRules:
-    """The clock of one value of a property."""
+    """Return the rules by which one value of a property is converted to UTC."""
     if not moment.is_instant:
         return ZoneRules(None, moment.is_day)
     zone: tzinfo | None = UTC
@@ -98,7 +101,7 @@ def _zone_rules(
 
 
 def _series(component: Component, anchor: Anchor, vtimezones: Mapping[str, str]) -> Series:
-    """A master's own rules and EXDATEs."""
+    """Return the series of a master with its RRULEs and EXDATEs."""
     zone_rules = anchor.zone_rules
     series = Series(component, anchor)
     for rule in component.all("RRULE"):
@@ -111,11 +114,11 @@ def _series(component: Component, anchor: Anchor, vtimezones: Mapping[str, str])
 
 
 def _exclude(series: Series, moment: TimeValue) -> tuple[int, int]:
-    """Leave out the occurrence that a property names; where it would be: local, and by key."""
+    """Exclude an occurrence from a series; return its local time and its instant."""
     zone_rules = series.anchor.zone_rules
-    local, key = _place(zone_rules, moment)
+    local, key = _in_zone_of(zone_rules, moment)
     if moment.is_day and not zone_rules.is_day:
-        # Many clients name a day where they mean what happens on it.
+        # Many clients write a DATE and mean the occurrence of that day.
         series.excluded_days.add(local // DAY)
         local += series.anchor.local % DAY
         key = zone_rules.to_instant(local)
@@ -123,10 +126,10 @@ def _exclude(series: Series, moment: TimeValue) -> tuple[int, int]:
     return local, key
 
 
-def _place(zone_rules: ZoneRules, moment: TimeValue) -> tuple[int, int]:
-    """A time of another property, by a master's clock: what it shows, and its ``seconds``.
+def _in_zone_of(zone_rules: ZoneRules, moment: TimeValue) -> tuple[int, int]:
+    """Return a time in a master's zone: the local time and the instant.
 
-    A time without a zone is the clock's own, whatever that is.
+    A floating time is read in the master's zone.
     """
     local = local_seconds(moment.local)
     if zone_rules.is_day:
@@ -137,31 +140,31 @@ def _place(zone_rules: ZoneRules, moment: TimeValue) -> tuple[int, int]:
     return local, key
 
 
-def _replace(
+def _apply_override(
     series: Series, override: Component, place: Anchor | None, vtimezones: Mapping[str, str]
 ) -> None:
-    """Leave out what an override replaces, and move what follows if it says so."""
+    """Exclude the occurrence that an override replaces, and apply RANGE=THISANDFUTURE."""
     named = override.all("RECURRENCE-ID")[0]
     local, key = _exclude(series, read_times(named, vtimezones)[0])
     if place is None or (named.param("RANGE") or "").upper() != "THISANDFUTURE":
         return
     zone_rules, moved = place.zone_rules, place.local
     if zone_rules.zone is UTC and series.anchor.zone_rules.zone is not None:
-        # An instant says nothing of the clock to go by: that remains the master's.
+        # A UTC time does not name a zone for the following occurrences: keep the master's.
         zone_rules, moved = series.anchor.zone_rules, series.anchor.zone_rules.to_local(moved)
     series.range_overrides.append(
         RangeOverride(key, moved - local, zone_rules, place.duration, override)
     )
 
 
-def _added(
+def _rdate_occurrences(
     component: Component, series: Series, vtimezones: Mapping[str, str]
 ) -> Iterator[tuple[int, Occurrence]]:
-    """The RDATEs of a master, each with its key."""
+    """Yield the occurrences of a master's RDATEs, each with its instant in the series."""
     for prop in component.all("RDATE"):
         moments = read_times(prop, vtimezones)
         for text, moment in zip(prop.value.split(","), moments, strict=True):
-            local, key = _place(series.anchor.zone_rules, moment)
+            local, key = _in_zone_of(series.anchor.zone_rules, moment)
             if series.excludes(local, key):
                 continue
             if series.range_overrides and key >= series.range_overrides[0].key:

@@ -1,4 +1,4 @@
-"""Recurrence rules as data (RFC 5545 section 3.3.10), read from an RRULE's value.
+"""Parser for recurrence rules (RFC 5545 section 3.3.10).
 
 Times are local: seconds since 1970 of a clock without a zone.
 """
@@ -22,10 +22,10 @@ from kalends.ical.recurrence.days import (
 
 _WEEKDAYS = {name: number for number, name in enumerate(("MO", "TU", "WE", "TH", "FR", "SA", "SU"))}
 UNITS = {"HOURLY": 3600, "MINUTELY": 60, "SECONDLY": 1}
-"""Seconds of what rules count in that is less than a day."""
+"""The lengths of the frequencies shorter than a day, seconds."""
 
 _FREQUENCIES = frozenset({"DAILY", "WEEKLY", "MONTHLY", "YEARLY", *UNITS})
-# Which numbers a part may have; a number below zero counts from the end where it may be one.
+# The values that each part may have; a negative one counts from the end.
 _RANGES = {
     "BYMONTH": range(1, 13),
     "BYMONTHDAY": range(-31, 32),
@@ -36,16 +36,22 @@ _RANGES = {
     "BYMINUTE": range(60),
     "BYSECOND": range(60),
 }
-_KNOWN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_RANGES})
+_KNOWN_PARTS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_RANGES})
 
 
 @dataclass(slots=True)
 class Rule:
-    """An RRULE and the local second at which DTSTART begins.
+    """An RRULE together with the DTSTART that it belongs to.
 
     Attributes:
-        until: a local second after which it does not happen.
-        last_instant: the second, UTC, after which it does not happen, if UNTIL tells that.
+        first: DTSTART, local seconds.
+        until: the local second after which there are no occurrences.
+        last_instant: the instant after which there are no occurrences, if UNTIL is in UTC; seconds
+            since 1970.
+        week_start: the weekday on which weeks begin; 0 is Monday.
+        nth_weekdays: the weekdays of BYDAY that have a number, as pairs of number and weekday.
+        day_tests: the conditions that a day, counted from 1970, must meet.
+        offsets: the times of occurrences within a day (or hour, or minute), seconds.
     """
 
     first: int
@@ -65,29 +71,33 @@ class Rule:
     minutes: frozenset[int]
     seconds: frozenset[int]
     positions: frozenset[int]
-    tests: list[Callable[[int], bool]] = field(default_factory=list)
+    day_tests: list[Callable[[int], bool]] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
 
 
 def read_rule(value: str, first: int, is_day: bool, zoned: bool) -> Rule | None:
-    """An RRULE's value, or None if it is none that can be walked.
+    """Parse the value of an RRULE.
 
     Args:
+        value: the value of the property.
         first: DTSTART, local seconds.
-        is_day: whether DTSTART is a day; hours mean nothing then.
-        zoned: whether DTSTART has a zone; without one, UNTIL is read as DTSTART is.
+        is_day: whether DTSTART is a day; BYHOUR and the like are ignored then.
+        zoned: whether DTSTART has a zone; without one, UNTIL is local even if it ends with Z.
+
+    Returns:
+        the rule, or None if it cannot be expanded.
     """
     pairs = (part.partition("=") for part in value.strip().upper().split(";"))
     parts = {name: text for name, mark, text in pairs if mark}
-    if parts.get("FREQ") not in _FREQUENCIES or not _KNOWN.issuperset(parts):
+    if parts.get("FREQ") not in _FREQUENCIES or not _KNOWN_PARTS.issuperset(parts):
         return None
     try:
-        return _made(parts, first, is_day, zoned)
+        return _build(parts, first, is_day, zoned)
     except (ValueError, KeyError, OverflowError):
         return None
 
 
-def _made(parts: dict[str, str], first: int, is_day: bool, zoned: bool) -> Rule:
+def _build(parts: dict[str, str], first: int, is_day: bool, zoned: bool) -> Rule:
     frequency = parts["FREQ"]
     until = _until(parts["UNTIL"]) if "UNTIL" in parts else None
     instant = until if zoned and parts.get("UNTIL", "").endswith("Z") else None
@@ -112,8 +122,8 @@ def _made(parts: dict[str, str], first: int, is_day: bool, zoned: bool) -> Rule:
         seconds=frozenset() if is_day else _numbers(parts, "BYSECOND"),
         positions=_numbers(parts, "BYSETPOS"),
     )
-    _imply(rule)
-    rule.tests = _tests(rule)
+    _apply_defaults(rule)
+    rule.day_tests = _day_tests(rule)
     rule.offsets = _offsets(rule)
     return rule
 
@@ -138,8 +148,8 @@ def _until(text: str) -> int:
     return day * DAY + time.hour * 3600 + time.minute * 60 + time.second
 
 
-def _imply(rule: Rule) -> None:
-    """The days that a rule takes from DTSTART because it names none."""
+def _apply_defaults(rule: Rule) -> None:
+    """Take the days from DTSTART if the rule does not name any."""
     if rule.month_days or rule.year_days or rule.weeks or rule.weekdays or rule.nth_weekdays:
         return
     day = date_of(rule.first // DAY)
@@ -152,7 +162,7 @@ def _imply(rule: Rule) -> None:
 
 
 def _offsets(rule: Rule) -> list[int]:
-    """Where in its day (or hour, or minute) a rule happens, seconds."""
+    """Return the times of occurrences within a day (or hour, or minute), seconds."""
     minute, second = divmod(rule.first % DAY, 60)
     hour, minute = divmod(minute, 60)
     seconds = rule.seconds or {second}
@@ -167,11 +177,11 @@ def _offsets(rule: Rule) -> list[int]:
     return sorted(h * 3600 + m * 60 + s for h in hours for m in minutes for s in seconds)
 
 
-def _tests(rule: Rule) -> list[Callable[[int], bool]]:
-    """What a day, counted from 1970, must pass; the cheapest first.
+def _day_tests(rule: Rule) -> list[Callable[[int], bool]]:
+    """Return the conditions that a day, counted from 1970, must meet, the cheapest first.
 
-    What ``Walk._days`` has chosen by already is not among them: months and their days, and the
-    days of a week.
+    Conditions that ``RuleIterator._candidate_days`` applies are left out: months and their days,
+    and the weekdays of a week.
     """
     tests: list[Callable[[int], bool]] = []
     if rule.frequency != "WEEKLY" and (rule.weekdays or rule.nth_weekdays):

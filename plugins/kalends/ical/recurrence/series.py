@@ -1,4 +1,4 @@
-"""A series: the places that its rules make, and what happens at each of them."""
+"""Series of occurrences that a master's rules generate, and their expansion."""
 
 from __future__ import annotations
 
@@ -17,21 +17,26 @@ from kalends.ical.timezones.offsets import ZoneRules
 
 
 class Anchor(NamedTuple):
-    """Where the first occurrence of a component lies, and how."""
+    """The first occurrence of a component: its local start, zone and duration."""
 
     zone_rules: ZoneRules
     local: int
     duration: OccurrenceDuration
 
     def occurrence(self) -> Occurrence:
-        """The first occurrence."""
+        """Return the first occurrence."""
         return self.duration.occurrence_at(
             self.zone_rules, self.local, self.zone_rules.to_instant(self.local)
         )
 
 
 class RangeOverride(NamedTuple):
-    """An override of all occurrences from ``key`` on, to begin ``shift`` local seconds later."""
+    """An override of an occurrence and all that follow (RANGE=THISANDFUTURE).
+
+    Attributes:
+        key: the instant of the first overridden occurrence, as ``ZoneRules.to_instant`` returns it.
+        shift: local seconds by which the occurrences are moved.
+    """
 
     key: int
     shift: int
@@ -42,13 +47,15 @@ class RangeOverride(NamedTuple):
 
 @dataclass(slots=True)
 class Series:
-    """A master, without what its overrides replace.
+    """A master without the occurrences that its overrides replace.
 
     Attributes:
-        part: the master's component.
-        excluded: occurrences that are none, as ``ZoneRules.seconds`` has their beginnings.
-        excluded_days: days of the master's clock without any, counted from 1970.
-        moves: ascending by key.
+        component: the master.
+        anchor: its first occurrence.
+        rules: its RRULEs; None for a rule that cannot be expanded.
+        excluded: instants of excluded occurrences, as ``ZoneRules.to_instant`` returns them.
+        excluded_days: local days without occurrences, counted from 1970.
+        range_overrides: overrides of several occurrences, ascending by key.
     """
 
     component: Component
@@ -60,7 +67,7 @@ class Series:
 
     @property
     def max_after(self) -> int:
-        """Seconds after its place in the series at which an occurrence may still last."""
+        """The most seconds by which an occurrence may end after its start in the series."""
         ends = [
             override.shift + max(0, override.duration.length) for override in self.range_overrides
         ]
@@ -68,14 +75,19 @@ class Series:
 
     @property
     def max_before(self) -> int:
-        """Seconds before its place in the series at which an occurrence may begin already."""
+        """The most seconds by which an occurrence may begin before its start in the series."""
         starts = [
             -override.shift - min(0, override.duration.length) for override in self.range_overrides
         ]
         return max(0, -self.anchor.duration.length, *starts)
 
     def occurrence_at(self, local: int, key: int) -> Occurrence:
-        """The occurrence that the series has at ``local``, moved as overrides tell."""
+        """Return the occurrence at a start in the series, moved by the overrides.
+
+        Args:
+            local: the start in the series, local seconds.
+            key: the same start as an instant.
+        """
         for override in reversed(self.range_overrides):
             if key >= override.key:
                 moved = local + override.shift
@@ -85,23 +97,25 @@ class Series:
         return self.anchor.duration.occurrence_at(self.anchor.zone_rules, local, key)
 
     def component_at(self, key: int) -> Component:
-        """The component that tells what happens at a place of the series."""
+        """Return the component that describes the occurrence with this key."""
         moved = [override.component for override in self.range_overrides if key >= override.key]
         return moved[-1] if moved else self.component
 
     def excludes(self, local: int, key: int) -> bool:
-        """Whether nothing happens at ``local``, or not what the series says."""
+        """Return True if the series has no occurrence at ``local``, or an overridden one."""
         return key in self.excluded or (
             bool(self.excluded_days) and local // DAY in self.excluded_days
         )
 
 
 class Expansion:
-    """One way through DTSTART and what the rules of a series make.
+    """An iteration over DTSTART and the occurrences that the rules of a series generate.
 
     Args:
-        since: the local second before whose place in the series nothing is wanted.
-        until: the local second after whose place in the series nothing need be found.
+        series: the series.
+        since: occurrences that start earlier in the series are skipped, local seconds.
+        until: occurrences that start later in the series may be left out, local seconds.
+        budget: the limit of the work.
     """
 
     def __init__(
@@ -110,21 +124,25 @@ class Expansion:
         self._series = series
         self._since = since
         self._iterators = [(r, RuleIterator(r, since, until, budget)) for r in series.rules if r]
-        # Nobody knows what comes of a rule that cannot be walked.
-        self._unknown = len(self._iterators) < len(series.rules)
+        self._has_unknown_rule = len(self._iterators) < len(series.rules)
 
     @property
     def incomplete_from(self) -> int | None:
-        """After the walk: the local second from which on something may be missing, or None."""
+        """After the iteration: the local second from which on occurrences may be missing.
+
+        None if none are missing.
+        """
         known = [
             iterator.incomplete_from
             for _, iterator in self._iterators
             if iterator.incomplete_from is not None
         ]
-        return min([*known, self._series.anchor.local] if self._unknown else known, default=None)
+        return min(
+            [*known, self._series.anchor.local] if self._has_unknown_rule else known, default=None
+        )
 
     def __iter__(self) -> Iterator[tuple[int, Occurrence]]:
-        """The places in the series, ascending local seconds, and what happens there."""
+        """Yield the starts in the series, ascending local seconds, and their occurrences."""
         series, zone_rules = self._series, self._series.anchor.zone_rules
         seconds, floating = zone_rules.converter(), zone_rules.zone is None
         duration = series.anchor.duration
@@ -132,8 +150,10 @@ class Expansion:
         previous = None
         first = series.anchor.local
         begin = [first] if self._since is None or first >= self._since else []
-        iterators = [_in_time(rule, iterator, zone_rules) for rule, iterator in self._iterators]
-        # To merge costs something for each, and there is mostly one rule.
+        iterators = [
+            _until_last_instant(rule, iterator, zone_rules) for rule, iterator in self._iterators
+        ]
+        # A merge costs something for each occurrence, and most series have a single rule.
         for local in (
             merge(begin, *iterators) if len(iterators) != 1 else chain(begin, iterators[0])
         ):
@@ -144,14 +164,14 @@ class Expansion:
             key = seconds(place)
             if series.excludes(place, key):
                 continue
-            if plain:  # what ``at`` would say, for most of what is ever walked
+            if plain:  # the same as ``occurrence_at``, faster, for most series
                 yield place, Occurrence(key, key + duration.seconds, floating)
             else:
                 yield place, series.occurrence_at(place, key)
 
 
-def _in_time(rule: Rule, iterator: RuleIterator, zone_rules: ZoneRules) -> Iterator[int]:
-    """A walk, which ends with an UNTIL in UTC if it has one."""
+def _until_last_instant(rule: Rule, iterator: RuleIterator, zone_rules: ZoneRules) -> Iterator[int]:
+    """Return an iterator over a rule that also ends at an UNTIL in UTC."""
     last = rule.last_instant
     if last is None:
         return iter(iterator)

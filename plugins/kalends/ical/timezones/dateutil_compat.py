@@ -1,4 +1,4 @@
-"""The private name of dateutil that Kalends needs; its test holds it against the pinned version."""
+"""The private attribute of dateutil that Kalends uses; a test checks it in the pinned version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IANA's time zones as VTIMEZONEs, and since when another definition says the same.
+"""VTIMEZONEs generated from IANA's time zones, and comparison of others with them.
 
 RFC 5545 section 3.6.5.
 """
@@ -22,50 +22,55 @@ from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.timezones.resolve import iana_zone
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
-"""What generated definitions cover; what changes each year by one rule goes on beyond."""
+"""The years that generated definitions cover; yearly rules continue after them."""
 
 NEVER = "99999999"
-"""A day that comes after all others."""
+"""A day after all others, ``YYYYMMDD``."""
 
 _SURE_BY = local_seconds(datetime(_LAST_YEAR - 5, 1, 1))
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 _UNTIL_UTC = re.compile(r"UNTIL=\d{8}T\d{6}Z")
 _FEWEST_YEARS = 3
-"""How many changes in a row make a rule."""
+"""The number of consecutive yearly changes that are written as a rule."""
 
 
-class _Rules(NamedTuple):
+class _ZoneOffset(NamedTuple):
+    """The offset of a zone's local time from UTC, during one observance."""
+
     offset: timedelta
     name: str
     is_daylight: bool
 
 
 class _Change(NamedTuple):
-    """A change of the clock: when, and between which rules."""
+    """A change of a zone's offset."""
 
     moment: datetime
-    before: _Rules
-    after: _Rules
+    before: _ZoneOffset
+    after: _ZoneOffset
 
 
 @lru_cache(maxsize=512)
 def iana_definition(tzid: str) -> Component | None:
-    """The definition of a TZID that an object uses and does not define, or None if nobody knows it.
+    """Return a VTIMEZONE for a TZID that an object uses without defining it.
 
     A feed needs a VTIMEZONE for each TZID (RFC 5545 section 3.2.19).
+
+    Returns:
+        the definition, or None if the TZID is unknown.
     """
     zone = iana_zone(tzid)
     if zone is None:
         return None
     first = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
-    start = _rules_at(zone, first)
-    changes: dict[tuple[_Rules, _Rules], list[datetime]] = {}
-    for change in _changes_of(tzid):
+    start = _offset_at(zone, first)
+    changes: dict[tuple[_ZoneOffset, _ZoneOffset], list[datetime]] = {}
+    for change in _cached_changes(tzid):
         local = (change.moment + change.before.offset).replace(tzinfo=None)
         changes.setdefault((change.before, change.after), []).append(local)
     children = [_observance(start, start, [first.replace(tzinfo=None) + start.offset])]
     for (before, after), moments in changes.items():
-        rule, yearly = _yearly(moments)
+        rule, yearly = _yearly_rule(moments)
         if single := moments[: len(moments) - yearly]:
             children.append(_observance(before, after, single))
         if yearly:
@@ -74,47 +79,55 @@ def iana_definition(tzid: str) -> Component | None:
 
 
 @lru_cache(maxsize=512)
-def _changes_of(tzid: str) -> tuple[_Change, ...]:
+def _cached_changes(tzid: str) -> tuple[_Change, ...]:
     zone = iana_zone(tzid)
     return tuple(_changes(zone)) if zone else ()
 
 
-def _rules_at(zone: ZoneInfo, moment: datetime) -> _Rules:
+def _offset_at(zone: ZoneInfo, moment: datetime) -> _ZoneOffset:
     local = moment.astimezone(zone)
     offset = local.utcoffset()
     assert offset is not None
-    return _Rules(offset, local.tzname() or "", bool(local.dst()))
+    return _ZoneOffset(offset, local.tzname() or "", bool(local.dst()))
 
 
 def _changes(zone: ZoneInfo) -> Iterator[_Change]:
-    """When the rules change, to the second."""
+    """Yield the changes of a zone's offset, exact to the second."""
     moment = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
     last = datetime(_LAST_YEAR, 12, 31, tzinfo=UTC)
-    before = _rules_at(zone, moment)
+    before = _offset_at(zone, moment)
     while moment < last:
         later = moment + timedelta(days=7)
-        after = _rules_at(zone, later)
+        after = _offset_at(zone, later)
         if after != before:
             early, late = moment, later
             while late - early > timedelta(seconds=1):
                 middle = (early + (late - early) / 2).replace(microsecond=0)
-                same = _rules_at(zone, middle) == before
+                same = _offset_at(zone, middle) == before
                 early, late = (middle, late) if same else (early, middle)
-            yield _Change(late, before, _rules_at(zone, late))
-            before, later = _rules_at(zone, late), late
+            yield _Change(late, before, _offset_at(zone, late))
+            before, later = _offset_at(zone, late), late
         moment = later
 
 
-def _yearly(moments: list[datetime]) -> tuple[str, int]:
-    """The rule of the last of these, local times, if it goes on for ever, and of how many."""
+def _yearly_rule(moments: list[datetime]) -> tuple[str, int]:
+    """Return the yearly rule of the last of these local times, and how many follow it.
+
+    The rule is empty if the changes do not continue after the years that are covered.
+    """
     if moments[-1].year != _LAST_YEAR:
         return "", 0
-    found = max(map(_years_of, [moments] * 5, range(-1, 4)), key=lambda rule: rule[1])
+    found = max(map(_week_rule, [moments] * 5, range(-1, 4)), key=lambda rule: rule[1])
     return found if found[1] >= _FEWEST_YEARS else ("", 0)
 
 
-def _years_of(moments: list[datetime], week: int) -> tuple[str, int]:
-    """How many of the last of these are in one week of a month, counted from 0; -1: its last."""
+def _week_rule(moments: list[datetime], week: int) -> tuple[str, int]:
+    """Return a rule for one week of a month, and how many of the last of these times match it.
+
+    Args:
+        moments: local times, ascending.
+        week: the week of the month, counted from 0; -1 for its last.
+    """
     last = moments[-1]
     length = 0
     for number, moment in enumerate(reversed(moments)):
@@ -135,9 +148,16 @@ def _years_of(moments: list[datetime], week: int) -> tuple[str, int]:
 
 
 def _observance(
-    before: _Rules, after: _Rules, moments: list[datetime], rule: str = ""
+    before: _ZoneOffset, after: _ZoneOffset, moments: list[datetime], rule: str = ""
 ) -> Component:
-    """When one change of rules happens, in the local time before it (RFC 5545 section 3.6.5)."""
+    """Return a STANDARD or DAYLIGHT component (RFC 5545 section 3.6.5).
+
+    Args:
+        before: the offset before the changes.
+        after: the offset after them.
+        moments: the times of the changes, in local time before each.
+        rule: the RRULE that generates them, if any.
+    """
     properties = [
         Property("DTSTART", "", f"{moments[0]:%Y%m%dT%H%M%S}"),
         Property("TZOFFSETFROM", "", _offset_text(before.offset)),
@@ -147,7 +167,8 @@ def _observance(
     if rule:
         properties.append(Property("RRULE", "", rule))
     elif moments[1:]:
-        # One in each line, the first too: ical.js looks at no other, and so does Thunderbird.
+        # One date in each line, and DTSTART among them: ical.js, and so Thunderbird, reads only the
+        # first date of a line and ignores DTSTART beside an RDATE.
         properties += [Property("RDATE", "", f"{moment:%Y%m%dT%H%M%S}") for moment in moments]
     return Component("DAYLIGHT" if after.is_daylight else "STANDARD", properties)
 
@@ -160,33 +181,45 @@ def _offset_text(offset: timedelta) -> str:
 
 
 def equivalent_since(definition: Component, tzid: str) -> str:
-    """The day, ``YYYYMMDD``, from which on a VTIMEZONE says what IANA says of its zone.
+    """Return the day from which on a VTIMEZONE is equivalent to IANA's definition of its zone.
 
-    ``NEVER`` if it does not, or if that is not known: a definition whose rules are not yearly ones.
+    Args:
+        definition: the VTIMEZONE.
+        tzid: the TZID that means IANA's zone.
+
+    Returns:
+        the day, ``YYYYMMDD``; ``NEVER`` if they differ for ever, or if the definition cannot be
+        compared because its rules are not yearly.
     """
     own = _onsets(definition)
     zone = iana_zone(tzid)
     if not own or zone is None:
         return NEVER
-    first = int(_rules_at(zone, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).offset.total_seconds())
+    first = int(_offset_at(zone, datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)).offset.total_seconds())
     known = [(0, first)]
     known += [
-        (int(c.moment.timestamp()), int(c.after.offset.total_seconds())) for c in _changes_of(tzid)
+        (int(c.moment.timestamp()), int(c.after.offset.total_seconds()))
+        for c in _cached_changes(tzid)
     ]
     moments = sorted({at for at, _ in own + known if at >= max(own[0][0], 0)}, reverse=True)
-    agreed = list(takewhile(lambda at: _offset(own, at) == _offset(known, at), moments))
-    if not agreed or agreed[-1] > _SURE_BY:
-        return NEVER  # that the last change is alike may be chance
-    # A day later, since days are compared as they are written, by whatever clock.
-    return f"{EPOCH + timedelta(seconds=agreed[-1] + DAY):%Y%m%d}"
+    same = list(takewhile(lambda at: _offset_after(own, at) == _offset_after(known, at), moments))
+    if not same or same[-1] > _SURE_BY:
+        return NEVER  # a single common change at the end may be chance
+    # A day later, because callers compare local days of any zone.
+    return f"{EPOCH + timedelta(seconds=same[-1] + DAY):%Y%m%d}"
 
 
-def _offset(onsets: list[tuple[int, int]], at: int) -> int:
+def _offset_after(onsets: list[tuple[int, int]], at: int) -> int:
     return onsets[bisect_right(onsets, at, key=lambda onset: onset[0]) - 1][1]
 
 
 def _onsets(definition: Component) -> list[tuple[int, int]]:
-    """When its clock changes, seconds since 1970, UTC, and to what offset; empty: not known."""
+    """Return the onsets of a VTIMEZONE's observances, ascending.
+
+    Returns:
+        pairs of an instant, seconds since 1970, and the new offset, seconds; empty if the
+        definition cannot be read or has other than yearly rules.
+    """
     found: list[tuple[int, int]] = []
     end = local_seconds(datetime(_LAST_YEAR, 12, 31))
     try:

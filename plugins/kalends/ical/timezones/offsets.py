@@ -1,7 +1,7 @@
-"""Clocks: which instant a local time is, and what a clock shows at an instant.
+"""Conversion between local times and instants.
 
-An instant is in seconds since 1970, UTC. A local time is what a clock shows, in seconds since 1970
-shown by that clock.
+An instant is in seconds since 1970, UTC. A local time is in seconds since 1970-01-01T00:00:00 local
+time.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from typing import Any, NamedTuple
 from kalends.ical.recurrence.days import DAY, EPOCH, FIRST_SECOND, LAST_SECOND
 from kalends.ical.timezones.dateutil_compat import OBSERVANCES, observances_of
 
-# A VTIMEZONE may change its clock each second. Whoever needs more changes than these, or later
-# ones than those of 2199, gets the last one's offset.
+# A VTIMEZONE may change its offset each second. Times after this many changes, or after those of
+# 2199, get the offset of the last change.
 _MOST_ONSETS = 20_000
 _LAST_ONSET = (datetime(2200, 1, 1) - EPOCH) // timedelta(seconds=1)
 
 
 class ZoneRules(NamedTuple):
-    """What a time is read by.
+    """The rules by which a local time is converted to an instant.
 
     Attributes:
         zone: the time zone; None for floating times and days.
-        is_day: whether it shows days only.
+        is_day: whether the times are days.
     """
 
     zone: tzinfo | None
     is_day: bool
 
     def to_instant(self, local: int) -> int:
-        """The instant of a local time; of a floating clock the local time itself."""
+        """Return the instant of a local time; a floating time is returned unchanged."""
         return local if self.zone is None else local - utc_offset_at(local, self.zone)
 
     def converter(self) -> Callable[[int], int]:
-        """``seconds``, for many times in a row."""
+        """Return a function equivalent to ``to_instant`` that is faster for many times."""
         zone = self.zone
         if zone is None or not getattr(zone, OBSERVANCES, None):
             return self.to_instant
@@ -47,21 +47,25 @@ class ZoneRules(NamedTuple):
         return lambda local: local - offset(local)
 
     def to_local(self, instant: int) -> int:
-        """What the clock shows at an instant."""
+        """Return the local time at an instant."""
         return instant if self.zone is None else local_times_at(instant, self.zone)[0]
 
 
 def local_seconds(value: datetime) -> int:
-    """A time without a zone as local seconds."""
+    """Return a datetime without a zone as local seconds."""
     passed = value - EPOCH
     return passed.days * DAY + passed.seconds
 
 
 def utc_offset_at(local: int, zone: tzinfo) -> int:
-    """Seconds that the zone's clock is ahead of UTC when it shows ``local``.
+    """Return the offset of a zone from UTC at a local time, seconds.
 
-    Of a time that is shown twice, when it is shown first; of one that is never shown, as before
-    the change: as ``datetime`` has it with ``fold=0``.
+    A local time that occurs twice has the offset of the first time; one that is skipped has the
+    offset before the change. ``datetime`` does the same with ``fold=0``.
+
+    Args:
+        local: the local time, seconds.
+        zone: the time zone.
     """
     if zone is UTC:
         return 0
@@ -73,23 +77,30 @@ def utc_offset_at(local: int, zone: tzinfo) -> int:
 
 
 def local_times_at(instant: int, zone: tzinfo) -> tuple[int, int]:
-    """The first and the last local time that ``offset_at`` makes ``instant`` of.
+    """Return the first and the last local time that ``utc_offset_at`` maps to an instant.
 
-    They differ where the clock was put forward: a time that it left out is another name of the
-    instant. Where it shows a time for the second time there is none: then the answer is that
-    time, and when it was put back.
+    They differ shortly after the clock is put forward, because a skipped local time maps to the
+    same instant. After the clock is put back, no local time maps to an instant at which local times
+    repeat: then the result is its local times with the offsets after and before the change.
+
+    Args:
+        instant: seconds since 1970, UTC.
+        zone: the time zone.
     """
     before = instant + utc_offset_at(instant - DAY - DAY // 12, zone)
     after = instant + utc_offset_at(instant + DAY + DAY // 12, zone)
     if before == after:
         return before, before
-    shown = [local for local in (before, after) if local - utc_offset_at(local, zone) == instant]
-    found = shown or [before, after]
+    exact = [local for local in (before, after) if local - utc_offset_at(local, zone) == instant]
+    found = exact or [before, after]
     return min(found), max(found)
 
 
 class _Onsets:
-    """The changes of a VTIMEZONE, which dateutil looks for from the first one at each question."""
+    """The offset changes of a VTIMEZONE, read as far as needed.
+
+    dateutil searches them from the first one in each query.
+    """
 
     def __init__(self, observances: list[Any]) -> None:
         self._lock = Lock()
@@ -99,12 +110,12 @@ class _Onsets:
         standard = [o for o in observances if not o.isdst] or observances
         self._starts: list[int] = []
         self._offsets = [_seconds(standard[0].tzoffsetto)]
-        # Of changes at once, dateutil takes the first observance's: it must come last here.
-        self._coming = merge(*(_onsets(o, -n) for n, o in enumerate(observances)))
-        self._next = next(self._coming, None)
+        # Of simultaneous changes, dateutil uses the first observance: it must be the last here.
+        self._remaining = merge(*(_onsets(o, -n) for n, o in enumerate(observances)))
+        self._next = next(self._remaining, None)
 
     def offset(self, local: int) -> int:
-        """The zone's offset when it shows ``local``."""
+        """Return the zone's offset at a local time, seconds."""
         if self._single is not None:
             return self._single
         if self._next is not None and self._next[0] <= local:
@@ -113,10 +124,10 @@ class _Onsets:
         return self._offsets[bisect_right(self._starts, local)]
 
     def _read_until(self, local: int) -> None:
-        while (coming := self._next) is not None and coming[0] <= local:
-            self._offsets.append(coming[2])  # first: others read these lists meanwhile
-            self._starts.append(coming[0])
-            self._next = next(self._coming, None) if len(self._starts) < _MOST_ONSETS else None
+        while (upcoming := self._next) is not None and upcoming[0] <= local:
+            self._offsets.append(upcoming[2])  # first: other threads read these lists meanwhile
+            self._starts.append(upcoming[0])
+            self._next = next(self._remaining, None) if len(self._starts) < _MOST_ONSETS else None
 
 
 def _onsets(observance: Any, order: int) -> Iterator[tuple[int, int, int]]:

@@ -1,6 +1,6 @@
-"""From a TZID to a time zone: the object's own definition first, then IANA's, then none.
+"""Resolution of TZIDs: by the object's own VTIMEZONE, else by IANA's name, else to none.
 
-An object's VTIMEZONE is read from its own text; nothing that one object says of a TZID reaches
+A VTIMEZONE is parsed from the object's own text, so that a definition in one object never affects
 another (RFC 5545 section 3.6.5).
 """
 
@@ -22,54 +22,60 @@ from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 
-_OF_RULES = (
+_RULE_LINES = (
     "BEGIN:", "END:", "TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "EXDATE",
-)  # fmt: skip# What dateutil reads and others do not (RFC 5545 sections 3.3.5, 3.3.14).
-_ODD = re.compile(
+)  # fmt: skip
+
+# Values that dateutil accepts and other programs do not (RFC 5545 sections 3.3.5, 3.3.14).
+_NONSTANDARD = re.compile(
     r"^(?:TZOFFSET(?:FROM|TO)[^:\r\n]*:(?!\s*[+-]\d{4}(?:\d\d)?\s*$)"
     r"|(?:DTSTART|RDATE)[^:\r\n]*:(?!\s*\d{8}T\d{6}(?:\D|$)))",
     re.ASCII | re.IGNORECASE | re.MULTILINE,
 )
 
-_DAY_ALONE = re.compile(r"^DTSTART;VALUE=DATE:(\d{8})(?=\r?$)", re.MULTILINE | re.IGNORECASE)
-_Told = TypeVar("_Told")
+_DATE_ONLY = re.compile(r"^DTSTART;VALUE=DATE:(\d{8})(?=\r?$)", re.MULTILINE | re.IGNORECASE)
+_T = TypeVar("_T")
 
 
 def tzid_name(tzid: str) -> str:
-    r"""The name by which parameters refer to a VTIMEZONE.
+    r"""Return the name by which parameters refer to a VTIMEZONE.
 
-    Its TZID is a TEXT, the parameter is none (RFC 5545 sections 3.8.3.1, 3.2.19): ``\,`` in the one
-    is ``,`` in the other.
+    The property TZID is an escaped TEXT, the parameter is not (RFC 5545 sections 3.8.3.1, 3.2.19):
+    ``\,`` in the property is ``,`` in the parameter.
 
     Args:
         tzid: the value of the VTIMEZONE's TZID.
     """
     name = contentlines.unescape(tzid)
-    return tzid if "\n" in name or '"' in name else name  # which no parameter can hold
+    return tzid if "\n" in name or '"' in name else name  # a parameter cannot contain these
 
 
-def by_tzid(zones: Iterable[tuple[Component, _Told]]) -> dict[str, _Told]:
-    """What is told of each VTIMEZONE, by the TZIDs that refer to it; the first of a name counts.
+def by_tzid(zones: Iterable[tuple[Component, _T]]) -> dict[str, _T]:
+    """Index values by the TZID parameters that refer to their VTIMEZONE.
 
-    Some programs write the TEXT in parameters too: a name that no other has finds it as well.
+    The first VTIMEZONE of a name is used. Some programs write the escaped TEXT in parameters too;
+    it is a second key, unless another VTIMEZONE has that name.
+
+    Args:
+        zones: pairs of a VTIMEZONE and its value.
     """
     zones = list(zones)
-    found: dict[str, _Told] = {}
-    for zone, told in zones:
-        found.setdefault(tzid_name(zone.value("TZID")), told)
-    for zone, told in zones:
-        found.setdefault(zone.value("TZID"), told)
+    found: dict[str, _T] = {}
+    for zone, value in zones:
+        found.setdefault(tzid_name(zone.value("TZID")), value)
+    for zone, value in zones:
+        found.setdefault(zone.value("TZID"), value)
     return found
 
 
 def vtimezones_of(calendar: Component) -> Mapping[str, str]:
-    """The text of each VTIMEZONE of a calendar, by the TZIDs that refer to it."""
+    """Return the text of each VTIMEZONE of a calendar, by the TZIDs that refer to it."""
     zones = (child for child in calendar.children if child.name == "VTIMEZONE")
     return by_tzid((zone, "\r\n".join(zone.lines())) for zone in zones)
 
 
 def tzids_of(component: Component) -> Iterator[str]:
-    """Every TZID that the times of a component and of those in it name."""
+    """Yield every TZID parameter in a component and its nested components."""
     for prop in component.properties:
         if "TZID" in prop.raw_params.upper() and (tzid := prop.param("TZID")):
             yield tzid
@@ -78,31 +84,42 @@ def tzids_of(component: Component) -> Iterator[str]:
 
 
 def timezone_from_calendar(text: str) -> tzinfo | None:
-    """The time zone that a VCALENDAR with one VTIMEZONE defines; None if it defines none."""
+    """Return the time zone that a VCALENDAR with one VTIMEZONE defines.
+
+    Args:
+        text: the VCALENDAR.
+
+    Returns:
+        the time zone; None if the text is invalid or does not contain exactly one VTIMEZONE.
+    """
     try:
         calendars = contentlines.parse(text)
     except IcalendarSyntaxError:
         return None
-    tzids = {own: tzid for calendar in calendars for tzid, own in vtimezones_of(calendar).items()}
+    tzids = {zone: tzid for calendar in calendars for tzid, zone in vtimezones_of(calendar).items()}
     if len(tzids) != 1:
         return None
-    ((own, tzid),) = tzids.items()
-    return resolve_tzid(tzid, {tzid: own})
+    ((zone, tzid),) = tzids.items()
+    return resolve_tzid(tzid, {tzid: zone})
 
 
-def resolve_tzid(tzid: str, own: Mapping[str, str]) -> tzinfo | None:
-    """The time zone that ``tzid`` means in an object, or None: such times are floating.
+def resolve_tzid(tzid: str, vtimezones: Mapping[str, str]) -> tzinfo | None:
+    """Return the time zone that a TZID means in an object.
 
     Args:
-        own: the object's definitions, as ``zones_of`` gives them.
+        tzid: the parameter TZID.
+        vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
+
+    Returns:
+        the time zone, or None if it is unknown; times with such a TZID are floating.
     """
-    text = own.get(tzid)
+    text = vtimezones.get(tzid)
     defined = _defined(text) if text is not None else None
     return defined or iana_zone(tzid)
 
 
 def is_readable_vtimezone(text: str) -> bool:
-    """Whether a VTIMEZONE can be read: one that cannot defines nothing."""
+    """Return True if a VTIMEZONE can be read; one that cannot be read is ignored."""
     return _defined(text) is not None
 
 
@@ -110,37 +127,38 @@ def is_readable_vtimezone(text: str) -> bool:
 def _defined(text: str) -> tzinfo | None:
     # The key is the whole text, so that two definitions of one TZID are two entries.
     rules = _rules_of(text)
-    if _ODD.search(rules):
+    if _NONSTANDARD.search(rules):
         return None
     try:
         read = tzical(io.StringIO(rules))
         (name,) = read.keys()
         zone: tzinfo | None = read.get(name)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # a definition that cannot be read defines nothing
+        return None
     return zone
 
 
 def _rules_of(text: str) -> str:
-    """A definition without what says nothing of its rules, at which dateutil gives up.
+    """Return the lines of a definition that contain its rules.
 
-    Some programs write the day alone for when a rule begins: midnight, as others read it.
+    dateutil fails at many of the others. A DTSTART that is a DATE, as some programs write it, is
+    replaced by midnight of that day, as other programs read it.
     """
     lines = (line for _, line in contentlines.unfold(text))
-    rules = "\r\n".join(line for line in lines if line.upper().startswith(_OF_RULES))
-    return _DAY_ALONE.sub(r"DTSTART:\1T000000", rules)
+    rules = "\r\n".join(line for line in lines if line.upper().startswith(_RULE_LINES))
+    return _DATE_ONLY.sub(r"DTSTART:\1T000000", rules)
 
 
 @lru_cache(maxsize=1024)
 def iana_zone(tzid: str) -> ZoneInfo | None:
-    """The zone that a TZID without a definition means: IANA's, or what Windows calls it.
+    """Return the zone that a TZID means without a VTIMEZONE, by IANA's or Windows' name.
 
-    A TZID that begins with a slash is somebody's own name (RFC 5545 section 3.2.19); those in use
-    end in IANA's.
+    A TZID that begins with a slash is a name from another registry (RFC 5545 section 3.2.19); those
+    in use end in IANA's name.
     """
     parts = tzid.split("/") if tzid.startswith("/") else []
-    own = ["/".join(parts[-length:]) for length in (3, 2, 1) if len(parts) > length]
-    for name in (WINDOWS_TO_OLSON.get(tzid, tzid), *own):
+    endings = ["/".join(parts[-length:]) for length in (3, 2, 1) if len(parts) > length]
+    for name in (WINDOWS_TO_OLSON.get(tzid, tzid), *endings):
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):
             return ZoneInfo(name)
     return None
