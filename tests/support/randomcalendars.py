@@ -1,7 +1,7 @@
-"""Random calendar objects for feeds, and what a feed should show of them by a plain reading.
+"""Random calendar objects, and a simple model of what a feed should show of them.
 
-An object is built from a few choices, so that what it hides is known without reading it again:
-every component has a summary of its own, by which its occurrences are told apart.
+An object is built from a few choices, so that its hidden parts are known without parsing it. Each
+component has its own summary, which identifies its occurrences.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 HIDDEN = "Zq7Hidden"
-"""Stands in everything that is hidden, and nowhere else."""
+"""A word in everything that must be hidden, and nowhere else."""
 
 BERLIN = (
     "BEGIN:VTIMEZONE\r\nTZID:Europe/Berlin\r\nX-LIC-LOCATION:Europe/Berlin\r\nBEGIN:DAYLIGHT\r\n"
@@ -43,7 +43,7 @@ ZONES = {
 
 @dataclass(frozen=True)
 class Override:
-    """An override of the occurrence that is so many days after the first.
+    """An override of the occurrence ``days`` after the first, moved by ``hours``.
 
     Attributes:
         access: its CLASS, or empty.
@@ -56,8 +56,8 @@ class Override:
 
 
 @dataclass(frozen=True)
-class Source:
-    """An object; ``name`` is in its summaries, and equal objects are equal texts."""
+class RandomObject:
+    """An object; ``name`` is part of its summaries, and equal objects have equal texts."""
 
     name: str
     zone: str
@@ -73,14 +73,14 @@ class Source:
     has_master: bool
 
     def text(self, uid: str) -> str:
-        """The object."""
+        """Return the text of the object."""
         parts = [self._master(uid)] if self.has_master else []
         parts += [self._override(uid, override) for override in self.overrides]
         inner = "".join(f"BEGIN:VEVENT\r\n{part}END:VEVENT\r\n" for part in parts)
         return f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n{ZONES[self.zone][1]}{inner}END:VCALENDAR\r\n"
 
     def levels(self, private: str, busy: bool) -> dict[str, str]:
-        """By summary, what shows of each component: ``show``, ``busy`` or ``hide``."""
+        """Return the visibility of each component by summary: ``show``, ``busy`` or ``hide``."""
 
         def level(access: str) -> str:
             if access == "" or private == "show":
@@ -98,8 +98,8 @@ class Source:
             return dict.fromkeys(found, "hide")
         return found
 
-    def as_seen(self, private: str, busy: bool) -> Source:
-        """The same for all that read the feed: without what is hidden, and without a SEQUENCE."""
+    def as_visible(self, private: str, busy: bool) -> RandomObject:
+        """Return the object as readers of the feed see it, without hidden parts and SEQUENCE."""
         levels = self.levels(private, busy)
         seen = []
         for override in self.overrides:
@@ -154,7 +154,7 @@ class Source:
         return "DURATION:P1D" if self.zone == "day" else f"DURATION:PT{self.minutes}M"
 
 
-def _made(
+def _build(
     name: str,
     zone: str,
     day: int,
@@ -168,10 +168,10 @@ def _made(
     organizer: str,
     sequence: int,
     has_master: bool,
-) -> Source:
+) -> RandomObject:
     start = datetime(2026, 1, 1, 0 if zone == "day" else hour) + timedelta(days=day)
     text, step = rule
-    if text and (until == 1 or step < 7):  # without an end once a week at most: readers are slow
+    if text and (until == 1 or step < 7):  # endless rules are weekly at most: parsers are slow
         text += f";COUNT={until + 6}"
     elif text and until == 2:
         end = start + timedelta(days=step * 5)
@@ -179,7 +179,7 @@ def _made(
         text += "" if zone in ("day", "floating") else "Z"
     kept = {o.days: o for o in overrides} if text or not has_master else {}
     moved = tuple(replace(o, days=days * step) for days, o in sorted(kept.items()))
-    # Readers differ on what several do, and nobody writes it: one such at most, the last.
+    # Parsers disagree about several, and no client writes them: at most one, the last.
     last = len(moved) - 1
     moved = tuple(
         replace(o, and_future=o.and_future and n == last and has_master)
@@ -193,14 +193,14 @@ def _made(
         else ()
     )
     access = access if has_master else ""
-    return Source(
+    return RandomObject(
         name, zone, start, 45, text, out, more, access, organizer, sequence, moved,
         has_master or not moved,
     )  # fmt: skip
 
 
-sources = st.builds(
-    _made,
+random_objects = st.builds(
+    _build,
     name=st.sampled_from(["one", "two", "three"]),
     zone=st.sampled_from(sorted(set(ZONES) - {"secret"})),
     day=st.integers(0, 400),
@@ -228,11 +228,11 @@ sources = st.builds(
 ).map(lambda s: replace(s, zone="secret") if s.access and s.zone == "here" else s)
 
 
-Stored = dict[tuple[int, str], Source]
+StoredObjects = dict[tuple[int, str], RandomObject]
 """Objects by calendar and UID."""
 
-stored = st.tuples(
-    st.lists(sources, min_size=1, max_size=3),
+random_stores = st.tuples(
+    st.lists(random_objects, min_size=1, max_size=3),
     st.dictionaries(
         st.tuples(st.integers(1, 4), st.sampled_from("abc")),
         st.tuples(st.integers(0, 2), st.integers(0, 2)),
@@ -240,7 +240,7 @@ stored = st.tuples(
         max_size=8,
     ),
 ).map(
-    # Several of the same, in several calendars, with a SEQUENCE of each.
+    # Several copies of one object in several calendars, each with its own SEQUENCE.
     lambda drawn: {
         place: replace(drawn[0][which % len(drawn[0])], sequence=sequence)
         for place, (which, sequence) in drawn[1].items()
@@ -248,9 +248,14 @@ stored = st.tuples(
 )
 
 
-def shown_sources(objects: Stored, private: str, busy: bool) -> list[tuple[Source, str]]:
-    """The objects of which a feed shows something, each with its UID there or in its calendar."""
-    groups: dict[tuple[str, object], list[tuple[int, Source]]] = {}
+def visible_objects(
+    objects: StoredObjects, private: str, busy: bool
+) -> list[tuple[RandomObject, str]]:
+    """Return the objects of which a feed shows anything.
+
+    Each comes with its UID in its calendar; the feed has the same one unless it shows it as busy.
+    """
+    groups: dict[tuple[str, object], list[tuple[int, RandomObject]]] = {}
     found = []
     for (calendar, uid), source in sorted(objects.items(), key=lambda item: item[0]):
         levels = set(source.levels(private, busy).values())
@@ -261,14 +266,14 @@ def shown_sources(objects: Stored, private: str, busy: bool) -> list[tuple[Sourc
             continue
         groups.setdefault((uid, source.organizer), []).append((calendar, source))
     for (uid, organizer), copies in groups.items():
-        meetings: dict[object, list[Source]] = {}
+        meetings: dict[object, list[RandomObject]] = {}
         for _, source in copies:
             if not organizer:
-                key: object = source.as_seen(private, busy)
+                key: object = source.as_visible(private, busy)
             elif any(other.has_master for _, other in copies):
                 key = ""
             else:
-                seen = source.as_seen(private, busy)
+                seen = source.as_visible(private, busy)
                 key = (source.start, [o.days for o in seen.overrides if o.access != "hide"])
                 key = (source.zone, *key)
             meetings.setdefault(repr(key), []).append(source)

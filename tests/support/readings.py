@@ -1,8 +1,7 @@
-"""What two independent parsers, `icalendar` and `ical.js`, see in calendars.
+"""Readings of calendars by two independent parsers, `icalendar` and `ical.js`.
 
-A reading is a set of entries: component, UID, recurrence id, and the instants of all starts within
-two years of the first one (None where the parser cannot tell). Instants are text: a date, a
-floating time, or UTC with a Z.
+A reading is a set of entries: component, UID, recurrence id, and all starts within two years of the
+first one (None if the parser fails). Times are text: a date, a floating time, or UTC with a Z.
 """
 
 from __future__ import annotations
@@ -18,19 +17,19 @@ from typing import Any
 import icalendar
 import recurring_ical_events
 
-from support.happenings import iso_time
+from support.expansions import iso_time
 
 YEARS = 2
 EXPAND = Path(__file__).resolve().parents[1] / "js" / "expand.mjs"
 KINDS = ("VEVENT", "VTODO", "VJOURNAL")
 
-# What icalendar raises, early or late, for values that it cannot read.
-GIVES_UP = (ValueError, KeyError, TypeError, AttributeError, IndexError)
+# The exceptions that icalendar raises, early or late, for values that it cannot read.
+PARSE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One component as a parser sees it; `starts` is in order and without repetition."""
+    """One component as a parser reads it; `starts` is sorted and without duplicates."""
 
     component: str
     uid: str
@@ -43,7 +42,7 @@ Reading = frozenset[Entry]
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Why a parser gave up."""
+    """The reason why a parser failed."""
 
     why: str
 
@@ -52,7 +51,7 @@ class Unreadable:
 
 
 def read_with_ical_js(texts: list[str]) -> list[Reading | Unreadable]:
-    """Return what ical.js sees in each text."""
+    """Return ical.js' reading of each text."""
     done = subprocess.run(
         ["node", str(EXPAND), str(YEARS)],
         input=json.dumps(texts),
@@ -82,14 +81,13 @@ def _reading_of_js(found: dict[str, Any]) -> Reading | Unreadable:
 
 
 def read_with_icalendar(text: str) -> Reading | Unreadable:
-    """Return what icalendar (and recurring_ical_events, for the rules) sees in a text.
+    """Return the reading of a text by icalendar (and recurring_ical_events, for the rules).
 
-    icalendar keeps the first VTIMEZONE that it meets under a name; it is made to forget them
-    before each text.
+    icalendar caches the first VTIMEZONE of each name; `use_zoneinfo` empties that cache.
     """
     icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # not annotated
     with warnings.catch_warnings():
-        # A TZID with a vendor's prefix: it guesses what the zone is, and says so.
+        # It warns when it guesses the zone of a TZID with a vendor's prefix.
         warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
         return _read(text)
 
@@ -97,7 +95,7 @@ def read_with_icalendar(text: str) -> Reading | Unreadable:
 def _read(text: str) -> Reading | Unreadable:
     try:
         calendars = icalendar.Calendar.from_ical(text, multiple=True)
-    except GIVES_UP as error:
+    except PARSE_ERRORS as error:
         return Unreadable(f"{type(error).__name__}: {error}")
     return frozenset(
         _entry(component, calendar)
@@ -110,12 +108,12 @@ def _read(text: str) -> Reading | Unreadable:
 def _entry(component: icalendar.Component, calendar: icalendar.Component) -> Entry:
     try:
         starts = tuple(sorted(set(_starts(component, calendar))))
-    except GIVES_UP:
+    except PARSE_ERRORS:
         starts = None
     try:
         recurrence = component.get("RECURRENCE-ID")
         instant = iso_time(recurrence.dt) if recurrence else None
-    except GIVES_UP:
+    except PARSE_ERRORS:
         instant = None
     return Entry(str(component.name), str(component.get("UID")), instant, starts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def calendar(*components: str, extra: str = "") -> str:
-    """Return a VCALENDAR around components (each given with CRLF line ends)."""
+    """Return a VCALENDAR with these components, each with CRLF line ends."""
     head = f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Kalends tests//EN\r\n{extra}"
     return head + "".join(components) + "END:VCALENDAR\r\n"
 

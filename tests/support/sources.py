@@ -1,4 +1,4 @@
-"""Calendar files cut into calendar objects line by line, apart from any parser."""
+"""Division of calendar files into objects line by line, independent of any parser."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LINE_END = re.compile(r"\r\n|\n|\r")
 
 @dataclass
 class Part:
-    """A component directly within a VCALENDAR: its kind, its lines, and where it begins."""
+    """A top-level component of a VCALENDAR: its kind, its first line's number, and its lines."""
 
     kind: str
     first: int
@@ -34,9 +34,9 @@ class Part:
 
 @dataclass(frozen=True)
 class SourceObject:
-    """All components of one UID in one VCALENDAR, as a calendar of their own.
+    """All components of one UID in one VCALENDAR, as a separate calendar.
 
-    `first` and `last` are line numbers, from 1, between which they lie in the file.
+    `first` and `last` are the numbers of their first and last line in the file, counted from 1.
     """
 
     uid: str
@@ -47,7 +47,7 @@ class SourceObject:
 
 
 def unfolded(lines: list[str]) -> Iterator[str]:
-    """Return content lines with their continuations joined (RFC 5545 §3.1)."""
+    """Yield content lines with their continuations joined (RFC 5545 section 3.1)."""
     whole: str | None = None
     for line in lines:
         if line[:1] in (" ", "\t") and whole is not None:
@@ -60,8 +60,8 @@ def unfolded(lines: list[str]) -> Iterator[str]:
         yield whole
 
 
-def parts(text: str) -> Iterator[list[Part]]:
-    """Return the parts of each VCALENDAR of a file, in order."""
+def calendar_parts(text: str) -> Iterator[list[Part]]:
+    """Yield the parts of each VCALENDAR of a file, in order."""
     calendar: list[Part] | None = None
     current: Part | None = None
     depth = 0
@@ -83,17 +83,17 @@ def parts(text: str) -> Iterator[list[Part]]:
                 calendar.append(current)
                 current = None
             depth -= 1
-    if calendar is not None:  # one that is never ended: what is whole within it counts
+    if calendar is not None:  # it has no END: its complete parts count
         yield calendar
 
 
-def objects(text: str, refused: Collection[int] = ()) -> list[SourceObject]:
+def calendar_objects(text: str, refused: Collection[int] = ()) -> list[SourceObject]:
     """Return the calendar objects of a file that have a UID.
 
-    A part that begins at a refused line is left out, if it is not the first of its UID.
+    A part that begins at a refused line is left out unless it is the first of its UID.
     """
     found = []
-    for calendar in parts(text):
+    for calendar in calendar_parts(text):
         zones = [line for part in calendar if part.kind == "VTIMEZONE" for line in part.lines]
         by_uid: dict[str, list[Part]] = {}
         for part in calendar:
@@ -104,10 +104,10 @@ def objects(text: str, refused: Collection[int] = ()) -> list[SourceObject]:
     return found
 
 
-def nameless_objects(text: str) -> list[SourceObject]:
-    """Return the components of a file that have no UID, each as an object."""
+def objects_without_uid(text: str) -> list[SourceObject]:
+    """Return the components of a file without a UID, each as an object."""
     found = []
-    for calendar in parts(text):
+    for calendar in calendar_parts(text):
         zones = [line for part in calendar if part.kind == "VTIMEZONE" for line in part.lines]
         nameless = [part for part in calendar if part.kind in KINDS and not part.value("UID")]
         found += [_object("", [part], zones) for part in nameless]

@@ -20,7 +20,7 @@ from caldav.lib.error import AuthorizationError
 from support import paths
 from support.readings import Entry, Reading, Unreadable, read_with_ical_js, read_with_icalendar
 from support.server import BIN, KalendsServer
-from support.sources import SourceObject, nameless_objects, objects, unfolded
+from support.sources import SourceObject, calendar_objects, objects_without_uid, unfolded
 
 DATA = paths.DATA / "ics"
 FILES = sorted(DATA.glob("*.ics"))
@@ -157,10 +157,10 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         outcome.summaries.append(totals)
     for path in FILES:
         refused = [refusal.line for refusal in outcome.refusals if refusal.file == path.name]
-        for found in objects(source_text(path), refused):
+        for found in calendar_objects(source_text(path), refused):
             if not any(found.first <= line <= found.last for line in refused):
                 outcome.expect(found)
-        nameless = nameless_objects(source_text(path))
+        nameless = objects_without_uid(source_text(path))
         # Equal ones are one object, refused at the line of the first.
         bad = {o.text for o in nameless if any(o.first <= line <= o.last for line in refused)}
         outcome.without_uid += [with_zones(o.text) for o in nameless if o.text not in bad]
@@ -204,7 +204,7 @@ def put(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
         calendar = library.principal().make_calendar(cal_id="all")
         uids: list[str] = []
         for path in FILES:
-            for found in objects(source_text(path)):
+            for found in calendar_objects(source_text(path)):
                 if found.uid not in uids:
                     uids.append(found.uid)
                 address = f"{calendar.url}{uids.index(found.uid)}.ics"
@@ -276,7 +276,7 @@ def test_nothing_broke_on_the_way(outcome: Outcome) -> None:
 def test_the_store_holds_everything_that_was_not_refused(outcome: Outcome) -> None:
     whole = outcome.server.request("GET", "/demo/all/", user="demo")
     assert whole.status == 200
-    held = {found.uid for found in objects(whole.text)}
+    held = {found.uid for found in calendar_objects(whole.text)}
     assert held >= set(outcome.expected)
     assert len(outcome.expected) > 50
 
@@ -284,7 +284,9 @@ def test_the_store_holds_everything_that_was_not_refused(outcome: Outcome) -> No
 def test_what_both_parsers_read_is_not_refused(imported: Outcome) -> None:
     """Only what is no calendar object at all, or what cannot be expanded, may be refused."""
     refused: list[str] = []
-    sources = [(path.name, found) for path in FILES for found in objects(source_text(path))]
+    sources = [
+        (path.name, found) for path in FILES for found in calendar_objects(source_text(path))
+    ]
     by_js = read_with_ical_js([found.text for _, found in sources])
     for (name, found), js in zip(sources, by_js, strict=True):
         py = read_with_icalendar(found.text)

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.feeds.definitions.model import Rules
+from support.expansions import IcalJs, Occurrences, expand_with_icalendar
 from support.feedstore import Store, composed, feed_with
-from support.happenings import Happenings, IcalJs, by_icalendar
-from support.randomcalendars import HIDDEN, Stored, shown_sources, stored
+from support.randomcalendars import HIDDEN, StoredObjects, random_stores, visible_objects
 
-Reader = Callable[[str], Happenings]
+Reader = Callable[[str], Occurrences]
 rules = st.tuples(st.sampled_from(["hide", "busy", "show"]), st.booleans())
 
 
@@ -26,7 +26,7 @@ def ical_js() -> Iterator[Reader]:
         yield reader
 
 
-def feed_of(objects: Stored, private: str, busy: bool) -> str:
+def feed_of(objects: StoredObjects, private: str, busy: bool) -> str:
     """The feed of objects in four calendars."""
     store = Store("alice/1", "alice/2", "bob/3", "carol/4")
     for (calendar, uid), source in objects.items():
@@ -36,10 +36,10 @@ def feed_of(objects: Stored, private: str, busy: bool) -> str:
         return composed(Path(folder), store, feed).decode()
 
 
-def expected(objects: Stored, private: str, busy: bool, reader: Reader) -> Happenings:
+def expected(objects: StoredObjects, private: str, busy: bool, reader: Reader) -> Occurrences:
     """What happens in the sources, one by one, as far as it may be seen."""
-    found: Happenings = Counter()
-    for source, uid in shown_sources(objects, private, busy):
+    found: Occurrences = Counter()
+    for source, uid in visible_objects(objects, private, busy):
         levels = source.levels(private, busy)
         for (start, end, summary), times in reader(source.text(uid)).items():
             if levels[summary] != "hide":
@@ -47,7 +47,7 @@ def expected(objects: Stored, private: str, busy: bool, reader: Reader) -> Happe
     return found
 
 
-def check(objects: Stored, private: str, busy: bool, reader: Reader) -> None:
+def check(objects: StoredObjects, private: str, busy: bool, reader: Reader) -> None:
     text = feed_of(objects, private, busy)
     assert reader(text) == expected(objects, private, busy, reader)
     if private != "show" or busy:
@@ -55,17 +55,17 @@ def check(objects: Stored, private: str, busy: bool, reader: Reader) -> None:
 
 
 @settings(max_examples=30)
-@given(objects=stored, chosen=rules)
+@given(objects=random_stores, chosen=rules)
 def test_a_feed_happens_as_its_sources_do_for_icalendar(
-    objects: Stored, chosen: tuple[str, bool]
+    objects: StoredObjects, chosen: tuple[str, bool]
 ) -> None:
-    check(objects, *chosen, by_icalendar)
+    check(objects, *chosen, expand_with_icalendar)
 
 
 def test_a_feed_happens_as_its_sources_do_for_ical_js(ical_js: Reader) -> None:
     @settings(max_examples=300)
-    @given(objects=stored, chosen=rules)
-    def of(objects: Stored, chosen: tuple[str, bool]) -> None:
+    @given(objects=random_stores, chosen=rules)
+    def of(objects: StoredObjects, chosen: tuple[str, bool]) -> None:
         check(objects, *chosen, ical_js)
 
     of()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kalends.feeds.export import whole_calendar
 from kalends.ical.split import split_calendar
-from support.happenings import by_icalendar
+from support.expansions import expand_with_icalendar
 
 ZONE = (
     "BEGIN:VTIMEZONE\r\nTZID:{0}\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
@@ -23,7 +23,7 @@ def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
 
 def starts(data: bytes) -> dict[str, str]:
     """When each event begins, by its summary."""
-    return {summary: start for start, _, summary in by_icalendar(data.decode())}
+    return {summary: start for start, _, summary in expand_with_icalendar(data.decode())}
 
 
 def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:

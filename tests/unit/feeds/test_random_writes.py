@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kalends.store import collections
 from support.installation import Client, Installation
-from support.randomcalendars import HIDDEN, Source, sources
+from support.randomcalendars import HIDDEN, RandomObject, random_objects
 
 FEEDS = """
 [feed."{user}"]
@@ -56,12 +56,12 @@ class Place(NamedTuple):
 
 places = st.builds(Place, st.sampled_from(CALENDARS), st.sampled_from("abc"))
 writes = st.one_of(
-    st.tuples(st.just("PUT"), places, sources),
-    st.tuples(st.just("PUT"), places, sources),
+    st.tuples(st.just("PUT"), places, random_objects),
+    st.tuples(st.just("PUT"), places, random_objects),
     st.tuples(st.just("DELETE"), places),
     st.tuples(st.just("MOVE"), places, places),
     st.tuples(st.just("COLOR"), st.sampled_from(CALENDARS)),
-    st.tuples(st.just("REPLACE"), st.sampled_from(CALENDARS), places, sources),
+    st.tuples(st.just("REPLACE"), st.sampled_from(CALENDARS), places, random_objects),
 )
 
 
@@ -85,14 +85,14 @@ def begin(client: Client) -> None:
         assert client("MKCALENDAR", f"/alice/{name}/").status == 201
 
 
-def put(client: Client, place: Place, source: Source) -> None:
+def put(client: Client, place: Place, source: RandomObject) -> None:
     answer = client("PUT", place.address, source.text(place.name))
     assert answer.status in (201, 204, 409), answer.body  # a MOVE may have left the UID elsewhere
 
 
 def carry_out(client: Client, write: tuple[object, ...]) -> None:
     match write:
-        case ("PUT", Place() as place, Source() as source):
+        case ("PUT", Place() as place, RandomObject() as source):
             put(client, place, source)
         case ("DELETE", Place() as place):
             assert client("DELETE", place.address).status in (204, 404)
@@ -101,7 +101,7 @@ def carry_out(client: Client, write: tuple[object, ...]) -> None:
             assert client("MOVE", place.address, headers=headers).status < 500
         case ("COLOR", name):
             assert client("PROPPATCH", f"/alice/{name}/", COLOR).status == 207
-        case ("REPLACE", name, Place() as place, Source() as source):
+        case ("REPLACE", name, Place() as place, RandomObject() as source):
             client("DELETE", f"/alice/{name}/")
             assert client("PUT", f"/alice/{name}/", source.text(place.name)).status == 201
 
@@ -138,11 +138,11 @@ def test_after_any_writes_a_feed_is_as_from_scratch(
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    final=st.dictionaries(places, sources, min_size=1, max_size=6),
+    final=st.dictionaries(places, random_objects, min_size=1, max_size=6),
     seed=st.integers(0, 1000),
 )
 def test_the_order_of_writes_is_in_no_octet(
-    client: Client, final: dict[Place, Source], seed: int
+    client: Client, final: dict[Place, RandomObject], seed: int
 ) -> None:
     written = list(final.items())
     bodies = []

@@ -1,6 +1,6 @@
-"""Everything that happens in a calendar's text, as two independent libraries see it.
+"""Expansion of a calendar's occurrences by two independent libraries.
 
-A happening is (start, end, summary); instants are text: a date, a floating time, or UTC with a Z.
+An occurrence is (start, end, summary); times are text: a date, a floating time, or UTC with a Z.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ import icalendar
 import recurring_ical_events
 
 FROM, UNTIL = dt.date(2026, 1, 1), dt.date(2028, 1, 1)
-"""The two years that are looked at."""
+"""The two years that are expanded."""
 
 SCRIPT = Path(__file__).resolve().parents[1] / "js" / "occurrences.mjs"
 
-Happenings = Counter[tuple[str, str, str]]
+Occurrences = Counter[tuple[str, str, str]]
 
 
-def by_icalendar(text: str) -> Happenings:
-    """What icalendar and recurring_ical_events see."""
+def expand_with_icalendar(text: str) -> Occurrences:
+    """Return the occurrences according to icalendar and recurring_ical_events."""
     icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # forgets the zones of other texts
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
         calendar = icalendar.Calendar.from_ical(text)
-    found: Happenings = Counter()
+    found: Occurrences = Counter()
     for part in recurring_ical_events.of(calendar).between(FROM, UNTIL):
         start, end = part["DTSTART"].dt, part["DTEND"].dt
         if FROM.isoformat() <= iso_time(start) < UNTIL.isoformat():
@@ -39,7 +39,7 @@ def by_icalendar(text: str) -> Happenings:
 
 
 def iso_time(value: dt.date | dt.datetime) -> str:
-    """A day, a time without a zone, or an instant in UTC, as ical.js is made to write them."""
+    """Return a day, a floating time or a UTC time in the format that our ical.js scripts write."""
     if not isinstance(value, dt.datetime):
         return value.isoformat()
     if value.tzinfo is None:
@@ -49,7 +49,7 @@ def iso_time(value: dt.date | dt.datetime) -> str:
 
 
 class IcalJs:
-    """ical.js, in a process that answers one text after another."""
+    """A process with ical.js that expands one text after another."""
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
@@ -64,8 +64,8 @@ class IcalJs:
     def __exit__(self, *_: object) -> None:
         self._process.communicate()
 
-    def __call__(self, text: str) -> Happenings:
-        """What ical.js sees."""
+    def __call__(self, text: str) -> Occurrences:
+        """Return the occurrences according to ical.js."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(text) + "\n")
