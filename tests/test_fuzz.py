@@ -1,4 +1,4 @@
-"""The fuzzers' targets: what was worth keeping is replayed, and a short run looks for more."""
+"""The fuzz targets, with the inputs of the corpus and a short random run."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from fuzz.harness import TARGETS
 
 CORPUS = Path(__file__).parent / "fuzz" / "corpus"
-KEPT = {target: sorted((CORPUS / target).glob("*")) for target in TARGETS}
+INPUTS = {target: sorted((CORPUS / target).glob("*")) for target in TARGETS}
 
-# Text of the grammars, so that a short run gets further than noise does.
+# Words of the grammars, so that a short run gets further than random bytes.
 WORDS = [
     line[1:-1].encode().decode("unicode_escape").encode("latin-1")
     for line in (CORPUS.parent / "dictionary.txt").read_text().splitlines()
@@ -23,21 +23,21 @@ INPUT = st.lists(st.sampled_from(WORDS) | st.binary(max_size=12), max_size=30).m
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nothing_that_was_found_makes_it_fail(target: str) -> None:
-    """A target itself asserts what has to hold, and raises what is a finding."""
-    assert KEPT[target]
-    for file in KEPT[target]:
+def test_no_input_of_the_corpus_fails(target: str) -> None:
+    """Run the target, which asserts what must hold; an exception is a finding."""
+    assert INPUTS[target]
+    for file in INPUTS[target]:
         TARGETS[target](file.read_bytes())
 
 
 @pytest.mark.parametrize("target", TARGETS)
 @settings(max_examples=300)
 @given(data=st.data())
-def test_nothing_makes_it_fail(target: str, data: st.DataObject) -> None:
-    """A target itself asserts what has to hold, and raises what is a finding."""
-    kept = KEPT[target]
+def test_no_random_input_fails(target: str, data: st.DataObject) -> None:
+    """Run the target, which asserts what must hold; an exception is a finding."""
+    inputs = INPUTS[target]
     seed = b""
-    if data.draw(st.booleans()) and kept:
-        seed = data.draw(st.sampled_from(kept)).read_bytes()
+    if data.draw(st.booleans()) and inputs:
+        seed = data.draw(st.sampled_from(inputs)).read_bytes()
     cut = data.draw(st.integers(0, len(seed)))
     TARGETS[target](seed[:cut] + data.draw(INPUT) + seed[cut:])

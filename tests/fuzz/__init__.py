@@ -1,1 +1,1 @@
-"""What nobody thought of: arbitrary bytes for the parsers and the login; see `atheris_run`."""
+"""Fuzz targets for the parsers and the login; see `atheris_run`."""

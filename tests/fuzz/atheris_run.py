@@ -1,14 +1,14 @@
-"""Let atheris, a fuzzer that is guided by coverage, look for what raises.
+"""Runner of the targets under atheris, a coverage-guided fuzzer.
 
-It is no dependency of the tests, which only replay what it found worth keeping. To run it::
+The tests do not depend on atheris: they only replay the inputs in the corpus. To run it::
 
     .venv/bin/pip install atheris
     cd tests
     ../.venv/bin/python -m fuzz.atheris_run login -max_total_time=600 /tmp/login fuzz/corpus/login
 
-The arguments after the target are libFuzzer's: new inputs go to the first folder that is named, and
-``-merge=1 fuzz/corpus/login /tmp/login`` keeps those that bring coverage. A finding is written to
-the working folder as ``crash-...``: fix it, and put the file into the corpus.
+The arguments after the target are libFuzzer's: new inputs go to the first folder, and
+``-merge=1 fuzz/corpus/login /tmp/login`` keeps those that add coverage. A finding is written to the
+working folder as ``crash-...``: fix the bug, and add the file to the corpus.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["kalends.authn"]):
 
 
 def main(arguments: list[str]) -> None:
-    """Fuzz one target for as long as libFuzzer is told to."""
+    """Fuzz one target until libFuzzer's limits are reached."""
     if len(arguments) < 2 or arguments[1] not in TARGETS:
         sys.exit(f"usage: python -m fuzz.atheris_run {'|'.join(TARGETS)} [libFuzzer's options]")
     logging.disable()

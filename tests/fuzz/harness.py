@@ -1,4 +1,4 @@
-"""One function for each target of the fuzzers: it takes any bytes, and raises what is a finding."""
+"""Fuzz targets: functions that take any bytes; an exception is a finding."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ HA1 = digest("MD5", USER, REALM.encode(), b"secret")
 
 _KEY = b"k" * 32
 _START = 1_790_000_000.0
-# What a header line cannot have (RFC 9110 section 5.5).
+# Characters that a header line must not contain (RFC 9110 section 5.5).
 _NO_HEADER_TEXT = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
-# The password that a `user:hash` pair is tried with, and what comes between the parts of a login.
+# The password that is tried with each `user:hash` pair, and the separator of a login's parts.
 _PASSWORD = b"secret"
 _SEPARATOR = b"\n\n"
 
 
 class QuickVerifier(PasswordVerifier):
-    """Verifies what takes no time, and refuses what does: a fuzzer finds the highest cost."""
+    """A verifier that rejects slow hashes unverified, because a fuzzer finds the highest cost."""
 
     def __init__(self) -> None:
         super().__init__(libcrypt.load())
@@ -63,7 +63,7 @@ _VERIFIER = QuickVerifier()
 
 
 def digest_header(data: bytes) -> None:
-    """An Authorization header for HTTP Digest."""
+    """Parse an Authorization header of the scheme Digest."""
     sent = parse_digest(data.decode("latin-1"))
     if sent is None:
         return
@@ -78,7 +78,7 @@ def digest_header(data: bytes) -> None:
 
 
 def basic_header(data: bytes) -> None:
-    """An Authorization header for HTTP Basic."""
+    """Parse an Authorization header of the scheme Basic."""
     sent = parse_basic(data.decode("latin-1"))
     if sent is not None:
         assert b":" not in sent.user
@@ -86,7 +86,7 @@ def basic_header(data: bytes) -> None:
 
 
 def htpasswd(data: bytes) -> None:
-    """A password file."""
+    """Parse a password file and verify its entries."""
     file = parse_htpasswd(data)
     fields = set()
     for name in file.lines:
@@ -103,7 +103,7 @@ def htpasswd(data: bytes) -> None:
 
 
 def htdigest(data: bytes) -> None:
-    """A password file for Digest."""
+    """Parse a password file for Digest."""
     file = parse_htdigest(data)
     for user, realm in file.first:
         entry = file.find(user, realm)
@@ -115,7 +115,7 @@ def htdigest(data: bytes) -> None:
 
 
 def groups(data: bytes) -> None:
-    """A group file."""
+    """Parse a group file."""
     file = parse_groups(data)
     assert "" not in file.members
     for group, users in file.members.items():
@@ -124,7 +124,7 @@ def groups(data: bytes) -> None:
 
 
 class _Logins:
-    """A place to write user files to, and what outlives a request."""
+    """A folder for user files, and the state that requests share."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="kalends-fuzz-")
@@ -135,10 +135,10 @@ class _Logins:
         )
 
     def site(self, contents: list[bytes]) -> tuple[Site, UserDirectory]:
-        """Everything new but the counts of nonces."""
+        """Return a new site with these user files and the shared nonce counts, and its users."""
         for path, content in zip(self.files, contents, strict=True):
             path.write_bytes(content)
-            os.utime(path, (0, 0))  # long ago, so that nothing waits for more of it
+            os.utime(path, (0, 0))  # long ago, so that the reader does not wait for the rest of it
         users, digests, members = self.files
         directory = UserDirectory(
             htpasswd_file(users),
@@ -159,10 +159,10 @@ _logins: list[_Logins] = []
 
 
 def login(data: bytes) -> None:
-    """A whole request: its target and Authorization, and the three files, by empty lines apart.
+    """Make a request: target and Authorization, then three files, separated by empty lines.
 
-    The digest file begins with alice's line. ``@NONCE@`` in the header becomes a fresh nonce, and
-    ``@RESPONSE@`` what is right with alice's hash.
+    The digest file begins with alice's line. In the header, ``@NONCE@`` is replaced by a fresh
+    nonce and ``@RESPONSE@`` by the correct response for alice's hash.
     """
     if not _logins:
         _logins.append(_Logins())
@@ -175,7 +175,7 @@ def login(data: bytes) -> None:
     site, directory = logins.site(contents)
     path = unquote_to_bytes(target.partition(b"?")[0]).decode("latin-1")
     answer = site.ask(
-        _completed(header, logins.now).decode("latin-1"),
+        _fill_in(header, logins.now).decode("latin-1"),
         path if path.startswith("/") else "/" + path,
         RAW_URI=target.decode("latin-1"),
     )
@@ -190,7 +190,7 @@ def login(data: bytes) -> None:
         assert answer.body.decode() in names
 
 
-def _completed(header: bytes, now: float) -> bytes:
+def _fill_in(header: bytes, now: float) -> bytes:
     nonce = NonceSigner(_KEY, REALM.encode()).issue(now - 0.005, int(now) & 0xFFFF)
     header = header.replace(b"@NONCE@", nonce.encode())
     sent = parse_digest(header.decode("latin-1"))

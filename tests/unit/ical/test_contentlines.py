@@ -1,4 +1,4 @@
-"""Content lines: nothing is lost, none is too long, no character is cut (RFC 5545, 3.1)."""
+"""Content lines keep their text, their length limit and their characters (RFC 5545 section 3.1)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ components = st.recursive(
 
 
 @given(components)
-def test_what_was_written_is_read(component: Component) -> None:
+def test_serialized_components_parse_to_the_same_lines(component: Component) -> None:
     (read,) = contentlines.parse(contentlines.serialize([component]).decode())
     assert list(read.lines()) == list(component.lines())
 
 
 @given(values)
-def test_no_folded_line_is_too_long_or_cuts_a_character(value: str) -> None:
+def test_a_folded_line_is_short_and_splits_no_character(value: str) -> None:
     folded = contentlines.fold(f"X:{value}")
     assert folded.endswith(b"\r\n")
     lines = folded.removesuffix(b"\r\n").split(b"\r\n")
@@ -52,7 +52,7 @@ def test_no_folded_line_is_too_long_or_cuts_a_character(value: str) -> None:
 
 
 @given(values)
-def test_a_text_is_escaped_and_back(text: str) -> None:
+def test_unescape_reverses_escape(text: str) -> None:
     assert contentlines.unescape(contentlines.escape(text)) == text
 
 
@@ -69,13 +69,13 @@ def test_a_text_is_escaped_and_back(text: str) -> None:
         ("BEGIN:A\r\nX;=:1\r\nEND:A\r\n", 2),
     ],
 )
-def test_what_is_wrong_is_named_with_its_line(text: str, line: int) -> None:
+def test_a_syntax_error_has_its_line_number(text: str, line: int) -> None:
     with pytest.raises(IcalendarSyntaxError) as wrong:
         contentlines.parse(text)
     assert wrong.value.line == line
 
 
 @given(st.text())
-def test_no_text_makes_it_fail_otherwise(text: str) -> None:
+def test_any_text_parses_or_raises_a_syntax_error(text: str) -> None:
     with contextlib.suppress(IcalendarSyntaxError):
         assert contentlines.parse(text) is not None

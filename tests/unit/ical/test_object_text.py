@@ -1,4 +1,4 @@
-"""An object whose time zones are read once for all says what it says read whole."""
+"""Parsing an object with cached time zones gives the same result as parsing all of its text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ZONES = [
 EVENTS = [
     ["BEGIN:VEVENT", "UID:1", "DTSTART;TZID=Here:20260101T090000", "END:VEVENT"],
     ["BEGIN:VEVENT", "UID:1", "DESCRIPTION:END:VTIMEZONE", " BEGIN:VTIMEZONE", "END:VEVENT"],
-    ["BEGIN:VEVENT", *ZONES[0], "END:VEVENT"],  # in the wrong place
+    ["BEGIN:VEVENT", *ZONES[0], "END:VEVENT"],  # a misplaced VTIMEZONE
     ["begin:vevent", *ZONES[0], "End:vEvent"],
 ]
 ODD = [
@@ -31,7 +31,7 @@ ODD = [
     ["END:VTIMEZONE"],
     ["BEGIN:VTIMEZONE ", "TZID:Blank", "END:VTIMEZONE "],
     ["begin:vtimezone", "tzid:small", "end:vtimezone"],
-    ["BEGIN:VTIMEZONE", "no content line", "END:VTIMEZONE"],
+    ["BEGIN:VTIMEZONE", "not a content line", "END:VTIMEZONE"],
     ["BEGIN:VTIMEZONE", "END:VTIMEZONE;X=1:", "END:VTIMEZONE"],
     ["BEGIN:VTIMEZONES", "TZID:Here", "END:VTIMEZONES"],
     ["BEGIN:VTIMEZONE", "X-NOTE:long" + "g" * 20_000, "END:VTIMEZONE"],
@@ -40,24 +40,24 @@ ODD = [
 ]
 
 
-def text_of(head: list[str], parts: list[list[str]], end: str) -> str:
+def joined(head: list[str], parts: list[list[str]], end: str) -> str:
     return end.join([*head, *chain(*parts), "END:VCALENDAR", ""])
 
 
 texts = st.builds(
-    text_of,
+    joined,
     st.sampled_from([["BEGIN:VCALENDAR"], ["BEGIN:VCALENDAR", "X-A:1"], ["", "begin:vcalendar"]]),
     st.lists(st.sampled_from([*ZONES, *ZONES, *EVENTS, *EVENTS, *ODD]), max_size=5),
     st.sampled_from(["\r\n", "\n"]),
 )
 
 
-def contents(component: Component) -> Counter[str]:
-    """What is in a component, but for where it stands."""
+def nested(component: Component) -> Counter[str]:
+    """Return the nested components, in any order."""
     return Counter("\n".join(child.lines()) for child in component.children)
 
 
-def refusal_of(read: Callable[[str], object], text: str) -> str:
+def error_of(read: Callable[[str], object], text: str) -> str:
     try:
         read(text)
     except IcalendarSyntaxError as error:
@@ -66,21 +66,21 @@ def refusal_of(read: Callable[[str], object], text: str) -> str:
 
 
 @given(texts)
-def test_read_apart_or_whole_it_is_the_same(text: str) -> None:
-    refused = refusal_of(contentlines.parse, text)
-    assert refusal_of(read_object, text) == refused
-    if refused:
+def test_cached_and_uncached_parsing_agree(text: str) -> None:
+    error = error_of(contentlines.parse, text)
+    assert error_of(read_object, text) == error
+    if error:
         return
     (whole, *_) = contentlines.parse(text)
-    for _ in range(2):  # what the first reading has kept serves the second
+    for _ in range(2):  # the second time from the cache
         calendar, definitions = read_object(text)
         assert calendar.properties == whole.properties
-        assert contents(calendar) == contents(whole)
+        assert nested(calendar) == nested(whole)
         first: dict[str, Component] = {}
         for zone in whole.children:
             if zone.name == "VTIMEZONE":
                 first.setdefault(zone.value("TZID"), zone)
-        said = {tzid: contentlines.parse(found)[0] for tzid, found in definitions.items()}
-        assert {tzid: [*zone.lines()] for tzid, zone in said.items()} == {
+        parsed = {tzid: contentlines.parse(found)[0] for tzid, found in definitions.items()}
+        assert {tzid: [*zone.lines()] for tzid, zone in parsed.items()} == {
             tzid: [*zone.lines()] for tzid, zone in first.items() if zone.children
         }

@@ -1,4 +1,4 @@
-"""What may be stored, what the index knows of it, and how a whole file falls into objects."""
+"""Validation of objects, their bounds for the index, and splitting of files into objects."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def task(*lines: str) -> bytes:
         "FREQ=DAILY;BYHOUR=0,2,4,6,8,10,12,14,16,18,20,22;BYMINUTE=0,20,40",
     ],
 )
-def test_a_rule_that_is_too_dense_is_refused(rule: str) -> None:
+def test_a_rule_that_is_too_costly_to_expand_is_refused(rule: str) -> None:
     with pytest.raises(ObjectRefusedError) as refused:
         read_calendar_object(event("a", "20260105T090000Z", f"RRULE:{rule}"))
     assert refused.value.precondition == "C:max-instances"
@@ -70,7 +70,7 @@ def test_a_rule_that_is_too_dense_is_refused(rule: str) -> None:
         "",
     ],
 )
-def test_a_rule_that_never_happens_or_means_nothing_is_refused(rule: str) -> None:
+def test_a_rule_without_occurrences_or_meaning_is_refused(rule: str) -> None:
     with pytest.raises(ObjectRefusedError) as refused:
         read_calendar_object(event("a", "20260105T090000Z", f"RRULE:{rule}"))
     assert refused.value.precondition == "C:valid-calendar-data"
@@ -87,7 +87,7 @@ def test_a_rule_that_never_happens_or_means_nothing_is_refused(rule: str) -> Non
         ("FREQ=MONTHLY;BYDAY=-1FR;COUNT=2", "20260227T100000+0000"),
     ],
 )
-def test_an_ordinary_rule_is_taken_and_its_end_known(rule: str, end: str | None) -> None:
+def test_an_ordinary_rule_is_accepted_with_its_end(rule: str, end: str | None) -> None:
     found = read_calendar_object(event("a", "20260105T090000Z", f"RRULE:{rule}"))
     assert found.recurring
     assert found.first_start == instant("20260105T090000+0000")
@@ -103,7 +103,7 @@ def test_two_definitions_of_a_zone_give_two_instants() -> None:
     assert starts == [instant("20260105T020000+0000"), instant("20260105T220000+0000")]
 
 
-def test_a_zone_without_a_definition_is_ianas_or_windows_or_anywhere() -> None:
+def test_an_undefined_zone_is_ianas_or_windows_or_floating() -> None:
     def start(tzid: str) -> int | None:
         zoned = event("a", "20260705T120000").replace(b"DTSTART:", f"DTSTART;TZID={tzid}:".encode())
         return read_calendar_object(zoned).first_start
@@ -115,7 +115,7 @@ def test_a_zone_without_a_definition_is_ianas_or_windows_or_anywhere() -> None:
 
 
 @pytest.mark.parametrize("parameter", ["East, West", r"East\, West"])
-def test_a_zone_is_found_by_its_name_without_escapes_and_as_it_is_written(parameter: str) -> None:
+def test_a_zone_is_found_by_its_escaped_and_unescaped_name(parameter: str) -> None:
     zoned = event("a", "20260105T120000").decode()
     zoned = zoned.replace("DTSTART:", f'DTSTART;TZID="{parameter}":')
     defined = ZONE.format("+1000").replace("Somewhere", r"East\, West")
@@ -142,7 +142,7 @@ def test_a_zone_is_found_by_its_name_without_escapes_and_as_it_is_written(parame
     ],
     ids=["nothing", "due", "start-duration", "completed", "created"],
 )
-def test_when_a_task_can_match(lines: tuple[str, ...], start: str | None, end: str | None) -> None:
+def test_the_bounds_of_a_task(lines: tuple[str, ...], start: str | None, end: str | None) -> None:
     found = read_calendar_object(task(*lines))
     assert found.first_start == (instant(start) if start else None)
     assert found.last_end == (instant(end) if end else None)
@@ -162,14 +162,14 @@ def test_when_a_task_can_match(lines: tuple[str, ...], start: str | None, end: s
     ],
     ids=["no-stamp", "lf", "lower", "thunderbird", "evolution", "until-past", "backwards", "blank"],
 )
-def test_what_real_clients_send_is_taken(body: bytes) -> None:
+def test_objects_of_real_clients_are_accepted(body: bytes) -> None:
     assert read_calendar_object(body).data == body
 
 
 @pytest.mark.parametrize("path", CALENDARS, ids=lambda path: path.stem[-40:])
-def test_a_real_file_is_taken_or_refused_by_name(path: Path) -> None:
+def test_a_real_file_is_accepted_or_refused_with_a_reason(path: Path) -> None:
     data = path.read_bytes()
-    with contextlib.suppress(ObjectRefusedError):  # and by nothing else
+    with contextlib.suppress(ObjectRefusedError):  # any other exception is a bug
         assert read_calendar_object(data).uid
     whole = split_calendar(data)
     assert whole.objects or whole.refused or b"BEGIN:VEVENT" not in data
@@ -181,17 +181,17 @@ def test_a_real_file_is_taken_or_refused_by_name(path: Path) -> None:
         assert (again.uid, again.component) == (found.uid, found.component)
 
 
-def test_a_file_falls_into_one_object_for_each_uid() -> None:
+def test_a_file_is_split_into_one_object_for_each_uid() -> None:
     two = event("a") + event("b") + event("a")
     whole = split_calendar(two)
     assert [found.uid for found in whole.objects] == ["a", "b"]
     assert whole.refused == []
 
 
-def test_one_bad_component_leaves_the_rest() -> None:
+def test_a_bad_component_does_not_affect_the_others() -> None:
     bad = event("a").replace(b"END:VCALENDAR\r\n", b"") + (
         b"BEGIN:VEVENT\r\nUID:bad\r\nDTSTART:never\r\nEND:VEVENT\r\n"
-        b"BEGIN:VEVENT\r\nno line at all\r\nEND:VEVENT\r\n"
+        b"BEGIN:VEVENT\r\nnot a content line\r\nEND:VEVENT\r\n"
         b"BEGIN:VEVENT\r\nUID:c\r\nDTSTART:20260105T090000Z\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
     )
     whole = split_calendar(bad)
@@ -199,19 +199,20 @@ def test_one_bad_component_leaves_the_rest() -> None:
     assert [(refused.line, refused.uid) for refused in whole.refused] == [(16, ""), (13, "bad")]
 
 
-def test_a_component_without_a_uid_gets_the_same_one_again() -> None:
-    nameless = event("a").replace(b"UID:a\r\n", b"")
+def test_a_component_without_a_uid_gets_one_from_its_content() -> None:
+    without_uid = event("a").replace(b"UID:a\r\n", b"")
     first, second = (
-        split_calendar(nameless),
-        split_calendar(nameless.replace(b"20260101T", b"20270101T")),
+        split_calendar(without_uid),
+        split_calendar(without_uid.replace(b"20260101T", b"20270101T")),
     )
     assert first.objects[0].uid == second.objects[0].uid
     assert (
-        first.objects[0].uid != split_calendar(nameless.replace(b"Meet", b"Greet")).objects[0].uid
+        first.objects[0].uid
+        != split_calendar(without_uid.replace(b"Meet", b"Greet")).objects[0].uid
     )
 
 
-def test_cards_need_a_uid_to_be_put_and_get_one_when_imported() -> None:
+def test_a_card_needs_a_uid_and_gets_one_on_import() -> None:
     card = b"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Carol\r\nEND:VCARD\r\n"
     with pytest.raises(ObjectRefusedError):
         read_card(card)
@@ -223,7 +224,7 @@ def test_cards_need_a_uid_to_be_put_and_get_one_when_imported() -> None:
 NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
 
 
-def test_what_is_no_utf8_is_refused_alone() -> None:
+def test_only_components_that_are_not_utf8_are_refused() -> None:
     bad = event("bad", summary="B@ro").replace(b"@", b"\xfc")
     whole = split_calendar(
         event("a") + bad + event("c", summary="B@ro").replace(b"@", b"\xc3\r\n \xbc")
@@ -242,7 +243,7 @@ def card(uid: str, *lines: str) -> bytes:
     return "".join(f"{line}\r\n" for line in text).encode()
 
 
-def test_of_two_cards_with_one_uid_the_second_is_named_unless_it_is_the_same() -> None:
+def test_a_different_card_with_the_same_uid_is_refused() -> None:
     other = card("a", "TEL:1")
     whole = split_cards(card("a") + other + card("b") + card("a").rstrip())
     assert [found.data for found in whole.objects] == [card("a"), card("b")]
@@ -251,20 +252,20 @@ def test_of_two_cards_with_one_uid_the_second_is_named_unless_it_is_the_same() -
     ]
 
 
-def test_a_card_without_an_end_takes_no_other_with_it() -> None:
+def test_a_card_without_an_end_does_not_affect_the_others() -> None:
     whole = split_cards(card("a").replace(b"END:VCARD\r\n", b"") + card("b") + card("c"))
     assert [found.data for found in whole.objects] == [card("b"), card("c")]
     assert [(bad.line, bad.why) for bad in whole.refused] == [(1, "BEGIN:VCARD has no END")]
 
 
-def test_a_card_that_is_no_utf8_is_refused_alone() -> None:
+def test_only_cards_that_are_not_utf8_are_refused() -> None:
     whole = split_cards(card("a") + card("b", "NOTE:@").replace(b"@", b"\xfc") + card("c"))
     assert [found.uid for found in whole.objects] == ["a", "c"]
     assert [(refused.line, refused.why) for refused in whole.refused] == [(10, NOT_UTF8)]
 
 
 @pytest.mark.parametrize("agent", ["AGENT:", "item1.AGENT;X-A=b: "])
-def test_the_card_of_an_agent_stands_within_another(agent: str) -> None:
+def test_the_card_of_an_agent_is_part_of_another_card(agent: str) -> None:
     inner = card("inner").decode().split("\r\n")[:-1]
     boss = card("boss", agent, *inner, "TEL:1")
     whole = split_cards(boss + card("b"))
@@ -293,7 +294,7 @@ def zipped(compression: int) -> bytes:
         (b"Name,Email\r\nA,b@example.org\r\n", "no calendar (BEGIN:VCALENDAR) and no contacts"),
     ],
 )
-def test_a_file_of_another_kind_is_called_by_its_name(data: bytes, why: str) -> None:
+def test_a_file_of_another_format_is_recognized(data: bytes, why: str) -> None:
     whole = split_file(data)
     assert not whole.objects
     (refused,) = whole.refused
@@ -302,7 +303,7 @@ def test_a_file_of_another_kind_is_called_by_its_name(data: bytes, why: str) -> 
 
 
 @pytest.mark.parametrize("data", [event("a"), card("a")], ids=["event", "card"])
-def test_a_file_of_an_old_mac_or_with_a_byte_order_mark_is_taken(data: bytes) -> None:
+def test_old_mac_line_ends_and_byte_order_marks_are_accepted(data: bytes) -> None:
     for written in (data.replace(b"\r\n", b"\r"), b"\xef\xbb\xbf" + data):
         whole = split_file(written)
         assert ([found.uid for found in whole.objects], whole.refused) == (["a"], [])
@@ -322,7 +323,7 @@ rules = st.builds(
 
 @settings(max_examples=120)
 @given(start=starts, rule=st.none() | rules, hours=st.integers(0, 50), window=starts)
-def test_the_index_holds_at_least_what_happens(
+def test_the_bounds_enclose_all_occurrences(
     start: datetime, rule: str | None, hours: int, window: datetime
 ) -> None:
     lines = [f"RRULE:{rule}"] if rule else []
@@ -330,8 +331,8 @@ def test_the_index_holds_at_least_what_happens(
     found = read_calendar_object(body)
     begin = window.replace(tzinfo=UTC)
     end = begin + timedelta(days=30)
-    happens = recurring_ical_events.of(icalendar.Calendar.from_ical(body)).between(begin, end)
-    for occurrence in happens:
+    occurrences = recurring_ical_events.of(icalendar.Calendar.from_ical(body)).between(begin, end)
+    for occurrence in occurrences:
         first = int(occurrence["DTSTART"].dt.timestamp())
         assert found.first_start is not None
         assert found.first_start <= first
@@ -343,12 +344,12 @@ def test_the_index_holds_at_least_what_happens(
     [
         "FREQ=DAILY;UNTIL=PT1H",
         "FREQ=DAILY;UNTIL=235959",
-        # dateutil looks for these until the year 9999, for seconds.
+        # dateutil searches for these until the year 9999, which takes seconds.
         "FREQ=DAILY;BYMONTHDAY=3;BYYEARDAY=60",
         "FREQ=DAILY;BYMONTHDAY=3;BYYEARDAY=60;COUNT=5",
     ],
 )
-def test_a_rule_that_nobody_can_follow_is_refused(rule: str) -> None:
+def test_an_invalid_rule_is_refused(rule: str) -> None:
     with pytest.raises(ObjectRefusedError, match=r"is invalid|has no occurrences"):
         read_calendar_object(event("a", "20260101T090000Z", f"RRULE:{rule}"))
 
@@ -361,11 +362,11 @@ def test_a_rule_that_nobody_can_follow_is_refused(rule: str) -> None:
         ("99991231T000000", "FREQ=WEEKLY;BYYEARDAY=-366"),
     ],
 )
-def test_a_rule_at_the_edge_is_taken(start: str, rule: str) -> None:
+def test_an_unusual_rule_is_accepted(start: str, rule: str) -> None:
     assert read_calendar_object(event("a", start, f"RRULE:{rule}")).recurring
 
 
-def test_rules_without_number_are_refused() -> None:
+def test_too_many_rules_are_refused() -> None:
     rules = [f"RRULE:FREQ=YEARLY;BYMONTHDAY={day}" for day in range(1, 12)]
     assert read_calendar_object(event("a", "20260101T090000Z", *rules[:10])).recurring
     with pytest.raises(ObjectRefusedError, match="more than 10 rules"):

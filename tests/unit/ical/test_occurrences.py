@@ -1,4 +1,4 @@
-"""When an object happens: each row of RFC 4791's table, and the whole held to a naive expansion."""
+"""Occurrences of objects: each row of RFC 4791's table, and comparison with a naive expansion."""
 
 from __future__ import annotations
 
@@ -72,35 +72,37 @@ def read(text: str) -> Object:
     return parts, vtimezones_of(calendar)
 
 
-def made(*components: Sequence[str], kind: str = "VEVENT") -> Object:
-    """An object of components, each given by its lines; the zone of its own is always with it."""
+def build(*components: Sequence[str], kind: str = "VEVENT") -> Object:
+    """Return an object of components, each given by its lines, with the VTIMEZONE above."""
     bodies = (
         f"BEGIN:{kind}\nUID:a\n" + "\n".join(lines) + f"\nEND:{kind}\n" for lines in components
     )
     return read(f"BEGIN:VCALENDAR\n{OWN_ZONE}{''.join(bodies)}END:VCALENDAR\n")
 
 
-OWN = made()[1]
+OWN = build()[1]
 
 
-def at(text: str, zone: tzinfo = UTC) -> int:
-    """``20260105`` or ``20260105T090000`` as seconds."""
+def seconds_at(text: str, zone: tzinfo = UTC) -> int:
+    """Return ``20260105`` or ``20260105T090000`` as seconds since 1970."""
     form = "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d"
     return int(datetime.strptime(text, form).replace(tzinfo=zone).timestamp())
 
 
-def all_of(components: Sequence[Component], own: Mapping[str, str]) -> list[tuple[int, int, bool]]:
-    time_bounds(components, own)  # what is stored has passed this
+def occurrences_as_tuples(
+    components: Sequence[Component], own: Mapping[str, str]
+) -> list[tuple[int, int, bool]]:
+    time_bounds(components, own)  # every stored object has passed this
     return [tuple(o) for o in occurrences_of(components, own, NOW).found]  # type: ignore[misc]
 
 
-def of_task(*lines: str) -> list[tuple[int, int, bool]]:
-    return all_of(*made(lines, kind="VTODO"))
+def task_occurrences(*lines: str) -> list[tuple[int, int, bool]]:
+    return occurrences_as_tuples(*build(lines, kind="VTODO"))
 
 
 def starts_of(*components: Sequence[str], zone: tzinfo = UTC) -> list[str]:
-    """The beginnings of an event's occurrences, as a zone's clock shows them."""
-    found = all_of(*made(*components))
+    """Return the starts of an event's occurrences in local time."""
+    found = occurrences_as_tuples(*build(*components))
     return [f"{datetime.fromtimestamp(start, zone):%Y%m%dT%H%M}" for start, _, _ in found]
 
 
@@ -133,8 +135,12 @@ def starts_of(*components: Sequence[str], zone: tzinfo = UTC) -> list[str]:
         ),
     ],
 )
-def test_an_event(lines: tuple[str, ...], start: str, end: str, floating: bool) -> None:
-    assert all_of(*made(lines)) == [(at(f"20260105{start}"), at(f"20260105{end}"), floating)]
+def test_the_occurrence_of_an_event(
+    lines: tuple[str, ...], start: str, end: str, floating: bool
+) -> None:
+    assert occurrences_as_tuples(*build(lines)) == [
+        (seconds_at(f"20260105{start}"), seconds_at(f"20260105{end}"), floating)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -146,15 +152,15 @@ def test_an_event(lines: tuple[str, ...], start: str, end: str, floating: bool) 
         (("DTEND;VALUE=DATE:20260105",), 0),
     ],
 )
-def test_an_event_of_days(lines: tuple[str, ...], days: int) -> None:
-    begin = at("20260105")
-    whole = all_of(*made(("DTSTART;VALUE=DATE:20260105", *lines)))
+def test_the_occurrence_of_an_event_of_whole_days(lines: tuple[str, ...], days: int) -> None:
+    begin = seconds_at("20260105")
+    whole = occurrences_as_tuples(*build(("DTSTART;VALUE=DATE:20260105", *lines)))
     assert whole == [(begin, begin + days * DAY, True)]
 
 
-def test_an_instant_matches_a_range_that_begins_with_it_and_none_that_ends_with_it() -> None:
-    parts, own = made(("DTSTART:20260105T090000Z",))
-    t = at("20260105T090000")
+def test_an_instant_matches_a_range_that_begins_but_not_one_that_ends_with_it() -> None:
+    parts, own = build(("DTSTART:20260105T090000Z",))
+    t = seconds_at("20260105T090000")
     assert happens_between(parts, own, t, t + 1, UTC)
     assert not happens_between(parts, own, t - 9, t, UTC)
     assert not happens_between(parts, own, t + 1, None, UTC)
@@ -162,22 +168,24 @@ def test_an_instant_matches_a_range_that_begins_with_it_and_none_that_ends_with_
     assert happens_between(parts, own, None, None, UTC)
 
 
-def test_a_zone_of_its_own_comes_before_ianas_of_that_name() -> None:
+def test_an_objects_own_vtimezone_takes_precedence_over_iana() -> None:
     berlin, own = "20260310T090000", "DTSTART;TZID=Europe/Paris:20260310T090000"
-    assert all_of(*made((own,)))[0][0] == at(berlin) - 7200
-    assert all_of(made((own,))[0], {})[0][0] == at(berlin) - 3600
+    assert occurrences_as_tuples(*build((own,)))[0][0] == seconds_at(berlin) - 7200
+    assert occurrences_as_tuples(build((own,))[0], {})[0][0] == seconds_at(berlin) - 3600
 
 
-def test_a_day_lasts_as_long_as_its_clock_has_it_and_hours_last_hours() -> None:
+def test_days_of_a_duration_are_local_and_hours_are_exact() -> None:
     start = "DTSTART;TZID=Europe/Berlin:20260328T120000"  # in the night the clock is put forward
     for length, hours in (("P1D", 23), ("PT24H", 24), ("P1DT2H", 25), ("P1W", 167)):
-        (found,) = all_of(*made((start, f"DURATION:{length}")))
+        (found,) = occurrences_as_tuples(*build((start, f"DURATION:{length}")))
         assert found[1] - found[0] == hours * 3600
     repeated = (start, "DTEND;TZID=Europe/Berlin:20260329T120000", "RRULE:FREQ=DAILY;COUNT=3")
-    assert [end - begin for begin, end, _ in all_of(*made(repeated))] == [23 * 3600] * 3
+    assert [end - begin for begin, end, _ in occurrences_as_tuples(*build(repeated))] == [
+        23 * 3600
+    ] * 3
 
 
-def test_a_time_that_the_clock_leaves_out_or_shows_twice() -> None:
+def test_a_skipped_and_a_repeated_local_time() -> None:
     gap = ("DTSTART;TZID=Europe/Berlin:20260328T023000", "RRULE:FREQ=DAILY;COUNT=3")
     assert starts_of(gap) == ["20260328T0130", "20260329T0130", "20260330T0030"]
     fold = ("DTSTART;TZID=Europe/Berlin:20261024T023000", "RRULE:FREQ=DAILY;COUNT=3")
@@ -210,7 +218,7 @@ NINE = ["20260105T0900", "20260106T0900", "20260107T0900", "20260108T0900"]
         (("RRULE:FREQ=DAILY;COUNT=4", "EXDATE;VALUE=DATE:20260106,20260107"), [NINE[0], NINE[3]]),
         (("RRULE:FREQ=DAILY;COUNT=3", "EXDATE;TZID=America/New_York:20260105T030000"), NINE[1:3]),
         (("RRULE:FREQ=DAILY;COUNT=3", "EXDATE:20260106T080001Z"), NINE[:3]),
-        # DTSTART is the first of those that count, even where it does not fit.
+        # DTSTART is the first that COUNT counts, even if it does not match the rule.
         (("RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=2",), NINE[:2]),
         (("RRULE:FREQ=WEEKLY;BYDAY=TU;COUNT=2", f"EXDATE{MONDAY[7:]}"), NINE[1:2]),
         (("RDATE;TZID=Europe/Berlin:20260106T090000,20260108T090000",), [*NINE[:2], NINE[3]]),
@@ -220,30 +228,33 @@ NINE = ["20260105T0900", "20260106T0900", "20260107T0900", "20260108T0900"]
         (("RDATE:20260105T080000Z",), NINE[:1]),
     ],
 )
-def test_what_repeats(lines: tuple[str, ...], expected: list[str]) -> None:
+def test_recurrence_properties(lines: tuple[str, ...], expected: list[str]) -> None:
     assert starts_of((MONDAY, "DURATION:PT1H", *lines), zone=BERLIN) == expected
 
 
-def test_a_period_lasts_as_long_as_it_says() -> None:
+def test_a_period_has_its_own_duration() -> None:
     lines = (
         "DTSTART:20260105T090000Z",
         "DURATION:PT1H",
         "RDATE;VALUE=PERIOD:20260106T090000Z/PT2H,20260107T090000Z/20260107T120000Z",
     )
-    lengths = [end - start for start, end, _ in all_of(*made(lines))]
+    lengths = [end - start for start, end, _ in occurrences_as_tuples(*build(lines))]
     assert lengths == [3600, 7200, 10800]
 
 
-def test_days_repeat_floating_and_an_rdate_of_another_kind_is_what_it_says() -> None:
+def test_days_recur_floating_and_an_rdate_keeps_its_own_type() -> None:
     day, until = "DTSTART;VALUE=DATE:20260105", "RRULE:FREQ=DAILY;UNTIL=20260108"
     excluded = "EXDATE;VALUE=DATE:20260106"
-    begin = at("20260105")
+    begin = seconds_at("20260105")
     whole = [(begin + n * DAY, begin + (n + 1) * DAY, True) for n in range(4)]
-    assert all_of(*made((day, until, excluded))) == [whole[0], *whole[2:]]
-    assert all_of(*made((day, "RDATE;VALUE=DATE:20260106"))) == whole[:2]
-    assert all_of(*made((day, until, "EXDATE:20260106T000000"))) == [whole[0], *whole[2:]]
+    assert occurrences_as_tuples(*build((day, until, excluded))) == [whole[0], *whole[2:]]
+    assert occurrences_as_tuples(*build((day, "RDATE;VALUE=DATE:20260106"))) == whole[:2]
+    assert occurrences_as_tuples(*build((day, until, "EXDATE:20260106T000000"))) == [
+        whole[0],
+        *whole[2:],
+    ]
     timed = ("DTSTART:20260105T090000Z", "DURATION:PT1H", "RDATE;VALUE=DATE:20260106")
-    assert all_of(*made(timed))[1] == whole[1]
+    assert occurrences_as_tuples(*build(timed))[1] == whole[1]
 
 
 # --- overrides ---------------------------------------------------------------------------------
@@ -270,29 +281,29 @@ def test_an_override_replaces_the_occurrence_that_it_names(named: str) -> None:
     assert found == [NINE[0], *NINE[2:], "20260301T1200"]
 
 
-def test_an_override_of_days_is_named_by_a_day() -> None:
+def test_an_override_of_whole_days_has_a_date() -> None:
     master = ("DTSTART;VALUE=DATE:20260105", "RRULE:FREQ=DAILY;COUNT=2")
     moved = ("RECURRENCE-ID;VALUE=DATE:20260106", "DTSTART;VALUE=DATE:20260109")
     assert starts_of(master, moved) == ["20260105T0000", "20260109T0000"]
 
 
-def test_an_override_of_nothing_and_one_without_a_master_happen() -> None:
+def test_overrides_without_an_occurrence_or_a_master_are_occurrences() -> None:
     stray = override(":20260120T080000Z", "20260121T090000")
     assert starts_of(DAILY, stray, zone=BERLIN) == [*NINE, "20260121T0900"]
     assert starts_of(stray, zone=BERLIN) == ["20260121T0900"]
 
 
-def test_an_override_of_this_and_the_future_moves_all_and_gives_them_its_length() -> None:
+def test_thisandfuture_moves_all_following_and_sets_their_duration() -> None:
     named, begin, length = override(
         ";RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260106T090000", "20260106T113000", "PT2H"
     )
     later = override(":20260108T080000Z", "20260108T200000", "PT3H")
-    found = all_of(*made(DAILY, (named, begin, length), later))
+    found = occurrences_as_tuples(*build(DAILY, (named, begin, length), later))
     shown = [(f"{datetime.fromtimestamp(s, BERLIN):%d %H%M}", (e - s) // 3600) for s, e, _ in found]
     assert shown == [("05 0900", 1), ("06 1130", 2), ("07 1130", 2), ("08 2000", 3)]
 
 
-def test_a_series_that_was_moved_keeps_to_its_clock() -> None:
+def test_a_moved_series_keeps_its_time_zone() -> None:
     master = (MONDAY, "DURATION:PT1H", "RRULE:FREQ=MONTHLY;COUNT=5")
     for begin in ("DTSTART;TZID=Europe/Berlin:20260205T100000", "DTSTART:20260205T090000Z"):
         moved = ("RECURRENCE-ID;RANGE=THISANDFUTURE:20260205T080000Z", begin, "DURATION:PT1H")
@@ -304,7 +315,7 @@ def test_a_series_that_was_moved_keeps_to_its_clock() -> None:
     assert found[1:] == [f"20260{month}05T1000" for month in (2, 3, 4, 5)]
 
 
-def test_a_later_move_of_all_that_follows_beats_an_earlier_one() -> None:
+def test_the_last_thisandfuture_before_an_occurrence_applies() -> None:
     def moved(named: str, begin: str) -> tuple[str, str, str]:
         return override(f";RANGE=THISANDFUTURE{named}", begin)
 
@@ -338,19 +349,23 @@ CREATED = "CREATED:20260101T090000Z"
         ((C,), "20260107T085959", "20260107T090001"),
     ],
 )
-def test_a_task(lines: tuple[str, ...], start: str, end: str) -> None:
-    assert of_task(*lines) == [(at(start), at(end), False)]
+def test_the_occurrence_of_a_task(lines: tuple[str, ...], start: str, end: str) -> None:
+    assert task_occurrences(*lines) == [(seconds_at(start), seconds_at(end), False)]
 
 
-def test_a_task_without_a_plan_never_ends_or_is_always_there() -> None:
-    assert of_task(CREATED) == [(at("20260101T090000"), FOREVER, False)]
-    assert of_task("CREATED:20260101T090000") == [(at("20260101T090000"), FOREVER, True)]
-    assert of_task() == [(-FOREVER, FOREVER, False)]
+def test_an_unscheduled_task_has_no_end_or_matches_always() -> None:
+    assert task_occurrences(CREATED) == [(seconds_at("20260101T090000"), FOREVER, False)]
+    assert task_occurrences("CREATED:20260101T090000") == [
+        (seconds_at("20260101T090000"), FOREVER, True)
+    ]
+    assert task_occurrences() == [(-FOREVER, FOREVER, False)]
 
 
-def test_the_table_of_tasks_is_the_rfcs() -> None:
-    """The conditions of RFC 4791 section 9.9, as they are written there."""
-    d, dur, due, c, created = (at(f"202601{day}T090000") for day in ("05", "06", "07", "08", "01"))
+def test_tasks_match_by_the_rfcs_conditions() -> None:
+    """Compare with the conditions of RFC 4791 section 9.9, as they are written there."""
+    d, dur, due, c, created = (
+        seconds_at(f"202601{day}T090000") for day in ("05", "06", "07", "08", "01")
+    )
     names = {
         "d": "DTSTART:20260105T090000Z",
         "dur": "DURATION:P1D",
@@ -370,60 +385,64 @@ def test_the_table_of_tasks_is_the_rfcs() -> None:
     ]
     edges = sorted({t + n for t in (d, dur, due, c, created) for n in (-1, 0, 1)})
     for row, condition in rows:
-        parts, own = made([names[name] for name in row.split()], kind="VTODO")
+        parts, own = build([names[name] for name in row.split()], kind="VTODO")
         for s in edges:
             for e in (edge for edge in edges if edge > s):
                 assert happens_between(parts, own, s, e, UTC) == condition(s, e), (row, s, e)
 
 
-def test_tasks_repeat_by_their_start_or_by_when_they_are_due() -> None:
+def test_tasks_recur_by_dtstart_or_by_due() -> None:
     rule = "RRULE:FREQ=DAILY;COUNT=2"
-    begin = at("20260105T090000")
+    begin = seconds_at("20260105T090000")
     by_start = [(begin + n * DAY, begin + n * DAY + 7200, False) for n in (0, 1)]
-    assert of_task(D, "DUE:20260105T110000Z", rule) == by_start
+    assert task_occurrences(D, "DUE:20260105T110000Z", rule) == by_start
     by_due = [(begin + n * DAY - 1, begin + n * DAY, False) for n in (0, 1)]
-    assert of_task("DUE:20260105T090000Z", rule) == by_due
-    days = of_task("DTSTART;VALUE=DATE:20260105", "DUE;VALUE=DATE:20260106", rule)
-    assert days == [(at("20260105") + n * DAY, at("20260106") + n * DAY, True) for n in (0, 1)]
+    assert task_occurrences("DUE:20260105T090000Z", rule) == by_due
+    days = task_occurrences("DTSTART;VALUE=DATE:20260105", "DUE;VALUE=DATE:20260106", rule)
+    assert days == [
+        (seconds_at("20260105") + n * DAY, seconds_at("20260106") + n * DAY, True) for n in (0, 1)
+    ]
 
 
-def test_journals_and_what_has_no_time() -> None:
+def test_journals_and_components_without_times() -> None:
     def journal(*lines: str) -> list[tuple[int, int, bool]]:
-        return all_of(*made(lines, kind="VJOURNAL"))
+        return occurrences_as_tuples(*build(lines, kind="VJOURNAL"))
 
-    t = at("20260105T090000")
+    t = seconds_at("20260105T090000")
     assert journal("DTSTART:20260105T090000Z", "DURATION:PT1H") == [(t, t + 1, False)]
-    assert journal("DTSTART;VALUE=DATE:20260105") == [(at("20260105"), at("20260106"), True)]
+    assert journal("DTSTART;VALUE=DATE:20260105") == [
+        (seconds_at("20260105"), seconds_at("20260106"), True)
+    ]
     assert journal() == []
-    assert all_of(*made((), kind="VAVAILABILITY")) == [(-FOREVER, FOREVER, False)]
-    assert not happens_between(*made((), kind="VJOURNAL"), None, None, UTC)
+    assert occurrences_as_tuples(*build((), kind="VAVAILABILITY")) == [(-FOREVER, FOREVER, False)]
+    assert not happens_between(*build((), kind="VJOURNAL"), None, None, UTC)
 
 
-# --- what is kept ------------------------------------------------------------------------------
+# --- the occurrences that the index keeps ------------------------------------------------------
 
 
 def kept(*lines: str) -> Occurrences:
-    parts, own = made(lines)
+    parts, own = build(lines)
     time_bounds(parts, own)
     return occurrences_of(parts, own, NOW)
 
 
-def test_what_ends_is_kept_whole() -> None:
+def test_a_finite_object_is_kept_completely() -> None:
     found = kept("DTSTART:20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=400")
     assert (len(found.found), found.covered_from, found.covered_until) == (400, None, None)
     far = kept("DTSTART:20500105T090000Z")
     assert (len(far.found), far.covered_from, far.covered_until) == (1, None, None)
 
 
-def test_what_goes_on_is_kept_to_the_horizon() -> None:
+def test_an_endless_object_is_kept_to_the_horizon() -> None:
     found = kept("DTSTART:20260105T090000Z", "RRULE:FREQ=WEEKLY")
     assert found.covered_from is None
     assert found.covered_until is not None
     assert NOW + HORIZON <= found.covered_until < NOW + HORIZON + 9 * DAY
-    assert found.found[0].start == at("20260105T090000")
+    assert found.found[0].start == seconds_at("20260105T090000")
 
 
-def test_what_is_dense_is_kept_from_sixty_days_ago() -> None:
+def test_a_dense_object_is_kept_from_sixty_days_ago() -> None:
     found = kept("DTSTART:19700105T090000Z", "RRULE:FREQ=DAILY")
     assert len(found.found) == KEPT
     assert found.covered_from == NOW - PAST
@@ -432,40 +451,40 @@ def test_what_is_dense_is_kept_from_sixty_days_ago() -> None:
     assert NOW - PAST - 3 * DAY < found.found[0].start < NOW - PAST
 
 
-def test_more_than_may_be_kept_of_one_object() -> None:
+def test_an_object_with_more_occurrences_than_are_kept() -> None:
     days = [f"{date(2025, 1, 1) + timedelta(n):%Y%m%d}T090000Z" for n in range(900)]
     for object_ in (
-        made((f"DTSTART:{days[0]}", f"RDATE:{','.join(days)}")),
-        made(*((f"RECURRENCE-ID:{day}", f"DTSTART:{day}") for day in days)),
+        build((f"DTSTART:{days[0]}", f"RDATE:{','.join(days)}")),
+        build(*((f"RECURRENCE-ID:{day}", f"DTSTART:{day}") for day in days)),
     ):
         found = occurrences_of(*object_, NOW)
         assert len(found.found) == KEPT
         assert found.covered_from == NOW - PAST
         assert found.covered_until is not None
         assert NOW + 300 * DAY < found.covered_until < found.found[-1].start + DAY
-        assert happens_between(*object_, at(days[-1][:-1]), None, UTC)
+        assert happens_between(*object_, seconds_at(days[-1][:-1]), None, UTC)
 
 
 def test_two_masters_are_covered_as_far_as_both_are() -> None:
     dense, rare = (
         (f"DTSTART:20260505T0{n}0000Z", f"RRULE:FREQ={f}") for n, f in ((1, "HOURLY"), (2, "DAILY"))
     )
-    alone = occurrences_of(*made(dense), NOW).covered_until
+    alone = occurrences_of(*build(dense), NOW).covered_until
     for masters in ((dense, rare), (rare, dense)):
-        both = occurrences_of(*made(*masters), NOW).covered_until
+        both = occurrences_of(*build(*masters), NOW).covered_until
         assert alone is not None
         assert both is not None
         assert both <= alone
 
 
-def test_a_rule_that_cannot_be_walked_is_not_covered_and_may_always_happen() -> None:
-    easter = made(("DTSTART:20260105T090000Z", "RRULE:FREQ=YEARLY;BYEASTER=0"))
+def test_an_unknown_rule_is_not_covered_and_always_matches() -> None:
+    easter = build(("DTSTART:20260105T090000Z", "RRULE:FREQ=YEARLY;BYEASTER=0"))
     time_bounds(*easter)
     found = occurrences_of(*easter, NOW)
     assert found.covered_until is not None
-    assert found.covered_until <= at("20260105T090000")
+    assert found.covered_until <= seconds_at("20260105T090000")
     assert happens_between(*easter, NOW, NOW + 1, UTC)
-    assert not happens_between(*easter, None, at("20250105"), UTC)
+    assert not happens_between(*easter, None, seconds_at("20250105"), UTC)
 
 
 @pytest.mark.parametrize(
@@ -482,52 +501,52 @@ def test_a_rule_that_cannot_be_walked_is_not_covered_and_may_always_happen() -> 
         "FREQ=WEEKLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=TU;BYSETPOS=1;COUNT=20000",
     ],
 )
-def test_the_hardest_rules_are_answered_in_bounded_work(rule: str) -> None:
-    parts, own = made(("DTSTART;TZID=Europe/Paris:20000229T090000", f"RRULE:{rule}"))
+def test_the_most_costly_rules_take_bounded_work(rule: str) -> None:
+    parts, own = build(("DTSTART;TZID=Europe/Paris:20000229T090000", f"RRULE:{rule}"))
     time_bounds(parts, own)
-    with cProfile.Profile() as profile:  # counts what is called: a clock would tell of the machine
+    with cProfile.Profile() as profile:  # counts calls: durations depend on the machine
         for start in ("20010101T003000", "20261101T003000", "24000101T003000", "99980101T003000"):
-            happens_between(parts, own, at(start), at(start) + 1, BERLIN)
+            happens_between(parts, own, seconds_at(start), seconds_at(start) + 1, BERLIN)
         occurrences_of(parts, own, NOW)
     calls = sum(entry.callcount for entry in profile.getstats())
     assert calls < 12_000_000
 
 
-def test_beyond_what_is_walked_it_may_happen() -> None:
+def test_beyond_the_expansion_every_range_matches() -> None:
     rule = "RRULE:FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29;BYDAY=TU;COUNT=20000"
-    parts, own = made(("DTSTART:20000229T090000Z", rule))
-    assert not happens_between(parts, own, at("20010101"), at("20270101"), UTC)
-    assert happens_between(parts, own, at("90010101"), at("90010102"), UTC)
+    parts, own = build(("DTSTART:20000229T090000Z", rule))
+    assert not happens_between(parts, own, seconds_at("20010101"), seconds_at("20270101"), UTC)
+    assert happens_between(parts, own, seconds_at("90010101"), seconds_at("90010102"), UTC)
 
 
-# --- clocks ------------------------------------------------------------------------------------
+# --- time zones --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("change", ["20260329T010000", "20261025T010000", "20260701T000000"])
-def test_a_range_as_a_clock_shows_it_holds_what_happens_in_it(change: str) -> None:
-    middle = at(change)
+def test_a_local_range_contains_all_local_times_of_the_range(change: str) -> None:
+    middle = seconds_at(change)
     locals_ = range(middle - 6 * 3600, middle + 6 * 3600, 450)
-    placed = {local: local - utc_offset_at(local, BERLIN) for local in locals_}
+    instants = {local: local - utc_offset_at(local, BERLIN) for local in locals_}
     forward = change == "20260329T010000"
     for instant in range(middle - 2 * 3600, middle + 2 * 3600, 450):
         start, end = local_range(instant, instant, BERLIN)
         assert start is not None
         assert end is not None
-        before = {local for local in locals_ if placed[local] < instant}
-        after = {local for local in locals_ if placed[local] > instant}
+        before = {local for local in locals_ if instants[local] < instant}
+        after = {local for local in locals_ if instants[local] > instant}
         assert before <= {local for local in locals_ if local < end}
         assert after <= {local for local in locals_ if local > start}
-        if not forward and end == start:  # the clock shows each time at most once here
+        if not forward and end == start:  # no local time occurs twice here
             assert before == {local for local in locals_ if local < end}
     assert local_range(None, None, BERLIN) == (None, None)
 
 
-def test_the_offsets_of_defined_zones_are_what_dateutil_says() -> None:
+def test_the_offsets_of_vtimezones_agree_with_dateutil() -> None:
     texts = {(z, text) for path in CALENDARS for z, text in _zones_in(path)}
     assert texts
     for name, text in texts:
         zone = resolve_tzid(name, {name: text})
-        if zone is None:  # neither the definition nor the name means anything
+        if zone is None:  # the definition cannot be read and the name is unknown
             continue
         for day in range(0, 365 * 3, 5):
             shown = datetime(2023, 1, 1, 2, 30) + timedelta(days=day)
@@ -539,10 +558,10 @@ def test_the_offsets_of_defined_zones_are_what_dateutil_says() -> None:
             )
 
 
-def test_the_second_of_a_change_and_two_changes_in_one() -> None:
+def test_the_second_of_a_change_and_simultaneous_changes() -> None:
     zone = resolve_tzid("Europe/Paris", OWN)
     assert zone is not None
-    change = at("20260308T020000")
+    change = seconds_at("20260308T020000")
     assert [utc_offset_at(change + n, zone) for n in (-1, 0, 1)] == [3600, 7200, 7200]
     twice = OWN["Europe/Paris"].replace("20000312", "20001105").replace("BYMONTH=3;BYDAY=2SU", "X")
     twice = twice.replace("RRULE:FREQ=YEARLY;X\r\n", "")
@@ -562,7 +581,7 @@ def _zones_in(path: Path) -> Iterable[tuple[str, str]]:
     return vtimezones_of(top[0]).items() if top else []
 
 
-# --- rules, held to dateutil -------------------------------------------------------------------
+# --- rules, compared with dateutil -------------------------------------------------------------
 
 WEEKDAYS = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
@@ -574,7 +593,7 @@ def some(values: Sequence[object], most: int = 3) -> st.SearchStrategy[str]:
 
 @st.composite
 def rules(draw: st.DrawFn) -> str:
-    """A rule without COUNT and UNTIL."""
+    """Draw a rule without COUNT and UNTIL."""
     often = st.sampled_from([False, False, True])
     frequency = draw(st.sampled_from(["DAILY", "WEEKLY", "MONTHLY", "YEARLY"]))
     parts = [f"FREQ={frequency}"]
@@ -605,7 +624,7 @@ def rules(draw: st.DrawFn) -> str:
 
 @st.composite
 def fine_rules(draw: st.DrawFn) -> str:
-    """A rule that counts in hours, minutes or seconds."""
+    """Draw a rule with a frequency of hours, minutes or seconds."""
     interval = draw(st.integers(1, 100))
     parts = [f"FREQ={draw(st.sampled_from(['HOURLY', 'MINUTELY', 'SECONDLY']))}"]
     parts.append(f"INTERVAL={interval}")
@@ -626,8 +645,8 @@ def whole_seconds(least: datetime, most: datetime) -> st.SearchStrategy[datetime
     return quarters | st.integers(0, span).map(lambda n: least + timedelta(seconds=n))
 
 
-# dateutil looks on to the year 9999 for what is not there. All days come again after 400 years:
-# so it begins this much later.
+# dateutil searches for the next occurrence until the year 9999. The calendar repeats after 400
+# years, so it can start this many years later and search less.
 CYCLES = 19 * 400
 
 
@@ -637,11 +656,11 @@ def by_dateutil(rule: str, first: datetime) -> Iterator[datetime]:
 
 
 def accepted(rule: str, first: datetime) -> bool:
-    """Whether a rule may be stored."""
+    """Return True if a rule may be stored."""
     try:
         if next(by_dateutil(rule, first), None) is None:
             return False
-        time_bounds(*made((f"DTSTART:{first:%Y%m%dT%H%M%S}", f"RRULE:{rule}")))
+        time_bounds(*build((f"DTSTART:{first:%Y%m%dT%H%M%S}", f"RRULE:{rule}")))
     except (ObjectRefusedError, ValueError):  # dateutil cannot make some rules at all
         return False
     return True
@@ -653,7 +672,7 @@ BEGINNINGS = whole_seconds(datetime(1995, 1, 1), datetime(2027, 1, 1))
 @settings(max_examples=300)
 @example(first=datetime(2026, 1, 7), rule="FREQ=WEEKLY;BYDAY=MO,TH,FR;BYSETPOS=1", days=0)
 @given(first=BEGINNINGS, rule=rules(), days=st.just(0) | st.integers(-100, 4000))
-def test_a_walk_finds_what_dateutil_finds_from_wherever_it_begins(
+def test_an_expansion_agrees_with_dateutil_from_any_start(
     first: datetime, rule: str, days: int
 ) -> None:
     since = first + timedelta(days=days)
@@ -668,8 +687,8 @@ def test_a_walk_finds_what_dateutil_finds_from_wherever_it_begins(
 
 
 @pytest.mark.parametrize("week", [1, 9, 52, 53, -1, -53])
-def test_the_weeks_of_a_year_are_isos(week: int) -> None:
-    # dateutil takes the length of the wrong year where the last week reaches into the next.
+def test_week_numbers_are_those_of_iso_8601(week: int) -> None:
+    # dateutil uses the length of the wrong year if the last week extends into the next year.
     first = datetime(1990, 1, 1)
     days = [first + timedelta(n) for n in range(40 * 366)]
     weeks = [day.isocalendar().week for day in days]
@@ -686,10 +705,12 @@ def test_the_weeks_of_a_year_are_isos(week: int) -> None:
 
 @settings(max_examples=200)
 @given(first=BEGINNINGS, rule=fine_rules(), hours=st.integers(0, 100))
-def test_so_it_does_in_hours_minutes_and_seconds(first: datetime, rule: str, hours: int) -> None:
+def test_an_expansion_of_hours_minutes_and_seconds_agrees_with_dateutil(
+    first: datetime, rule: str, hours: int
+) -> None:
     try:
         dense = by_dateutil(rule, first)
-    except ValueError:  # BYHOUR holds none that INTERVAL comes to
+    except ValueError:  # INTERVAL never reaches an hour of BYHOUR
         return
     since = first + timedelta(hours=hours)
     until = since + timedelta(days=8)
@@ -699,38 +720,38 @@ def test_so_it_does_in_hours_minutes_and_seconds(first: datetime, rule: str, hou
     found = list(islice(walk, 50))
     after = local_seconds(until)
     goes_on = RuleIterator(read_, after, after + 30 * DAY, Budget())
-    assume(any(goes_on))  # dateutil would look for ever for what is not there
+    assume(any(goes_on))  # dateutil would search for ever
     coming = takewhile(lambda local: local <= until, dense)
     assert found == list(islice((local_seconds(x) for x in coming if x >= since), 50))
 
 
-# --- the whole, held to a naive expansion ------------------------------------------------------
+# --- objects, compared with a naive expansion --------------------------------------------------
 
 
 @dataclass
-class Drawn:
-    """An event, and when it happens according to a naive expansion from DTSTART."""
+class DrawnEvent:
+    """An event, and its occurrences according to a naive expansion from DTSTART."""
 
     components: list[list[str]]
-    happens: set[Occurrence] = field(default_factory=set)
+    occurrences: set[Occurrence] = field(default_factory=set)
     kind: str = "VEVENT"
 
     def read(self) -> Object:
-        return made(*self.components, kind=self.kind)
+        return build(*self.components, kind=self.kind)
 
 
-CLOCKS = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Europe/Paris"]
-LAST = datetime(2031, 1, 1)  # where the naive expansion stops; nothing is asked beyond 2030
+ZONE_NAMES = ["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Europe/Paris"]
+LAST = datetime(2031, 1, 1)  # the end of the naive expansion; no range goes beyond 2030
 
 
 @dataclass(frozen=True)
-class Hand:
-    """A clock, and how times are written by it."""
+class TimeKind:
+    """A kind of time, and how its values are written."""
 
-    name: str  # one of CLOCKS, "" for floating, "DAY" for days
+    name: str  # one of ZONE_NAMES, "" for floating, "DAY" for days
 
     def zone(self) -> tzinfo | None:
-        return resolve_tzid(self.name, OWN) if self.name in CLOCKS else None
+        return resolve_tzid(self.name, OWN) if self.name in ZONE_NAMES else None
 
     def seconds(self, local: datetime) -> int:
         return _seconds(self.name, local)
@@ -739,45 +760,52 @@ class Hand:
         form = "%Y%m%d" if self.name == "DAY" else "%Y%m%dT%H%M%S"
         texts = ",".join(f"{time:{form}}{'Z' if self.name == 'UTC' else ''}" for time in times)
         param = ";VALUE=DATE" if self.name == "DAY" else ""
-        if self.name in CLOCKS[1:]:
+        if self.name in ZONE_NAMES[1:]:
             param = f";TZID={self.name}"
         return f"{name}{param}:{texts}"
 
 
 @cache
 def _seconds(name: str, local: datetime) -> int:
-    aware = local.replace(tzinfo=Hand(name).zone() or UTC)
+    aware = local.replace(tzinfo=TimeKind(name).zone() or UTC)
     return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
 
 
-def hand_lasting(hand: Hand, local: datetime, days: int, hours: int) -> Occurrence:
-    begin = hand.seconds(local)
-    end = hand.seconds(local + timedelta(days=days)) + hours * 3600
-    return Occurrence(begin, end, hand.zone() is None)
+def occurrence_lasting(
+    kind_of_time: TimeKind, local: datetime, days: int, hours: int
+) -> Occurrence:
+    begin = kind_of_time.seconds(local)
+    end = kind_of_time.seconds(local + timedelta(days=days)) + hours * 3600
+    return Occurrence(begin, end, kind_of_time.zone() is None)
 
 
 @st.composite
-def events(draw: st.DrawFn, first: st.SearchStrategy[datetime]) -> Drawn:
-    """Any event that repeats, with all that may be said of it."""
-    hand = Hand(draw(st.sampled_from([*CLOCKS, "", "DAY"])))
+def events(draw: st.DrawFn, first: st.SearchStrategy[datetime]) -> DrawnEvent:
+    """Draw a recurring event with any combination of properties."""
+    kind_of_time = TimeKind(draw(st.sampled_from([*ZONE_NAMES, "", "DAY"])))
     begin = draw(first)
-    begin = datetime(begin.year, begin.month, begin.day) if hand.name == "DAY" else begin
-    days = draw(st.integers(0 if hand.name != "DAY" else 1, 2))
-    hours = draw(st.integers(1, 30)) if hand.name != "DAY" else 0
-    lines = [hand.write("DTSTART", begin), f"DURATION:P{days}D" + (f"T{hours}H" if hours else "")]
-    local = _repeat(draw, hand, begin, lines)
-    left, fixed = _except(draw, hand, local, lines, days, hours)
-    drawn = Drawn([lines])
-    move = _override(draw, hand, left, drawn)
+    begin = datetime(begin.year, begin.month, begin.day) if kind_of_time.name == "DAY" else begin
+    days = draw(st.integers(0 if kind_of_time.name != "DAY" else 1, 2))
+    hours = draw(st.integers(1, 30)) if kind_of_time.name != "DAY" else 0
+    lines = [
+        kind_of_time.write("DTSTART", begin),
+        f"DURATION:P{days}D" + (f"T{hours}H" if hours else ""),
+    ]
+    local = _repeat(draw, kind_of_time, begin, lines)
+    left, fixed = _except(draw, kind_of_time, local, lines, days, hours)
+    drawn = DrawnEvent([lines])
+    move = _override(draw, kind_of_time, left, drawn)
     for time in left:
-        drawn.happens.add(move(time) or hand_lasting(hand, time, days, hours))
-    drawn.happens |= fixed
+        drawn.occurrences.add(move(time) or occurrence_lasting(kind_of_time, time, days, hours))
+    drawn.occurrences |= fixed
     return drawn
 
 
-def _repeat(draw: st.DrawFn, hand: Hand, begin: datetime, lines: list[str]) -> list[datetime]:
+def _repeat(
+    draw: st.DrawFn, kind_of_time: TimeKind, begin: datetime, lines: list[str]
+) -> list[datetime]:
     rule = draw(rules())
-    if hand.name == "DAY":
+    if kind_of_time.name == "DAY":
         kept_ = [p for p in rule.split(";") if not p.startswith(("BYHOUR", "BYMINUTE"))]
         rule = ";".join(kept_)
     assume(accepted(rule, begin))
@@ -789,91 +817,100 @@ def _repeat(draw: st.DrawFn, hand: Hand, begin: datetime, lines: list[str]) -> l
         rule, local = f"{rule};COUNT={count}", local[:count]
     elif ending:
         last = draw(st.sampled_from(local[:400])) - timedelta(seconds=draw(st.integers(0, 1)))
-        rule, local = _until(hand, rule, local, ending, last)
+        rule, local = _until(kind_of_time, rule, local, ending, last)
         local = local or [begin]
     lines.append(f"RRULE:{rule}")
     return local
 
 
 def _until(
-    hand: Hand, rule: str, local: list[datetime], ending: str, last: datetime
+    kind_of_time: TimeKind, rule: str, local: list[datetime], ending: str, last: datetime
 ) -> tuple[str, list[datetime]]:
-    if ending == "DATE" or hand.name == "DAY":
+    if ending == "DATE" or kind_of_time.name == "DAY":
         return f"{rule};UNTIL={last:%Y%m%d}", [x for x in local if x.date() <= last.date()]
-    if ending == "LOCAL" or hand.zone() is None:
+    if ending == "LOCAL" or kind_of_time.zone() is None:
         return f"{rule};UNTIL={last:%Y%m%dT%H%M%S}", [x for x in local if x <= last]
-    instant = hand.seconds(last)
+    instant = kind_of_time.seconds(last)
     text = f"{datetime.fromtimestamp(instant, UTC):%Y%m%dT%H%M%SZ}"
-    return f"{rule};UNTIL={text}", [x for x in local if hand.seconds(x) <= instant]
+    return f"{rule};UNTIL={text}", [x for x in local if kind_of_time.seconds(x) <= instant]
 
 
 def _except(
-    draw: st.DrawFn, hand: Hand, local: list[datetime], lines: list[str], days: int, hours: int
+    draw: st.DrawFn,
+    kind_of_time: TimeKind,
+    local: list[datetime],
+    lines: list[str],
+    days: int,
+    hours: int,
 ) -> tuple[list[datetime], set[Occurrence]]:
-    """EXDATEs and RDATEs: what remains, and what comes in a zone of its own."""
+    """Add EXDATEs and RDATEs; return the remaining times, and occurrences in another zone."""
     added = draw(st.lists(st.timedeltas(timedelta(0), timedelta(days=900)), max_size=2))
     more = {local[0] + timedelta(days=x.days, seconds=900 * (x.seconds // 900)) for x in added}
-    if hand.name == "DAY":
+    if kind_of_time.name == "DAY":
         more = {datetime(x.year, x.month, x.day) for x in more}
     if more:
-        lines.append(hand.write("RDATE", *more))
+        lines.append(kind_of_time.write("RDATE", *more))
     times = sorted({*local, *more})
     out = draw(st.lists(st.sampled_from(times[:60]), max_size=4))
-    instants = {hand.seconds(x) for x in out}
+    instants = {kind_of_time.seconds(x) for x in out}
     form = draw(st.sampled_from(["own", "UTC", "DATE"]))
-    if out and form == "DATE" and hand.name != "DAY":
-        lines.append(Hand("DAY").write("EXDATE", *out))
+    if out and form == "DATE" and kind_of_time.name != "DAY":
+        lines.append(TimeKind("DAY").write("EXDATE", *out))
         gone = {x.date() for x in out}
         times = [x for x in times if x.date() not in gone]
-    elif out and form == "UTC" and hand.zone() is not None:
+    elif out and form == "UTC" and kind_of_time.zone() is not None:
         stamps = [datetime.fromtimestamp(x, UTC).replace(tzinfo=None) for x in instants]
-        lines.append(Hand("UTC").write("EXDATE", *stamps))
+        lines.append(TimeKind("UTC").write("EXDATE", *stamps))
     elif out:
-        lines.append(hand.write("EXDATE", *out))
-    times = [x for x in times if not out or form == "DATE" or hand.seconds(x) not in instants]
-    if form == "DATE" and hand.name == "DAY":
+        lines.append(kind_of_time.write("EXDATE", *out))
+    times = [
+        x for x in times if not out or form == "DATE" or kind_of_time.seconds(x) not in instants
+    ]
+    if form == "DATE" and kind_of_time.name == "DAY":
         times = [x for x in times if x not in out]
     abroad: set[Occurrence] = set()
-    if hand.zone() is not None and draw(st.booleans()):
-        there = Hand("America/New_York")
-        time = local[0] + timedelta(days=70, minutes=1)  # on none of the series' own minutes
+    if kind_of_time.zone() is not None and draw(st.booleans()):
+        there = TimeKind("America/New_York")
+        time = local[0] + timedelta(days=70, minutes=1)  # at none of the series' minutes
         lines.append(there.write("RDATE", time))
         gone_days = {x.date() for x in out} if form == "DATE" else set()
-        shown = datetime.fromtimestamp(there.seconds(time), hand.zone())
+        shown = datetime.fromtimestamp(there.seconds(time), kind_of_time.zone())
         if shown.date() not in gone_days:
-            abroad.add(hand_lasting(there, time, days, hours))
+            abroad.add(occurrence_lasting(there, time, days, hours))
     return times, abroad
 
 
 def _override(
-    draw: st.DrawFn, hand: Hand, left: list[datetime], drawn: Drawn
+    draw: st.DrawFn, kind_of_time: TimeKind, left: list[datetime], drawn: DrawnEvent
 ) -> Callable[[datetime], Occurrence | None]:
-    """Overrides of some occurrences, and at most one of all that follow; what they make."""
+    """Add overrides, at most one with THISANDFUTURE; return a function that applies them."""
     replaced: dict[int, Occurrence] = {}
     moved: tuple[int, timedelta] | None = None
     abroad = any("RDATE;TZID=America" in line for line in drawn.components[0])
     for named in draw(st.lists(st.sampled_from(left[:60]), max_size=3)) if left else []:
-        key = hand.seconds(named)
+        key = kind_of_time.seconds(named)
         future = moved is None and not abroad and draw(st.booleans())
         shift = timedelta(days=draw(st.integers(-40, 40)))
-        if hand.name != "DAY":
+        if kind_of_time.name != "DAY":
             shift += timedelta(minutes=15 * draw(st.integers(-50, 50)))
         if key in replaced:
             continue
         if future:
             moved = (key, shift)
-        replaced[key] = hand_lasting(hand, named + shift, 1, 0)
+        replaced[key] = occurrence_lasting(kind_of_time, named + shift, 1, 0)
         how = ";RANGE=THISANDFUTURE" if future else ""
-        begin = hand.write("DTSTART", named + shift)
-        drawn.components.append([hand.write(f"RECURRENCE-ID{how}", named), begin, "DURATION:P1D"])
-    drawn.happens.update(replaced.values())
+        begin = kind_of_time.write("DTSTART", named + shift)
+        drawn.components.append(
+            [kind_of_time.write(f"RECURRENCE-ID{how}", named), begin, "DURATION:P1D"]
+        )
+    drawn.occurrences.update(replaced.values())
 
     def move(time: datetime) -> Occurrence | None:
-        key = hand.seconds(time)
+        key = kind_of_time.seconds(time)
         if key in replaced:
             return replaced[key]
         if moved and key >= moved[0]:
-            return hand_lasting(hand, time + moved[1], 1, 0)
+            return occurrence_lasting(kind_of_time, time + moved[1], 1, 0)
         return None
 
     return move
@@ -884,9 +921,9 @@ LONG_AGO = whole_seconds(datetime(1996, 1, 1), datetime(2010, 1, 1))
 ASKED_UNTIL = int(datetime(2030, 1, 1, tzinfo=UTC).timestamp())
 
 
-def matches(happens: Iterable[Occurrence], start: int, end: int, zone: tzinfo) -> bool:
+def matches(occurrences: Iterable[Occurrence], start: int, end: int, zone: tzinfo) -> bool:
     ranges = {False: (start, end), True: local_range(start, end, zone)}
-    for occurrence in happens:
+    for occurrence in occurrences:
         begin, finish = ranges[occurrence.floating]
         assert begin is not None
         assert finish is not None
@@ -896,9 +933,11 @@ def matches(happens: Iterable[Occurrence], start: int, end: int, zone: tzinfo) -
 
 
 @st.composite
-def ranges_of(draw: st.DrawFn, happens: set[Occurrence]) -> tuple[int, int]:
-    """A range, most often one whose bounds are those of occurrences, or a second off."""
-    few = sorted(happens)[:: max(1, len(happens) // 40)] or [Occurrence(NOW, NOW, floating=False)]
+def ranges_of(draw: st.DrawFn, occurrences: set[Occurrence]) -> tuple[int, int]:
+    """Draw a range whose bounds are mostly those of occurrences, or a second off."""
+    few = sorted(occurrences)[:: max(1, len(occurrences) // 40)] or [
+        Occurrence(NOW, NOW, floating=False)
+    ]
     edge = st.sampled_from(few).flatmap(lambda o: st.sampled_from([o.start, o.end]))
     start = draw(edge) + draw(st.sampled_from([-3600, -1, 0, 0, 1, 5000]))
     length = draw(st.sampled_from([1, 900, 3600, DAY, 30 * DAY]))
@@ -910,27 +949,27 @@ ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York")])
 
 @settings(max_examples=100)
 @given(drawn=events(RECENT), zone=ZONES, data=st.data())
-def test_it_happens_when_a_naive_expansion_says_so(
-    drawn: Drawn, zone: tzinfo, data: st.DataObject
+def test_queries_agree_with_a_naive_expansion(
+    drawn: DrawnEvent, zone: tzinfo, data: st.DataObject
 ) -> None:
     parts, own = drawn.read()
     for _ in range(6):
-        start, end = data.draw(ranges_of(drawn.happens))
+        start, end = data.draw(ranges_of(drawn.occurrences))
         assume(end < ASKED_UNTIL)
         assert happens_between(parts, own, start, end, zone) == matches(
-            drawn.happens, start, end, zone
+            drawn.occurrences, start, end, zone
         )
 
 
 @settings(max_examples=100)
 @given(
     drawn=events(RECENT) | events(LONG_AGO),
-    now=st.integers(at("20240101"), at("20270101")),
+    now=st.integers(seconds_at("20240101"), seconds_at("20270101")),
     zone=ZONES,
     data=st.data(),
 )
-def test_what_is_covered_is_what_happens(
-    drawn: Drawn, now: int, zone: tzinfo, data: st.DataObject
+def test_the_covered_time_agrees_with_a_naive_expansion(
+    drawn: DrawnEvent, now: int, zone: tzinfo, data: st.DataObject
 ) -> None:
     parts, own = drawn.read()
     found = occurrences_of(parts, own, now)
@@ -938,21 +977,21 @@ def test_what_is_covered_is_what_happens(
     assert list(found.found) == sorted(set(found.found))
     begin = found.covered_from
     until = min(ASKED_UNTIL, found.covered_until or ASKED_UNTIL)
-    inside = _inside(drawn.happens, begin, until)
+    inside = _inside(drawn.occurrences, begin, until)
     assert inside <= set(found.found)
     assert _inside(found.found, begin, until) <= inside
     for _ in range(4):
-        start, end = data.draw(ranges_of(drawn.happens))
+        start, end = data.draw(ranges_of(drawn.occurrences))
         if (begin is None or start >= begin) and end <= until:
-            looked_up = matches(found.found, start, end, zone)
-            assert looked_up == happens_between(parts, own, start, end, zone)
+            from_index = matches(found.found, start, end, zone)
+            assert from_index == happens_between(parts, own, start, end, zone)
 
 
-def _inside(happens: Iterable[Occurrence], begin: int | None, until: int) -> set[Occurrence]:
-    """What happens in a range of UTC wherever a floating clock may be."""
+def _inside(occurrences: Iterable[Occurrence], begin: int | None, until: int) -> set[Occurrence]:
+    """Return the occurrences in a UTC range, floating ones only if they are so in any zone."""
     return {
         o
-        for o in happens
+        for o in occurrences
         if o.start + (14 * 3600 if o.floating else 0) < until
         and (begin is None or o.end - (14 * 3600 if o.floating else 0) > begin)
     }
@@ -960,20 +999,22 @@ def _inside(happens: Iterable[Occurrence], begin: int | None, until: int) -> set
 
 @settings(max_examples=40)
 @given(first=RECENT, rule=rules(), hours=st.integers(1, 50), days=st.integers(0, 900))
-def test_another_library_finds_the_same(first: datetime, rule: str, hours: int, days: int) -> None:
+def test_queries_agree_with_recurring_ical_events(
+    first: datetime, rule: str, hours: int, days: int
+) -> None:
     lines = (f"DTSTART:{first:%Y%m%dT%H%M%SZ}", f"DURATION:PT{hours}H", f"RRULE:{rule}")
     assume(accepted(rule, first))
     start = first.replace(tzinfo=UTC) + timedelta(days=days)
     end = start + timedelta(days=20)
     body = "\r\n".join(["BEGIN:VCALENDAR", "BEGIN:VEVENT", "UID:a", *lines, "END:VEVENT"])
     calendar = icalendar.Calendar.from_ical(f"{body}\r\nEND:VCALENDAR\r\n")
-    happens = list(recurring_ical_events.of(calendar).between(start, end))
-    found = happens_between(*made(lines), int(start.timestamp()), int(end.timestamp()), UTC)
-    assert found == bool(happens)
+    occurrences = list(recurring_ical_events.of(calendar).between(start, end))
+    found = happens_between(*build(lines), int(start.timestamp()), int(end.timestamp()), UTC)
+    assert found == bool(occurrences)
 
 
 @pytest.mark.parametrize("path", CALENDARS, ids=lambda path: path.stem[-40:])
-def test_nothing_that_is_stored_fails(path: Path) -> None:
+def test_every_stored_object_can_be_queried(path: Path) -> None:
     try:
         (calendar,) = contentlines.parse(path.read_bytes().decode("utf-8"))
     except (IcalendarSyntaxError, UnicodeDecodeError, ValueError):
