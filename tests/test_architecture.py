@@ -43,7 +43,6 @@ IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.")
 ASSIGNED_TO_OTHERS = {
     # Objects of Python and of libraries, which take it in no other way.
     ("app.logging_setup", "record.request"),
-    ("adapters.login_backends", "self._local.found"),
     ("authn.hashing.libcrypt", "crypt_r.argtypes"),
     ("authn.hashing.libcrypt", "crypt_r.restype"),
     ("server.arbiter", "self.error_log.propagate"),

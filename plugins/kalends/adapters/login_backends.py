@@ -3,42 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import logging
-import threading
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import unquote
 
 from radicale.auth import BaseAuth
 from radicale.config import Configuration
 
+from kalends.adapters.backend_probes import PROBES
 from kalends.adapters.radicale_compat import check_login
 from kalends.authn.backends.external import ExternalBackends, PasswordCheck
 from kalends.config.settings import FILES, Settings
 from kalends.errors import ConfigurationError
-
-
-class _Complaints(logging.Handler):
-    """What Radicale logs as an error in the thread of one login: some of its logins say no then."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self._local = threading.local()
-
-    def begin(self) -> None:
-        """Note what comes from now on, in this thread."""
-        self._local.found = []
-
-    def found(self) -> list[str]:
-        """What was noted in this thread."""
-        return list(self._local.found)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        found = getattr(self._local, "found", None)
-        if found is not None:
-            found.append(record.getMessage())
-
-
-_complaints = _Complaints()
 
 
 def other_directories(configuration: Configuration, settings: Settings) -> ExternalBackends | None:
@@ -50,13 +26,17 @@ def other_directories(configuration: Configuration, settings: Settings) -> Exter
     names = [name for name in settings.directories if name != FILES]
     if not names:
         return None
-    radicale = logging.getLogger("radicale")
-    if _complaints not in radicale.handlers:
-        radicale.addHandler(_complaints)
     rename = _renaming(configuration)
     remembered = configuration.get("auth", "cache_logins")
     return ExternalBackends(
-        {name: _ask(_made(name, configuration, settings), rename) for name in names},
+        {
+            name: _ask(
+                _made(name, configuration, settings),
+                rename,
+                partial(PROBES[name], configuration) if name in PROBES else _is_there,
+            )
+            for name in names
+        },
         remember_seconds=(
             configuration.get("auth", "cache_successful_logins_expiry") if remembered else 0.0
         ),
@@ -74,17 +54,20 @@ def _made(name: str, configuration: Configuration, settings: Settings) -> BaseAu
     return made
 
 
-def _ask(auth: BaseAuth, rename: Callable[[str], str]) -> PasswordCheck:
-    """Ask past ``BaseAuth.login``, whose delays and memory we have in ways of our own."""
+def _ask(auth: BaseAuth, rename: Callable[[str], str], probe: Callable[[], None]) -> PasswordCheck:
+    """Return a check of passwords that raises an exception if the directory cannot be asked."""
 
     def ask(name: str, password: str, address: str) -> str:
-        _complaints.begin()
         account, _ = check_login(auth, rename(name), password, address)
-        if not account and (found := _complaints.found()):
-            raise RuntimeError(found[0])
+        if not account:
+            probe()  # a wrong password, or a server that is away?
         return account
 
     return ask
+
+
+def _is_there() -> None:
+    """Ask nothing: a login without a server is always there."""
 
 
 def _renaming(configuration: Configuration) -> Callable[[str], str]:
