@@ -121,7 +121,7 @@ def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(
     assert writers.failures == []
     assert (done.returncode, done.stderr) == (0, "")
     (file,) = backups.iterdir()
-    assert "found whole" in done.stdout
+    assert "found complete" in done.stdout
     assert file.stat().st_mode & 0o777 == 0o600
     content = unpacked(file, tmp_path / "content")
     # Of each writer all that was acknowledged before, and nothing after a gap.
@@ -232,7 +232,7 @@ def test_a_backup_can_be_looked_into(tmp_path: Path, capsys: pytest.CaptureFixtu
     key.unlink()
     status, out, _ = run(capsys, installation, "--restore", str(file))
     assert status == 0
-    assert f"the key of nonces is back at {key}" in out
+    assert f"the key of nonces was restored to {key}" in out
     assert (key.read_bytes(), key.stat().st_mode & 0o777) == (was, 0o600)
     assert f"tar -xzf {file} settings/" in out
     bare = tmp_path / "bare.tar.gz"
@@ -339,10 +339,10 @@ def shown(client: Client, address: str) -> list[object]:
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        ((), "backup takes a FOLDER"),
-        (("--keep", "3", "{}/x.tar.gz"), "is none"),
+        ((), "name a FOLDER or a FILE"),
+        (("--keep", "3", "{}/x.tar.gz"), "is not a folder"),
         (("{}/none/x.tar.gz",), "no such folder"),
-        (("--restore", "{}/x.tar.gz", "{}"), "take a FILE and nothing else"),
+        (("--restore", "{}/x.tar.gz", "{}"), "take a FILE and no other argument"),
         (("--restore", "{}/none"), "No such file"),
         (("--verify", "{}/none"), "No such file"),
     ],

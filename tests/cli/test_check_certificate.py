@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kalends.cli.check.installation import problems
+from kalends.cli.check.installation import check_installation
 from kalends.errors import ConfigurationError
 from support.authority import Authority
 from support.installation import Installation
@@ -25,7 +25,7 @@ def found(folder: Path, made: Certificate, ssl: str = "True", **more: str) -> li
         "server__key": str(made.key),
         **{f"server__{name}": value for name, value in more.items()},
     }
-    return list(problems(Installation(folder, options=options).config))
+    return list(check_installation(Installation(folder, options=options).config))
 
 
 def openssl(*arguments: str) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kalends.app import container, health
-from kalends.cli.check.installation import problems
+from kalends.cli.check.installation import check_installation
 from kalends.store.schema import HEAD
 from support.installation import Installation, event
 from support.server import htdigest_line
@@ -31,7 +31,7 @@ publish = ["mine.ics"]
 
 
 def found(installation: Installation) -> list[str]:
-    return list(problems(installation.config))
+    return list(check_installation(installation.config))
 
 
 def change(installation: Installation, statement: str, *values: object) -> None:
@@ -142,7 +142,7 @@ def test_what_the_server_cannot_read_is_told_to_root(careful: Installation) -> N
     lines = found(careful)
     assert len(lines) == 2
     assert lines[0].startswith(
-        f"{careful.htpasswd}: 'nobody', to whom {careful.folder}/kalends.db belongs"
+        f"{careful.htpasswd}: 'nobody', the owner of {careful.folder}/kalends.db"
     )
     assert lines[1].startswith(f"{careful.folder}/feeds: 'nobody'")
     assert "cannot write to it" in lines[1]
@@ -199,7 +199,7 @@ def test_it_makes_no_database_and_upgrades_none(tmp_path: Path) -> None:
         pass
     change(installation, "UPDATE alembic_version SET version_num = '0003'")
     (line,) = found(installation)
-    assert f"its schema is 0003, and this Kalends uses {HEAD}" in line
+    assert f"has schema 0003, and this version of Kalends uses {HEAD}" in line
     assert not list(tmp_path.glob("*-before-*"))
 
 
@@ -207,7 +207,7 @@ def test_a_change_that_is_still_to_come_tells_of_a_wrong_clock(careful: Installa
     later = int((time.time() + 3600) * 1_000_000)
     change(careful, "UPDATE collection SET changed = ? WHERE path = 'alice/calendar'", later)
     (line,) = found(careful)
-    assert line.startswith("the clock: something was changed at 20")
+    assert line.startswith("the clock: the last change is dated 20")
 
 
 def test_feeds_that_are_behind_or_refused_are_told(careful: Installation) -> None:
@@ -219,7 +219,7 @@ def test_feeds_that_are_behind_or_refused_are_told(careful: Installation) -> Non
     before = int((time.time() - 3600) * 1_000_000)
     change(careful, "UPDATE collection SET changed = ?", before)
     (line,) = found(careful)
-    assert line.startswith("feed alice: owner/alice/mine.ics is behind")
+    assert line.startswith("feed alice: owner/alice/mine.ics is out of date")
     assert "`kalends feed refresh alice`" in line
 
 
@@ -232,4 +232,4 @@ def test_a_disk_that_is_filling_up_is_told(
         str(careful.folder),
         str(careful.folder / "feeds"),
     }
-    assert all("MiB free on its disk" in line for line in lines)
+    assert all("MiB are free on its disk" in line for line in lines)

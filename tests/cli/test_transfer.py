@@ -116,7 +116,7 @@ def test_a_store_of_radicale_comes_over_whole(
     status, out, err = run(capsys, installation, "import", "--radicale", str(store))
     assert (status, err) == (0, "")
     assert out.endswith(
-        "5 collections made, 0 given other properties; 35 objects added, 0 changed, 0 unchanged, "
+        "5 collections made, 0 got other properties; 35 objects added, 0 changed, 0 unchanged, "
         "0 refused\n"
     )
     files = {p: d for p, d in stored(store).items() if not p.endswith(".Radicale.props")}
@@ -155,7 +155,7 @@ def test_a_second_time_changes_nothing_and_a_dry_run_only_tells(
     store = str(radicale.folder / "collections" / "collection-root")
     status, out, _ = run(capsys, installation, "import", "--radicale", store, "--dry-run")
     assert status == 0
-    assert out.startswith("would be: 5 collections made")
+    assert out.startswith("dry run: 5 collections made")
     assert "35 objects added" in out
     with installation.client() as client:
         assert client("GET", "/alice/work/1.ics").status == 404
@@ -164,7 +164,7 @@ def test_a_second_time_changes_nothing_and_a_dry_run_only_tells(
         before = client.props("/alice/work/", "CS:getctag")
     status, out, _ = run(capsys, installation, "import", "--radicale", store)
     assert out == (
-        "0 collections made, 0 given other properties; 0 objects added, 0 changed, 35 unchanged, "
+        "0 collections made, 0 got other properties; 0 objects added, 0 changed, 35 unchanged, "
         "0 refused\n"
     )
     with installation.client() as client:
@@ -244,7 +244,7 @@ def test_what_cannot_be_taken_is_named_with_file_and_line(
     status, out, err = run(capsys, installation, "import", "--radicale", str(root.parent))
     assert status == 1
     assert f"{work}/bad.ics:8: not a content line" in err
-    assert f"{work}/twice.ics: has the UID of {work}/good.ics" in err
+    assert f"{work}/twice.ics: has the same UID as {work}/good.ics" in err
     assert f"{root}/bob/broken/.Radicale.props:2: is not JSON" in err
     assert f"{root}/bob/odd/.Radicale.props:1: does not hold the properties of a collection" in err
     assert f"{root}/feeds: 'feeds' has no home: the name is reserved" in err
@@ -366,10 +366,10 @@ def test_apples_export_and_documents(tmp_path: Path, capsys: pytest.CaptureFixtu
         (("--folder", "{}/empty"), "holds no USER/CALENDAR.ics"),
         (("--folder", "{}", "--into", "alice/x"), "takes one folder"),
         (("--folder", "{}/one", "--rename", "x"), "--rename takes OLD=NEW"),
-        (("--folder", "{}/one", "--rename", "x=y"), "the folder holds nothing of 'x'"),
+        (("--folder", "{}/one", "--rename", "x=y"), "the folder has no account 'x'"),
         (("a.ics",), "FILE... --into"),
         (("--into", "alice/x"), "FILE... --into"),
-        (("--dry-run", "a.ics", "--into", "alice/x"), "go with a folder"),
+        (("--dry-run", "a.ics", "--into", "alice/x"), "need a folder"),
     ],
 )
 def test_words_that_do_not_fit_are_one_line(

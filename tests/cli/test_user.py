@@ -221,7 +221,7 @@ def by_htpasswd(office: Office, name: str, password: str) -> bool:
 @pytest.mark.parametrize(
     ("name", "why"),
     [
-        ("alice", "already"),
+        ("alice", "exists already"),
         ("a:b", "colon"),
         ("a\nb", "control"),
         ("#a", "#"),
@@ -320,7 +320,7 @@ def test_new_files_belong_to_whom_their_folder_belongs(office: Office) -> None:
     out = office.done("add", "carl")
     modes = [path.stat().st_mode & 0o777 for path in (office.htpasswd, office.htdigest)]
     assert modes == [0o640, 0o600]
-    assert f"note: made {office.htdigest} with mode 0600" in out
+    assert f"note: created {office.htdigest} with mode 0600" in out
     if os.geteuid() == 0:  # a folder that was given to the server and its group
         os.chown(office.folder, 12345, 23456)
         office.htdigest.unlink()
@@ -487,7 +487,7 @@ def test_of_two_that_make_an_account_one_is_refused(office: Office) -> None:
     office.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Slow()))
     with pytest.raises(SystemExit, match="1"):
         main(["user", "add", "carl", "--config", str(office.installation.config)])
-    assert "already" in office.capsys.readouterr().err
+    assert "exists already" in office.capsys.readouterr().err
     assert office.htpasswd.read_bytes().endswith(b"\ncarl:h\n")
     assert not office.htdigest.exists()
 
@@ -527,7 +527,7 @@ def test_without_data_an_account_goes_and_its_calendars_stay(office: Office) -> 
     assert "its home stays, with 3 collections and 1 objects" in out
     assert "carl: no account, home\n" in office.done("list")
     assert "--data removes" in office.refused("remove", "carl")
-    assert "it has a home from before, with 3 collections and 1 objects" in office.done(
+    assert "its former home is still there, with 3 collections and 1 objects" in office.done(
         "add", "carl"
     )
 
@@ -681,7 +681,7 @@ def test_accounts_of_apples_server_come_over(office: Office) -> None:
     ]
     assert notes[5].startswith("note: the realm is 'calendars' here, and 'Office' in the file")
     assert notes[6] == "4 accounts added, 0 replaced, 1 left as they are, 2 refused, 2 groups"
-    assert notes[7].startswith(f"note: made {office.htgroup} with mode 0640")
+    assert notes[7].startswith(f"note: created {office.htgroup} with mode 0640")
     assert err.splitlines() == [
         f"{DATA}/accounts.xml: 'guest' refused: the password is empty",
         f"{DATA}/accounts.xml: 'a/b' refused: it is not one segment of a path",

@@ -154,7 +154,7 @@ def test_a_disk_that_fills_while_clients_write_loses_nothing(small_disk: SmallDi
         [*small_disk.enter, *command], capture_output=True, text=True, check=False
     )
     # A disk of that size is never roomy; nothing else is wrong.
-    wrong = [line for line in checked.stdout.splitlines() if not line.endswith("make room")]
+    wrong = [line for line in checked.stdout.splitlines() if not line.endswith("free some space")]
     assert (wrong, checked.stderr) == ([], "")
 
 

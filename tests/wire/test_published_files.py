@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kalends.cli.check.installation import problems
+from kalends.cli.check.installation import check_installation
 from support.awaiting import await_that
 from support.installation import Client, Installation, event
 from support.server import BIN
@@ -240,7 +240,9 @@ def test_they_follow_the_group_of_their_folder_or_check_tells(
     feeds.chmod(0o2750)
 
     def told() -> list[str]:
-        return [line for line in problems(installation.config) if "in another group" in line]
+        return [
+            line for line in check_installation(installation.config) if "in another group" in line
+        ]
 
     assert kalends(installation, "feed", "refresh", within=as_server()).returncode == 0
     (line,) = told()

@@ -1,1 +1,1 @@
-"""Backups: one file with the database, the keys and the settings, and the way back from it."""
+"""Backup of database, keys and settings in one file, and the restore from it."""

@@ -1,8 +1,8 @@
-"""The file of a backup: a gzipped tar that says what is in it, and can be looked into by hand.
+"""Backup archive: a gzipped tar with a manifest, which ``tar`` can list and unpack.
 
-It begins with ``kalends-backup.json``, which names every further member with its size and SHA-256;
-then come the database (``kalends.db``, a SQLite file whatever the store is in), ``keys/`` and
-``settings/``.
+It begins with ``kalends-backup.json``, the manifest, which lists every other member with its size
+and SHA-256. Then come the database (``kalends.db``, a SQLite file even if the store is on
+PostgreSQL), ``keys/`` and ``settings/``.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class BackupError(KalendsError):
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """What a backup says of itself.
+    """Description of a backup, from its manifest.
 
     Attributes:
-        made: the moment that it shows, as in ``2026-11-26T23:45:00Z``.
-        version: the Kalends that wrote it.
-        schema: of its database.
-        members: by name in the file, where each came from.
+        made: the time of the backup, as in ``2026-11-26T23:45:00Z``.
+        version: the version of Kalends that wrote it.
+        schema: the schema version of its database.
+        members: the original path of each member, by name in the archive.
     """
 
     made: str
@@ -59,17 +59,17 @@ def write(
     files: Mapping[str, Path],
     progress: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Write a backup, durably, and read it back before it takes its name.
+    """Write a backup to disk, and read it back before it gets its name.
 
     Args:
-        target: its name; what stands there is replaced.
-        about: what it is to say of itself.
-        files: its members by name.
-        progress: told of octets, as they are read.
+        target: the file to write; an existing one is replaced.
+        about: the description for the manifest.
+        files: the files to pack, by name in the archive.
+        progress: called with the number of octets after each read.
 
     Raises:
-        BackupError: what was written is not what can be read.
-        OSError: there is no room, or a file cannot be read.
+        BackupError: the file that was written is damaged.
+        OSError: there is no space left, or a file cannot be read.
     """
     digests = {name: _digest(path) for name, path in files.items()}
     text = _manifest_text(about, digests)
@@ -82,8 +82,8 @@ def write(
                 tar.addfile(_member(_MANIFEST, len(text)), io.BytesIO(text))
                 for name, path in files.items():
                     with path.open("rb") as file:
-                        counted: Any = _Counted(file, progress)
-                        tar.addfile(_member(name, digests[name][0]), counted)
+                        reader: Any = _CountingReader(file, progress)
+                        tar.addfile(_member(name, digests[name][0]), reader)
             raw.flush()
             os.fsync(raw.fileno())
         verify(temporary)
@@ -93,34 +93,41 @@ def write(
 
 
 def verify(path: Path) -> Backup:
-    """Read a backup from beginning to end and see that all of it is what was written.
+    """Read a whole backup and check each member against the manifest.
 
     Raises:
-        BackupError: it is no backup, damaged, or of a later form than this code knows.
-        OSError: it cannot be read.
+        BackupError: the file is not a backup, is damaged, or has a format of a later version.
+        OSError: the file cannot be read.
     """
-    with _opened(path) as (tar, manifest):
-        left = dict(manifest["members"])
+    with _open(path) as (tar, manifest):
+        missing = dict(manifest["members"])
         for member in _members(tar):
-            expected = left.pop(member.name, None)
+            expected = missing.pop(member.name, None)
             if expected is None:
-                raise BackupError(f"{path}: holds {member.name!r}, which it does not name")
+                why = f"is damaged, {member.name!r} is not in its manifest; use another backup"
+                raise BackupError(f"{path}: {why}")
             file = tar.extractfile(member)
             if file is None or _digest_of(file) != (expected["size"], expected["sha256"]):
-                raise BackupError(f"{path}: {member.name} in it is damaged")
-        if left:
-            raise BackupError(f"{path}: {min(left)} is missing in it; is it cut off?")
-        return _about(manifest)
+                raise BackupError(f"{path}: is damaged at {member.name}; use another backup")
+        if missing:
+            why = f"is incomplete, {min(missing)} is missing; use another backup"
+            raise BackupError(f"{path}: {why}")
+        return _description(manifest)
 
 
 def extract(path: Path, name: str, target: Path) -> None:
     """Write one member to a new file that only its owner may read.
 
+    Args:
+        path: the backup.
+        name: the member's name in the archive.
+        target: the file to create.
+
     Raises:
-        BackupError: the backup does not hold it, or is damaged.
+        BackupError: the backup has no such member, or is damaged.
         OSError: the file cannot be written.
     """
-    with _opened(path) as (tar, manifest):
+    with _open(path) as (tar, manifest):
         for member in _members(tar):
             if member.name == name and (file := tar.extractfile(member)) is not None:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -132,9 +139,9 @@ def extract(path: Path, name: str, target: Path) -> None:
                 expected = manifest["members"][name]
                 if _digest(target) != (expected["size"], expected["sha256"]):
                     target.unlink()
-                    raise BackupError(f"{path}: {name} in it is damaged")
+                    raise BackupError(f"{path}: is damaged at {name}; use another backup")
                 return
-    raise BackupError(f"{path}: holds no {name}")
+    raise BackupError(f"{path}: does not hold {name}; use another backup")
 
 
 def _manifest_text(about: Backup, digests: Mapping[str, tuple[int, str]]) -> bytes:
@@ -153,42 +160,43 @@ def _manifest_text(about: Backup, digests: Mapping[str, tuple[int, str]]) -> byt
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[tarfile.TarFile, dict[str, Any]]]:
+def _open(path: Path) -> Iterator[tuple[tarfile.TarFile, dict[str, Any]]]:
     try:
         with tarfile.open(path, "r:gz") as tar:
             yield tar, _manifest(path, tar)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        # A damaged gzip is an OSError without a number.
+        # For a damaged gzip file, gzip raises an OSError without an errno.
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise BackupError(f"{path}: is damaged, or no backup of Kalends: {error}") from None
+        raise BackupError(f"{path}: is damaged, or not a backup of Kalends: {error}") from None
 
 
 def _manifest(path: Path, tar: tarfile.TarFile) -> dict[str, Any]:
     first = tar.next()
     if first is None or first.name != _MANIFEST or first.size > _LARGEST_MANIFEST:
-        raise BackupError(f"{path}: is no backup of Kalends")
+        raise BackupError(f"{path}: is not a backup of Kalends")
     file = tar.extractfile(first)
     assert file is not None
     try:
         manifest: dict[str, Any] = json.loads(file.read())
-        known = manifest["format"] == _FORMAT
+        is_supported = manifest["format"] == _FORMAT
     except (ValueError, KeyError, TypeError):
-        raise BackupError(f"{path}: {_MANIFEST} in it cannot be read") from None
-    if not known:
-        why = "is of a later form than this Kalends knows; restore it with the one that wrote it"
+        why = f"is damaged, its {_MANIFEST} cannot be read; use another backup"
+        raise BackupError(f"{path}: {why}") from None
+    if not is_supported:
+        why = "was written by a later version of Kalends; restore it with that version"
         raise BackupError(f"{path}: {why}")
     return manifest
 
 
 def _members(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """What comes after the manifest."""
+    """Yield the members after the manifest."""
     while (member := tar.next()) is not None:
         yield member
 
 
-def _about(manifest: Mapping[str, Any]) -> Backup:
-    members = {name: said["from"] for name, said in manifest["members"].items()}
+def _description(manifest: Mapping[str, Any]) -> Backup:
+    members = {name: entry["from"] for name, entry in manifest["members"].items()}
     return Backup(manifest["made"], manifest["version"], manifest["schema"], members)
 
 
@@ -199,8 +207,8 @@ def _member(name: str, size: int) -> tarfile.TarInfo:
     return member
 
 
-class _Counted:
-    """A file that tells how much of it was read."""
+class _CountingReader:
+    """A file that reports how much of it was read."""
 
     def __init__(self, file: BinaryIO, progress: Callable[[int], None]) -> None:
         self._file = file

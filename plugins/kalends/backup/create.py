@@ -1,4 +1,4 @@
-"""Taking a backup of an installation while it serves, and keeping the newest few."""
+"""Backup of an installation while it serves, and removal of old backups."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from kalends.store import schema_version, snapshot_copy
 from kalends.store.engine import Database
 
 _NAME = "kalends-{:%Y%m%dT%H%M%SZ}.tar.gz"
-_OURS = re.compile(r"kalends-\d{8}T\d{6}Z\.tar\.gz")
+_NAME_PATTERN = re.compile(r"kalends-\d{8}T\d{6}Z\.tar\.gz")
 
 StepProgress = Callable[[str, int, int], None]
-"""Told what is being done, how much of it, and of how much."""
+"""Takes the name of a step, how much of it is done, and how much there is to do."""
 
 
-def make(
+def create_backup(
     settings: Settings,
     database: Database,
     target: Path,
@@ -35,55 +35,60 @@ def make(
     """Write a backup.
 
     Args:
-        settings: of the installation.
-        database: its store, of the newest schema.
-        target: a folder, where the backup gets a name of its own, or the file itself.
-        data_only: leave the keys, the settings and the user files out.
+        settings: the settings of the installation.
+        database: its store, with the newest schema.
+        target: the file to write, or a folder, in which the backup is named after the time.
+        data_only: leave out the keys, the settings and the user files.
+        progress: called with the progress of each step.
 
     Returns:
-        the file.
+        the path of the backup.
 
     Raises:
-        BackupError: there is no room for it, or something cannot be read or written.
+        BackupError: there is no space left, or a file cannot be read or written.
     """
     moment = datetime.now(UTC)
     file = target / _NAME.format(moment) if target.is_dir() else target
     try:
         if not file.parent.is_dir():
-            raise BackupError(f"{file.parent}: no such folder; make it first")
-        # Beside the backup, so that it is on a disk that is meant to hold it.
+            raise BackupError(f"{file.parent}: there is no such folder; create it first")
+        # Beside the backup: that disk is meant to hold data of this size.
         with tempfile.TemporaryDirectory(prefix=".kalends-backup-", dir=file.parent) as folder:
             copy = Path(folder) / DATABASE
             snapshot_copy.copy_out(database, copy, lambda done, of: progress("database", done, of))
             files = {DATABASE: copy}
             if not data_only:
-                files |= _beside(settings, database)
+                files |= _other_files(settings, database)
             came_from = {name: str(path) for name, path in files.items()}
             came_from[DATABASE] = database.name
             about = Backup(
                 f"{moment:%Y-%m-%dT%H:%M:%SZ}", __version__, schema_version.NEWEST, came_from
             )
-            archive.write(file, about, files, _packing(files, progress))
+            archive.write(file, about, files, _packing_progress(files, progress))
     except StoreFullError:
-        raise BackupError(f"{file.parent}: no room on its disk for a backup") from None
+        raise BackupError(f"{file.parent}: there is no space left for the backup") from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise BackupError(f"{file.parent}: no room on its disk for a backup") from None
+            raise BackupError(f"{file.parent}: there is no space left for the backup") from None
         raise BackupError(f"{error.filename or file}: {error.strerror}") from None
     return file
 
 
 def keep_newest(folder: Path, number: int) -> list[Path]:
-    """Remove all but the newest backups in a folder, as far as they have names that we gave.
+    """Remove all but the newest backups in a folder; only files named as backups are counted.
+
+    Args:
+        folder: the folder with the backups.
+        number: how many to keep, at least 1.
 
     Returns:
-        what was removed.
+        the paths of the removed backups.
 
     Raises:
-        BackupError: one cannot be removed.
+        BackupError: a backup cannot be removed.
     """
-    ours = sorted(path for path in folder.iterdir() if _OURS.fullmatch(path.name))
-    old = ours[:-number]
+    backups = sorted(path for path in folder.iterdir() if _NAME_PATTERN.fullmatch(path.name))
+    old = backups[:-number]
     try:
         for path in old:
             path.unlink()
@@ -92,21 +97,21 @@ def keep_newest(folder: Path, number: int) -> list[Path]:
     return old
 
 
-def _packing(files: Mapping[str, Path], progress: StepProgress) -> Callable[[int], None]:
-    """Tell of how many octets are packed, when told how many more there are."""
+def _packing_progress(files: Mapping[str, Path], progress: StepProgress) -> Callable[[int], None]:
+    """Return a callback that adds up octets and reports the progress of packing."""
     size = sum(path.stat().st_size for path in files.values())
     done = 0
 
-    def packed(octets: int) -> None:
+    def add(octets: int) -> None:
         nonlocal done
         done += octets
         progress("packing", done, size)
 
-    return packed
+    return add
 
 
-def _beside(settings: Settings, database: Database) -> Iterator[tuple[str, Path]]:
-    """The key, and what the administrator has written, as far as it is there."""
+def _other_files(settings: Settings, database: Database) -> Iterator[tuple[str, Path]]:
+    """Yield the key of nonces, the settings and the user files, as far as they exist."""
     shared = settings.nonce_folder or database.folder or settings.own_folder
     if shared and (shared / "nonce.key").is_file():
         yield f"{KEYS}nonce.key", shared / "nonce.key"

@@ -1,4 +1,4 @@
-"""The way back: a backup, or a copy that was taken before an upgrade, in the place of the store."""
+"""Restore of a backup, or of the copy that was made before an upgrade."""
 
 from __future__ import annotations
 
@@ -21,61 +21,67 @@ from kalends.store.restore import RestoredStore, restore
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What a restore did.
+    """Result of a restore.
 
     Attributes:
-        about: what the backup says of itself; None for a copy from before an upgrade.
-        key_made: where the key of nonces was put, if there was none.
-        settings: what else the backup holds, by name in it; none of it was touched.
+        backup: the description of the backup; None for a copy from before an upgrade.
+        restored: the contents of the store.
+        restored_key: the path of the key of nonces, if it was missing and was restored.
+        settings: the original paths of settings in the backup, by name; they are not restored.
     """
 
-    about: Backup | None
+    backup: Backup | None
     restored: RestoredStore
-    key_made: Path | None
+    restored_key: Path | None
     settings: dict[str, str]
 
 
-def put_back(settings: Settings, database: Database, file: Path) -> RestoreResult:
-    """Let the store hold what a backup holds. Settings and user files stay as they are.
+def restore_backup(settings: Settings, database: Database, file: Path) -> RestoreResult:
+    """Replace the contents of the store by those of a backup; leave settings and user files alone.
+
+    Args:
+        settings: the settings of the installation.
+        database: its store.
+        file: the backup, or a copy from before an upgrade.
 
     Raises:
-        KalendsError: the backup is damaged or too new, a server runs, or there is no room.
+        KalendsError: the backup is damaged or too new, a server runs, or there is no space left.
     """
     folder = database.folder or settings.own_folder or file.parent
     try:
-        about = None if snapshot_copy.is_copy(file) else archive.verify(file)
-        if about and about.schema not in schema_version.known():
-            raise SchemaVersionError(str(file), about.schema, schema_version.NEWEST)
+        backup = None if snapshot_copy.is_copy(file) else archive.verify(file)
+        if backup and backup.schema not in schema_version.known():
+            raise SchemaVersionError(str(file), backup.schema, schema_version.NEWEST)
         with tempfile.TemporaryDirectory(prefix=".kalends-restore-", dir=folder) as scratch:
             copy = Path(scratch) / DATABASE
-            if about:
+            if backup:
                 archive.extract(file, DATABASE, copy)
             else:
                 shutil.copyfile(file, copy)
                 copy.chmod(0o600)
             restored = restore(database, copy)
-            key = _key(settings, database, file, about, Path(scratch))
+            key = _restore_key(settings, database, file, backup, Path(scratch))
     except OSError as error:
         raise BackupError(f"{error.filename or file}: {error.strerror}") from None
-    members = about.members if about else {}
-    kept = {name: place for name, place in members.items() if name.startswith(SETTINGS)}
-    return RestoreResult(about, restored, key, kept)
+    members = backup.members if backup else {}
+    kept = {name: path for name, path in members.items() if name.startswith(SETTINGS)}
+    return RestoreResult(backup, restored, key, kept)
 
 
-def _key(
-    settings: Settings, database: Database, file: Path, about: Backup | None, scratch: Path
+def _restore_key(
+    settings: Settings, database: Database, file: Path, backup: Backup | None, scratch: Path
 ) -> Path | None:
-    """Put the key of nonces where it belongs, unless one is there."""
+    """Write the key of nonces to its place, unless there is one; return its path if so."""
     shared = settings.nonce_folder or database.folder or settings.own_folder
     name = f"{KEYS}nonce.key"
-    if about is None or name not in about.members or shared is None:
+    if backup is None or name not in backup.members or shared is None:
         return None
-    place = shared / "nonce.key"
-    if place.exists() or not shared.is_dir():
+    target = shared / "nonce.key"
+    if target.exists() or not shared.is_dir():
         return None
     archive.extract(file, name, scratch / "nonce.key")
-    atomicfile.replace(place, (scratch / "nonce.key").read_bytes(), mode=0o600)
+    atomicfile.replace(target, (scratch / "nonce.key").read_bytes(), mode=0o600)
     status = shared.stat()
     with suppress(PermissionError):
-        os.chown(place, status.st_uid, status.st_gid)
-    return place
+        os.chown(target, status.st_uid, status.st_gid)
+    return target

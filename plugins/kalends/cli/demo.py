@@ -1,4 +1,4 @@
-"""What ``make run`` serves: a folder with a configuration, one account and feeds, made once."""
+"""Demo installation for ``make run``: a configuration, one account and feeds in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kalends.authn.schemes.digest import digest
 from kalends.errors import ConfigurationError
 
 _CONFIGURATION = """\
-# Made by `make run`; see config/kalends.ini for what else can be said.
+# Written by `make run`; config/kalends.ini lists the other options.
 [server]
 hosts = 127.0.0.1:5232
 
@@ -45,7 +45,7 @@ _FEEDS = """\
 calendars = ["{user}/*"]
 access = "owner"
 
-# And one of all accounts, for everyone who logs in: /feeds/everyone.ics
+# One feed of all accounts, for everyone who logs in: /feeds/everyone.ics
 [feed.everyone]
 calendars = ["*/*"]
 access = "login"
@@ -53,7 +53,7 @@ private = "busy"
 """
 
 _GROUPS = """\
-# Members share the calendars of their groups, which stand in their homes:
+# Members share the calendars of their groups, which are listed in their homes:
 #family: demo alice bob
 """
 
@@ -62,13 +62,13 @@ REALM = "calendars"
 
 
 def prepare(folder: Path) -> Path:
-    """Make what is missing in ``folder``.
+    """Create the files of the demo that are missing in ``folder``.
 
     Returns:
-        its configuration file.
+        the path of its configuration file.
 
     Raises:
-        ConfigurationError: the folder cannot be made or written.
+        ConfigurationError: the folder cannot be created or written.
     """
     folder = folder.absolute()
     configuration = folder / "kalends.ini"
@@ -92,11 +92,11 @@ def prepare(folder: Path) -> Path:
 
 
 def announcement(folder: Path, url: str) -> str:
-    """What a newcomer needs to know of a demo server at ``url``."""
+    """Return the addresses and the login of a demo server at ``url``, for its first user."""
     try:
         password = (folder / "password").read_text().strip()
     except OSError:
-        password = "as you chose it"  # noqa: S105 - said to a person
+        password = "as you chose it"  # noqa: S105 - shown in place of a password
     return f"""\
   CalDAV and CardDAV  {url}{USER}/
   login               {USER}, password {password}

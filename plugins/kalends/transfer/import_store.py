@@ -1,4 +1,4 @@
-"""What was found in a folder, into the store: names, octets and properties as they are there."""
+"""Import of another server's folder: names, octets and properties stay as they are."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ from kalends.store.objects.write import Outcome
 from kalends.transfer.model import FolderCollection, FolderContents, ObjectFile, RejectedFile
 
 _AT_ONCE = 500
-"""Objects in one transaction: other writers come between."""
+"""Objects in one transaction, so that other writers need not wait for the whole import."""
 
 _NAMED_IN_FILE = {"name": "D:displayname", "color": "ICAL:calendar-color"}
 
 
 @dataclass(slots=True)
 class ImportStoreResult:
-    """What became of a folder.
+    """Result of importing a folder.
 
     Attributes:
-        collections: how many were made.
-        properties: how many that were there have other properties now.
-        notes: what was stored otherwise than it lay there, for a person.
+        collections: the number of collections created.
+        properties: the number of existing collections whose properties changed.
+        added: the number of objects created.
+        changed: the number of existing objects with new contents.
+        unchanged: the number of objects that were in the store already.
+        refused: files and collections that were not imported.
+        notes: messages on everything that was skipped or changed.
     """
 
     collections: int = 0
@@ -46,7 +50,7 @@ class ImportStoreResult:
     notes: list[str] = field(default_factory=list)
 
     def count(self, outcome: Outcome) -> None:
-        """Count one more object that was stored, or found as it is."""
+        """Count one object by its outcome."""
         match outcome:
             case Outcome.ADDED:
                 self.added += 1
@@ -57,29 +61,29 @@ class ImportStoreResult:
 
 
 class _ReadObject(NamedTuple):
-    """An object that was read, and the name that it has to have, if any."""
+    """An object read from a file, and the name that it keeps, if it has one."""
 
     content: CalendarObject
     href: str | None
     path: Path
 
 
-class _UndoneError(Exception):
-    """Nothing is to be kept."""
+class _DryRunError(Exception):
+    """The signal that rolls the transaction of a dry run back."""
 
 
 class Importer:
-    """Takes collections into a store, each object under its own name.
+    """Importer of whole collections, in which each object keeps its name.
 
-    Doing it again finds everything as it is; what has another content is changed to that of the
-    folder, and nothing is removed.
+    Objects with other contents than in the folder are replaced, and none is removed; a second
+    import of the same folder therefore changes nothing.
 
     Args:
         database: the store.
-        max_size: the largest object, octets.
-        named_feeds: what no account may be called.
-        keep: whether anything is written; if not, only the numbers are found out.
-        progress: passes files through and shows how far it has come.
+        max_size: the size of the largest object, in octets.
+        named_feeds: the names of feeds, which an account cannot have.
+        dry_run: write nothing, and only find the numbers.
+        progress: passes the files of each collection through and shows progress.
     """
 
     def __init__(
@@ -88,28 +92,28 @@ class Importer:
         *,
         max_size: int,
         named_feeds: Collection[str],
-        keep: bool = True,
+        dry_run: bool = False,
         progress: Callable[[list[ObjectFile], str], Iterable[ObjectFile]] = lambda files, _: files,
     ) -> None:
         self._database = database
         self._max_size = max_size
         self._named_feeds = named_feeds
-        self._keep = keep
+        self._dry_run = dry_run
         self._progress = progress
-        self._brought = ImportStoreResult()
+        self._result = ImportStoreResult()
 
-    def bring(self, found: FolderContents) -> ImportStoreResult:
-        """Take in all that was found."""
-        self._brought = ImportStoreResult(refused=list(found.refused), notes=list(found.notes))
-        for one in sorted(found.collections, key=lambda c: c.path):
+    def run(self, contents: FolderContents) -> ImportStoreResult:
+        """Import all collections of a folder."""
+        self._result = ImportStoreResult(refused=list(contents.refused), notes=list(contents.notes))
+        for one in sorted(contents.collections, key=lambda c: c.path):
             why = self._refusal(one)
             if why:
-                self._brought.refused.append(RejectedFile(one.source, None, why))
+                self._result.refused.append(RejectedFile(one.source, None, why))
             else:
-                _Filling(self._database, one, self._brought, self._keep).fill(
+                _CollectionImport(self._database, one, self._result, dry_run=self._dry_run).run(
                     self._read(one), self._max_size
                 )
-        return self._brought
+        return self._result
 
     def _read(self, one: FolderCollection) -> Iterable[ObjectFile]:
         return self._progress(list(one.files), one.path)
@@ -119,55 +123,60 @@ class Importer:
         if names[0] == GROUPS:
             why = refusal_of_group(names[1]) if len(names) > 1 else None
             if one.props.get("tag") and len(names) < 3:
-                why = "a group's calendars lie at GROUPS/GROUP/CALENDAR"
+                why = "a group's calendars belong at GROUPS/GROUP/CALENDAR"
             return f"{one.path!r}: {why}" if why else None
         why = refusal_of_name(names[0], self._named_feeds)
         if why:
             return f"{names[0]!r} has no home: {why}"
         if one.props.get("tag") and len(names) == 1:
-            return f"{one.path!r} would be a calendar in the place of a home"
+            return f"{one.path!r} is a calendar, but only homes can be at the top"
         return None
 
 
-class _Filling:
-    """One collection on its way into the store."""
+class _CollectionImport:
+    """The import of one collection."""
 
     def __init__(
-        self, database: Database, one: FolderCollection, brought: ImportStoreResult, keep: bool
+        self,
+        database: Database,
+        source: FolderCollection,
+        result: ImportStoreResult,
+        *,
+        dry_run: bool,
     ) -> None:
         self._database = database
-        self._one = one
-        self._brought = brought
-        self._keep = keep
-        # By UID: which file has brought it, so that a second one is refused and not taken over.
+        self._source = source
+        self._result = result
+        self._dry_run = dry_run
+        # The file of each UID: the second file of a UID is refused and must not replace the first.
         self._uids: dict[str, str] = {}
-        self._props = dict(one.props)
-        self._settled = False
+        self._props = dict(source.props)
+        self._is_prepared = False
 
-    def fill(self, files: Iterable[ObjectFile], max_size: int) -> None:
-        """Read the files and store what is in them."""
-        reading = self._objects(files, max_size)
+    def run(self, files: Iterable[ObjectFile], max_size: int) -> None:
+        """Read the files and store their objects."""
+        objects = self._read_objects(files, max_size)
         first = True
-        while (batch := list(islice(reading, _AT_ONCE))) or first:
+        while (batch := list(islice(objects, _AT_ONCE))) or first:
             first = False
             try:
-                with self._database.write(self._one.path) as connection:
-                    self._store(connection, batch)
-                    if not self._keep:
-                        raise _UndoneError
-            except _UndoneError:
+                with self._database.write(self._source.path) as connection:
+                    self._store_batch(connection, batch)
+                    if self._dry_run:
+                        raise _DryRunError
+            except _DryRunError:
                 pass
 
-    def _objects(self, files: Iterable[ObjectFile], max_size: int) -> Iterator[_ReadObject]:
+    def _read_objects(self, files: Iterable[ObjectFile], max_size: int) -> Iterator[_ReadObject]:
         for file in files:
             try:
                 data = file.path.read_bytes()
             except OSError as error:
                 self._refuse(file.path, None, error.strerror or "cannot be read")
                 continue
-            yield from self._objects_of(file, data, max_size)
+            yield from self._parse_file(file, data, max_size)
 
-    def _objects_of(self, file: ObjectFile, data: bytes, max_size: int) -> Iterator[_ReadObject]:
+    def _parse_file(self, file: ObjectFile, data: bytes, max_size: int) -> Iterator[_ReadObject]:
         why = ""
         if file.href is not None:
             read = read_card if self._props.get("tag") == "VADDRESSBOOK" else read_calendar_object
@@ -186,55 +195,56 @@ class _Filling:
             self._refuse(file.path, 1, f"is a {whole.kind} in a {self._props.get('tag')}")
             return
         if file.href is None:
-            said = {ours: getattr(whole, name) for name, ours in _NAMED_IN_FILE.items()}
-            self._props = {k: v for k, v in said.items() if v} | self._props
+            named = {ours: getattr(whole, name) for name, ours in _NAMED_IN_FILE.items()}
+            self._props = {k: v for k, v in named.items() if v} | self._props
         elif whole.objects:
-            self._brought.notes.append(f"{file.path}: {why}; stored without that")
+            self._result.notes.append(f"{file.path}: {why}; stored without that")
         href = file.href
         for content in whole.objects:
             yield _ReadObject(content, href, file.path)
             href = None
 
-    def _store(self, connection: Connection, batch: list[_ReadObject]) -> None:
-        row = self._collection(connection)
+    def _store_batch(self, connection: Connection, batch: list[_ReadObject]) -> None:
+        row = self._prepare_collection(connection)
         if row is None:
             return
         for read in batch:
             earlier = self._uids.get(read.content.uid)
             if earlier is not None:
                 if earlier != str(read.path):
-                    self._refuse(read.path, None, f"has the UID of {earlier}")
+                    self._refuse(read.path, None, f"has the same UID as {earlier}")
                 continue
             self._uids[read.content.uid] = str(read.path)
             place = write.find_place(connection, row.id, read.content, read.href)
-            self._brought.count(
+            self._result.count(
                 write.upsert(connection, row.id, place, read.content, skip_equal=True)
             )
 
-    def _collection(self, connection: Connection) -> CollectionRow | None:
-        """The collection, made or given its properties; None if it is of another kind there."""
-        path = self._place(connection)
+    def _prepare_collection(self, connection: Connection) -> CollectionRow | None:
+        """Create the collection or update its properties; None if it is of another kind."""
+        path = self._store_path(connection)
         row = collections.find(connection, path)
         if row is None:
             row = collections.create(connection, path, self._props)
-            self._brought.collections += not self._settled
-        elif not self._one.is_home and row.tag != self._props.get("tag", ""):
-            if not self._settled:
-                self._refuse(self._one.source, None, f"{path} is there already, of another kind")
-            self._settled = True
+            self._result.collections += not self._is_prepared
+        elif not self._source.is_home and row.tag != self._props.get("tag", ""):
+            if not self._is_prepared:
+                why = f"{path} exists already and is of another kind; rename this one"
+                self._refuse(self._source.source, None, why)
+            self._is_prepared = True
             return None
-        elif not self._settled and (merged := {**row.props, **self._props}) != dict(row.props):
+        elif not self._is_prepared and (merged := {**row.props, **self._props}) != dict(row.props):
             collections.set_props(connection, row.id, merged)
-            self._brought.properties += 1
-        self._settled = True
+            self._result.properties += 1
+        self._is_prepared = True
         return row
 
-    def _place(self, connection: Connection) -> str:
-        """The path, in the spelling of the group's place that is there."""
-        names = self._one.path.split("/")
+    def _store_path(self, connection: Connection) -> str:
+        """Return the path of the collection, with the group as the store spells it."""
+        names = self._source.path.split("/")
         if names[0] == GROUPS and len(names) > 1:
             names[1] = collections.group_place(connection, names[1]) or names[1]
         return "/".join(names)
 
     def _refuse(self, path: Path, line: int | None, why: str) -> None:
-        self._brought.refused.append(RejectedFile(path, line, why))
+        self._result.refused.append(RejectedFile(path, line, why))

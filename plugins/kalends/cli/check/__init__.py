@@ -1,1 +1,1 @@
-"""``kalends check``: the configuration, the user files, the store and the certificate."""
+"""``kalends check``: checks of the configuration, the files, the store and the certificate."""

@@ -1,4 +1,4 @@
-"""What ``kalends check`` says of files and disks: who can change them, and who can read what."""
+"""``kalends check``: permissions of files, and free disk space."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class _File:
     """A file or folder that Kalends uses.
 
     Attributes:
-        secret: whether reading it is as good as a login.
-        needs: what the server must be allowed: reading, for folders writing as well.
+        secret: whether its contents would let a reader log in, or hold private data.
+        needs: the permissions that the server needs, as bits of a mode.
     """
 
     path: Path
@@ -33,36 +33,41 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """Whom the server runs as: the owner of what it has made.
+    """The account that the server runs as: the owner of the files that it created.
 
     Attributes:
-        made: what that is.
+        name: its name, or its number if it has none.
+        number: its user ID.
+        groups: the IDs of its groups.
+        owned: the file or folder that shows which account it is.
     """
 
     name: str
     number: int
     groups: frozenset[int]
-    made: Path
+    owned: Path
 
-    def may(self, path: Path, what: int) -> bool:
-        """Whether it may do that to a file, and enter the folders above it."""
+    def may(self, path: Path, permissions: int) -> bool:
+        """Return True if it has these permissions on a file and can enter the folders above it."""
         above = path.absolute().parents
-        return _allowed(self, path, what) and all(_allowed(self, one, _ENTER) for one in above)
+        return _allowed(self, path, permissions) and all(
+            _allowed(self, one, _ENTER) for one in above
+        )
 
 
-def problems(built: Container) -> Iterator[str]:
-    """What is wrong with permissions and disks, one line each."""
+def check_files(built: Container) -> Iterator[str]:
+    """Yield a line for each problem with the permissions of files or with free disk space."""
     files = [file for file in _files(built) if file.path.exists()]
     for file in files:
-        yield from _of_everybody(file)
+        yield from _open_to_everybody(file)
     account = _account(built)
     if account:
         for file in files:
             if not account.may(file.path, file.needs):
-                how = "write to" if file.needs & _WRITE else "read"
+                verb = "write to" if file.needs & _WRITE else "read"
                 yield (
-                    f"{file.path}: {account.name!r}, to whom {account.made} belongs, cannot {how} "
-                    "it; mind the folders above it"
+                    f"{file.path}: {account.name!r}, the owner of {account.owned}, cannot {verb} "
+                    "it; change its permissions or those of a folder above it"
                 )
     if built.settings.feeds:
         yield from _other_groups(built.settings.feeds_folder)
@@ -97,15 +102,15 @@ def _files(built: Container) -> Iterator[_File]:
     for log in (settings.log_file, settings.access_file):
         if log and log.exists():
             yield _File(log, secret=False, needs=_WRITE)
-        elif log:  # it is made there
+        elif log:  # the server will create it
             yield _File(log.parent, secret=False, needs=_WRITE | _ENTER)
 
 
-def _of_everybody(file: _File) -> Iterator[str]:
+def _open_to_everybody(file: _File) -> Iterator[str]:
     path = file.path
     mode = stat.S_IMODE(path.stat().st_mode)
     if not all(_for_others(above, _ENTER) for above in path.absolute().parents):
-        return  # nobody else gets as far as that
+        return  # others cannot reach it
     sticky = path.is_dir() and mode & stat.S_ISVTX
     if mode & 0o002 and not sticky:
         yield f"{path}: everybody on this machine can change it (mode {mode:04o}); chmod o-w it"
@@ -116,9 +121,9 @@ def _of_everybody(file: _File) -> Iterator[str]:
 
 
 def _other_groups(folder: Path) -> Iterator[str]:
-    """Published files that a web server in the group of their folder cannot read.
+    """Report published files that a web server in the group of their folder cannot read.
 
-    Their paths hold secrets, so that none is told.
+    Their paths hold secrets, so the line names only the folder.
     """
     if not folder.is_dir() or _for_others(folder, _READ | _ENTER):
         return
@@ -130,30 +135,30 @@ def _other_groups(folder: Path) -> Iterator[str]:
                 others += (Path(above) / name).lstat().st_gid != group
     if others:
         yield (
-            f"{folder}: {others} of the files and folders in it are in another group, so that a "
-            "web server cannot read them; let the account that Kalends runs as be in its group "
-            "(usermod -aG www-data kalends), and start it again"
+            f"{folder}: {others} of the files and folders in it are in another group, so a web "
+            "server cannot read them; add the account that Kalends runs as to the group of the "
+            "folder (usermod -aG www-data kalends) and restart Kalends"
         )
 
 
 def _account(built: Container) -> _Account | None:
-    """Whom the server runs as, where root asks and it is somebody else."""
+    """Return the account of the server, if root runs the check and the server is not root."""
     has_file = built.database.folder is not None and built.database.exists()
-    made = Path(built.database.name) if has_file else built.settings.own_folder
-    if os.geteuid() != 0 or made is None or not made.exists():
+    owned = Path(built.database.name) if has_file else built.settings.own_folder
+    if os.geteuid() != 0 or owned is None or not owned.exists():
         return None
-    owner = made.stat().st_uid
+    owner = owned.stat().st_uid
     if owner == 0:
         return None
     try:
-        known = pwd.getpwuid(owner)
+        entry = pwd.getpwuid(owner)
     except KeyError:
-        return _Account(str(owner), owner, frozenset(), made)
-    groups = os.getgrouplist(known.pw_name, known.pw_gid)
-    return _Account(known.pw_name, owner, frozenset(groups), made)
+        return _Account(str(owner), owner, frozenset(), owned)
+    groups = os.getgrouplist(entry.pw_name, entry.pw_gid)
+    return _Account(entry.pw_name, owner, frozenset(groups), owned)
 
 
-def _allowed(account: _Account, path: Path, what: int) -> bool:
+def _allowed(account: _Account, path: Path, permissions: int) -> bool:
     status = path.stat()
     if status.st_uid == account.number:
         shift = 6
@@ -162,12 +167,12 @@ def _allowed(account: _Account, path: Path, what: int) -> bool:
     else:
         shift = 0
     if path.is_file():
-        what &= ~_ENTER
-    return (status.st_mode >> shift) & what == what
+        permissions &= ~_ENTER
+    return (status.st_mode >> shift) & permissions == permissions
 
 
-def _for_others(path: Path, what: int) -> bool:
-    return path.stat().st_mode & what == what
+def _for_others(path: Path, permissions: int) -> bool:
+    return path.stat().st_mode & permissions == permissions
 
 
 def _full_disks(built: Container) -> Iterator[str]:
@@ -180,7 +185,7 @@ def _full_disks(built: Container) -> Iterator[str]:
     for folder, free in room.items():
         needed = 2 * store if folder == built.database.folder else 0
         if free < max(health.LEAST_ROOM, needed):
-            why = f"{free >> 20} MiB free on its disk"
+            why = f"only {free >> 20} MiB are free on its disk"
             if needed > health.LEAST_ROOM:
                 why += f", and an upgrade copies the database first ({store >> 20} MiB)"
-            yield f"{folder}: {why}; make room"
+            yield f"{folder}: {why}; free some space"

@@ -1,7 +1,7 @@
-"""``kalends check``: what is wrong with an installation, one line each.
+"""``kalends check``: checks of an installation, with one line for each problem.
 
-It looks, and changes nothing: a database that is not there yet would belong to whoever asks, and
-one of an older schema is upgraded by the server that needs it.
+The check changes nothing. It does not create a missing database, which would belong to the account
+that runs the check, and leaves the upgrade of an older schema to the server.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ _MOMENT = 60
 """Seconds that clocks may differ, and that publishing a feed may take."""
 
 
-def problems(config: Path) -> Iterator[str]:
-    """Everything that is wrong; nothing if all is well.
+def check_installation(config: Path) -> Iterator[str]:
+    """Yield a line for each problem.
+
+    Args:
+        config: the configuration file.
 
     Raises:
-        KalendsError: so much is wrong that nothing else can be looked at.
+        KalendsError: an error that makes all further checks impossible.
     """
     loaded = loader.load(config)
     settings = loaded.settings
@@ -42,8 +45,8 @@ def problems(config: Path) -> Iterator[str]:
         yield from _account_problems(built)
         yield from _group_problems(built)
         yield from _feed_problems(built)
-        yield from files.problems(built)
-        yield from tls.problems(settings)
+        yield from files.check_files(built)
+        yield from tls.check_tls(settings)
         if database.exists():
             yield from _store_problems(built)
     finally:
@@ -54,12 +57,12 @@ def _store_problems(built: Container) -> Iterator[str]:
     with built.database.read() as connection:
         found = schema_version.of(connection)
         if found is None:
-            return  # the first start makes the tables
+            return  # the first start of the server creates the tables
         if found not in schema_version.known():
             raise SchemaVersionError(built.database.name, found, schema_version.NEWEST)
         if found != schema_version.NEWEST:
             yield (
-                f"{built.database.name}: its schema is {found}, and this Kalends uses "
+                f"{built.database.name}: has schema {found}, and this version of Kalends uses "
                 f"{schema_version.NEWEST}; the next start copies and upgrades it"
             )
             return
@@ -74,13 +77,13 @@ def _clock_problems(connection: Connection) -> Iterator[str]:
     if newest > limit:
         moment = datetime.fromtimestamp(newest / 1_000_000, UTC)
         yield (
-            f"the clock: something was changed at {moment:%Y-%m-%d %H:%M} UTC, which is still to "
-            "come; either the clock was wrong then, or it is now"
+            f"the clock: the last change is dated {moment:%Y-%m-%d %H:%M} UTC, in the future; the "
+            "system clock was or is wrong: check it"
         )
 
 
 def _published_problems(built: Container) -> Iterator[str]:
-    """Where feeds are not what they should be, for longer than publishing takes."""
+    """Yield published feeds that are out of date for longer than publishing takes."""
     feeds = built.feeds
     if feeds is None:
         return
@@ -90,22 +93,23 @@ def _published_problems(built: Container) -> Iterator[str]:
         states = feeds.cache.states([file.feed for file in late])
         wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
         all_feeds = list(feeds.registry.feeds())
-    except KalendsError:  # the files that cannot be read have their line already
+    except KalendsError:  # a file that cannot be read has been reported already
         return
     for file, state in zip(late, states, strict=True):
         if state.changed and state.changed < time.time() - _MOMENT:
             name = file.feed.name
             yield (
-                f"feed {name}: {file.shown} is behind; where no server runs, or after it was "
-                f"mended, `kalends feed refresh {name}` publishes it"
+                f"feed {name}: {file.shown} is out of date; if the cause is fixed or no server "
+                f"runs, publish it with `kalends feed refresh {name}`"
             )
     for url, feed in wanted.items():
         delivery = known.get(url)
         if delivery and delivery.failures:
-            yield f"feed {feed.name}: {url} refused it {delivery.failures} times: {delivery.why}"
+            times = f"failed {delivery.failures} times"
+            yield f"feed {feed.name}: publishing to {url} {times}: {delivery.why}"
     for feed in all_feeds:
         for one in feeds.cache.unreadable(feed):
-            yield f"feed {feed.name}: left out, cannot be read: {one}"
+            yield f"feed {feed.name}: left out because it cannot be read: {one}"
 
 
 def _account_problems(built: Container) -> Iterator[str]:
@@ -113,7 +117,7 @@ def _account_problems(built: Container) -> Iterator[str]:
         names = built.directory.names()
     except UserFileUnavailableError as error:
         is_new = error.why == os.strerror(errno.ENOENT)
-        yield f"{error}; `kalends user add NAME` makes it" if is_new else str(error)
+        yield f"{error}; `kalends user add NAME` creates it" if is_new else str(error)
         return
     except KalendsError as error:
         yield str(error)
@@ -121,16 +125,16 @@ def _account_problems(built: Container) -> Iterator[str]:
     for name in sorted(names):
         refusal = refusal_of_name(name, built.named_feeds())
         if refusal:
-            yield f"{name!r} may log in but has no home and no feed: {refusal}"
-    yield from _left_out(built, names)
+            yield f"{name!r} can log in but has no home and no feed: {refusal}"
+    yield from _login_problems(built, names)
 
 
-def _left_out(built: Container, names: Collection[str]) -> Iterator[str]:
-    """The accounts that an offered scheme does not let in."""
+def _login_problems(built: Container, names: Collection[str]) -> Iterator[str]:
+    """Yield the accounts that cannot log in with one of the offered schemes."""
     settings, directory = built.settings, built.directory
     unverifiable = directory.unverifiable()
     for name, why in sorted(unverifiable.items()):
-        yield f"{settings.htpasswd}: no password can be verified for {name!r}: {why}"
+        yield f"{settings.htpasswd}: the password of {name!r} cannot be verified: {why}"
     if "basic" in settings.schemes:
         for name in sorted(set(names) - directory.basic_names() - set(unverifiable)):
             yield f"{name!r} cannot log in with HTTP Basic: {_place(settings.htpasswd)} has no line"
@@ -143,22 +147,22 @@ def _left_out(built: Container, names: Collection[str]) -> Iterator[str]:
         if set(settings.realm) & set('"\\') or not settings.realm.isascii():
             yield (
                 f"{settings.path}: [auth] realm = {settings.realm}: many clients fail at HTTP "
-                "Digest where the realm holds quotes, backslashes or other than ASCII characters"
+                "Digest if the realm has quotes, backslashes or non-ASCII characters; change it"
             )
     elif (
         settings.schemes == ("basic",)
         and settings.htdigest
         and not (settings.basic_from_htdigest or settings.feeds_hosts)
     ):
-        # With `none` the web server may use it.
+        # With `none`, the web server may use the file.
         yield (
-            f"{settings.path}: [auth] htdigest_filename lets nobody in: schemes does not offer "
+            f"{settings.path}: [auth] htdigest_filename is not used: schemes does not offer "
             "digest, and basic_from_htdigest is off"
         )
 
 
 def _place(path: Path | None) -> str:
-    return str(path) if path else "no file that counts"
+    return str(path) if path else "no file for it"
 
 
 def _group_problems(built: Container) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What ``kalends check`` says of the TLS that Kalends does itself."""
+"""``kalends check``: the certificate and the options of TLS without a web server."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kalends.errors import ConfigurationError
 from kalends.server.http1.tls import require_usable
 
 _SOON = timedelta(days=14)
-"""Let's Encrypt's programs renew 30 days before the end: by then they have failed for a while."""
+"""Clients of Let's Encrypt renew 30 days before the end, so by now renewal has been failing."""
 
 
-def problems(settings: Settings) -> Iterator[str]:
-    """Yield what is wrong with the certificate and the other options of TLS."""
+def check_tls(settings: Settings) -> Iterator[str]:
+    """Yield a line for each problem with the certificate and the options of TLS."""
     if settings.tls is None:
         return
     try:
@@ -29,9 +29,9 @@ def problems(settings: Settings) -> Iterator[str]:
         return
     path = settings.tls.certificate
     try:
-        end = _end(path)
-    except PyAsn1Error:  # "BEGIN TRUSTED CERTIFICATE", which OpenSSL writes if asked to
-        yield f"{path}: the certificate is in a form that does not show when it ends"
+        end = _expiry(path)
+    except PyAsn1Error:  # "BEGIN TRUSTED CERTIFICATE", an extended format of OpenSSL
+        yield f"{path}: the certificate's end is unknown; convert it to a plain PEM certificate"
         return
     now = datetime.now(UTC)
     if end < now + _SOON:
@@ -39,11 +39,11 @@ def problems(settings: Settings) -> Iterator[str]:
         yield f"{path}: the certificate {when} on {end:%Y-%m-%d %H:%M} UTC; renew it"
 
 
-def _end(chain: Path) -> datetime:
-    """When the first certificate of a file ends (RFC 5280 section 4.1.2.5).
+def _expiry(chain: Path) -> datetime:
+    """Return the end of validity of the first certificate in a file (RFC 5280 section 4.1.2.5).
 
     Raises:
-        PyAsn1Error: there is none.
+        PyAsn1Error: the file has no plain certificate.
     """
     with chain.open(encoding="latin-1") as file:
         octets = pem.readPemFromFile(file)

@@ -9,99 +9,103 @@ from kalends.authn import account_editing
 from kalends.authn.account_editing import ALL, LOGINS, AccountError, Credentials, UserFiles, edited
 from kalends.authn.apache import editing
 from kalends.cli.user import terminal
-from kalends.cli.user.installation import UserCommandContext, installation
-from kalends.cli.user.terminal import say, shown
+from kalends.cli.user.installation import UserCommandContext, open_installation
+from kalends.cli.user.terminal import print_line, printable
 from kalends.common.names import refusal_of_name
 from kalends.config.settings import Settings
 from kalends.store import account_data
 from kalends.store.account_data import AccountData
 
 
-def add(given: argparse.Namespace) -> int:
-    """Make an account."""
-    name: str = given.name
-    with installation(given.config) as there:
+def add_account(args: argparse.Namespace) -> int:
+    """Add an account to the user files."""
+    name: str = args.name
+    with open_installation(args.config) as context:
         refusal = editing.refusal_of_spelling(name) or refusal_of_name(
-            name, there.built.named_feeds()
+            name, context.built.named_feeds()
         )
         if refusal:
-            raise AccountError(f"{name!r} cannot be an account: {refusal}")
-        _require_absent(name, UserFiles(there.settings, LOGINS))
-        found = _asked_credentials(there.settings, name)
-        with edited(there.settings, LOGINS) as files:
+            raise AccountError(f"{name!r} cannot be the name of an account: {refusal}")
+        _require_absent(name, UserFiles(context.settings, LOGINS))
+        found = _ask_credentials(context.settings, name)
+        with edited(context.settings, LOGINS) as files:
             _require_absent(name, files)
             files.put({name: found})
-        say(f"added {shown(name)} to {listed(files.written)}")
-        say_what_is_new(files)
-        home = there.data_of(name).collections
+        print_line(f"added {printable(name)} to {join_words(files.written)}")
+        report_new_files(files)
+        home = context.data_of(name).collections
         if home:
-            say(f"note: it has a home from before, with {_counted(home)}")
+            print_line(f"note: its former home is still there, with {_describe_size(home)}")
     return 0
 
 
-def passwd(given: argparse.Namespace) -> int:
-    """Change a password, in both files."""
-    name: str = given.name
-    with installation(given.config) as there:
-        _require_present(name, UserFiles(there.settings, LOGINS))
-        found = _asked_credentials(there.settings, name)
-        with edited(there.settings, LOGINS) as files:
+def change_password(args: argparse.Namespace) -> int:
+    """Change a password in both user files."""
+    name: str = args.name
+    with open_installation(args.config) as context:
+        _require_present(name, UserFiles(context.settings, LOGINS))
+        found = _ask_credentials(context.settings, name)
+        with edited(context.settings, LOGINS) as files:
             _require_present(name, files)
             files.put({name: found})
-        say(f"changed the password of {shown(name)} in {listed(files.written)}")
-        say_what_is_new(files)
+        print_line(f"changed the password of {printable(name)} in {join_words(files.written)}")
+        report_new_files(files)
     return 0
 
 
-def remove(given: argparse.Namespace) -> int:
-    """End an account, and what it has if that is wanted."""
-    name: str = given.name
-    with installation(given.config) as there:
+def remove_account(args: argparse.Namespace) -> int:
+    """Remove an account, and with ``--data`` its home and secret addresses."""
+    name: str = args.name
+    with open_installation(args.config) as context:
         require_utf8(name)
-        data = there.data_of(name)
-        files = UserFiles(there.settings, ALL)
+        data = context.data_of(name)
+        files = UserFiles(context.settings, ALL)
         if name not in files.names() and not files.groups_of(name):
             if not data:
                 raise AccountError(f"there is no account {name!r}")
-            if not given.data:
-                raise AccountError(f"{name!r} has left the files; --data removes what it had")
-        if given.data:
-            _confirm(name, data, yes=given.yes)
-        with edited(there.settings, ALL) as files:
+            if not args.data:
+                raise AccountError(
+                    f"{name!r} is not in the user files; --data removes its calendars"
+                )
+        if args.data:
+            _confirm(name, data, yes=args.yes)
+        with edited(context.settings, ALL) as files:
             groups = files.groups_of(name)
             files.take_out(name)
         if files.written:
-            say(f"removed {shown(name)} from {listed(files.written)}")
+            print_line(f"removed {printable(name)} from {join_words(files.written)}")
         if groups:
-            say(f"it was in {listed(sorted(map(shown, groups)))}")
+            print_line(f"it was in {join_words(sorted(map(printable, groups)))}")
         for realm in files.other_realms(name):
-            say(f"note: {files.paths['htdigest']} still has it in the realm {shown(realm)}")
-        if there.store:
-            _end_data(there, name, data, remove=given.data)
+            print_line(
+                f"note: {files.paths['htdigest']} still has it in the realm {printable(realm)}"
+            )
+        if context.store:
+            _remove_data(context, name, data, remove=args.data)
     return 0
 
 
-def say_what_is_new(files: UserFiles) -> None:
-    """Name the files that were made."""
+def report_new_files(files: UserFiles) -> None:
+    """Print a note for each user file that was created."""
     for path in files.made:
         status = path.stat()
-        say(
-            f"note: made {path} with mode {status.st_mode & 0o777:04o}; "
-            "the account that Kalends runs as has to be able to read it"
+        print_line(
+            f"note: created {path} with mode {status.st_mode & 0o777:04o}; "
+            "make sure that the account that Kalends runs as can read it"
         )
 
 
-def listed(things: Sequence[object]) -> str:
-    """Things as one names them in a sentence."""
-    *most, last = map(str, things)
+def join_words(words: Sequence[object]) -> str:
+    """Return words as a list in a sentence: ``a, b and c``."""
+    *most, last = map(str, words)
     return f"{', '.join(most)} and {last}" if most else last
 
 
 def require_utf8(name: str) -> None:
-    """Refuse a name that no account can have, because nobody could look for it in the store.
+    """Refuse a name that the store cannot look up.
 
     Raises:
-        AccountError: it came in other bytes than UTF-8.
+        AccountError: the name is not UTF-8.
     """
     try:
         name.encode()
@@ -112,17 +116,17 @@ def require_utf8(name: str) -> None:
 def _require_absent(name: str, files: UserFiles) -> None:
     if name in files.names():
         raise AccountError(
-            f"there is an account {name!r} already; `kalends user passwd` changes it"
+            f"the account {name!r} exists already; change its password with `kalends user passwd`"
         )
 
 
 def _require_present(name: str, files: UserFiles) -> None:
     if name not in files.names():
-        raise AccountError(f"there is no account {name!r}; `kalends user add` makes one")
+        raise AccountError(f"there is no account {name!r}; add it with `kalends user add`")
 
 
-def _asked_credentials(settings: Settings, name: str) -> Credentials:
-    password = terminal.asked_password(name)
+def _ask_credentials(settings: Settings, name: str) -> Credentials:
+    password = terminal.ask_password(name)
     refusal = account_editing.refusal_of_password(settings, password)
     if refusal:
         raise AccountError(refusal)
@@ -132,31 +136,39 @@ def _asked_credentials(settings: Settings, name: str) -> Credentials:
 def _confirm(name: str, data: AccountData, *, yes: bool) -> None:
     if yes:
         return
-    if not terminal.is_there():
-        raise AccountError("--data removes calendars for ever: without a terminal it wants --yes")
+    if not terminal.is_interactive():
+        raise AccountError(
+            "--data removes calendars for ever; without a terminal, add --yes to confirm"
+        )
     if data.collections:
-        say(f"{shown(name)} has {_counted(data.collections)}.")
-    if not terminal.confirmed("Remove the account and all its calendars for ever?"):
+        print_line(f"{printable(name)} has {_describe_size(data.collections)}.")
+    if not terminal.confirm("Remove the account and all its calendars for ever?"):
         raise AccountError("nothing was removed")
 
 
-def _counted(collections: Mapping[str, int]) -> str:
-    """How much a home holds; the first of the collections is the home itself."""
+def _describe_size(collections: Mapping[str, int]) -> str:
+    """Return the size of a home in words; its first collection is the home itself."""
     return f"{len(collections) - 1} collections and {sum(collections.values())} objects"
 
 
-def _end_data(there: UserCommandContext, name: str, data: AccountData, *, remove: bool) -> None:
-    assert there.store is not None
+def _remove_data(
+    context: UserCommandContext, name: str, data: AccountData, *, remove: bool
+) -> None:
+    assert context.store is not None
     if remove:
-        data = account_data.remove_data(there.store, name)
+        data = account_data.remove_data(context.store, name)
         if data.collections:
-            say(f"removed its home with {_counted(data.collections)}:")
+            print_line(f"removed its home with {_describe_size(data.collections)}:")
         for path, count in list(data.collections.items())[1:]:
-            say(f"    {shown(path)}: {count}")
+            print_line(f"    {printable(path)}: {count}")
         if data.secrets:
-            say(f"removed its secret addresses of {listed(list(map(shown, data.secrets)))}")
+            print_line(
+                f"removed its secret addresses of {join_words(list(map(printable, data.secrets)))}"
+            )
     else:
-        account_data.forget_outsider(there.store, name)
+        account_data.forget_outsider(context.store, name)
         if data.collections:
-            say(f"its home stays, with {_counted(data.collections)}; --data removes it")
-    there.built.catch_up()
+            print_line(
+                f"its home stays, with {_describe_size(data.collections)}; --data removes it"
+            )
+    context.built.catch_up()

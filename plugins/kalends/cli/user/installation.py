@@ -1,4 +1,4 @@
-"""The installation that ``kalends user`` works on."""
+"""Access of ``kalends user`` to the installation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from kalends.store.engine import Database, open_database
 
 @dataclass(frozen=True)
 class UserCommandContext:
-    """What is worked on.
+    """The installation that a command works on.
 
     Attributes:
-        store: its database, or None if there is none yet. It is not made here: it must belong to
-            the account that the server runs as, and the first user is mostly added by root.
+        built: the parts of the installation.
+        settings: its settings.
+        store: its database, or None if it does not exist yet. It is not created here: it must
+            belong to the account that the server runs as, but usually root adds the first user.
     """
 
     built: Container
@@ -30,7 +32,7 @@ class UserCommandContext:
     store: Database | None
 
     def data_of(self, name: str) -> AccountData:
-        """What the store holds of an account."""
+        """Return the collections and secret addresses of an account."""
         if self.store is None:
             return NOTHING
         with self.store.read() as connection:
@@ -38,17 +40,18 @@ class UserCommandContext:
 
 
 @contextmanager
-def installation(config: Path) -> Iterator[UserCommandContext]:
-    """The installation that a configuration file describes, for as long as the block.
+def open_installation(config: Path) -> Iterator[UserCommandContext]:
+    """Open the installation of a configuration file for the block.
 
     Raises:
-        KalendsError: it is not as it must be, or names no user file.
+        KalendsError: it cannot be used, or has no user file for logins.
     """
     loaded = loader.load(config)
     settings = loaded.settings
     if not settings.htpasswd and not settings.htdigest:
         raise ConfigurationError(
-            str(settings.path), "[auth] names neither htpasswd_filename nor htdigest_filename"
+            str(settings.path),
+            "[auth] has no user file; set htpasswd_filename, htdigest_filename or both",
         )
     database = open_database(settings.database)
     if database.exists():

@@ -1,4 +1,4 @@
-"""What people are asked and told."""
+"""Input and output on the terminal."""
 
 from __future__ import annotations
 
@@ -10,52 +10,54 @@ from kalends.authn.account_editing import AccountError
 _LONGEST_LINE = 8192
 
 
-def say(text: str) -> None:
-    """Print a line; what the terminal cannot show is escaped."""
+def print_line(text: str) -> None:
+    """Print a line; escape characters that the terminal cannot show."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-def shown(name: str) -> str:
-    """A name as it can be printed: user files may hold escape sequences for terminals."""
+def printable(name: str) -> str:
+    """Return a name in printable form: user files may hold escape sequences for terminals."""
     return name if name.isprintable() else repr(name)
 
 
-def word(name: str) -> str:
-    """A name as one of several on a line."""
-    return shown(f'"{name}"' if " " in name else name)
+def quote_name(name: str) -> str:
+    """Return a name in printable form, in quotation marks if it has spaces."""
+    return printable(f'"{name}"' if " " in name else name)
 
 
-def is_there() -> bool:
-    """Whether somebody can be asked."""
+def is_interactive() -> bool:
+    """Return True if a person can answer a question."""
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def asked_password(name: str) -> bytes:
-    """A new password: asked for twice, or else the first line of standard input.
+def ask_password(name: str) -> bytes:
+    """Ask twice for a new password, or read it from the first line of standard input.
 
     Raises:
-        AccountError: nobody gave one.
+        AccountError: no password was given, or two different ones.
     """
     if sys.stdin is None:
-        raise AccountError("there is no standard input to take a password from")
+        raise AccountError("there is no standard input to read the password from")
     if not sys.stdin.isatty():
         line = sys.stdin.buffer.readline(_LONGEST_LINE)
         return line.removesuffix(b"\n").removesuffix(b"\r")
     try:
-        first = getpass(f"New password of {shown(name)}: ")
-        second = getpass("The same once more: ")
+        first = getpass(f"New password of {printable(name)}: ")
+        second = getpass("Repeat the password: ")
     except EOFError:
-        raise AccountError("no password was given") from None
+        raise AccountError("no password was given; nothing was changed") from None
     except UnicodeDecodeError:
-        raise AccountError("the password is not in the terminal's encoding") from None
+        raise AccountError(
+            "the password is not in the encoding of the terminal; nothing was changed"
+        ) from None
     if first != second:
-        raise AccountError("these are two different passwords; nothing was changed")
+        raise AccountError("the two passwords are different; nothing was changed")
     return first.encode("utf-8", "surrogateescape")
 
 
-def confirmed(question: str) -> bool:
-    """Whether a person says yes."""
+def confirm(question: str) -> bool:
+    """Ask a question and return True if the answer is yes."""
     try:
         answer = input(f"{question} [y/N] ")
     except EOFError:
