@@ -301,7 +301,7 @@ def test_the_list_tells_where_each_feed_is_and_no_secret(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["url"], "which FEED"),
+        (["url"], "name a FEED"),
         (["url", "nothing"], "there is no feed 'nothing'"),
         (["url", "family"], "add --user"),
         (["rotate", "family"], "takes FEED --user"),

@@ -222,7 +222,7 @@ def test_a_secret_feed_with_an_owner_gives_nobody_else_an_address(
     with pytest.raises(SystemExit) as left:
         main(["feed", "url", "alice", "--user", "bob", "--config", str(installation.config)])
     assert left.value.code == 1
-    assert "'alice' is secret, and so for its owner alone" in capsys.readouterr().err
+    assert "'alice' is secret and only for its owner" in capsys.readouterr().err
     assert (
         secret_address(installation, "alice", "alice", "url", capsys)
         == f"/feeds/s/{secret}/alice.ics"
@@ -240,7 +240,7 @@ def test_the_address_of_somebody_who_may_not_see_it_can_be_ended_for_good(
     file.write_text(before.replace("bob", "carol"))
     assert client("GET", old, user="").status == 404
     told = secret_address(installation, "some", "bob", "rotate", capsys)
-    assert told == "the address that 'bob', who may not see it, had of 'some' has ended"
+    assert told == "the address of 'some' for 'bob', who may not see it, no longer works"
     file.write_text(before)
     assert client("GET", old, user="").status == 404
     new = secret_address(installation, "some", "bob", "url", capsys)

@@ -118,10 +118,10 @@ def test_one_that_should_be_gone_and_cannot_be_is_told(
     assert "kalends: s/…/family.ics: Is a directory" in new.stderr
     assert secret_file(feeds, new).exists()
     assert (feeds / "login" / "house.ics").exists()
-    assert "to be taken away: s/…/family.ics\n" in kalends(installation, "feed", "list").stdout
+    assert "to be removed: s/…/family.ics\n" in kalends(installation, "feed", "list").stdout
     old.rmdir()
     kalends(installation, "feed", "refresh")
-    assert "to be taken away" not in kalends(installation, "feed", "list").stdout
+    assert "to be removed" not in kalends(installation, "feed", "list").stdout
 
 
 def test_no_secret_is_told_where_its_file_cannot_be_written(

@@ -137,7 +137,7 @@ def test_an_outage_holds_up_no_file_and_a_restart_goes_on_where_it_was(
     with installation.client() as client:
         client("PUT", "/alice/calendar/a.ics", event("a", summary="First"))
         await_that(lambda: file.exists() and b"First" in file.read_bytes())
-        await_that(lambda: "cannot be reached; tried again" in listed(installation, capsys))
+        await_that(lambda: "cannot be reached; next attempt" in listed(installation, capsys))
     target.apache.start()
     target.refusing.touch()
     with installation.client() as client:

@@ -13,7 +13,7 @@ from icalendar import Calendar
 from kalends.cli.main import main
 from support.installation import EVERY_FEED, Client, Installation, event
 
-OWNERS = "in its owner's feed alone"
+OWNERS = "only in its owner's feed"
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_an_object_that_cannot_be_read_is_left_out_and_named(
     assert len(named) == 1
     assert "feed everyone: left out because it cannot be read" in named[0]
     listed = command(installation, capsys, "list", "everyone")[1]
-    assert "1 left out, which cannot be read" in listed
+    assert "1 left out (unreadable)" in listed
     assert "/alice/diary/ UID 'd'" in listed
     client("PUT", "/alice/diary/d.ics", event("d"))
     assert uids(client, "everyone") == {"a", "d", "other"}
