@@ -1,4 +1,4 @@
-"""`kalends backup` and `--restore`: while it serves, of one moment, between databases."""
+"""`kalends backup` and `--restore`: under load, and between databases."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def hrefs_in(database: Path) -> list[str]:
         return [href for (href,) in connection.execute("SELECT href FROM object ORDER BY id")]
 
 
-def unpacked(backup: Path, folder: Path) -> Path:
+def unpack(backup: Path, folder: Path) -> Path:
     folder.mkdir()
     with tarfile.open(backup) as tar:
         tar.extractall(folder, filter="data")
@@ -69,7 +69,7 @@ def served(tmp_path: Path) -> Iterator[KalendsServer]:
 
 
 class Writers:
-    """Threads that store numbered events until they are told to stop."""
+    """Threads that store numbered events until the block ends."""
 
     def __init__(self, server: KalendsServer) -> None:
         self._server = server
@@ -103,11 +103,11 @@ class Writers:
                 self.acknowledged[user] = number
 
     def wait_for(self, number: int) -> None:
-        """Return when each has stored so many."""
+        """Wait until each thread has stored that many events."""
         await_that(lambda: self.failures or min(self.acknowledged.values()) >= number)
 
 
-def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(
+def test_a_backup_under_load_shows_one_moment_and_restores_it(
     served: KalendsServer, tmp_path: Path
 ) -> None:
     backups = tmp_path / "backups"
@@ -123,8 +123,8 @@ def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(
     (file,) = backups.iterdir()
     assert "found complete" in done.stdout
     assert file.stat().st_mode & 0o777 == 0o600
-    content = unpacked(file, tmp_path / "content")
-    # Of each writer all that was acknowledged before, and nothing after a gap.
+    content = unpack(file, tmp_path / "content")
+    # All writes that were acknowledged before are in it, and there is no gap.
     stored = {"alice": 0, "bob": 0}
     with closing(sqlite3.connect(content / "kalends.db")) as connection:
         for user in stored:
@@ -151,7 +151,7 @@ def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(
     for user, number in stored.items():
         for n, status in ((number, 200), (number + 1, 404)):
             assert served.request("GET", f"/{user}/calendar/{n}.ics", user=user).status == status
-    # What a client knows of the time that is gone is not taken for a state of now.
+    # A sync-token from before the restore is not valid any more.
     for number in range(stored["alice"] + 1, writers.acknowledged["alice"] + 3):
         path = f"/alice/calendar/{number}.ics"
         answer = served.request("PUT", path, user="alice", body=event(f"new-{number}"))
@@ -164,7 +164,7 @@ def test_a_backup_under_load_is_of_one_moment_and_brings_it_back(
     assert f"UID:alice-{stored['alice']}\r\n" in feed
     assert f"UID:alice-{stored['alice'] + 1}\r\n" not in feed
     served.stop()
-    kalends(served.config_file, "feed", "url", "alice", "--user", "alice")  # publishes what is due
+    kalends(served.config_file, "feed", "url", "alice", "--user", "alice")  # publishes the feeds
     published = served.feeds_folder / "owner" / "alice" / "mine.ics"
     assert published.read_bytes().decode() == feed
 
@@ -174,7 +174,7 @@ def sync_token(server: KalendsServer, old: str) -> str:
     return answer.text.partition("sync-token>")[2].partition("<")[0]
 
 
-def test_a_file_that_was_published_since_is_taken_back(
+def test_a_file_that_was_published_after_the_backup_is_removed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     unpublished = FEEDS.replace("publish", "#publish")
@@ -193,9 +193,7 @@ def test_a_file_that_was_published_since_is_taken_back(
     assert not published.exists()
 
 
-def test_only_the_newest_are_kept_and_nothing_of_others_is_touched(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_keep_removes_only_old_backups(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     installation = Installation(tmp_path)
     folder = tmp_path / "backups"
     folder.mkdir()
@@ -212,7 +210,9 @@ def test_only_the_newest_are_kept_and_nothing_of_others_is_touched(
     assert len(names) == 3
 
 
-def test_a_backup_can_be_looked_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_lists_the_members_and_restore_brings_the_key_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "users.htdigest").write_text(htdigest_line("alice", "calendars", "wonderland"))
     options = {
         "auth__schemes": "digest, basic",
@@ -220,7 +220,7 @@ def test_a_backup_can_be_looked_into(tmp_path: Path, capsys: pytest.CaptureFixtu
     }
     installation = Installation(tmp_path, options=options)
     with installation.client():
-        pass  # makes the key
+        pass  # creates the key
     file = tmp_path / "b.tar.gz"
     assert run(capsys, installation, str(file))[0] == 0
     status, out, err = run(capsys, installation, "--verify", str(file))
@@ -241,7 +241,7 @@ def test_a_backup_can_be_looked_into(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert tar.getnames() == ["kalends-backup.json", "kalends.db"]
 
 
-def spoilt(file: Path, how: str) -> None:
+def damage(file: Path, how: str) -> None:
     data = bytearray(file.read_bytes())
     if how == "cut off":
         del data[len(data) // 2 :]
@@ -253,7 +253,7 @@ def spoilt(file: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut off", "another file", "an octet changed", "later", "newer"])
-def test_what_cannot_be_restored_changes_nothing_and_is_one_line(
+def test_a_backup_that_cannot_be_restored_changes_nothing_and_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
 ) -> None:
     installation = Installation(tmp_path)
@@ -262,7 +262,7 @@ def test_what_cannot_be_restored_changes_nothing_and_is_one_line(
     file = tmp_path / "b.tar.gz"
     assert run(capsys, installation, str(file))[0] == 0
     if how in ("later", "newer"):
-        content = unpacked(file, tmp_path / "content")
+        content = unpack(file, tmp_path / "content")
         manifest = json.loads((content / "kalends-backup.json").read_text())
         manifest |= {"format": 9} if how == "later" else {"schema": "9999"}
         (content / "kalends-backup.json").write_text(json.dumps(manifest))
@@ -270,7 +270,7 @@ def test_what_cannot_be_restored_changes_nothing_and_is_one_line(
             for name in ("kalends-backup.json", *manifest["members"]):
                 tar.add(content / name, name)
     else:
-        spoilt(file, how)
+        damage(file, how)
     for option in ("--verify", "--restore") if how != "newer" else ("--restore",):
         status, out, err = run(capsys, installation, option, str(file))
         assert (status, out, err.count("\n")) == (1, "", 1), err
@@ -279,19 +279,21 @@ def test_what_cannot_be_restored_changes_nothing_and_is_one_line(
     assert not list(tmp_path.glob("*before-restore*"))
 
 
-def test_a_damaged_store_is_put_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_store_is_kept_beside_the_restored_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     installation = Installation(tmp_path)
     with installation.client() as client:
         client("PUT", "/alice/calendar/a.ics", event("a"))
     file = tmp_path / "b.tar.gz"
     assert run(capsys, installation, str(file))[0] == 0
     database = tmp_path / "kalends.db"
-    database.write_bytes(b"no database at all" * 100)
+    database.write_bytes(b"not a database at all" * 100)
     assert run(capsys, installation, "--restore", str(file))[0] == 0
     with installation.client() as client:
         assert client("GET", "/alice/calendar/a.ics").status == 200
     (kept,) = tmp_path.glob("kalends.db-before-restore-*")
-    assert kept.read_bytes().startswith(b"no database at all")
+    assert kept.read_bytes().startswith(b"not a database at all")
 
 
 @pytest.mark.parametrize("way", ["to PostgreSQL", "to a file"])
@@ -347,7 +349,7 @@ def shown(client: Client, address: str) -> list[object]:
         (("--verify", "{}/none"), "No such file"),
     ],
 )
-def test_words_that_do_not_fit_are_one_line(
+def test_arguments_that_do_not_fit_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], why: str
 ) -> None:
     words = [word.format(tmp_path) for word in arguments]

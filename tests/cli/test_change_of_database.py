@@ -1,4 +1,4 @@
-"""A whole store goes to PostgreSQL and back by `kalends export` and `import`, and loses nothing."""
+"""A store moves to PostgreSQL and back by `kalends export` and `import`, without any loss."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:card\r\nFN:Zoë\r\nN:;Zoë;;;\r\nEND:V
 HREFS = ("plain.ics", "a b;c=d,e?#.ics", "ümlaut.ics", "no-suffix", "'&<>\".ics", "x" * 200)
 
 
-def filled(client: Client) -> None:
-    """Store what is easily lost: names, octets, properties, groups, several kinds."""
+def fill(client: Client) -> None:
+    """Store data that is easily lost: names, octets, properties, groups, several kinds."""
     for number, href in enumerate(HREFS):
         folded = event(f"uid {number} ä", summary="long " * 40).replace(
             b"long long", b"long\r\n  long"
@@ -37,8 +37,8 @@ def filled(client: Client) -> None:
     client("PROPFIND", "/bob/", user="bob")
 
 
-def shown(client: Client) -> dict[str, object]:
-    """All that clients can see of it, but for what is each store's own."""
+def visible_state(client: Client) -> dict[str, object]:
+    """Return everything that clients see, except for tokens, which differ between stores."""
     found: dict[str, object] = {}
     names = ("D:displayname", "D:resourcetype", "C:supported-calendar-component-set")
     for home in ("/alice/", "/GROUPS/family/"):
@@ -59,7 +59,7 @@ def run(installation: Installation, *words: str) -> None:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What is in a folder."""
+    """Return the contents of a folder."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
@@ -67,13 +67,13 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_store_goes_to_postgresql_and_back(tmp_path: Path, postgres: PostgresServer) -> None:
+def test_a_store_moves_to_postgresql_and_back(tmp_path: Path, postgres: PostgresServer) -> None:
     (tmp_path / "groups").write_text(GROUPS)
     options = {"auth__htgroup_filename": str(tmp_path / "groups")}
     installation = Installation(tmp_path, options=options)
     with installation.client() as client:
-        filled(client)
-        expected = shown(client)
+        fill(client)
+        expected = visible_state(client)
     assert len(expected) > len(HREFS) + 5
     run(installation, "export", "--radicale", str(tmp_path / "exported0"))
     first = files(tmp_path / "exported0")
@@ -82,6 +82,6 @@ def test_a_store_goes_to_postgresql_and_back(tmp_path: Path, postgres: PostgresS
         installation.write(storage__database=url)
         run(installation, "import", "--radicale", str(tmp_path / f"exported{number}"))
         with installation.client() as client:
-            assert shown(client) == expected
+            assert visible_state(client) == expected
         run(installation, "export", "--radicale", str(tmp_path / f"exported{number + 1}"))
         assert files(tmp_path / f"exported{number + 1}") == first

@@ -17,7 +17,7 @@ from support.webserver import Certificate
 
 
 def found(folder: Path, made: Certificate, ssl: str = "True", **more: str) -> list[str]:
-    """What is said of an installation with a certificate and more options of `[server]`."""
+    """Return the problems of an installation with a certificate and options of `[server]`."""
     (folder / "feeds").mkdir(exist_ok=True)
     options = {
         "server__ssl": ssl,
@@ -32,19 +32,19 @@ def openssl(*arguments: str) -> None:
     subprocess.run(["openssl", *arguments], check=True, capture_output=True)
 
 
-def test_a_certificate_of_a_month_is_well(tmp_path: Path) -> None:
+def test_a_certificate_valid_for_more_than_two_weeks_is_fine(tmp_path: Path) -> None:
     assert found(tmp_path, Certificate.made_in(tmp_path, days=15)) == []
 
 
-def test_it_says_until_when_one_is_good(tmp_path: Path) -> None:
+def test_a_certificate_that_ends_soon_is_reported(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path, days=13)
     ends = datetime.now(UTC) + timedelta(days=13)
     (line,) = found(tmp_path, made)
     assert line.startswith(f"{made.chain}: the certificate ends on {ends:%Y-%m-%d} ")
-    assert found(tmp_path, made, ssl="False") == []  # nobody is shown it
+    assert found(tmp_path, made, ssl="False") == []  # it is not used
 
 
-def test_it_says_since_when_one_is_not_good_any_more(tmp_path: Path) -> None:
+def test_a_certificate_that_has_ended_is_reported(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path)
     request = str(tmp_path / "request")
     openssl("req", "-new", "-key", str(made.key), "-subj", "/CN=localhost", "-out", request)
@@ -55,7 +55,7 @@ def test_it_says_since_when_one_is_not_good_any_more(tmp_path: Path) -> None:
     assert line.startswith(f"{made.chain}: the certificate ended on {ended:%Y-%m-%d} ")
 
 
-def test_the_servers_own_certificate_counts_not_its_authoritys(tmp_path: Path) -> None:
+def test_only_the_first_certificate_of_a_chain_counts(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     made = Certificate.made_in(tmp_path, days=100)
     other = Certificate.made_in(tmp_path / "other", days=1)
@@ -63,7 +63,7 @@ def test_the_servers_own_certificate_counts_not_its_authoritys(tmp_path: Path) -
     assert found(tmp_path, made) == []
 
 
-def test_a_key_of_another_is_told(tmp_path: Path) -> None:
+def test_a_key_of_another_certificate_is_reported(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     made, other = Certificate.made_in(tmp_path), Certificate.made_in(tmp_path / "other")
     (line,) = found(tmp_path, Certificate(made.chain, other.key))
@@ -71,7 +71,7 @@ def test_a_key_of_another_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", ["chain", "key"])
-def test_what_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
     made = Certificate.made_in(tmp_path)
     path: Path = getattr(made, gone)
     path.unlink()
@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
     assert line.startswith(f"{made.chain}: cannot be used with the key {made.key}: one of the two")
 
 
-def test_a_key_with_a_passphrase_is_told_and_asks_nobody(tmp_path: Path) -> None:
+def test_a_key_with_a_passphrase_is_reported_without_a_prompt(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path)
     locked = tmp_path / "locked"
     openssl("pkey", "-in", str(made.key), "-aes256", "-passout", "pass:x", "-out", str(locked))
@@ -90,7 +90,7 @@ def test_a_key_with_a_passphrase_is_told_and_asks_nobody(tmp_path: Path) -> None
     assert line.startswith(f"{made.key}: the key is protected by a passphrase")
 
 
-def test_a_form_without_a_date_is_told(tmp_path: Path) -> None:
+def test_a_certificate_without_a_readable_end_is_reported(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path, days=100)
     openssl("x509", "-in", str(made.chain), "-trustout", "-out", str(made.chain))
     (line,) = found(tmp_path, made)
@@ -111,7 +111,7 @@ def test_a_form_without_a_date_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",
 )
-def test_a_wrong_option_is_told_with_its_line(
+def test_a_wrong_option_is_reported_with_its_line(
     tmp_path: Path, options: dict[str, str], why: str
 ) -> None:
     made = Certificate.made_in(tmp_path)
@@ -134,7 +134,7 @@ def test_a_wrong_option_is_told_with_its_line(
     ],
     ids=["TLSv1", "ECDSA with a key of RSA"],
 )
-def test_options_that_let_nobody_connect_are_told(
+def test_options_that_let_nobody_connect_are_reported(
     tmp_path: Path, options: dict[str, str], step: str
 ) -> None:
     (line,) = found(tmp_path, Certificate.made_in(tmp_path), **options)
@@ -143,7 +143,7 @@ def test_options_that_let_nobody_connect_are_told(
     assert line.endswith(f"; {step}")
 
 
-def test_options_that_fit_are_well(tmp_path: Path) -> None:
+def test_valid_options_are_fine(tmp_path: Path) -> None:
     made = Certificate.made_in(tmp_path, days=15)
     authority = str(Authority.made_in(tmp_path / "ca").certificate)
     assert found(tmp_path, made, certificate_authority=authority) == []
@@ -152,7 +152,7 @@ def test_options_that_fit_are_well(tmp_path: Path) -> None:
     assert found(tmp_path, made, certificate_authority=authority, **old) == []
 
 
-def test_an_authority_that_cannot_be_used_is_told_and_nothing_is_served(tmp_path: Path) -> None:
+def test_an_unusable_authority_is_reported_and_stops_the_start(tmp_path: Path) -> None:
     made, file = Certificate.made_in(tmp_path), tmp_path / "ca.pem"
     (line,) = found(tmp_path, made, certificate_authority=str(file))
     assert line == (

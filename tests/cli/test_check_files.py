@@ -1,4 +1,4 @@
-"""`kalends check` says who cannot log in, and why; a wrong setting is one line that says where."""
+"""`kalends check`: accounts that cannot log in, and wrong settings with their place."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def installation(tmp_path: Path) -> Installation:
         ("none", {}, []),
     ],
 )
-def test_it_names_whom_the_offered_schemes_leave_out(
+def test_accounts_that_no_offered_scheme_lets_in_are_named(
     installation: Installation,
     capsys: pytest.CaptureFixture[str],
     schemes: str,
@@ -61,7 +61,7 @@ def test_it_names_whom_the_offered_schemes_leave_out(
     assert code == (1 if left_out else 0)
 
 
-def test_it_says_that_a_digest_file_is_for_nothing(
+def test_an_unused_digest_file_is_reported(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, said = check(installation, capsys)
@@ -69,7 +69,7 @@ def test_it_says_that_a_digest_file_is_for_nothing(
     assert any("htdigest_filename is not used" in line for line in said)
 
 
-def test_it_names_formats_that_nobody_can_verify(
+def test_passwords_that_cannot_be_verified_are_reported(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (installation.folder / "users.htdigest").write_text(htdigest_line("alice", "R", "a"))
@@ -84,7 +84,7 @@ def test_it_names_formats_that_nobody_can_verify(
     assert not any("alice" in line or "{SSHA}" in line for line in said)
 
 
-def test_it_names_groups_without_a_place(
+def test_groups_that_cannot_have_calendars_are_reported(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (installation.folder / "groups").write_text("a/b: alice\n.hidden: alice\nfine: alice\n")
@@ -96,7 +96,7 @@ def test_it_names_groups_without_a_place(
     assert any(str(installation.folder / "groups") in line for line in said)
 
 
-def test_it_warns_of_realms_that_clients_cannot_do(
+def test_a_realm_that_breaks_clients_is_reported(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation.write(auth__schemes="digest", auth__realm='say "R"')
@@ -116,7 +116,7 @@ def test_it_warns_of_realms_that_clients_cannot_do(
         ("storage__group_collections", "[", "group_collections"),
     ],
 )
-def test_a_wrong_setting_is_one_line(
+def test_a_wrong_setting_is_one_line_with_its_place(
     installation: Installation,
     capsys: pytest.CaptureFixture[str],
     option: str,
@@ -152,10 +152,12 @@ def test_basic_over_http_can_be_refused(tmp_path: Path) -> None:
         assert client("PROPFIND", "/alice/", headers=tls).status == 207
 
 
-def test_it_says_how_the_first_account_is_made(
+def test_a_missing_user_file_comes_with_the_command_that_creates_it(
     installation: Installation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation.htpasswd.unlink()
     code, said = check(installation, capsys)
-    told = f"{installation.htpasswd}: No such file or directory; `kalends user add NAME` creates it"
-    assert (code, [line for line in said if "htpasswd" in line]) == (1, [told])
+    expected = (
+        f"{installation.htpasswd}: No such file or directory; `kalends user add NAME` creates it"
+    )
+    assert (code, [line for line in said if "htpasswd" in line]) == (1, [expected])

@@ -1,4 +1,4 @@
-"""`kalends check` of a whole installation, of which it changes nothing."""
+"""`kalends check` of a whole installation, which it does not change."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def change(installation: Installation, statement: str, *values: object) -> None:
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A folder that everybody on the machine can enter; pytest's own are closed."""
+    """A folder that everybody on the machine can enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="kalends-check-"))
     folder.chmod(0o755)
     yield folder
@@ -70,11 +70,11 @@ def careful(open_folder: Path) -> Installation:
     return installation
 
 
-def test_nothing_is_wrong_with_a_careful_one(careful: Installation) -> None:
+def test_an_installation_with_careful_permissions_has_no_problem(careful: Installation) -> None:
     assert found(careful) == []
 
 
-def test_a_new_database_and_its_key_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_new_database_and_its_key(tmp_path: Path) -> None:
     options = {
         "auth__schemes": "digest, basic",
         "auth__htdigest_filename": str(tmp_path / "users.htdigest"),
@@ -100,18 +100,18 @@ def test_a_new_database_and_its_key_are_for_their_owner_alone(tmp_path: Path) ->
         (".", 0o777, "can change it"),
     ],
 )
-def test_what_everybody_can_read_or_change_is_told(
+def test_files_that_everybody_can_read_or_change_are_reported(
     careful: Installation, name: str, mode: int, what: str
 ) -> None:
     path = careful.folder / name
     path.chmod(mode)
     lines = found(careful)
     assert any(line.startswith(f"{path}: everybody") and what in line for line in lines), lines
-    careful.folder.chmod(0o700)  # nobody gets as far as that
+    careful.folder.chmod(0o700)  # others cannot reach it
     assert found(careful) == []
 
 
-def test_what_is_no_secret_may_be_read(careful: Installation) -> None:
+def test_everybody_may_read_files_without_secrets(careful: Installation) -> None:
     for name in ("kalends.ini", "feeds.toml"):
         (careful.folder / name).chmod(0o644)
     assert found(careful) == []
@@ -128,8 +128,8 @@ def test_what_is_no_secret_may_be_read(careful: Installation) -> None:
     assert "word" not in lines.stdout.replace("password", "") + lines.stderr
 
 
-def test_what_the_server_cannot_read_is_told_to_root(careful: Installation) -> None:
-    if os.geteuid() != 0:  # only root sees how it is for another account
+def test_root_sees_which_files_the_server_cannot_use(careful: Installation) -> None:
+    if os.geteuid() != 0:  # only root can check for another account
         assert found(careful) == []
         return
     nobody = pwd.getpwnam("nobody")
@@ -148,7 +148,7 @@ def test_what_the_server_cannot_read_is_told_to_root(careful: Installation) -> N
     assert "cannot write to it" in lines[1]
 
 
-def test_logs_that_the_server_cannot_write_are_told_to_root(careful: Installation) -> None:
+def test_root_sees_which_logs_the_server_cannot_write(careful: Installation) -> None:
     logs = careful.folder / "logs"
     logs.mkdir()
     there = logs / "access.log"
@@ -169,7 +169,7 @@ def test_logs_that_the_server_cannot_write_are_told_to_root(careful: Installatio
     assert second.startswith(f"{there}: 'nobody'")
 
 
-def test_a_password_for_ldap_is_for_its_readers_alone(careful: Installation) -> None:
+def test_a_password_for_ldap_that_everybody_can_read_is_reported(careful: Installation) -> None:
     secret = careful.folder / "ldap.secret"
     secret.write_text("word")
     ldap = {
@@ -191,7 +191,7 @@ def test_a_password_for_ldap_is_for_its_readers_alone(careful: Installation) -> 
     assert line.startswith(f"{careful.config}: everybody on this machine can read it")
 
 
-def test_it_makes_no_database_and_upgrades_none(tmp_path: Path) -> None:
+def test_a_check_creates_and_upgrades_no_database(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     assert found(installation) == []
     assert not (tmp_path / "kalends.db").exists()
@@ -203,19 +203,19 @@ def test_it_makes_no_database_and_upgrades_none(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*-before-*"))
 
 
-def test_a_change_that_is_still_to_come_tells_of_a_wrong_clock(careful: Installation) -> None:
+def test_a_change_in_the_future_means_a_wrong_clock(careful: Installation) -> None:
     later = int((time.time() + 3600) * 1_000_000)
     change(careful, "UPDATE collection SET changed = ? WHERE path = 'alice/calendar'", later)
     (line,) = found(careful)
     assert line.startswith("the clock: the last change is dated 20")
 
 
-def test_feeds_that_are_behind_or_refused_are_told(careful: Installation) -> None:
+def test_a_published_file_that_is_out_of_date_is_reported(careful: Installation) -> None:
     careful.feeds_file.write_text(PUBLISHED)
     with container.build(careful.config) as built:
         built.catch_up()
     change(careful, "UPDATE collection SET modseq = modseq + 1")
-    assert found(careful) == []  # a moment ago: a server would be about to publish it
+    assert found(careful) == []  # only a moment ago: a server may be about to publish it
     before = int((time.time() - 3600) * 1_000_000)
     change(careful, "UPDATE collection SET changed = ?", before)
     (line,) = found(careful)
@@ -223,9 +223,7 @@ def test_feeds_that_are_behind_or_refused_are_told(careful: Installation) -> Non
     assert "`kalends feed refresh alice`" in line
 
 
-def test_a_disk_that_is_filling_up_is_told(
-    careful: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_disk_is_reported(careful: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
     lines = found(careful)
     assert {line.partition(":")[0] for line in lines} == {

@@ -1,4 +1,4 @@
-"""``kalends import``: what a person sees of it."""
+"""``kalends import``: its output, and its progress on a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(
     return left.value.code, printed.out, printed.err
 
 
-def test_a_component_that_the_calendar_does_not_take_is_named_with_its_line(
+def test_a_component_that_the_calendar_refuses_is_named_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path)
@@ -38,7 +38,7 @@ def test_a_component_that_the_calendar_does_not_take_is_named_with_its_line(
     assert err == f"{file}:11: the calendar does not accept VTODO components\n"
 
 
-def test_cards_go_into_address_books_alone(
+def test_cards_are_imported_only_into_address_books(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path)
@@ -50,7 +50,7 @@ def test_cards_go_into_address_books_alone(
     assert run(installation, capsys, "--into", "alice/contacts", str(file))[0] == 0
 
 
-def test_an_account_whose_calendars_came_first_has_its_first_collections(
+def test_an_import_before_the_first_login_creates_the_first_collections(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path)
@@ -64,7 +64,7 @@ def test_an_account_whose_calendars_came_first_has_its_first_collections(
 
 
 @pytest.mark.parametrize("into", ["alice", "alice/a/b", "GROUPS/x", "everyone/x", "alice/.."])
-def test_a_target_that_is_none_is_one_clear_line(
+def test_an_invalid_target_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], into: str
 ) -> None:
     file = tmp_path / "a.ics"
@@ -73,7 +73,7 @@ def test_a_target_that_is_none_is_one_clear_line(
     assert (status, out, err.count("\n")) == (1, "", 1)
 
 
-def test_long_work_shows_how_far_it_has_come(tmp_path: Path) -> None:
+def test_a_long_import_shows_its_progress(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     one = event("UID").split(b"EN\r\n", 1)[1].removesuffix(b"END:VCALENDAR\r\n")
     many = b"".join(one.replace(b"UID:UID", b"UID:%d" % n) for n in range(5000))
@@ -90,7 +90,7 @@ def test_long_work_shows_how_far_it_has_come(tmp_path: Path) -> None:
         try:
             while block := os.read(terminal, 4096):
                 shown += block
-        except OSError:  # how Linux says that nobody has the other end any more
+        except OSError:  # Linux reports the closed other end like this
             os.close(terminal)
         assert running.stdout is not None
         assert running.stdout.read() == b"1 files: 5000 added, 0 changed, 0 unchanged, 0 refused\n"

@@ -1,4 +1,4 @@
-"""Whole stores of other servers, in and out: Radicale's, Xandikos', Apple's, plain folders."""
+"""Import and export of whole stores: Radicale, Xandikos, Apple, plain folders."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(
 
 @pytest.fixture(scope="module")
 def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServer]:
-    """A store that stock Radicale wrote over the wire: two accounts, odd names."""
+    """A store that stock Radicale wrote: two accounts, and odd names of objects."""
     users = {"alice": "wonderland", "bob": "builder"}
     server = RadicaleServer(tmp_path_factory.mktemp("radicale"), users=users)
 
@@ -78,7 +78,7 @@ def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RadicaleServe
 
 
 def stored(folder: Path) -> dict[str, bytes]:
-    """The objects of a store of Radicale, by path; properties as sorted JSON."""
+    """Return the objects of a store of Radicale by path, with properties as sorted JSON."""
     root = folder / "collection-root"
     found = {}
     for path in root.rglob("*"):
@@ -98,7 +98,7 @@ def propfind(client: Client, path: str) -> dict[str, str | None]:
 
 
 def props_in(body: bytes) -> dict[str, str | None]:
-    """The properties of a multistatus for one resource that are there."""
+    """Return the properties in a multistatus that have status 200."""
     found = {}
     for propstat in ET.fromstring(body).iter("{DAV:}propstat"):
         if "200" in propstat.findtext("{DAV:}status", ""):
@@ -108,7 +108,7 @@ def props_in(body: bytes) -> dict[str, str | None]:
     return found
 
 
-def test_a_store_of_radicale_comes_over_whole(
+def test_a_store_of_radicale_is_imported_completely(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], radicale: RadicaleServer
 ) -> None:
     installation = Installation(tmp_path)
@@ -136,11 +136,11 @@ def test_a_store_of_radicale_comes_over_whole(
                 body=f"<D:propfind {SPACES}><D:prop>{body}</D:prop></D:propfind>",
                 headers={"Depth": "0"},
             )
-            # Radicale answers an address book's component set too, with nothing in it.
+            # Radicale also returns an empty component set for an address book.
             theirs = {name: value for name, value in props_in(asked.body).items() if value}
             assert propfind(client, path) == theirs
         assert propfind(client, "/alice/work/")["{http://apple.com/ns/ical/}calendar-order"] == "7"
-        # What was there is all that is there: no first collections beside it.
+        # Only the imported collections exist: no first collections were added.
         assert set(client.props("/alice/", "D:displayname", depth="1")) == {
             "/alice/",
             "/alice/work/",
@@ -148,7 +148,7 @@ def test_a_store_of_radicale_comes_over_whole(
         }
 
 
-def test_a_second_time_changes_nothing_and_a_dry_run_only_tells(
+def test_a_second_import_changes_nothing_and_a_dry_run_stores_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], radicale: RadicaleServer
 ) -> None:
     installation = Installation(tmp_path)
@@ -212,7 +212,7 @@ def test_an_export_is_the_store_that_was_imported_and_radicale_serves_it(
         stock.close()
 
 
-def test_an_export_takes_no_folder_that_holds_something(
+def test_an_export_refuses_a_folder_that_is_not_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path)
@@ -221,7 +221,7 @@ def test_an_export_takes_no_folder_that_holds_something(
     assert "is not empty" in err
 
 
-def test_what_cannot_be_taken_is_named_with_file_and_line(
+def test_files_that_cannot_be_imported_are_named_with_their_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "k").mkdir()
@@ -256,7 +256,7 @@ def test_what_cannot_be_taken_is_named_with_file_and_line(
         assert client("GET", "/alice/work/good.ics").body == event("good")
 
 
-def test_names_that_radicale_passes_over_are_told_and_the_content_is_kept(
+def test_names_that_radicale_ignores_are_replaced_with_a_note(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = Installation(tmp_path)
@@ -272,7 +272,9 @@ def test_names_that_radicale_passes_over_are_told_and_the_content_is_kept(
     assert sorted(f.read_bytes() for f in files) == [event(f"u{n}") for n in range(3)]
 
 
-def test_plain_folders_in_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_folders_are_imported_and_exported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     installation = Installation(tmp_path)
     folder = tmp_path / "in"
     (folder / "alice" / "single").mkdir(parents=True)
@@ -294,7 +296,7 @@ def test_plain_folders_in_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(capsys, installation, "export", "--folder", str(target), "--user", "alice")[0] == 0
     written = {str(p.relative_to(target)) for p in target.rglob("*") if p.is_file()}
     assert written == {"alice/work.ics", "alice/single.ics", "alice/friends.vcf"}
-    # The way back: what one installation wrote is what another takes.
+    # Another installation imports the export.
     (tmp_path / "second").mkdir()
     other = Installation(tmp_path / "second")
     status, out, err = run(capsys, other, "import", "--folder", str(target))
@@ -302,7 +304,9 @@ def test_plain_folders_in_and_out(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "5 objects added" in out
 
 
-def test_apples_export_and_documents(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_apples_exports_and_documents_are_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     guid = "6423F94A-6B76-4A3A-815B-D52CFD77935D"
     installation = Installation(tmp_path)
     export = tmp_path / "export"
@@ -372,7 +376,7 @@ def test_apples_export_and_documents(tmp_path: Path, capsys: pytest.CaptureFixtu
         (("--dry-run", "a.ics", "--into", "alice/x"), "need a folder"),
     ],
 )
-def test_words_that_do_not_fit_are_one_line(
+def test_arguments_that_do_not_fit_are_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], why: str
 ) -> None:
     installation = Installation(tmp_path)

@@ -1,4 +1,4 @@
-"""``kalends user``: what it makes of the files and the store, and what a person sees of it."""
+"""``kalends user``: its effect on the user files and the store, and its output."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Office:
         return self.folder / "groups"
 
     def __call__(self, *arguments: str, given: bytes = b"sesame\n") -> tuple[int, str, str]:
-        """Run the command here: its exit status, output and errors."""
+        """Run the command in this process; return its exit status, output and errors."""
         self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
         with pytest.raises(SystemExit) as left:
             main(["user", *arguments, "--config", str(self.installation.config)])
@@ -67,13 +67,13 @@ class Office:
         return left.value.code, printed.out, printed.err
 
     def done(self, *arguments: str, given: bytes = b"sesame\n") -> str:
-        """Run a command that works."""
+        """Run a command that succeeds; return its output."""
         status, out, err = self(*arguments, given=given)
         assert (status, err) == (0, "")
         return out
 
     def refused(self, *arguments: str, given: bytes = b"sesame\n") -> str:
-        """Run a command that says in one line why it does nothing."""
+        """Run a command that changes nothing; return its error line."""
         before = self.contents()
         status, out, err = self(*arguments, given=given)
         assert (status, out, err.count("\n")) == (1, "", 1)
@@ -82,7 +82,7 @@ class Office:
         return err
 
     def contents(self) -> dict[str, bytes]:
-        """Every file of the users, and whatever else was left beside them."""
+        """Return the contents of the user files and of all files beside them."""
         return {
             path.name: path.read_bytes()
             for path in self.folder.iterdir()
@@ -90,7 +90,7 @@ class Office:
         }
 
     def admits(self, name: str, password: str) -> bool:
-        """Whether both schemes let somebody in, by Kalends' own reading."""
+        """Return True if both schemes accept a password, as Kalends reads the files."""
         directory = user_directory(loader.load(self.installation.config).settings)
         basic = directory.check_password(name.encode(), password.encode())
         account = directory.digest_account(name.encode(), REALM.encode())
@@ -114,7 +114,7 @@ def office(
 
 
 def on_a_terminal(office: Office, typed: bytes, *arguments: str) -> tuple[int, bytes]:
-    """The exit status of the command on a terminal, and what it showed."""
+    """Run the command on a terminal; return its exit status and output."""
     command = [
         str(BIN / "kalends"),
         "user",
@@ -130,11 +130,11 @@ def on_a_terminal(office: Office, typed: bytes, *arguments: str) -> tuple[int, b
     try:
         while block := os.read(terminal, 4096):
             shown += block
-            # Each line is typed when it is asked for; getpass throws away what came before.
+            # Each line is typed after its prompt: getpass discards earlier input.
             if block.rstrip(b" ").endswith((b":", b"[y/N]")) and typed:
                 line, end, typed = typed.partition(b"\n")
                 os.write(terminal, line + end)
-    except OSError:  # how Linux says that nobody has the other end any more
+    except OSError:  # Linux reports the closed other end like this
         os.close(terminal)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown
 
@@ -142,7 +142,7 @@ def on_a_terminal(office: Office, typed: bytes, *arguments: str) -> tuple[int, b
 @pytest.mark.parametrize(
     "name", ["carl", "carl smith", "cårl", 'c"arl', "dom\\carl", "c@d.example"]
 )
-def test_an_account_that_is_added_can_log_in_both_ways(office: Office, name: str) -> None:
+def test_a_new_account_can_log_in_with_both_schemes(office: Office, name: str) -> None:
     assert f"added {name} to {office.htpasswd} and {office.htdigest}\n" in office.done("add", name)
     assert office.admits(name, "sesame")
     assert not office.admits(name, "Sesame")
@@ -151,7 +151,7 @@ def test_an_account_that_is_added_can_log_in_both_ways(office: Office, name: str
     assert entry.stored.startswith(b"$2y$10$")
 
 
-def test_a_new_password_ends_the_old_one(office: Office) -> None:
+def test_a_new_password_replaces_the_old_one(office: Office) -> None:
     office.done("add", "carl")
     assert "changed the password of carl" in office.done(
         "passwd", "carl", given=b"n\xc3\xa4chster\r\n"
@@ -160,12 +160,12 @@ def test_a_new_password_ends_the_old_one(office: Office) -> None:
     assert not office.admits("carl", "sesame")
 
 
-def test_a_password_completes_an_account_that_one_file_lacks(office: Office) -> None:
+def test_a_new_password_adds_an_account_to_the_file_that_lacks_it(office: Office) -> None:
     office.done("passwd", "alice")
     assert office.admits("alice", "sesame")
 
 
-def test_the_application_lets_people_in_and_out_as_the_files_say(office: Office) -> None:
+def test_a_running_application_follows_the_files(office: Office) -> None:
     office.done("add", "carl")
     with office.installation.client("carl") as client:
         client.passwords = {"carl": "sesame"}
@@ -178,7 +178,7 @@ def test_the_application_lets_people_in_and_out_as_the_files_say(office: Office)
         assert client("PROPFIND", "/carl/").status == 401
 
 
-def test_apache_agrees(office: Office) -> None:
+def test_apache_accepts_the_files(office: Office) -> None:
     office.htgroup.write_text("family: alice\n")
     office.done("add", "carl smith")
     folder = office.folder / "apache"
@@ -213,7 +213,7 @@ def test_apache_agrees(office: Office) -> None:
 
 
 def by_htpasswd(office: Office, name: str, password: str) -> bool:
-    """What Apache's own tool says."""
+    """Return True if Apache's own tool accepts a password."""
     command = ["htpasswd", "-vb", str(office.htpasswd), name, password]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
@@ -236,7 +236,7 @@ def by_htpasswd(office: Office, name: str, password: str) -> bool:
         ("x" * 9000, "bytes"),
     ],
 )
-def test_names_that_cannot_be_added(office: Office, name: str, why: str) -> None:
+def test_names_that_accounts_cannot_have_are_refused(office: Office, name: str, why: str) -> None:
     assert why in office.refused("add", name)
 
 
@@ -252,7 +252,7 @@ def test_names_that_cannot_be_added(office: Office, name: str, why: str) -> None
         ("ä".encode() * 37, "72 bytes"),
     ],
 )
-def test_passwords_that_nobody_could_use(office: Office, given: bytes, why: str) -> None:
+def test_unusable_passwords_are_refused(office: Office, given: bytes, why: str) -> None:
     assert why in office.refused("add", "carl", given=given)
     assert why in office.refused("passwd", "alice", given=given)
 
@@ -263,7 +263,7 @@ def test_without_a_password_file_passwords_may_be_longer(office: Office) -> None
     assert "4096" in office.refused("add", "dora", given=b"x" * 4097)
 
 
-def test_names_that_are_not_there(office: Office) -> None:
+def test_unknown_accounts_are_refused(office: Office) -> None:
     for arguments in (
         ["passwd", "carl"],
         ["remove", "carl"],
@@ -289,7 +289,7 @@ def test_two_different_passwords_change_nothing(office: Office) -> None:
     assert office.contents() == before
 
 
-def test_files_keep_their_permissions_their_owner_and_their_links(office: Office) -> None:
+def test_files_keep_their_permissions_owner_and_links(office: Office) -> None:
     real = office.folder / "elsewhere" / "real"
     real.parent.mkdir()
     real.write_bytes(b"# mine\r\nzoe:h\r\n")
@@ -315,13 +315,13 @@ def test_files_keep_their_permissions_their_owner_and_their_links(office: Office
     assert [path.name for path in real.parent.iterdir()] == ["real"]
 
 
-def test_new_files_belong_to_whom_their_folder_belongs(office: Office) -> None:
+def test_new_files_belong_to_the_owner_of_their_folder(office: Office) -> None:
     office.htpasswd.unlink()
     out = office.done("add", "carl")
     modes = [path.stat().st_mode & 0o777 for path in (office.htpasswd, office.htdigest)]
     assert modes == [0o640, 0o600]
     assert f"note: created {office.htdigest} with mode 0600" in out
-    if os.geteuid() == 0:  # a folder that was given to the server and its group
+    if os.geteuid() == 0:  # the folder belongs to the server and its group
         os.chown(office.folder, 12345, 23456)
         office.htdigest.unlink()
         office.done("passwd", "carl")
@@ -329,8 +329,8 @@ def test_new_files_belong_to_whom_their_folder_belongs(office: Office) -> None:
         assert (made.st_uid, made.st_gid, made.st_mode & 0o777) == (12345, 23456, 0o640)
 
 
-def test_a_file_of_somebody_else_is_left_alone(office: Office) -> None:
-    """In a namespace that knows no other users, nobody can give a file to one."""
+def test_a_file_of_another_owner_is_not_changed(office: Office) -> None:
+    """In a user namespace without other users, a file cannot be given to one."""
     if os.geteuid() == 0:
         os.chown(office.htpasswd, 12345, 23456)
     before = office.contents()
@@ -351,10 +351,10 @@ def test_a_file_of_somebody_else_is_left_alone(office: Office) -> None:
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_when_the_second_file_cannot_be_replaced_the_first_is_put_back(
+def test_if_the_second_file_cannot_be_replaced_the_first_is_restored(
     office: Office, existing: bool
 ) -> None:
-    """A file that is a mount point of its own cannot be replaced, which only the attempt shows."""
+    """A file that is a mount point cannot be replaced, which only the attempt shows."""
     office.htdigest.write_text("zoe:calendars:" + "1" * 32 + "\n")
     if not existing:
         office.htpasswd.unlink()
@@ -398,7 +398,7 @@ def test_a_failure_that_cannot_be_undone_says_what_was_done(
     assert {path.name for path in tmp_path.iterdir()} == {"first", "second"}
 
 
-def test_commands_at_once_lose_no_account(office: Office) -> None:
+def test_concurrent_commands_lose_no_account(office: Office) -> None:
     command = [str(BIN / "kalends"), "user", "add", "--config", str(office.installation.config)]
     names = [f"user{number}" for number in range(6)]
     running = [
@@ -429,7 +429,7 @@ for number in range(25):
 """
 
 
-def test_edits_that_meet_lose_nothing(office: Office) -> None:
+def test_concurrent_edits_lose_nothing(office: Office) -> None:
     command = [sys.executable, "-c", _HAMMER, str(office.installation.config)]
     running = [subprocess.Popen([*command, who]) for who in "abcd"]
     assert [process.wait() for process in running] == [0] * 4
@@ -440,7 +440,7 @@ def test_edits_that_meet_lose_nothing(office: Office) -> None:
     assert digests.accounts(REALM.encode()).names == expected
 
 
-def test_what_another_program_writes_meanwhile_is_not_lost(office: Office) -> None:
+def test_a_change_by_another_program_is_not_lost(office: Office) -> None:
     settings = loader.load(office.installation.config).settings
 
     def both() -> None:
@@ -455,7 +455,7 @@ def test_what_another_program_writes_meanwhile_is_not_lost(office: Office) -> No
 
 
 @pytest.mark.parametrize("what", ["overlong", "hard-link", "folder", "same", "unreadable-loop"])
-def test_files_that_cannot_be_edited(office: Office, what: str) -> None:
+def test_files_that_cannot_be_edited_are_refused(office: Office, what: str) -> None:
     match what:
         case "overlong":
             office.htpasswd.write_bytes(b"a:b\n" + b"x" * 9000 + b"\n")
@@ -475,9 +475,9 @@ def test_files_that_cannot_be_edited(office: Office, what: str) -> None:
             assert str(office.htpasswd) in office.refused("add", "carl")
 
 
-def test_of_two_that_make_an_account_one_is_refused(office: Office) -> None:
+def test_of_two_commands_that_add_an_account_one_is_refused(office: Office) -> None:
     class Slow(io.BytesIO):
-        """Standard input that takes so long that somebody else has made the account meanwhile."""
+        """Standard input that is slow, so that another command adds the account meanwhile."""
 
         def readline(self, size: int | None = -1, /) -> bytes:
             with office.htpasswd.open("a") as file:
@@ -499,8 +499,8 @@ def test_a_realm_whose_accounts_all_have_sha_256_stays_so(office: Office) -> Non
     assert office.admits("carl", "sesame")
 
 
-def test_the_first_account_makes_no_database(office: Office) -> None:
-    """Root adds it, and the server could not write root's database."""
+def test_the_first_account_creates_no_database(office: Office) -> None:
+    """If root adds it, the server could not write a database of root."""
     office.done("add", "carl")
     office.done("list")
     office.done("remove", "carl")
@@ -508,7 +508,7 @@ def test_the_first_account_makes_no_database(office: Office) -> None:
 
 
 def fill(office: Office, name: str) -> None:
-    """A home with an object in it, and a secret address."""
+    """Create a home with an object, and a secret address."""
     with office.installation.client(name) as client:
         client.passwords = {name: "sesame"}
         assert client("PUT", f"/{name}/calendar/a.ics", event("a")).status == 201
@@ -519,7 +519,7 @@ def fill(office: Office, name: str) -> None:
     office.capsys.readouterr()
 
 
-def test_without_data_an_account_goes_and_its_calendars_stay(office: Office) -> None:
+def test_without_data_the_calendars_of_a_removed_account_stay(office: Office) -> None:
     office.done("add", "carl")
     fill(office, "carl")
     out = office.done("remove", "carl")
@@ -532,7 +532,7 @@ def test_without_data_an_account_goes_and_its_calendars_stay(office: Office) -> 
     )
 
 
-def test_with_data_the_calendars_and_secrets_go_and_those_of_others_stay(office: Office) -> None:
+def test_with_data_only_the_accounts_own_calendars_and_secrets_are_removed(office: Office) -> None:
     for name in ("carl", "Carl", "carla"):
         office.done("add", name)
         fill(office, name)
@@ -552,7 +552,7 @@ def test_with_data_the_calendars_and_secrets_go_and_those_of_others_stay(office:
 
 
 @pytest.mark.parametrize("name", ["GROUPS", "carl/calendar", "", "s"])
-def test_only_homes_are_removed_as_homes(office: Office, name: str) -> None:
+def test_only_homes_of_accounts_can_be_removed(office: Office, name: str) -> None:
     office.done("add", "carl")
     office.done("groups", "add", "family", "carl")
     fill(office, "carl")
@@ -563,7 +563,7 @@ def test_only_homes_are_removed_as_homes(office: Office, name: str) -> None:
         assert client("PROPFIND", "/GROUPS/family/").status == 207
 
 
-def test_data_goes_only_when_somebody_says_so(office: Office) -> None:
+def test_data_is_removed_only_after_a_confirmation(office: Office) -> None:
     office.done("add", "carl")
     fill(office, "carl")
     assert "--yes" in office.refused("remove", "carl", "--data", given=b"y\n")
@@ -577,7 +577,7 @@ def test_data_goes_only_when_somebody_says_so(office: Office) -> None:
     assert "carl: " not in office.done("list")
 
 
-def test_who_goes_leaves_all_groups_and_other_realms_are_named(office: Office) -> None:
+def test_a_removed_account_leaves_its_groups_and_other_realms_are_named(office: Office) -> None:
     office.done("add", "carl smith")
     office.htgroup.write_text(
         "# ours\nfamily: alice 'carl smith' \\\n bob\nSTAFF: \"carl smith\"\n"
@@ -590,13 +590,13 @@ def test_who_goes_leaves_all_groups_and_other_realms_are_named(office: Office) -
     assert office.htgroup.read_text() == "# ours\nfamily: alice bob\nSTAFF:\n"
 
 
-def test_who_is_in_a_group_alone_can_be_removed(office: Office) -> None:
+def test_an_account_that_only_a_group_names_can_be_removed(office: Office) -> None:
     office.htgroup.write_text("family: alice zoe\n")
     assert f"removed zoe from {office.htgroup}\n" in office.done("remove", "zoe")
     assert office.htgroup.read_text() == "family: alice\n"
 
 
-def test_list_says_where_accounts_are_and_never_a_hash(office: Office) -> None:
+def test_list_shows_files_groups_and_homes_and_never_a_hash(office: Office) -> None:
     office.htpasswd.write_bytes(
         b"alice:" + bcrypt.hashpw(b"x", bcrypt.gensalt(4)) + b"\n"
         b"bob:$apr1$abcdefgh$Z6MDWAKLd4EW/.lHrcaj41\n"
@@ -644,11 +644,11 @@ def test_groups_are_listed_and_changed(office: Office) -> None:
         ["remove", "\udcff", "alice"],
     ],
 )
-def test_groups_that_are_none(office: Office, words: list[str]) -> None:
+def test_invalid_changes_of_groups_are_refused(office: Office, words: list[str]) -> None:
     office.refused("groups", *words)
 
 
-def test_an_installation_without_files_says_so(office: Office) -> None:
+def test_missing_file_options_are_named(office: Office) -> None:
     office.installation.write(auth__htgroup_filename="")
     assert "htgroup_filename" in office.refused("groups")
     office.done("add", "carl")
@@ -667,7 +667,7 @@ def test_each_level_has_help(action: list[str], capsys: pytest.CaptureFixture[st
     assert "usage: kalends user" in capsys.readouterr().out
 
 
-def test_accounts_of_apples_server_come_over(office: Office) -> None:
+def test_accounts_of_apples_server_are_imported(office: Office) -> None:
     office.done("add", "otto", given=b"as it was\n")
     status, out, err = office("import", str(DATA / "accounts.xml"))
     assert status == 1
@@ -702,7 +702,7 @@ def test_accounts_of_apples_server_come_over(office: Office) -> None:
     assert office.admits("otto", "otto 100% sure")
 
 
-def test_the_later_shape_is_known_too() -> None:
+def test_the_later_format_of_apples_file_is_read() -> None:
     found = parse_directory(
         b'<!DOCTYPE accounts SYSTEM "accounts.dtd">\n<directory realm="Test">'
         b"<record><uid>1-1</uid><short-name>carl</short-name><short-name>c</short-name>"
@@ -719,7 +719,7 @@ def test_the_later_shape_is_known_too() -> None:
     assert "'carl': ' p '" not in repr(found)
 
 
-def test_nothing_that_the_file_names_is_fetched() -> None:
+def test_external_entities_are_not_fetched() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/accounts.dtd"
@@ -750,7 +750,7 @@ def test_nothing_that_the_file_names_is_fetched() -> None:
         (b'<accounts><user repeat="9999999999"><uid>u%d</uid></user></accounts>', 1, "more than"),
     ],
 )
-def test_a_file_that_is_no_directory_is_one_line(
+def test_a_file_that_is_not_a_directory_is_one_line(
     office: Office, data: bytes, line: int, why: str
 ) -> None:
     file = office.folder / "accounts.xml"
@@ -762,11 +762,11 @@ def test_a_file_that_is_no_directory_is_one_line(
         parse_directory(data)
 
 
-def test_a_file_that_is_not_there_is_one_line(office: Office) -> None:
+def test_a_missing_file_is_one_line(office: Office) -> None:
     assert "No such file" in office.refused("import", str(office.folder / "nothing.xml"))
 
 
-def test_a_long_import_shows_how_far_it_has_come(office: Office) -> None:
+def test_a_long_import_shows_its_progress(office: Office) -> None:
     status, shown = on_a_terminal(office, b"", "import", str(DATA / "accounts.xml"))
     assert status == 1
     assert b"accounts.xml:" in shown
