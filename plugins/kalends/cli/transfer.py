@@ -38,7 +38,9 @@ _FOLDERS: dict[str, tuple[Callable[[Path], FolderContents], str]] = {
 def register(add_command: AddCommand) -> None:
     """Add the commands ``import`` and ``export``."""
     importing = add_command("import", _import, "Import .ics and .vcf files, or a whole store.")
-    importing.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    importing.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="an .ics or .vcf file to import"
+    )
     importing.add_argument(
         "--into",
         metavar="USER/CALENDAR",
