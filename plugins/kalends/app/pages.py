@@ -34,9 +34,8 @@ class FeedRequests:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request: for the file of a feed, or for its page."""
-        for_page = environ["REQUEST_METHOD"] in ("GET", "HEAD") and (
-            address_of(environ).rest != ".ics"
-        )
+        is_read = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        for_page = is_read and not address_of(environ).is_file
         return (self._page if for_page else self._file)(environ, start_response)
 
 

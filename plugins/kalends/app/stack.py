@@ -20,8 +20,8 @@ from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
 from kalends.dav.application import DavApplication
 from kalends.events import CommitEvents, Subscriber
-from kalends.feeds.access import PREFIX
-from kalends.feeds.http import ROBOTS, nothing_here, robots
+from kalends.feeds.access import PREFIX, address_of, parse_address
+from kalends.feeds.http import ROBOTS, not_found, robots_txt
 from kalends.store.engine import Database
 from kalends.store.serving_lock import ServingLock
 
@@ -133,15 +133,16 @@ class ApplicationStack:
     def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Let requests log in; what some programs send to a secret address is no login."""
         if environ.get("PATH_INFO", "") in _ADMINISTRATORS:
-            return nothing_here(environ, start_response)
+            return not_found(environ, start_response)
         for_feeds = environ[ROLE_KEY] is Role.FEEDS
         if self._feeds:
             path = environ.get("PATH_INFO", "")
-            if for_feeds and not path.startswith(PREFIX):
-                return nothing_here(environ, start_response)
+            address = parse_address(environ)
+            if for_feeds and address is None:
+                return not_found(environ, start_response)
             if path == ROBOTS and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-                return robots(environ, start_response)
-            if self._feeds.access.is_secret(environ):
+                return robots_txt(environ, start_response)
+            if address is not None and address.secret is not None:
                 environ.pop("HTTP_AUTHORIZATION", None)
         login = self._behind_plain_login if for_feeds else self._behind_login
         return login(environ, start_response)
@@ -149,7 +150,7 @@ class ApplicationStack:
     def _needs_login(self, environ: Environ) -> bool:
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if self._feeds and path.startswith(PREFIX):
-            return self._feeds.access.needs_login(environ)
+            return self._feeds.access.needs_login(address_of(environ))
         if self._account.handles(path):
             return self._account.needs_login(path)
         if method == "OPTIONS" or path.startswith(_OPEN):
@@ -170,7 +171,7 @@ class ApplicationStack:
 def _admin(container: Container, metrics: Metrics | None) -> App:
     """Return what answers on the listeners for administrators."""
     if metrics is None:
-        return nothing_here
+        return not_found
     # Not loaded where nobody asks for it: that takes a tenth of a second.
     from kalends.app.admin import AdminApplication
 

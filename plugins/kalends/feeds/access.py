@@ -1,4 +1,4 @@
-"""Who may see which feed at which address; the file of a feed and its page ask the same."""
+"""Access control for feeds, shared by the file of a feed and its page."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.store.feed_secrets import SecretBook
 
 PREFIX = "/feeds/"
-"""Below it lie all feeds."""
+"""The path that all feeds are below."""
 
+_ADDRESS_KEY = "kalends.feed_address"
 _SECRET = "s/"  # noqa: S105 - a part of the address
 
 
 @dataclass(frozen=True, slots=True)
 class FeedAddress:
-    """An address below ``/feeds/``, taken apart.
+    """An address below ``/feeds/``, parsed.
 
     Attributes:
-        name: of the feed.
-        rest: what follows the name: ``.ics`` for the file, ``/`` and more for the page, else empty.
-        secret: the secret in it; None where there is none.
+        name: the name of the feed.
+        rest: the part after the name: ``.ics`` for the file, ``/`` and more for the page, or empty.
+        secret: the secret in the address; None if it has none.
     """
 
     name: str
@@ -34,42 +35,49 @@ class FeedAddress:
     def __repr__(self) -> str:
         return f"FeedAddress({self.name!r}, {self.rest!r})"
 
+    @property
+    def is_file(self) -> bool:
+        """True if the address is that of a feed's ``.ics`` file."""
+        return self.rest == ".ics"
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
-    """Somebody who may see a feed.
 
-    Attributes:
-        feed: the feed.
-        person: who logged in, or whose secret it is; empty where a public feed asks nobody.
+def parse_address(environ: Environ) -> FeedAddress | None:
+    """Parse the path of a request and keep the result for `address_of`.
+
+    Returns:
+        The address; None if the path is not below ``PREFIX``.
     """
-
-    feed: Feed
-    person: str
-
-
-def address_of(environ: Environ) -> FeedAddress:
-    """The feed's address that a request below ``PREFIX`` asks for."""
     raw: str = environ.get("PATH_INFO", "")
+    if not raw.startswith(PREFIX):
+        return None
     path = raw.encode("latin-1", "replace").decode("utf-8", "replace").removeprefix(PREFIX)
     secret = None
     if path.startswith(_SECRET):
         secret, _, path = path.removeprefix(_SECRET).partition("/")
     name, slash, below = path.partition("/")
     if slash:
-        return FeedAddress(name, slash + below, secret)
-    if name.endswith(".ics"):
-        return FeedAddress(name.removesuffix(".ics"), ".ics", secret)
-    return FeedAddress(name, "", secret)
+        address = FeedAddress(name, slash + below, secret)
+    elif name.endswith(".ics"):
+        address = FeedAddress(name.removesuffix(".ics"), ".ics", secret)
+    else:
+        address = FeedAddress(name, "", secret)
+    environ[_ADDRESS_KEY] = address
+    return address
+
+
+def address_of(environ: Environ) -> FeedAddress:
+    """Return the address that `parse_address` found in a request below ``PREFIX``."""
+    address: FeedAddress = environ[_ADDRESS_KEY]
+    return address
 
 
 class AccessControl:
-    """Decides who sees a feed.
+    """The decision who may see a feed.
 
     Args:
-        registry: which feeds there are.
-        secrets: who has which secret.
-        user_key: where in the environ the verified user's name is, if there is one.
+        registry: the feeds.
+        secrets: the secrets of all people.
+        user_key: the key of the verified user's name in the environ.
     """
 
     def __init__(self, registry: FeedRegistry, secrets: SecretBook, user_key: str) -> None:
@@ -77,13 +85,8 @@ class AccessControl:
         self._secrets = secrets
         self._user_key = user_key
 
-    def is_secret(self, environ: Environ) -> bool:
-        """Whether the address is a secret one, where no login is asked, ever."""
-        return address_of(environ).secret is not None
-
-    def needs_login(self, environ: Environ) -> bool:
-        """Whether a feed's address asks for a login; a secret or public one never does."""
-        address = address_of(environ)
+    def needs_login(self, address: FeedAddress) -> bool:
+        """Return True if an address requires a login; a secret or public one never does."""
         if address.secret is not None:
             return False
         try:
@@ -92,28 +95,31 @@ class AccessControl:
             return True
         return feed is None or feed.access.kind != "public"
 
-    def admit(self, environ: Environ) -> Admitted | HTTPStatus:
-        """Who may see which feed, for a request below ``PREFIX``; or with what it is refused.
+    def authorize(self, environ: Environ) -> Feed | HTTPStatus:
+        """Return the feed that a request asks for, or the status that refuses it.
+
+        Args:
+            environ: a request whose address has been parsed by `parse_address`.
 
         Raises:
-            KalendsError: who there is cannot be told now, so nobody is let in.
+            KalendsError: the accounts cannot be read now, so nobody is admitted.
         """
         address = address_of(environ)
         if address.secret is not None:
-            return self._by_secret(address.secret, address.name)
+            return self._authorize_secret(address.secret, address.name)
         feed = self._registry.feed(address.name)
         if feed is None or feed.access.kind == "secret":
             return HTTPStatus.NOT_FOUND
-        person: str = environ.get(self._user_key, "")
-        if feed.access.kind == "public" or self._registry.may_see(feed, person):
-            return Admitted(feed, person)
+        user: str = environ.get(self._user_key, "")
+        if feed.access.kind == "public" or self._registry.may_see(feed, user):
+            return feed
         return HTTPStatus.FORBIDDEN
 
-    def _by_secret(self, secret: str, name: str) -> Admitted | HTTPStatus:
-        held = self._secrets.holder(secret)
-        if held is None or held[0] != name:
+    def _authorize_secret(self, secret: str, name: str) -> Feed | HTTPStatus:
+        holder = self._secrets.holder(secret)
+        if holder is None or holder[0] != name:
             return HTTPStatus.NOT_FOUND
         feed = self._registry.feed(name)
-        if feed is None or not self._registry.may_see(feed, held[1]):
+        if feed is None or not self._registry.may_see(feed, holder[1]):
             return HTTPStatus.NOT_FOUND
-        return Admitted(feed, held[1])
+        return feed

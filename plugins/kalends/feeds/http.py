@@ -29,11 +29,11 @@ _BLOCK = 1 << 18
 
 
 class FeedApplication:
-    """Serves feeds; they are read-only.
+    """WSGI application that serves feeds as read-only files.
 
     Args:
-        access: who may see which.
-        cache: their bytes.
+        access: the access control of the feeds.
+        cache: the composed versions of the feeds.
     """
 
     def __init__(self, access: AccessControl, cache: FeedCache) -> None:
@@ -48,37 +48,37 @@ class FeedApplication:
             return answer(HTTPStatus.OK, "", _ALLOW)
         if method not in ("GET", "HEAD"):
             return answer(HTTPStatus.METHOD_NOT_ALLOWED, _READ_ONLY, _ALLOW)
-        if address_of(environ).rest != ".ics":
+        if not address_of(environ).is_file:
             return answer(HTTPStatus.NOT_FOUND)
         try:
-            admitted = self._access.admit(environ)
+            feed = self._access.authorize(environ)
         except KalendsError as error:
             return _refuse(environ, start_response, error)
-        if isinstance(admitted, HTTPStatus):
-            return answer(admitted)
+        if isinstance(feed, HTTPStatus):
+            return answer(feed)
         try:
-            return self._answer(admitted.feed, environ, start_response)
+            return self._answer(feed, environ, start_response)
         except Exception as error:  # noqa: BLE001 - subscribers switch a feed off for a 5xx
-            return self._answer_as_before(admitted.feed, environ, start_response, error)
+            return self._answer_last_good(feed, environ, start_response, error)
 
     def _answer(
         self, feed: Feed, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
         state = self._cache.state(feed)
-        if _is_known(environ, state):
+        if _client_has(environ, state):
             return _not_modified(start_response, _headers(feed, state, coding, environ))
         state, file = self._cache.open(feed, coding)
         headers = _headers(feed, state, coding, environ)
         return _file(environ, start_response, headers, file, coding)
 
-    def _answer_as_before(
+    def _answer_last_good(
         self, feed: Feed, environ: Environ, start_response: StartResponse, error: Exception
     ) -> Iterable[bytes]:
-        """Serve the last good version to somebody who may see the feed, whatever the trouble is.
+        """Serve the last good version after an error, to an authorized client.
 
         Raises:
-            Exception: what was given, if it is a bug of ours and there is no such version.
+            Exception: ``error`` itself, if it is a bug in Kalends and there is no such version.
         """
         is_known = isinstance(error, (KalendsError, OSError))
         text = "feed %s: %s; the version before is served"
@@ -90,24 +90,24 @@ class FeedApplication:
             raise error
         state, file = found
         headers = _headers(feed, state, "", environ)
-        if _is_known(environ, state):
+        if _client_has(environ, state):
             file.close()
             return _not_modified(start_response, headers)
         return _file(environ, start_response, headers, file, "")
 
 
-def nothing_here(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Whatever is asked for, it is not here."""
+def not_found(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer any request with 404."""
     return plain(environ, start_response, HTTPStatus.NOT_FOUND)
 
 
-def robots(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """``ROBOTS`` (RFC 9309): Google Calendar fetches feeds only where it is let."""
+def robots_txt(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request for ``ROBOTS`` (RFC 9309), which Google Calendar obeys for feeds."""
     return plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
 
 
 class _Blocks:
-    """A file in blocks, closed by the server when it is done or has lost its client."""
+    """A file in blocks; the server closes it at the end or when the client has gone."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -131,11 +131,11 @@ def _headers(feed: Feed, state: FeedState, coding: str, environ: Environ) -> Hea
     return headers
 
 
-def _is_known(environ: Environ, state: FeedState) -> bool:
-    """Whether the client has this version (RFC 9110 section 13.1.2).
+def _client_has(environ: Environ, state: FeedState) -> bool:
+    """Return True if the client has this version (RFC 9110 section 13.1.2).
 
-    A feed has no Last-Modified: the date of its last change stays as it is, or even goes back, when
-    a calendar leaves it, and nobody may keep what is not shown any more.
+    A feed has no Last-Modified: when a calendar leaves it, the date of the last change stays the
+    same or goes back, and a client must not keep what the feed no longer shows.
     """
     known = EntityTags.known_to(environ)
     return known.is_any or any(tag.partition("-")[0] == state.key for tag in known.opaque)

@@ -86,14 +86,14 @@ class FeedPageApplication:
         if addresses is None:
             return plain(environ, start_response, HTTPStatus.BAD_REQUEST)
         try:
-            admitted = self._access.admit(environ)
-            if isinstance(admitted, HTTPStatus):
-                return plain(environ, start_response, admitted)
+            feed = self._access.authorize(environ)
+            if isinstance(feed, HTTPStatus):
+                return plain(environ, start_response, feed)
             if not address.rest:
                 query = environ.get("QUERY_STRING", "")
                 to = [("Location", addresses.page + (f"?{query}" if query else ""))]
                 return plain(environ, start_response, HTTPStatus.PERMANENT_REDIRECT, headers=to)
-            return self._page(environ, start_response, admitted.feed, addresses)
+            return self._page(environ, start_response, feed, addresses)
         except KalendsError as error:
             _log.error("%s", error)
             return refuse(environ, start_response, error)
