@@ -168,7 +168,7 @@ def test_of_several_servers_the_one_that_can_be_written_is_taken(postgres: Postg
     opened = open_database(f"{login}@/{name}?{hosts}")
     try:
         with opened.write("alice") as connection:
-            assert collections.create(connection, "alice", {}).path == "alice"
+            assert collections.create_collection(connection, "alice", {}).path == "alice"
     finally:
         opened.close()
     assert str(postgres.port) in opened.name
@@ -186,7 +186,7 @@ def test_check_tells_what_is_wrong_with_the_server(
     opened = open_database(own_postgres.store())
     try:
         with opened.read() as connection:
-            lines = list(engine.damage(connection))
+            lines = list(engine.check_database(connection))
     finally:
         opened.close()
     assert [line.split(":")[1].split(" is ")[0] for line in lines] == [

@@ -21,7 +21,7 @@ from kalends.feeds.state import OWNER_ONLY
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.engine import Database
-from kalends.store.feed_queries import Calendars, FeedSnapshot, FeedSource
+from kalends.store.feed_queries import CalendarCache, FeedSnapshot, FeedSource
 from kalends.store.objects import read, write
 from kalends.store.objects.read import ObjectRow
 from kalends.store.schema import calendar_object, collection, metadata
@@ -68,7 +68,7 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 class _RecordingSnapshot(FeedSnapshot):
     """A snapshot that notes of which calendars all objects are read."""
 
-    def __init__(self, connection: Connection, calendars: Calendars, noted: list[int]) -> None:
+    def __init__(self, connection: Connection, calendars: CalendarCache, noted: list[int]) -> None:
         super().__init__(connection, calendars)
         self._noted = noted
 
@@ -99,7 +99,7 @@ class Store(FeedSource):
         self._read: list[int] = []
         with self._writing() as connection:
             self._ids = {
-                number: collections.create(connection, path, {"tag": "VCALENDAR"}).id
+                number: collections.create_collection(connection, path, {"tag": "VCALENDAR"}).id
                 for number, path in self.paths.items()
             }
 
@@ -113,14 +113,14 @@ class Store(FeedSource):
         content = CalendarObject(data, "VCALENDAR", uid, "VEVENT", None, None, recurring=False)
         with self._writing() as connection:
             place = write.find_place(connection, self._ids[calendar], content, None)
-            write.upsert(connection, self._ids[calendar], place, content)
+            write.upsert_object(connection, self._ids[calendar], place, content)
 
     def remove(self, calendar: int, uid: str) -> None:
         """Remove an object, if it is there."""
         with self._writing() as connection:
-            href = read.find_uid(connection, self._ids[calendar], uid)
+            href = read.find_href_by_uid(connection, self._ids[calendar], uid)
             if href is not None:
-                write.remove(connection, self._ids[calendar], href)
+                write.remove_object(connection, self._ids[calendar], href)
 
     def rename(self, calendar: int, path: str) -> None:
         """Give a calendar another path."""
@@ -129,7 +129,7 @@ class Store(FeedSource):
             connection.execute(
                 update(collection).where(collection.c.id == self._ids[calendar]).values(path=path)
             )
-            collections.touch(connection, self._ids[calendar])
+            collections.record_change(connection, self._ids[calendar])
 
     @property
     def away(self) -> frozenset[int]:

@@ -21,7 +21,7 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read, write
 from kalends.store.objects.read import ObjectRow
-from kalends.store.sync_tokens import ctag_of, modseq_of, token_of
+from kalends.store.sync_tokens import ctag_of, parse_sync_token, sync_token_of
 
 if TYPE_CHECKING:  # storage makes collections, which work in its transaction
     from kalends.adapters.storage import Storage
@@ -69,23 +69,24 @@ class Collection(BaseCollection):
         Raises:
             ValueError: the token is none of ours, or too old to know what was removed since.
         """
-        token = token_of(self.row)
+        token = sync_token_of(self.row)
         if not old_token:
             return token, self._hrefs()
-        since = modseq_of(self.row, old_token)
+        since = parse_sync_token(self.row, old_token)
         if since == self.row.modseq:
             return token, ()
-        return token, read.hrefs_since(self._connection, self.row.id, since)
+        return token, read.hrefs_changed_since(self._connection, self.row.id, since)
 
     def _hrefs(self) -> Iterator[str]:
         # Nothing is read where only the token was asked for, as on every poll.
-        yield from read.hrefs_since(self._connection, self.row.id, 0)
+        yield from read.hrefs_changed_since(self._connection, self.row.id, 0)
 
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
         """The named items; None for a name at which nothing stands."""
         names = list(dict.fromkeys(hrefs))
         found = {
-            row.href: row for row in read.named(self._connection, self.row.id, names, data=True)
+            row.href: row
+            for row in read.objects_named(self._connection, self.row.id, names, data=True)
         }
         for name in names:
             row = found.get(name)
@@ -93,7 +94,7 @@ class Collection(BaseCollection):
 
     def get_all(self) -> Iterator[RadicaleItem]:
         """All items, by href."""
-        for row in read.every_by_name(self._connection, self.row.id):
+        for row in read.all_objects_by_href(self._connection, self.row.id):
             yield self.item(row)
 
     def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
@@ -109,7 +110,7 @@ class Collection(BaseCollection):
         lower = None if start <= radicale_filter.TIMESTAMP_MIN else start
         upper = None if end >= radicale_filter.TIMESTAMP_MAX else end
         whole = lower is None and upper is None
-        rows = read.between(self._connection, self.row.id, component, lower, upper)
+        rows = read.objects_between(self._connection, self.row.id, component, lower, upper)
         for row, inside in rows:
             item = self.item(row)
             if (simple and (whole or inside)) or may_match(item, filters, self.tag):
@@ -117,7 +118,7 @@ class Collection(BaseCollection):
 
     def has_uid(self, uid: str) -> bool:
         """Whether an item has this UID."""
-        return read.find_uid(self._connection, self.row.id, uid) is not None
+        return read.find_href_by_uid(self._connection, self.row.id, uid) is not None
 
     def upload(
         self, href: str, item: radicale_item.Item
@@ -127,16 +128,16 @@ class Collection(BaseCollection):
         Raises:
             ValueError: its text is not what may be stored.
         """
-        old = read.get(self._connection, self.row.id, href)
+        old = read.get_object(self._connection, self.row.id, href)
         stored = self.put(href, content_of(item, self.tag))
         return stored, self.item(old) if old else None
 
     def put(self, href: str, content: CalendarObject) -> RadicaleItem:
         """Store checked content under ``href``."""
-        write.put(self._connection, self.row.id, href, content)
+        write.put_object(self._connection, self.row.id, href, content)
         self._storage.record(Change(self.path, "put", (href,)))
         self._reload()
-        row = read.get(self._connection, self.row.id, href)
+        row = read.get_object(self._connection, self.row.id, href)
         assert row is not None
         return self.item(row)
 
@@ -147,9 +148,9 @@ class Collection(BaseCollection):
             ComponentNotFoundError: there is no such item.
         """
         if href is None:
-            collections.remove(self._connection, self.row.path)
+            collections.remove_collection(self._connection, self.row.path)
             self._storage.record(Change(self.path, "collection"))
-        elif write.remove(self._connection, self.row.id, href):
+        elif write.remove_object(self._connection, self.row.id, href):
             self._storage.record(Change(self.path, "delete", (href,)))
             self._storage.forget_removals(self.row)
             self._reload()
@@ -171,7 +172,7 @@ class Collection(BaseCollection):
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
         """The whole collection as one file, every object as it was stored."""
-        data = [row.data for row in read.every_by_name(self._connection, self.row.id)]
+        data = [row.data for row in read.all_objects_by_href(self._connection, self.row.id)]
         if self.tag == "VCALENDAR":
             name = self.row.props.get("D:displayname", "")
             description = self.row.props.get("C:calendar-description", "")
@@ -192,6 +193,6 @@ class Collection(BaseCollection):
         )
 
     def _reload(self) -> None:
-        row = collections.find(self._connection, self.row.path)
+        row = collections.find_collection(self._connection, self.row.path)
         assert row is not None
         self.row = row

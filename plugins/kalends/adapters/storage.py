@@ -95,7 +95,7 @@ class Storage(StorageBase):
         """
         context = child_context_manager or _no_context
         sane = pathutils.strip_path(path)
-        row = collections.find(self.connection, sane)
+        row = collections.find_collection(self.connection, sane)
         if row is None:
             yield from self._root_or_item(sane)
             return
@@ -103,15 +103,15 @@ class Storage(StorageBase):
         yield found
         if depth == "0":
             return
-        for object_row in read.every_by_name(self.connection, row.id):
+        for object_row in read.all_objects_by_href(self.connection, row.id):
             with context(sane, object_row.href):
                 yield found.item(object_row)
-        for child in collections.children(self.connection, sane):
+        for child in collections.list_children(self.connection, sane):
             with context(child.path, None):
                 yield self.collection_type(self, child)
         # A client looks for calendars in its user's home alone: there its groups' are listed too.
         for place in sorted(user_groups) if sane and "/" not in sane else ():
-            for shared in collections.children(self.connection, f"{GROUPS}/{place}"):
+            for shared in collections.list_children(self.connection, f"{GROUPS}/{place}"):
                 with context(shared.path, None):
                     yield self.collection_type(self, shared)
 
@@ -120,8 +120,8 @@ class Storage(StorageBase):
             yield self.collection_type(self, collections.UNWRITTEN_ROOT)
             return
         parent, _, href = sane.rpartition("/")
-        row = collections.find(self.connection, parent)
-        item = read.get(self.connection, row.id, href) if row else None
+        row = collections.find_collection(self.connection, parent)
+        item = read.get_object(self.connection, row.id, href) if row else None
         if row and item:
             yield self.collection_type(self, row).item(item)
 
@@ -131,7 +131,7 @@ class Storage(StorageBase):
         assert isinstance(source, Collection)
         assert isinstance(target, Collection)
         assert item.href is not None
-        write.move(self.connection, source.row.id, item.href, target.row.id, to_href)
+        write.move_object(self.connection, source.row.id, item.href, target.row.id, to_href)
         self.record(Change(source.path, "move", (item.href,)))
         self.record(Change(target.path, "move", (to_href,)))
 
@@ -150,15 +150,17 @@ class Storage(StorageBase):
             ValueError: an item is not what may be stored.
         """
         sane = pathutils.strip_path(href)
-        row = collections.find(self.connection, sane)
+        row = collections.find_collection(self.connection, sane)
         if row is not None and not props:
             return self.collection_type(self, row), {}, []
         replaced: dict[str, radicale_item.Item] = {}
         if row is not None:
             old = self.collection_type(self, row)
             replaced = {item.href: item for item in old.get_all() if item.href}
-            collections.remove(self.connection, sane)
-        made = self.collection_type(self, collections.create(self.connection, sane, props or {}))
+            collections.remove_collection(self.connection, sane)
+        made = self.collection_type(
+            self, collections.create_collection(self.connection, sane, props or {})
+        )
         self.record(Change(sane, "collection"))
         hrefs = [self._fill(made, item) for item in items or () if made.tag]
         return (
@@ -187,10 +189,10 @@ class Storage(StorageBase):
             StoreFullError: there is no room for it.
         """
         with self.database.read() as connection:
-            place = collections.group_place(connection, name)
+            place = collections.group_segment(connection, name)
         if place is None:
             with self.acquire_lock("w", user, path=f"{GROUPS}/{name}"):
-                place = collections.group_place(self.connection, name)
+                place = collections.group_segment(self.connection, name)
                 if place is None:  # else another worker was faster
                     place = collections.ensure_group(
                         self.connection, name, self._first_group_collections
@@ -201,11 +203,13 @@ class Storage(StorageBase):
     def verify(self) -> bool:
         """Whether the database is whole and every object is what its row says."""
         with self.acquire_lock("r"):
-            return not list(integrity.problems(self.connection))
+            return not list(integrity.check_store(self.connection))
 
     def forget_removals(self, row: CollectionRow) -> None:
         """Forget the removals in a collection for which sync-tokens have expired."""
-        write.forget_removals(self.connection, row.id, collections.now() - self._removals_kept)
+        write.prune_tombstones(
+            self.connection, row.id, collections.now_microseconds() - self._removals_kept
+        )
 
 
 def _no_context(_path: str, _href: str | None) -> AbstractContextManager[None]:

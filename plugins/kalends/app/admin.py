@@ -58,7 +58,7 @@ class AdminApplication:
             collections, objects = health.store_counts(built)
             yield "collections", "Homes, calendars and address books.", collections
             yield "objects", "Calendar objects and cards.", objects
-            yield "store_bytes", "Octets of the database.", statistics.octets(built.database)
+            yield "store_bytes", "Octets of the database.", statistics.store_octets(built.database)
             yield "accounts", "Accounts that may log in.", len(built.accounts.names())
             behind = health.feeds_behind(built)
         except KalendsError as error:

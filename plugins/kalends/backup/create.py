@@ -55,7 +55,9 @@ def create_backup(
         # Beside the backup: that disk is meant to hold data of this size.
         with tempfile.TemporaryDirectory(prefix=".kalends-backup-", dir=file.parent) as folder:
             copy = Path(folder) / DATABASE
-            snapshot_copy.copy_out(database, copy, lambda done, of: progress("database", done, of))
+            snapshot_copy.write_copy(
+                database, copy, lambda done, of: progress("database", done, of)
+            )
             files = {DATABASE: copy}
             if not data_only:
                 files |= _other_files(settings, database)

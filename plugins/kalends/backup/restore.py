@@ -49,8 +49,8 @@ def restore_backup(settings: Settings, database: Database, file: Path) -> Restor
     """
     folder = database.folder or settings.own_folder or file.parent
     try:
-        backup = None if snapshot_copy.is_copy(file) else archive.verify(file)
-        if backup and backup.schema not in schema_version.known():
+        backup = None if snapshot_copy.is_sqlite_file(file) else archive.verify(file)
+        if backup and backup.schema not in schema_version.known_versions():
             raise SchemaVersionError(str(file), backup.schema, schema_version.NEWEST)
         with tempfile.TemporaryDirectory(prefix=".kalends-restore-", dir=folder) as scratch:
             copy = Path(scratch) / DATABASE

@@ -19,7 +19,7 @@ from kalends.config.options import at_least_one
 from kalends.config.settings import Settings
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
-from kalends.store.snapshot_copy import is_copy, require_whole
+from kalends.store.snapshot_copy import is_sqlite_file, require_intact
 
 
 def register(add_command: AddCommand) -> None:
@@ -86,8 +86,8 @@ def _backup(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     file: Path = args.verify
     try:
-        if is_copy(file):
-            require_whole(file)
+        if is_sqlite_file(file):
+            require_intact(file)
             sys.stdout.write(f"{file}: is a complete database\n")
             return 0
         about = archive.verify(file)

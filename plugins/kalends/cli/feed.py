@@ -80,7 +80,7 @@ def _list(built: container.Container, args: argparse.Namespace) -> int:
         for line in reports.pop("", []):
             _print_line(line)
         with built.database.read() as connection:
-            for row in collections.with_tag(connection, "VCALENDAR"):
+            for row in collections.list_by_tag(connection, "VCALENDAR"):
                 if is_owner_only(row.props):
                     _print_line(f"/{row.path}/: {_HIDDEN}")
     return 0
@@ -152,7 +152,7 @@ def _mark(built: container.Container, name: str | None, value: str | None) -> in
     """Set the property that keeps a calendar out of feeds, or take it away."""
     path = (name or "").strip("/")
     with built.database.write(path) as connection:
-        row = collections.find(connection, path)
+        row = collections.find_collection(connection, path)
         if row is None or row.tag != "VCALENDAR":
             raise FeedError(f"there is no calendar {name or ''!r}; name one such as alice/work")
         props = {key: known for key, known in row.props.items() if key != OWNER_ONLY}

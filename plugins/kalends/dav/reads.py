@@ -35,7 +35,7 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read, time_range
 from kalends.store.objects.time_range import TimeRange
-from kalends.store.sync_tokens import modseq_of, token_of
+from kalends.store.sync_tokens import parse_sync_token, sync_token_of
 
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 _XML = "text/xml; charset=utf-8"
@@ -70,7 +70,7 @@ class Reads:
         if depth not in ("0", "1"):
             return None
         with self._spool(request) as spool, self._storage.snapshot() as connection:
-            target = collections.find(connection, request.sane)
+            target = collections.find_collection(connection, request.sane)
             if target is None and not request.sane:
                 target = collections.UNWRITTEN_ROOT
             if target is None:
@@ -107,10 +107,10 @@ class Reads:
         self, connection: Connection, request: Request, target: CollectionRow
     ) -> Iterable[CollectionRow]:
         """The collections in one; in a home its user's groups' as well, for clients look there."""
-        yield from collections.children(connection, target.path)
+        yield from collections.list_children(connection, target.path)
         if target.path == request.user:
             for place in sorted(self._places_of(request.user)):
-                yield from collections.children(connection, f"{GROUPS}/{place}")
+                yield from collections.list_children(connection, f"{GROUPS}/{place}")
 
     def _propfind_object(
         self, connection: Connection, request: Request, asked: Propfind, spool: ResponseBuffer
@@ -120,7 +120,7 @@ class Reads:
         if view is None:
             return False
         rows = ObjectsView(view, asked.props, in_report=False)
-        for row in read.named(connection, view.row.id, [name], data=False):
+        for row in read.objects_named(connection, view.row.id, [name], data=False):
             spool.write(write.MULTISTATUS + rows.response(row) + write.MULTISTATUS_END)
             return True
         return False
@@ -153,20 +153,22 @@ class Reads:
         if view.row.tag not in ("VCALENDAR", "VADDRESSBOOK"):
             return False
         try:
-            since = modseq_of(view.row, asked.token) if asked.token else 0
+            since = parse_sync_token(view.row, asked.token) if asked.token else 0
         except ValueError:
             return False
         there = set()
         if since == 0:
             _write_all(connection, view, rows, spool)
         elif since < view.row.modseq:
-            for row in read.changed_since(connection, view.row.id, since, data=rows.needs_data):
+            for row in read.objects_changed_since(
+                connection, view.row.id, since, data=rows.needs_data
+            ):
                 there.add(row.href)
                 spool.write(rows.response(row))
-            for name in read.gone_since(connection, view.row.id, since):
+            for name in read.hrefs_removed_since(connection, view.row.id, since):
                 if name not in there:
                     spool.write(write.gone(rows.path(name)))
-        spool.write(f"<sync-token>{token_of(view.row)}</sync-token>")
+        spool.write(f"<sync-token>{sync_token_of(view.row)}</sync-token>")
         return True
 
     def _multiget(
@@ -185,7 +187,7 @@ class Reads:
             return False
         names = {path.removeprefix(base) for path in paths if path.startswith(base)}
         missing = dict.fromkeys(paths)
-        for row in read.named(connection, view.row.id, names, data=rows.needs_data):
+        for row in read.objects_named(connection, view.row.id, names, data=rows.needs_data):
             missing.pop(rows.path(row.href), None)
             spool.write(rows.response(row))
         for path in missing:
@@ -210,7 +212,7 @@ class Reads:
         within = TimeRange.open_ended(
             asked.start, asked.end, *local_range(asked.start, asked.end, zone)
         )
-        for row, sure in time_range.find(
+        for row, sure in time_range.objects_in_range(
             connection, collection_id, asked.component, within, data=data
         ):
             if sure or matches_time_range(row.data, asked.start, asked.end, zone):
@@ -224,7 +226,7 @@ class Reads:
         if "r" not in letters and "w" not in letters:
             return None
         with self._storage.snapshot() as connection:
-            row = read.get_at(connection, parent, name)
+            row = read.get_object_at(connection, parent, name)
         if row is None:
             return None
         headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
@@ -238,7 +240,7 @@ class Reads:
         self, connection: Connection, request: Request, path: str
     ) -> CollectionView | None:
         """The calendar or address book at a path, if it is there and the user may read in it."""
-        row = collections.find(connection, path)
+        row = collections.find_collection(connection, path)
         if row is None or not row.tag or not self._has_home(connection, request, row):
             return None
         return self._view(connection, request, row)
@@ -257,13 +259,16 @@ class Reads:
             row,
             writable=may_write in letters,
             length=lambda: len(Collection(self._storage, row).serialize().encode()),
-            count=lambda: read.count(connection, row.id),
+            count=lambda: read.count_members(connection, row.id),
         )
 
     def _has_home(self, connection: Connection, request: Request, row: CollectionRow) -> bool:
         """Whether the user's home is there; if not, Radicale makes it first."""
         home, _, _ = row.path.partition("/")
-        return home == request.user or collections.find(connection, request.user) is not None
+        return (
+            home == request.user
+            or collections.find_collection(connection, request.user) is not None
+        )
 
     def _spool(self, request: Request) -> ResponseBuffer:
         return ResponseBuffer(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))
@@ -286,10 +291,10 @@ def _write_all(
 ) -> None:
     """Say what is asked of all objects of a collection, or of those of one type."""
     if rows.needs_etag_alone and component is None:
-        for names in read.etags(connection, view.row.id):
+        for names in read.etag_batches(connection, view.row.id):
             spool.write(rows.etag_responses(names))
         return
-    for row in read.every(connection, view.row.id, data=rows.needs_data, component=component):
+    for row in read.all_objects(connection, view.row.id, data=rows.needs_data, component=component):
         spool.write(rows.response(row))
 
 

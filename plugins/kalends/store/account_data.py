@@ -30,46 +30,46 @@ class AccountData:
         return bool(self.collections or self.secrets)
 
 
-NOTHING = AccountData({}, ())
+NO_DATA = AccountData({}, ())
 
 
-def homes(connection: Connection) -> frozenset[str]:
+def list_homes(connection: Connection) -> frozenset[str]:
     """The accounts that have a home, whether any file names them or not."""
-    return frozenset(row.path for row in collections.children(connection, "")) - RESERVED
+    return frozenset(row.path for row in collections.list_children(connection, "")) - RESERVED
 
 
-def data_of(connection: Connection, name: str) -> AccountData:
+def read_account_data(connection: Connection, name: str) -> AccountData:
     """What the store holds of an account, whether any file names it or not."""
     found = dict(_below(connection, name)) if refusal_of_name(name, ()) is None else {}
     query = select(feed_secret.c.feed).where(feed_secret.c.person == name)
     return AccountData(found, sorted(connection.execute(query).scalars()))
 
 
-def remove_data(database: Database, name: str) -> AccountData:
+def remove_account_data(database: Database, name: str) -> AccountData:
     """Delete the home of an account with all that is in it, and its secret addresses of feeds.
 
     Returns:
         what was there.
     """
     with database.write(name) as connection:
-        found = data_of(connection, name)
+        found = read_account_data(connection, name)
         if found.collections:
-            collections.remove(connection, name)
+            collections.remove_collection(connection, name)
         connection.execute(delete(feed_secret).where(feed_secret.c.person == name))
-        external_accounts.forget(connection, name)
+        external_accounts.delete_external_account(connection, name)
     return found
 
 
-def forget_outsider(database: Database, name: str) -> None:
+def forget_external_account(database: Database, name: str) -> None:
     """Let ``name`` be no account for having been logged in by the web server once."""
     with database.write(name) as connection:
-        external_accounts.forget(connection, name)
+        external_accounts.delete_external_account(connection, name)
 
 
 def _below(connection: Connection, path: str) -> Iterator[tuple[str, int]]:
-    row = collections.find(connection, path)
+    row = collections.find_collection(connection, path)
     if row is None:
         return
-    yield path, read.count(connection, row.id)
-    for child in collections.children(connection, path):
+    yield path, read.count_members(connection, row.id)
+    for child in collections.list_children(connection, path):
         yield from _below(connection, child.path)

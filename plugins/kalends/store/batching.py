@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
-AT_ONCE = 400
+BATCH_SIZE = 400
 """Names in one query."""
 
 _Name = TypeVar("_Name")
@@ -15,5 +15,5 @@ _Name = TypeVar("_Name")
 def batched(names: Iterable[_Name]) -> Iterator[list[_Name]]:
     """The names in order, a few hundred at a time."""
     rest = iter(names)
-    while batch := list(islice(rest, AT_ONCE)):
+    while batch := list(islice(rest, BATCH_SIZE)):
         yield batch

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, or_, select, updat
 
 from kalends.common.names import GROUPS, folded_group
 from kalends.store.compiled import CompiledStatement
-from kalends.store.engine import lock_places
+from kalends.store.engine import lock_homes
 from kalends.store.schema import collection
 
 
@@ -84,12 +84,12 @@ _TOUCH = CompiledStatement(
 )
 
 
-def now() -> int:
+def now_microseconds() -> int:
     """This moment in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
-def find(connection: Connection, path: str) -> CollectionRow | None:
+def find_collection(connection: Connection, path: str) -> CollectionRow | None:
     """The collection at ``path``, or None."""
     row = _BY_PATH.run(connection, {"path": path}).fetchone()
     return _row(row) if row else None
@@ -104,22 +104,22 @@ def find_pair(
     return found.get(one), found.get(other)
 
 
-def children(connection: Connection, path: str) -> list[CollectionRow]:
+def list_children(connection: Connection, path: str) -> list[CollectionRow]:
     """The collections directly below ``path``, by path."""
     return [_row(row) for row in _BY_PARENT.run(connection, {"parent": path}).fetchall()]
 
 
-def with_tag(connection: Connection, tag: str) -> list[CollectionRow]:
+def list_by_tag(connection: Connection, tag: str) -> list[CollectionRow]:
     """All collections of one kind, by path."""
     return [_row(row) for row in connection.execute(_BY_TAG, {"tag": tag})]
 
 
-def every(connection: Connection) -> list[CollectionRow]:
+def list_collections(connection: Connection) -> list[CollectionRow]:
     """All collections, by path."""
     return [_row(row) for row in connection.execute(_ALL)]
 
 
-def create(connection: Connection, path: str, props: Mapping[str, str]) -> CollectionRow:
+def create_collection(connection: Connection, path: str, props: Mapping[str, str]) -> CollectionRow:
     """Make the collection at ``path``, and the plain folders above it that are missing.
 
     Args:
@@ -128,10 +128,10 @@ def create(connection: Connection, path: str, props: Mapping[str, str]) -> Colle
     """
     parent = path.rpartition("/")[0] if path else None
     if parent in ("", GROUPS):
-        lock_places(connection)
+        lock_homes(connection)
     if parent is not None:
-        above = find(connection, parent) or create(connection, parent, {})
-        touch(connection, above.id)
+        above = find_collection(connection, parent) or create_collection(connection, parent, {})
+        record_change(connection, above.id)
     connection.execute(
         insert(collection).values(
             path=path,
@@ -141,10 +141,10 @@ def create(connection: Connection, path: str, props: Mapping[str, str]) -> Colle
             incarnation=secrets.token_hex(6),
             modseq=1,
             forgotten=0,
-            changed=now(),
+            changed=now_microseconds(),
         )
     )
-    made = find(connection, path)
+    made = find_collection(connection, path)
     assert made is not None
     return made
 
@@ -162,35 +162,35 @@ def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[
     Returns:
         the last segment of its place.
     """
-    place = group_place(connection, name)
+    place = group_segment(connection, name)
     if place is None:
         named = {child: {"D:displayname": name, **props} for child, props in first.items()}
         _ensure(connection, f"{GROUPS}/{name}", named)
     return place or name
 
 
-def group_place(connection: Connection, name: str) -> str | None:
+def group_segment(connection: Connection, name: str) -> str | None:
     """The last segment of the place of a group; None if it has none."""
     wanted = folded_group(name)
-    places = (row.path.partition("/")[2] for row in children(connection, GROUPS))
+    places = (row.path.partition("/")[2] for row in list_children(connection, GROUPS))
     return next((place for place in places if folded_group(place) == wanted), None)
 
 
 def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, str]]) -> None:
-    if find(connection, path) is None:
-        create(connection, path, {})
+    if find_collection(connection, path) is None:
+        create_collection(connection, path, {})
         for child, props in first.items():
-            create(connection, f"{path}/{child}", props)
+            create_collection(connection, f"{path}/{child}", props)
 
 
-def remove(connection: Connection, path: str) -> None:
+def remove_collection(connection: Connection, path: str) -> None:
     """Delete the collection at ``path``, what is in it and what is below it."""
-    for child in children(connection, path):
-        remove(connection, child.path)
+    for child in list_children(connection, path):
+        remove_collection(connection, child.path)
     connection.execute(delete(collection).where(collection.c.path == path))
-    above = find(connection, path.rpartition("/")[0]) if path else None
+    above = find_collection(connection, path.rpartition("/")[0]) if path else None
     if above:
-        touch(connection, above.id)
+        record_change(connection, above.id)
 
 
 def set_props(connection: Connection, collection_id: int, props: Mapping[str, str]) -> None:
@@ -200,16 +200,16 @@ def set_props(connection: Connection, collection_id: int, props: Mapping[str, st
         .where(collection.c.id == collection_id)
         .values(props=_dump(props), tag=props.get("tag", ""))
     )
-    touch(connection, collection_id)
+    record_change(connection, collection_id)
 
 
-def touch(connection: Connection, collection_id: int) -> tuple[int, int]:
+def record_change(connection: Connection, collection_id: int) -> tuple[int, int]:
     """Count one more change of a collection.
 
     Returns:
         its new modseq, and the time that was noted for it in microseconds since 1970.
     """
-    moment = now()
+    moment = now_microseconds()
     (modseq,) = _TOUCH.run(connection, {"which": collection_id, "now": moment}).fetchall()[0]
     return modseq, moment
 

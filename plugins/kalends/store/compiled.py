@@ -13,7 +13,7 @@ from sqlalchemy import BindParameter, ClauseElement, Connection, bindparam
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from kalends.store.batching import AT_ONCE, batched
+from kalends.store.batching import BATCH_SIZE, batched
 
 _Arguments = Callable[[Mapping[str, Any]], Any]
 
@@ -71,8 +71,8 @@ class CompiledLookup:
     """
 
     # A longer list than was asked for repeats its last value, and finds nothing more.
-    _LENGTHS = (1, 20, 100, AT_ONCE)
-    _NAMES = tuple(f"listed{number}" for number in range(AT_ONCE))
+    _LENGTHS = (1, 20, 100, BATCH_SIZE)
+    _NAMES = tuple(f"listed{number}" for number in range(BATCH_SIZE))
 
     def __init__(self, statement: Callable[[Sequence[BindParameter[Any]]], ClauseElement]) -> None:
         self._statements = [

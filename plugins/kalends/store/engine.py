@@ -98,7 +98,7 @@ def open_database(raw: str) -> Database:
     return postgres.PostgresDatabase(url, shown)
 
 
-def lock_places(connection: Connection) -> None:
+def lock_homes(connection: Connection) -> None:
     """Keep other writes from making or removing homes, until this one ends.
 
     What is above the homes belongs to none of them. Where there is one write at a time nothing is
@@ -107,13 +107,13 @@ def lock_places(connection: Connection) -> None:
     if connection.dialect.name == _POSTGRESQL:
         from kalends.store import postgres
 
-        postgres.lock_places(connection)
+        postgres.lock_homes(connection)
 
 
-def damage(connection: Connection) -> Iterator[str]:
+def check_database(connection: Connection) -> Iterator[str]:
     """What the database finds wrong with itself, one line each."""
     if connection.dialect.name == _POSTGRESQL:
         from kalends.store import postgres
 
-        return postgres.damage(connection)
-    return sqlite.damage(connection)
+        return postgres.check_database(connection)
+    return sqlite.check_database(connection)

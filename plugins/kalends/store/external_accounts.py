@@ -53,7 +53,7 @@ class ExternalAccounts:
         return self._seen
 
 
-def forget(connection: Connection, name: str) -> None:
+def delete_external_account(connection: Connection, name: str) -> None:
     """Let ``name`` be nobody, until it is logged in again."""
     connection.execute(_FORGET, {"who": name})
 

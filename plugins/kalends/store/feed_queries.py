@@ -18,7 +18,7 @@ from kalends.store.batching import batched
 from kalends.store.compiled import CompiledLookup, CompiledStatement
 from kalends.store.engine import Database
 from kalends.store.objects import read, time_range
-from kalends.store.objects.read import ObjectRow, columns
+from kalends.store.objects.read import ObjectRow, object_columns
 from kalends.store.objects.time_range import TimeRange
 from kalends.store.schema import calendar_object, collection, tombstone
 
@@ -40,7 +40,7 @@ class CalendarState:
     props: Mapping[str, str]
 
 
-_OBJECT = select(*columns())
+_OBJECT = select(*object_columns())
 _OF_CALENDAR = _OBJECT.where(calendar_object.c.collection_id == bindparam("where")).order_by(
     calendar_object.c.uid
 )
@@ -74,7 +74,7 @@ _FINGERPRINT = CompiledStatement(
 )
 
 
-class Calendars:
+class CalendarCache:
     """All calendars: read again when any of them has changed, and else the very same."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Calendars:
         if fingerprint != known:
             calendars = tuple(
                 CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
-                for row in collections.with_tag(connection, "VCALENDAR")
+                for row in collections.list_by_tag(connection, "VCALENDAR")
             )
             self._last = fingerprint, calendars
         return calendars
@@ -96,7 +96,7 @@ class Calendars:
 class FeedSnapshot:
     """One moment of the store, for as long as its transaction is open."""
 
-    def __init__(self, connection: Connection, calendars: Calendars) -> None:
+    def __init__(self, connection: Connection, calendars: CalendarCache) -> None:
         self._connection = connection
         self._calendars = calendars
 
@@ -114,7 +114,7 @@ class FeedSnapshot:
 
     def uids_changed_since(self, calendar: int, modseq: int) -> Iterator[str]:
         """Yield the UIDs of the objects that came or changed after change number ``modseq``."""
-        rows = read.changed_since(self._connection, calendar, modseq, data=False)
+        rows = read.objects_changed_since(self._connection, calendar, modseq, data=False)
         return (row.uid for row in rows)
 
     def uids_removed_since(self, calendar: int, modseq: int) -> Iterator[str]:
@@ -147,7 +147,7 @@ class FeedSnapshot:
 
     def meeting(self, calendar: int, within: TimeRange) -> Iterator[tuple[int, Interval]]:
         """Yield when objects of a calendar happen, or may happen, in a time range, by their ids."""
-        return time_range.meeting(self._connection, calendar, within)
+        return time_range.intervals_in_range(self._connection, calendar, within)
 
     def objects_at(self, ids: Collection[int]) -> Iterator[ObjectRow]:
         """Yield the objects with these ids, in no particular order."""
@@ -171,7 +171,7 @@ class FeedSource:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._calendars = Calendars()
+        self._calendars = CalendarCache()
 
     @contextmanager
     def snapshot(self) -> Iterator[FeedSnapshot]:

@@ -12,10 +12,10 @@ from kalends.store.objects import read
 from kalends.store.schema import calendar_object, tombstone
 
 
-def problems(connection: Connection) -> Iterator[str]:
+def check_store(connection: Connection) -> Iterator[str]:
     """What is wrong, one line each; nothing if all is well."""
-    yield from engine.damage(connection)
-    rows = collections.every(connection)
+    yield from engine.check_database(connection)
+    rows = collections.list_collections(connection)
     paths = {row.path for row in rows}
     for row in rows:
         parent = row.path.rpartition("/")[0]
@@ -27,9 +27,9 @@ def problems(connection: Connection) -> Iterator[str]:
 
 
 def _object_problems(connection: Connection, row: collections.CollectionRow) -> Iterator[str]:
-    later = read.changed_since(connection, row.id, row.modseq, data=False)
+    later = read.objects_changed_since(connection, row.id, row.modseq, data=False)
     ahead = {item.href for item in later}
-    for item in read.every_by_name(connection, row.id):
+    for item in read.all_objects_by_href(connection, row.id):
         place = f"/{row.path}/{item.href}"
         if item.etag != f'"{sha256(item.data).hexdigest()}"':
             yield f"{place}: its bytes are not those that were stored"

@@ -29,11 +29,13 @@ def migrate(database: Database, copies_folder: Path | None = None) -> None:
         ConfigurationError: no copy could be taken; nothing was changed.
     """
     with database.read() as connection:
-        if schema_version.of(connection) == HEAD:
+        if schema_version.current_version(connection) == HEAD:
             return
     with database.write() as connection:
-        found = schema_version.of(connection)  # another process may have been here meanwhile
-        if found is not None and found not in schema_version.known():
+        found = schema_version.current_version(
+            connection
+        )  # another process may have been here meanwhile
+        if found is not None and found not in schema_version.known_versions():
             raise SchemaVersionError(database.name, found, HEAD)
         if found is not None and found != HEAD:
             # Nobody else writes now, so that the copy is what is upgraded.
@@ -52,7 +54,7 @@ def _copy_first(database: Database, found: str, folder: Path | None) -> None:
     made = copy.with_name(f".{copy.name}.tmp")
     try:
         made.unlink(missing_ok=True)
-        snapshot_copy.copy_out(database, made)
+        snapshot_copy.write_copy(database, made)
         move_into_place(made, copy)
     except (OSError, StoreFullError) as error:
         with suppress(OSError):

@@ -195,12 +195,12 @@ class PostgresDatabase:
             raise
 
 
-def lock_places(connection: Connection) -> None:
+def lock_homes(connection: Connection) -> None:
     """Keep other writes from making or removing homes; the last lock that a write takes."""
     connection.connection.cursor().execute(f"SELECT pg_advisory_xact_lock({_PLACES})")
 
 
-def damage(connection: Connection) -> Iterator[str]:
+def check_database(connection: Connection) -> Iterator[str]:
     """What makes this server one on which an acknowledged write can be lost, or logins fail."""
     for name in ("fsync", "full_page_writes"):
         if connection.exec_driver_sql(f"SHOW {name}").scalar() != "on":

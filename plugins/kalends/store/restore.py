@@ -25,7 +25,7 @@ from kalends.store import schema_version
 from kalends.store.engine import Database
 from kalends.store.schema import HEAD, calendar_object, collection, delivery, metadata, publication
 from kalends.store.serving_lock import ServingLock, StoreInUseError
-from kalends.store.snapshot_copy import CopyError, require_whole
+from kalends.store.snapshot_copy import CopyError, require_intact
 
 _ROWS = 500
 
@@ -55,7 +55,7 @@ def restore(database: Database, copy: Path) -> RestoredStore:
         StoreInUseError: a server runs on the store.
         OSError: a file cannot be written.
     """
-    require_whole(copy)
+    require_intact(copy)
     if database.folder is None:
         return _to_server(database, copy)
     presence = ServingLock(database.name)
@@ -119,10 +119,10 @@ def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = DELETE")
         with engine.begin() as connection:
-            found = schema_version.of(connection)
+            found = schema_version.current_version(connection)
             if found is None:
                 raise CopyError(f"{copy}: is no database of Kalends")
-            if found not in schema_version.known():
+            if found not in schema_version.known_versions():
                 raise SchemaVersionError(str(copy), found, HEAD)
             schema_version.upgrade(connection, "head")
         with engine.begin() as connection:

@@ -17,12 +17,12 @@ TABLE = "alembic_version"
 """Where a database says which schema it has."""
 
 
-def of(connection: Connection) -> str | None:
+def current_version(connection: Connection) -> str | None:
     """The schema of a database; None if it has none yet."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def known() -> frozenset[str]:
+def known_versions() -> frozenset[str]:
     """The schemas that this code can bring to the newest."""
     scripts = ScriptDirectory.from_config(_config())
     return frozenset(script.revision for script in scripts.walk_revisions())

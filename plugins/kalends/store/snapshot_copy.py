@@ -32,7 +32,7 @@ class CopyError(KalendsError):
     """A copy that cannot be used, or that no room was left for."""
 
 
-def copy_out(
+def write_copy(
     database: Database, target: Path, progress: CopyProgress = lambda _done, _of: None
 ) -> None:
     """Write a copy, and see that it is whole.
@@ -52,13 +52,13 @@ def copy_out(
                 _copy_pages(connection, target, progress)
             else:
                 _copy_rows(connection, target, progress)
-        require_whole(target)
+        require_intact(target)
     except BaseException:
         target.unlink(missing_ok=True)
         raise
 
 
-def is_copy(path: Path) -> bool:
+def is_sqlite_file(path: Path) -> bool:
     """Whether a file is a SQLite database.
 
     Raises:
@@ -68,7 +68,7 @@ def is_copy(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def require_whole(path: Path) -> None:
+def require_intact(path: Path) -> None:
     """See that a copy is whole; nothing is written, not even beside it.
 
     Raises:
@@ -101,7 +101,9 @@ def _copy_rows(connection: Connection, target: Path, progress: CopyProgress) -> 
     engine = create_engine(URL.create("sqlite", database=str(target)))
     try:
         with engine.begin() as made:
-            schema_version.upgrade(made, schema_version.of(connection) or schema_version.NEWEST)
+            schema_version.upgrade(
+                made, schema_version.current_version(connection) or schema_version.NEWEST
+            )
         theirs, ours = MetaData(), MetaData()
         theirs.reflect(connection)
         ours.reflect(engine)

@@ -168,7 +168,7 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return found
 
 
-def damage(connection: Connection) -> Iterator[str]:
+def check_database(connection: Connection) -> Iterator[str]:
     """What SQLite finds wrong with the file, one line each."""
     for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if finding != "ok":

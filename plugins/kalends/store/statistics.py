@@ -25,7 +25,7 @@ def newest_change(connection: Connection) -> int:
     return connection.execute(select(func.max(collection.c.changed))).scalar() or 0
 
 
-def octets(database: Database) -> int:
+def store_octets(database: Database) -> int:
     """Return the size of a store in octets, with what is still to be merged into its file.
 
     Raises:

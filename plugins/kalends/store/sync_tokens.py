@@ -12,12 +12,12 @@ def ctag_of(row: CollectionRow) -> str:
     return f'"{row.incarnation}-{row.modseq}"'
 
 
-def token_of(row: CollectionRow) -> str:
+def sync_token_of(row: CollectionRow) -> str:
     """The sync-token of a collection as it stands."""
     return f"{_PREFIX}{row.id}-{row.incarnation}-{row.modseq}"
 
 
-def modseq_of(row: CollectionRow, token: str) -> int:
+def parse_sync_token(row: CollectionRow, token: str) -> int:
     """The change number that a token of this collection stands for.
 
     Raises:

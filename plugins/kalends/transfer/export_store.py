@@ -107,7 +107,7 @@ class Exporter:
 
     def _wanted_rows(self, connection: Connection) -> list[CollectionRow]:
         """Return the collections to export, each after its parent."""
-        rows = [row for row in collections.every(connection) if row.path]
+        rows = [row for row in collections.list_collections(connection) if row.path]
         if self._accounts:
             rows = [row for row in rows if row.path.split("/")[0] in self._accounts]
         return rows
@@ -157,11 +157,11 @@ class Exporter:
 
     def _add_counts(self, connection: Connection, row: CollectionRow) -> None:
         self._result.collections += bool(row.tag)
-        self._result.objects += read.count(connection, row.id)
+        self._result.objects += read.count_members(connection, row.id)
 
     def _objects(self, connection: Connection, row: CollectionRow) -> Iterable[ObjectRow]:
-        number = read.count(connection, row.id)
-        return self._progress(read.every_by_name(connection, row.id), number, row.path)
+        number = read.count_members(connection, row.id)
+        return self._progress(read.all_objects_by_href(connection, row.id), number, row.path)
 
     def _file_name(self, name: str, path: str, suffix: str) -> str:
         """Return the file name for a name in the store: the same where Radicale can use that.

@@ -17,7 +17,7 @@ from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import read, write
-from kalends.store.objects.write import Merged
+from kalends.store.objects.write import MergeResult
 
 ImportedUids = dict[str, CalendarObject | None]
 """UIDs that an import has stored; with the object if that is occurrences without their series."""
@@ -43,7 +43,7 @@ class RejectedObject:
 class ImportResult:
     """Result of importing one file."""
 
-    merged: Merged
+    merged: MergeResult
     refused: list[RejectedObject]
 
 
@@ -83,17 +83,17 @@ def import_data(
     """
     with database.write(target) as connection:
         target = _ensure_home(connection, target, first_collections)
-        existing = collections.find(connection, target)
+        existing = collections.find_collection(connection, target)
     allowed = existing.components if existing else None
     whole = split_file(data, allowed=allowed, max_size=max_size)
     refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
-        return ImportResult(Merged(0, 0, 0, 0), refused)
+        return ImportResult(MergeResult(0, 0, 0, 0), refused)
     with database.write(target) as connection:
-        existing = collections.find(connection, target)
+        existing = collections.find_collection(connection, target)
         if existing is None:
             props = {"tag": whole.kind, "D:displayname": target.rpartition("/")[2]}
-            existing = collections.create(connection, target, props)
+            existing = collections.create_collection(connection, target, props)
         if existing.tag != whole.kind:
             raise ImportTargetError(
                 f"{path} is a {whole.kind} and {target} is not; name another collection"
@@ -101,7 +101,7 @@ def import_data(
         if existing.components != allowed:
             raise ImportTargetError(f"{target} was changed during the import; import {path} again")
         ready = _merge_occurrences(connection, existing, whole, imported, max_size)
-        merged = write.merge(connection, existing.id, progress(ready.objects))
+        merged = write.merge_objects(connection, existing.id, progress(ready.objects))
     imported.update(ready.imported)
     refused += [RejectedObject(path, line, why) for line, why in ready.refused]
     return ImportResult(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
@@ -151,8 +151,8 @@ def _merge_occurrences(
         if later is not None:
             content = merge(content.data, later, line or 1) or content
         occurrences = None if line is None else content
-        if line is not None and (href := read.find_uid(connection, into.id, uid)):
-            there = read.get(connection, into.id, href)
+        if line is not None and (href := read.find_href_by_uid(connection, into.id, uid)):
+            there = read.get_object(connection, into.id, href)
             found = merge(there.data, content, line) if there else None
             if found is None:
                 continue

@@ -217,15 +217,15 @@ class _CollectionImport:
             self._uids[read.content.uid] = str(read.path)
             place = write.find_place(connection, row.id, read.content, read.href)
             self._result.count(
-                write.upsert(connection, row.id, place, read.content, skip_equal=True)
+                write.upsert_object(connection, row.id, place, read.content, skip_equal=True)
             )
 
     def _prepare_collection(self, connection: Connection) -> CollectionRow | None:
         """Create the collection or update its properties; None if it is of another kind."""
         path = self._store_path(connection)
-        row = collections.find(connection, path)
+        row = collections.find_collection(connection, path)
         if row is None:
-            row = collections.create(connection, path, self._props)
+            row = collections.create_collection(connection, path, self._props)
             self._result.collections += not self._is_prepared
         elif not self._source.is_home and row.tag != self._props.get("tag", ""):
             if not self._is_prepared:
@@ -243,7 +243,7 @@ class _CollectionImport:
         """Return the path of the collection, with the group as the store spells it."""
         names = self._source.path.split("/")
         if names[0] == GROUPS and len(names) > 1:
-            names[1] = collections.group_place(connection, names[1]) or names[1]
+            names[1] = collections.group_segment(connection, names[1]) or names[1]
         return "/".join(names)
 
     def _refuse(self, path: Path, line: int | None, why: str) -> None:

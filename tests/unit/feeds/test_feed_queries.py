@@ -13,23 +13,23 @@ from kalends.store.migrate import migrate
 def change(database: Database, dice: random.Random) -> None:
     """One change of the collections, or two in one transaction that leave as many as before."""
     with database.write() as connection:
-        there = [row.path for row in collections.every(connection) if row.tag]
+        there = [row.path for row in collections.list_collections(connection) if row.tag]
         action = dice.choice(("create", "remove", "touch", "paint", "replace"))
         if action == "create" or not there:
             path = f"{dice.choice('abc')}/{dice.randrange(10**9)}"
-            collections.create(connection, path, {"tag": "VCALENDAR"})
+            collections.create_collection(connection, path, {"tag": "VCALENDAR"})
             return
-        row = collections.find(connection, dice.choice(there))
+        row = collections.find_collection(connection, dice.choice(there))
         assert row is not None
         if action == "touch":
-            collections.touch(connection, row.id)
+            collections.record_change(connection, row.id)
         elif action == "paint":
             props = {"tag": "VCALENDAR", "ICAL:calendar-color": f"#{dice.randrange(10**6):06}"}
             collections.set_props(connection, row.id, props)
         else:
-            collections.remove(connection, row.path)
+            collections.remove_collection(connection, row.path)
             if action == "replace":
-                collections.create(connection, row.path, {"tag": "VCALENDAR"})
+                collections.create_collection(connection, row.path, {"tag": "VCALENDAR"})
 
 
 def test_the_calendars_are_those_that_there_are_after_any_changes(store_url: str) -> None:

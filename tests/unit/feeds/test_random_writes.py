@@ -73,7 +73,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 @pytest.fixture
 def client(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     # What the store notes of when something changed is part of a feed.
-    monkeypatch.setattr(collections, "now", lambda: 1_767_225_600_000_000)
+    monkeypatch.setattr(collections, "now_microseconds", lambda: 1_767_225_600_000_000)
     with installation.client() as client:
         yield client
 

@@ -38,10 +38,10 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_half_done(
 
     def read() -> None:
         with database.read() as connection:
-            seen.append(collections.find(connection, "alice"))
+            seen.append(collections.find_collection(connection, "alice"))
 
     with database.write() as connection:
-        collections.create(connection, "alice", {})
+        collections.create_collection(connection, "alice", {})
         reader = threading.Thread(target=read)
         reader.start()
         reader.join(30)  # it would wait for this very block
@@ -52,19 +52,19 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_half_done(
 
 def test_a_snapshot_stays_what_it_was_while_others_write(database: Database) -> None:
     with database.read() as before:
-        assert collections.find(before, "alice") is None
+        assert collections.find_collection(before, "alice") is None
         with database.write() as connection:
-            collections.create(connection, "alice", {})
-        assert collections.find(before, "alice") is None
+            collections.create_collection(connection, "alice", {})
+        assert collections.find_collection(before, "alice") is None
 
 
 def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
     def fail() -> None:
         with database.write() as connection:
-            collections.create(connection, "alice/work", {"tag": "VCALENDAR"})
+            collections.create_collection(connection, "alice/work", {"tag": "VCALENDAR"})
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
     with database.read() as connection:
-        assert collections.every(connection) == []
+        assert collections.list_collections(connection) == []

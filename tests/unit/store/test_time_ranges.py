@@ -135,35 +135,35 @@ def test_the_table_finds_what_meets_a_range(
 
     expected = {}
     with database.write() as connection:
-        row = collections.find(connection, "a/b") or collections.create(
+        row = collections.find_collection(connection, "a/b") or collections.create_collection(
             connection, "a/b", {"tag": "VCALENDAR"}
         )
         for number, intervals in enumerate(content):
-            write.put(connection, row.id, f"{number}.ics", stored(str(number), intervals))
+            write.put_object(connection, row.id, f"{number}.ics", stored(str(number), intervals))
             met = [interval.certain for interval in intervals if meets(interval)]
             if met:
                 expected[f"{number}.ics"] = any(met)
-        found = list(time_range.find(connection, row.id, "VEVENT", within, data=data))
+        found = list(time_range.objects_in_range(connection, row.id, "VEVENT", within, data=data))
         assert {listed.href: sure for listed, sure in found} == expected
         assert len(found) == len(expected)
         for listed, sure in found:
             assert listed.data == (listed.href[:-4].encode() if data or not sure else b"")
-        assert not list(time_range.find(connection, row.id, "VTODO", within, data=data))
+        assert not list(time_range.objects_in_range(connection, row.id, "VTODO", within, data=data))
         for number in range(len(content)):
-            write.remove(connection, row.id, f"{number}.ics")
+            write.remove_object(connection, row.id, f"{number}.ics")
         assert connection.exec_driver_sql("SELECT count(*) FROM occurrence").scalar() == 0
 
 
 def test_a_moved_object_happens_as_before(database: Database) -> None:
     interval = Interval(100, 200, floating=True, certain=True, step=1000, repeats=3)
     with database.write() as connection:
-        one = collections.create(connection, "m/one", {"tag": "VCALENDAR"})
-        other = collections.create(connection, "m/other", {"tag": "VCALENDAR"})
-        write.put(connection, one.id, "a.ics", stored("a", (interval,)))
-        write.move(connection, one.id, "a.ics", other.id, "b.ics")
-        moved = read.get(connection, other.id, "b.ics")
+        one = collections.create_collection(connection, "m/one", {"tag": "VCALENDAR"})
+        other = collections.create_collection(connection, "m/other", {"tag": "VCALENDAR"})
+        write.put_object(connection, one.id, "a.ics", stored("a", (interval,)))
+        write.move_object(connection, one.id, "a.ics", other.id, "b.ics")
+        moved = read.get_object(connection, other.id, "b.ics")
         assert moved is not None
-        assert time_range.of(connection, moved.id) == [interval]
+        assert time_range.read_intervals(connection, moved.id) == [interval]
 
 
 def months_of(client: Client, start: str, end: str) -> str:

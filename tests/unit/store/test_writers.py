@@ -14,7 +14,7 @@ import pytest
 from kalends.ical.validate import read_calendar_object
 from kalends.store import collections
 from kalends.store.engine import Database, open_database
-from kalends.store.feed_queries import Calendars, FeedSnapshot
+from kalends.store.feed_queries import CalendarCache, FeedSnapshot
 from kalends.store.migrate import migrate
 from kalends.store.objects import read, write
 from support.installation import Installation, event
@@ -112,7 +112,7 @@ def test_first_homes_that_come_at_the_same_moment_are_all_made(database: Databas
     homes = [f"person{number}" for number in range(4)] + [f"GROUPS/g{n}" for n in range(3)]
     in_threads(*(lambda home=home: make(home) for home in homes))
     with database.read() as connection:
-        paths = [row.path for row in collections.every(connection)]
+        paths = [row.path for row in collections.list_collections(connection)]
     assert paths == sorted(["", "GROUPS", *homes, *(f"{home}/calendar" for home in homes)])
 
 
@@ -120,10 +120,12 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
     """Each thread moves its own object between homes, in another order than the others."""
     names = ("alice/a", "bob/b", "GROUPS/family/c")
     with database.write() as connection:
-        places = {name: collections.create(connection, name, CALENDAR).id for name in names}
+        places = {
+            name: collections.create_collection(connection, name, CALENDAR).id for name in names
+        }
         for number in range(4):
             content = read_calendar_object(event(f"{number}"))
-            write.put(connection, places["alice/a"], f"{number}.ics", content)
+            write.put_object(connection, places["alice/a"], f"{number}.ics", content)
 
     def wander(number: int) -> None:
         order = itertools.cycle(list(itertools.permutations(names))[number])
@@ -133,12 +135,12 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
                 continue
             with database.write(here, there) as connection:
                 name = f"{number}.ics"
-                write.move(connection, places[here], name, places[there], name)
+                write.move_object(connection, places[here], name, places[there], name)
             here = there
 
     in_threads(*(lambda number=number: wander(number) for number in range(4)))
     with database.read() as connection:
-        assert sum(read.count(connection, place) for place in places.values()) == 4
+        assert sum(read.count_members(connection, place) for place in places.values()) == 4
 
 
 def test_requests_lock_the_homes_that_they_write_to(
@@ -209,7 +211,7 @@ def test_hosts_that_start_at_the_same_moment_make_the_tables_once(
         try:
             migrate(opened)
             with opened.read() as connection:
-                assert collections.every(connection) == []
+                assert collections.list_collections(connection) == []
         finally:
             opened.close()
 
@@ -227,16 +229,21 @@ def test_what_is_listed_is_in_the_order_of_code_points_whatever_the_databases_ow
         names = ["b", "B", "ä", "Z", "a", "\U0001f973", "~"]
         with opened.write() as connection:
             for name in names:
-                where = collections.create(connection, name, CALENDAR).id
+                where = collections.create_collection(connection, name, CALENDAR).id
             for name in names:
                 content = read_calendar_object(event(name))
-                write.put(connection, where, f"{name}.ics", content)
+                write.put_object(connection, where, f"{name}.ics", content)
         with opened.read() as connection:
             assert connection.exec_driver_sql("SELECT 'a' < 'B'").scalar() is True
-            assert [row.path for row in collections.every(connection)] == ["", *sorted(names)]
-            found = [row.href for row in read.every_by_name(connection, where)]
+            assert [row.path for row in collections.list_collections(connection)] == [
+                "",
+                *sorted(names),
+            ]
+            found = [row.href for row in read.all_objects_by_href(connection, where)]
             assert found == sorted(f"{name}.ics" for name in names)
-            in_feeds = [each.uid for each in FeedSnapshot(connection, Calendars()).objects(where)]
+            in_feeds = [
+                each.uid for each in FeedSnapshot(connection, CalendarCache()).objects(where)
+            ]
             assert in_feeds == sorted(names)
     finally:
         opened.close()

@@ -55,10 +55,10 @@ def check_installation(config: Path) -> Iterator[str]:
 
 def _store_problems(built: Container) -> Iterator[str]:
     with built.database.read() as connection:
-        found = schema_version.of(connection)
+        found = schema_version.current_version(connection)
         if found is None:
             return  # the first start of the server creates the tables
-        if found not in schema_version.known():
+        if found not in schema_version.known_versions():
             raise SchemaVersionError(built.database.name, found, schema_version.NEWEST)
         if found != schema_version.NEWEST:
             yield (
@@ -66,7 +66,7 @@ def _store_problems(built: Container) -> Iterator[str]:
                 f"{schema_version.NEWEST}; the next start copies and upgrades it"
             )
             return
-        yield from integrity.problems(connection)
+        yield from integrity.check_store(connection)
         yield from _clock_problems(connection)
     yield from _published_problems(built)
 

@@ -156,7 +156,7 @@ def _remove_data(
 ) -> None:
     assert context.store is not None
     if remove:
-        data = account_data.remove_data(context.store, name)
+        data = account_data.remove_account_data(context.store, name)
         if data.collections:
             print_line(f"removed its home with {_describe_size(data.collections)}:")
         for path, count in list(data.collections.items())[1:]:
@@ -166,7 +166,7 @@ def _remove_data(
                 f"removed its secret addresses of {join_words(list(map(printable, data.secrets)))}"
             )
     else:
-        account_data.forget_outsider(context.store, name)
+        account_data.forget_external_account(context.store, name)
         if data.collections:
             print_line(
                 f"its home stays, with {_describe_size(data.collections)}; --data removes it"

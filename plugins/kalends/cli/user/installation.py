@@ -12,7 +12,7 @@ from kalends.app.container import Container
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import ConfigurationError
-from kalends.store.account_data import NOTHING, AccountData, data_of
+from kalends.store.account_data import NO_DATA, AccountData, read_account_data
 from kalends.store.engine import Database, open_database
 
 
@@ -34,9 +34,9 @@ class UserCommandContext:
     def data_of(self, name: str) -> AccountData:
         """Return the collections and secret addresses of an account."""
         if self.store is None:
-            return NOTHING
+            return NO_DATA
         with self.store.read() as connection:
-            return data_of(connection, name)
+            return read_account_data(connection, name)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def list_accounts(args: argparse.Namespace) -> int:
         outsiders: frozenset[str] = frozenset()
         if context.store:
             with context.store.read() as connection:
-                homes = account_data.homes(connection)
+                homes = account_data.list_homes(connection)
             outsiders = context.built.outsiders.names()
         named_feeds = context.built.named_feeds()
         logins = {name: ["the web server"] for name in outsiders} | _find_logins(

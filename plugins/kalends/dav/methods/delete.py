@@ -17,13 +17,13 @@ def delete_object(storage: Storage, request: Request) -> Response | None:
     above, _, name = request.sane.rpartition("/")
     with storage.acquire_lock("w", request.user, path=request.sane):
         connection = storage.connection
-        parent = collections.find(connection, above)
-        there = write.find(connection, parent.id, name) if parent else None
+        parent = collections.find_collection(connection, above)
+        there = write.find_existing(connection, parent.id, name) if parent else None
         if parent is None or there is None:
             return None
         if not conditional.holds(request.environ, there.etag):
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
-        write.bury(connection, parent.id, there)
+        write.remove_existing(connection, parent.id, there)
         storage.record(Change(parent.path, "delete", (name,)))
         storage.forget_removals(parent)
     return Response(HTTPStatus.NO_CONTENT)

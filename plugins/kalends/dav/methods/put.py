@@ -165,7 +165,7 @@ class Put:
                 return httputils.PRECONDITION_FAILED
             if place.existing != place.holder:
                 return self._uid_conflict(parent, place.holder.href if place.holder else href)
-            outcome = write.upsert(connection, parent.id, place, content)
+            outcome = write.upsert_object(connection, parent.id, place, content)
             self._storage.record(Change(parent.path, "put", (href,)))
         # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
         headers = {"ETag": content.etag} if content.data == body else {}
@@ -188,8 +188,10 @@ class Put:
             if not self._may_replace(ctag_of(now.existing) if now.existing else None):
                 return httputils.PRECONDITION_FAILED
             connection = self._storage.connection
-            made = now.existing or collections.create(connection, self._path, _props(whole))
-            merged = write.merge(connection, made.id, whole.objects, replace=True)
+            made = now.existing or collections.create_collection(
+                connection, self._path, _props(whole)
+            )
+            merged = write.merge_objects(connection, made.id, whole.objects, replace=True)
             if now.existing is None:
                 self._storage.record(Change(self._path, "collection"))
             elif merged.is_change:

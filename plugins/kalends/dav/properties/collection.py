@@ -17,7 +17,7 @@ from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
-from kalends.store.sync_tokens import ctag_of, token_of
+from kalends.store.sync_tokens import ctag_of, sync_token_of
 
 UNANSWERED_REPORTS = (
     "D:expand-property",
@@ -227,7 +227,7 @@ _OF_COLLECTION: Mapping[str, Callable[[CollectionView], str | None]] = {
         "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed / 1_000_000)),
         "D:getcontenttype": _of_leaf(lambda view: MIMETYPES[view.row.tag]),
         "D:getcontentlength": _of_leaf(lambda view: str(view.length())),
-        "D:sync-token": _of_leaf(lambda view: token_of(view.row)),
+        "D:sync-token": _of_leaf(lambda view: sync_token_of(view.row)),
         "CS:getctag": _of_leaf(lambda view: ctag_of(view.row)),
         "CS:source": _of_leaf(_source),
         "D:owner": _owner,

@@ -56,7 +56,7 @@ class ObjectRow(NamedTuple):
     data: bytes
 
 
-def columns(data: Any = calendar_object.c.data) -> tuple[Any, ...]:
+def object_columns(data: Any = calendar_object.c.data) -> tuple[Any, ...]:
     """Return what is selected for an `ObjectRow`, with the octets or what is read instead."""
     table = calendar_object.c
     return (
@@ -74,8 +74,8 @@ _IN = calendar_object.c.collection_id == bindparam("where")
 _SINCE = calendar_object.c.modseq > bindparam("since")
 # The octets are the largest part of a row, and stay unread where nobody asks for them.
 _ROWS: dict[bool, Select[Any]] = {
-    False: select(*columns(cast(literal_column("''"), LargeBinary))).where(_IN),
-    True: select(*columns()).where(_IN),
+    False: select(*object_columns(cast(literal_column("''"), LargeBinary))).where(_IN),
+    True: select(*object_columns()).where(_IN),
 }
 
 
@@ -97,7 +97,7 @@ _ETAGS = CompiledStatement(
 _ETAGS_AT_ONCE = 500
 _ONE = CompiledStatement(_ROWS[True].where(calendar_object.c.href == bindparam("href")))
 _AT = CompiledStatement(
-    select(*columns()).where(
+    select(*object_columns()).where(
         calendar_object.c.href == bindparam("href"),
         calendar_object.c.collection_id == collection.c.id,
         collection.c.path == bindparam("path"),
@@ -116,30 +116,30 @@ _GONE = CompiledStatement(
 )
 
 
-def get(connection: Connection, collection_id: int, href: str) -> ObjectRow | None:
+def get_object(connection: Connection, collection_id: int, href: str) -> ObjectRow | None:
     """Return the object called ``href`` with its octets, or None."""
     row = _ONE.run(connection, {"where": collection_id, "href": href}).fetchone()
     return _row(row) if row else None
 
 
-def get_at(connection: Connection, path: str, href: str) -> ObjectRow | None:
+def get_object_at(connection: Connection, path: str, href: str) -> ObjectRow | None:
     """Return the object ``href`` of the calendar or address book at ``path`` with its octets."""
     row = _AT.run(connection, {"path": path, "href": href}).fetchone()
     return _row(row) if row else None
 
 
-def find_uid(connection: Connection, collection_id: int, uid: str) -> str | None:
+def find_href_by_uid(connection: Connection, collection_id: int, uid: str) -> str | None:
     """Return the name of the object that has this UID, or None."""
     return connection.execute(_BY_UID, {"where": collection_id, "uid": uid}).scalar()
 
 
-def count(connection: Connection, collection_id: int) -> int:
+def count_members(connection: Connection, collection_id: int) -> int:
     """Return how many objects a collection holds."""
     query = select(func.count()).where(_IN)
     return connection.execute(query, {"where": collection_id}).scalar_one()
 
 
-def named(
+def objects_named(
     connection: Connection, collection_id: int, hrefs: Iterable[str], *, data: bool
 ) -> Iterator[ObjectRow]:
     """Yield those of the named objects that exist, in no particular order.
@@ -151,7 +151,7 @@ def named(
     return map(_row, rows)
 
 
-def every(
+def all_objects(
     connection: Connection, collection_id: int, *, data: bool, component: str | None = None
 ) -> Iterator[ObjectRow]:
     """Yield all objects of a collection, in the order of their last change.
@@ -160,31 +160,31 @@ def every(
         component: only objects of this type, if given.
     """
     if component is None:
-        return changed_since(connection, collection_id, 0, data=data)
+        return objects_changed_since(connection, collection_id, 0, data=data)
     query = _CHANGED[data].where(calendar_object.c.component == component)
     return map(_row, connection.execute(query, {"where": collection_id, "since": 0}))
 
 
-def every_by_name(connection: Connection, collection_id: int) -> Iterator[ObjectRow]:
+def all_objects_by_href(connection: Connection, collection_id: int) -> Iterator[ObjectRow]:
     """Yield all objects of a collection with their octets, by href."""
     query = _ROWS[True].order_by(calendar_object.c.href)
     return map(_row, connection.execute(query, {"where": collection_id}))
 
 
-def octets(connection: Connection, collection_id: int) -> Iterator[bytes]:
+def object_data(connection: Connection, collection_id: int) -> Iterator[bytes]:
     """Yield the octets of all objects of a collection, by href; a few are in memory at a time."""
     some = {"yield_per": _OCTETS_AT_ONCE}
     found = connection.execute(_OCTETS, {"where": collection_id}, execution_options=some)
     yield from found.scalars()
 
 
-def etags(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
+def etag_batches(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
     """Yield the name and the etag of all objects of a collection, some hundreds at a time."""
     cursor = _ETAGS.run(connection, {"where": collection_id, "since": 0})
     return iter(lambda: list(cursor.fetchmany(_ETAGS_AT_ONCE)), [])
 
 
-def between(
+def objects_between(
     connection: Connection,
     collection_id: int,
     component: str | None,
@@ -223,7 +223,7 @@ def between(
         yield _row(row), bool(is_inside)
 
 
-def changed_since(
+def objects_changed_since(
     connection: Connection, collection_id: int, modseq: int, *, data: bool
 ) -> Iterator[ObjectRow]:
     """Yield the objects that came or changed after a change number, in that order."""
@@ -232,13 +232,13 @@ def changed_since(
     return map(_row, iter(cursor.fetchone, None))
 
 
-def gone_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:
+def hrefs_removed_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:
     """Yield the names whose object went after a change number; another may have the name by now."""
     where = {"where": collection_id, "since": modseq}
     return iter(dict.fromkeys(name for (name,) in _GONE.run(connection, where).fetchall()))
 
 
-def hrefs_since(connection: Connection, collection_id: int, since: int) -> Sequence[str]:
+def hrefs_changed_since(connection: Connection, collection_id: int, since: int) -> Sequence[str]:
     """Return the names whose object came, changed or went after change number ``since``.
 
     Args:
@@ -248,5 +248,5 @@ def hrefs_since(connection: Connection, collection_id: int, since: int) -> Seque
     if since == 0:
         return list(connection.execute(_HREFS, where).scalars())
     names = dict.fromkeys(connection.execute(_CHANGED_HREFS, where | {"since": since}).scalars())
-    names.update(dict.fromkeys(gone_since(connection, collection_id, since)))
+    names.update(dict.fromkeys(hrefs_removed_since(connection, collection_id, since)))
     return list(names)

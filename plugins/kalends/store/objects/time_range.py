@@ -29,7 +29,7 @@ from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.duration import FOREVER
 from kalends.ical.recurrence.index import Interval
 from kalends.store.compiled import CompiledStatement
-from kalends.store.objects.read import ObjectRow, columns
+from kalends.store.objects.read import ObjectRow, object_columns
 from kalends.store.schema import calendar_object, occurrence
 
 # Where an interval is looked for, by how long it is with all its repetitions: what meets a range
@@ -81,21 +81,21 @@ _INSERT = CompiledStatement(
 )
 
 
-def of(connection: Connection, object_id: int) -> list[Interval]:
+def read_intervals(connection: Connection, object_id: int) -> list[Interval]:
     """The intervals of an object."""
     rows = connection.execute(_OF, {"object": object_id})
     return [_interval(start, end, span, length, step) for start, end, span, length, step in rows]
 
 
-def replace(
+def replace_intervals(
     connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
 ) -> None:
     """Note when an object happens, in place of what was noted."""
     _DELETE.run(connection, {"object": object_id})
-    add(connection, collection_id, object_id, intervals)
+    add_intervals(connection, collection_id, object_id, intervals)
 
 
-def add(
+def add_intervals(
     connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
 ) -> None:
     """Note when an object happens of which nothing was noted."""
@@ -114,7 +114,7 @@ def add(
     _INSERT.run_many(connection, rows)
 
 
-def find(
+def objects_in_range(
     connection: Connection,
     collection_id: int,
     component: str | None,
@@ -133,7 +133,7 @@ def find(
         yield ObjectRow(*row), bool(sure)
 
 
-def meeting(
+def intervals_in_range(
     connection: Connection, collection_id: int, within: TimeRange
 ) -> Iterator[tuple[int, Interval]]:
     """The intervals of a collection that meet a time range, each with the id of its object."""
@@ -154,7 +154,7 @@ def _statement(*, data: bool) -> Select[Any]:
         octets = case((best.c.sure == 1, literal(b"")), else_=octets).label("data")
     wanted = bindparam("component", type_=String)
     return (
-        select(*columns(octets), best.c.sure)
+        select(*object_columns(octets), best.c.sure)
         .join(best, best.c.object_id == calendar_object.c.id)
         .where(or_(wanted.is_(None), calendar_object.c.component == wanted))
         .order_by(calendar_object.c.id)

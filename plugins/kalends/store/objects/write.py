@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
 from kalends.ical.validate import CalendarObject
-from kalends.store.collections import touch
+from kalends.store.collections import record_change
 from kalends.store.compiled import CompiledStatement
 from kalends.store.objects import time_range
 from kalends.store.schema import calendar_object, collection, tombstone
@@ -107,7 +107,7 @@ class Outcome(Enum):
     UNCHANGED = "unchanged"
 
 
-def find(connection: Connection, collection_id: int, href: str) -> ExistingObject | None:
+def find_existing(connection: Connection, collection_id: int, href: str) -> ExistingObject | None:
     """Return the object called ``href``, or None."""
     return _standing(connection, collection_id, href, "")[0]
 
@@ -141,16 +141,18 @@ def free_href(connection: Connection, collection_id: int, content: CalendarObjec
     return secrets.token_hex(20) + suffix
 
 
-def put(connection: Connection, collection_id: int, href: str, content: CalendarObject) -> None:
+def put_object(
+    connection: Connection, collection_id: int, href: str, content: CalendarObject
+) -> None:
     """Store an object under ``href``, in place of what is there.
 
     The caller has made sure that no other href of the collection has the same UID.
     """
     place = find_place(connection, collection_id, content, href)
-    upsert(connection, collection_id, place, content)
+    upsert_object(connection, collection_id, place, content)
 
 
-def upsert(
+def upsert_object(
     connection: Connection,
     collection_id: int,
     place: Place,
@@ -172,23 +174,23 @@ def upsert(
     if skip_equal and is_same and existing and existing.etag == content.etag:
         return Outcome.UNCHANGED
     if holder and holder.href != place.href:
-        bury(connection, collection_id, holder)
-    modseq, moment = touch(connection, collection_id)
+        remove_existing(connection, collection_id, holder)
+    modseq, moment = record_change(connection, collection_id)
     values = _values(content) | {"modseq": modseq, "changed": moment}
     if existing and is_same:
         _UPDATE.run(connection, values | {"which": existing.id})
-        time_range.replace(connection, collection_id, existing.id, content.intervals)
+        time_range.replace_intervals(connection, collection_id, existing.id, content.intervals)
         return Outcome.CHANGED
     if existing:  # another UID is another object, which feeds must see go
         _bury(connection, collection_id, existing, modseq, moment)
     values |= {"collection_id": collection_id, "href": place.href}
     (made,) = _INSERT.run(connection, values).fetchall()[0]
-    time_range.add(connection, collection_id, made, content.intervals)
+    time_range.add_intervals(connection, collection_id, made, content.intervals)
     return Outcome.CHANGED if existing or holder else Outcome.ADDED
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeResult:
     """How many objects a merge added, changed, removed, and found as they were."""
 
     added: int
@@ -202,13 +204,13 @@ class Merged:
         return bool(self.added or self.changed or self.removed)
 
 
-def merge(
+def merge_objects(
     connection: Connection,
     collection_id: int,
     contents: Iterable[CalendarObject],
     *,
     replace: bool = False,
-) -> Merged:
+) -> MergeResult:
     """Store many objects in a collection, each where its UID is already.
 
     What is there already with the same octets is left alone, so that a second time changes nothing.
@@ -225,35 +227,35 @@ def merge(
             place = Place(existing.href, existing, existing)
         else:
             place = Place(free_href(connection, collection_id, content))
-        outcomes[upsert(connection, collection_id, place, content, skip_equal=True)] += 1
+        outcomes[upsert_object(connection, collection_id, place, content, skip_equal=True)] += 1
     gone = list(there.values()) if replace else []
     for existing in gone:
-        bury(connection, collection_id, existing)
-    return Merged(
+        remove_existing(connection, collection_id, existing)
+    return MergeResult(
         outcomes[Outcome.ADDED], outcomes[Outcome.CHANGED], len(gone), outcomes[Outcome.UNCHANGED]
     )
 
 
-def remove(connection: Connection, collection_id: int, href: str) -> bool:
+def remove_object(connection: Connection, collection_id: int, href: str) -> bool:
     """Delete the object called ``href``.
 
     Returns:
         True if there was one.
     """
-    existing = find(connection, collection_id, href)
+    existing = find_existing(connection, collection_id, href)
     if existing is None:
         return False
-    bury(connection, collection_id, existing)
+    remove_existing(connection, collection_id, existing)
     return True
 
 
-def bury(connection: Connection, collection_id: int, existing: ExistingObject) -> None:
+def remove_existing(connection: Connection, collection_id: int, existing: ExistingObject) -> None:
     """Delete an object that is there, and note for sync-tokens and feeds that it went."""
-    modseq, moment = touch(connection, collection_id)
+    modseq, moment = record_change(connection, collection_id)
     _bury(connection, collection_id, existing, modseq, moment)
 
 
-def move(
+def move_object(
     connection: Connection, collection_id: int, href: str, to_collection: int, to_href: str
 ) -> None:
     """Bring the object called ``href`` to another place, over what is there.
@@ -262,7 +264,7 @@ def move(
     """
     where = {"where": collection_id, "href": href}
     row = connection.execute(_CONTENT, where).one()
-    intervals = tuple(time_range.of(connection, row.id))
+    intervals = tuple(time_range.read_intervals(connection, row.id))
     content = CalendarObject(
         row.data,
         row.kind,
@@ -273,11 +275,11 @@ def move(
         row.recurring,
         intervals,
     )
-    remove(connection, collection_id, href)
-    put(connection, to_collection, to_href, content)
+    remove_object(connection, collection_id, href)
+    put_object(connection, to_collection, to_href, content)
 
 
-def forget_removals(connection: Connection, collection_id: int, before: int) -> None:
+def prune_tombstones(connection: Connection, collection_id: int, before: int) -> None:
     """Forget removals older than ``before`` (microseconds since 1970); older tokens end with it."""
     oldest = _OLDEST_GRAVE.run(connection, {"where": collection_id}).fetchone()
     if oldest is None or oldest[0] >= before:

@@ -89,7 +89,7 @@ class AccountCollections:
     def ensure(self, user: str) -> None:
         """Make the home of an account that has none yet."""
         with self._database.read() as connection:
-            if collections.find(connection, user) is not None:
+            if collections.find_collection(connection, user) is not None:
                 return
         with self._database.write(user) as connection:
             collections.ensure_home(connection, user, self._first)
@@ -98,9 +98,9 @@ class AccountCollections:
     def of(self, user: str) -> list[AccountCollection]:
         """The calendars and address books of an account, those of its groups last."""
         with self._database.read() as connection:
-            rows = [(row, "") for row in collections.children(connection, user)]
+            rows = [(row, "") for row in collections.list_children(connection, user)]
             for place in sorted(self._places_of(user)):
-                shared = collections.children(connection, f"{GROUPS}/{place}")
+                shared = collections.list_children(connection, f"{GROUPS}/{place}")
                 rows += [(row, place) for row in shared]
             return [_held(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
 
@@ -123,7 +123,7 @@ class AccountCollections:
     def _write(self, held: AccountCollection, file: BinaryIO) -> datetime | None:
         """Write a collection as one file; None if it went away meanwhile."""
         with self._database.read() as connection:
-            row = collections.find(connection, held.path)
+            row = collections.find_collection(connection, held.path)
             if row is None or row.tag != held.kind:
                 return None
             file.writelines(_pieces(connection, row))
@@ -132,12 +132,12 @@ class AccountCollections:
 
 def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
     if row.tag == "VADDRESSBOOK":
-        return card_pieces(read.octets(connection, row.id))
+        return card_pieces(read.object_data(connection, row.id))
     name, description = (
         row.props.get("D:displayname", ""),
         row.props.get("C:calendar-description", ""),
     )
-    return calendar_pieces(lambda: read.octets(connection, row.id), name, description)
+    return calendar_pieces(lambda: read.object_data(connection, row.id), name, description)
 
 
 def _held(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
@@ -150,5 +150,5 @@ def _held(connection: Connection, row: CollectionRow, group: str) -> AccountColl
         group=group,
         components=row.components,
         color=color[0] if color else "",
-        count=read.count(connection, row.id),
+        count=read.count_members(connection, row.id),
     )

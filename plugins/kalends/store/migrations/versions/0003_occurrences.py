@@ -49,4 +49,4 @@ def _fill(connection: sa.Connection) -> None:
             intervals = read_calendar_object(data).intervals
         except ObjectRefusedError:  # an earlier version took it: each query looks at its text
             intervals = (Interval(-FOREVER, FOREVER, floating=False, certain=False),)
-        time_range.add(connection, collection_id, object_id, intervals)
+        time_range.add_intervals(connection, collection_id, object_id, intervals)
