@@ -74,7 +74,7 @@ def serving(url: str, folder: Path) -> KalendsServer:
 def secret_address(server: KalendsServer, person: str) -> str:
     """The secret address of a feed; the secret is made by the first who asks."""
     database = open_database(server.options["storage"]["database"])
-    secret = SecretBook(database).secret_of("hidden", person)
+    secret = SecretBook(database).secret_for("hidden", person)
     database.close()
     return f"/feeds/s/{secret}/hidden.ics"
 

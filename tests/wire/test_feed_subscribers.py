@@ -262,7 +262,7 @@ def test_a_database_that_is_gone_for_a_moment_shows_the_version_before(
 
     monkeypatch.setattr("kalends.store.feed_queries.FeedSource.snapshot", gone)
     monkeypatch.setattr("kalends.store.external_accounts.ExternalAccounts.names", gone)
-    monkeypatch.setattr("kalends.store.feed_secrets.SecretBook.holder", gone)
+    monkeypatch.setattr("kalends.store.feed_secrets.SecretBook.find_holder", gone)
     assert client("GET", "/feeds/open.ics", user="").body == good.body
     assert client("GET", secret, user="").status == 503
 

@@ -318,14 +318,14 @@ def test_one_claimant_at_a_time_has_an_address(store_url: str) -> None:
     assert one.claim("https://h/x.ics", "one", 60)
     assert other.claim("https://h/x.ics", "other", 60) is None
     assert one.claim("https://h/x.ics", "one", 60)
-    one.failed("https://h/x.ics", "503", 0)
+    one.record_failure("https://h/x.ics", "503", 0)
     claimed = other.claim("https://h/x.ics", "other", -5)
     assert claimed
     assert claimed.failures == 1
     # The host is gone, and its time is over.
     assert one.claim("https://h/x.ics", "one", 60)
-    one.succeeded("https://h/x.ics", "key", "etag", 0)
-    assert one.known()["https://h/x.ics"].failures == 0
+    one.record_success("https://h/x.ics", "key", "etag", 0)
+    assert one.deliveries()["https://h/x.ics"].failures == 0
     hosts = [f"host {number}" for number in range(8)]
     with ThreadPoolExecutor(len(hosts)) as pool:
         claims = list(pool.map(lambda host: one.claim("https://h/y.ics", host, 60), hosts))

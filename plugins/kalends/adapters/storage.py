@@ -41,7 +41,7 @@ class Storage(StorageBase):
         self.database = database
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_group_collections = configuration.get("storage", "group_collections")
-        self._current = ThreadTransactions(database, commits)
+        self._transactions = ThreadTransactions(database, commits)
 
     @property
     def connection(self) -> Connection:
@@ -50,11 +50,11 @@ class Storage(StorageBase):
         Raises:
             RuntimeError: it is in none.
         """
-        return self._current.connection
+        return self._transactions.connection
 
     def snapshot(self) -> ReadTransaction:
         """A read snapshot as a context, or the transaction that this thread is in."""
-        return self._current.snapshot()
+        return self._transactions.snapshot()
 
     @contextmanager
     def acquire_lock(
@@ -69,16 +69,16 @@ class Storage(StorageBase):
             kwargs: ``path`` of what it is about, ``to_path`` of the target of a MOVE.
         """
         if mode != "w":
-            with self._current.snapshot():
+            with self._transactions.snapshot():
                 yield
             return
         paths = (kwargs.get("path") or user, kwargs.get("to_path"))
-        with self._current.write(user or None, *(path for path in paths if path)):
+        with self._transactions.write(user or None, *(path for path in paths if path)):
             yield
 
     def record(self, change: Change) -> None:
         """Note a change of the write transaction that this thread is in."""
-        self._current.record(change)
+        self._transactions.record(change)
 
     def discover(
         self,

@@ -48,7 +48,7 @@ class FeedServices:
         path: Path,
         database: Database,
         accounts: KnownAccounts,
-        outsiders: ExternalAccounts,
+        external_accounts: ExternalAccounts,
         *,
         serves: bool,
         metrics: Metrics | None,
@@ -69,7 +69,7 @@ class FeedServices:
         self.remote_publisher = RemotePublisher(
             folder, settings.remotes, self.registry, self.cache, deliveries
         )
-        self._outsiders = outsiders
+        self._external_accounts = external_accounts
         self._looking = BackgroundLoop("seeing who is admitted", self._look)
 
     def start(self) -> None:
@@ -96,8 +96,8 @@ class FeedServices:
         Raises:
             StoreUnavailableError: it cannot be asked now.
         """
-        self.secrets.look()
-        self._outsiders.names()
+        self.secrets.refresh()
+        self._external_accounts.names()
 
     def _look(self) -> None:
         with suppress(StoreUnavailableError):  # the publisher says so
@@ -131,8 +131,8 @@ class Container:
         settings = self.settings
         self.database = database
         self.directory = user_directory(settings)
-        self.outsiders = ExternalAccounts(database)
-        self.accounts = KnownAccounts(self.directory, self.outsiders)
+        self.external_accounts = ExternalAccounts(database)
+        self.accounts = KnownAccounts(self.directory, self.external_accounts)
         self.feeds: FeedServices | None = None
         if settings.feeds:
             self.feeds = FeedServices(
@@ -140,7 +140,7 @@ class Container:
                 settings.feeds,
                 database,
                 self.accounts,
-                self.outsiders,
+                self.external_accounts,
                 serves=serves,
                 metrics=metrics,
             )
@@ -218,7 +218,7 @@ class Container:
         """Let a user count as an account whom somebody else has logged in and no file names."""
         try:
             if name not in self.directory.names():
-                self.outsiders.note(name)
+                self.external_accounts.record(name)
         except KalendsError as error:
             _log.error("%s; %r counts as no account yet", error, name)
 

@@ -58,7 +58,7 @@ class ApplicationStack:
         subscribers: Iterable[Subscriber] = (),
     ) -> None:
         configuration, settings = loaded
-        self._presence = _present(database)
+        self._serving_lock = _lock_for_serving(database)
         container = Container(loaded, database, serves=True, metrics=metrics)
         container.migrate()
         self._container = container
@@ -118,8 +118,8 @@ class ApplicationStack:
             self._feeds.stop()
         self._login.close()
         self._container.database.close()
-        if self._presence:
-            self._presence.leave()
+        if self._serving_lock:
+            self._serving_lock.release()
 
     def _or_later(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, also where it fails before it has reached its face."""
@@ -178,7 +178,7 @@ def _admin(container: Container, metrics: Metrics | None) -> App:
     return AdminApplication(container, metrics)
 
 
-def _present(database: Database) -> ServingLock | None:
+def _lock_for_serving(database: Database) -> ServingLock | None:
     """Mark that this process serves from a store in a file; on a server the sessions tell.
 
     Raises:
@@ -186,6 +186,6 @@ def _present(database: Database) -> ServingLock | None:
     """
     if database.folder is None:
         return None
-    presence = ServingLock(database.name)
-    presence.serve()
-    return presence
+    lock = ServingLock(database.name)
+    lock.acquire_shared()
+    return lock

@@ -95,7 +95,7 @@ def _url(built: container.Container, args: argparse.Namespace) -> int:
         _print_address(built, f"{quote(feed.name)}.ics")
         return 0
     _require_right(feeds, feed, args.user)
-    secret = feeds.secrets.secret_of(feed.name, args.user)
+    secret = feeds.secrets.secret_for(feed.name, args.user)
     _print_address(built, f"s/{secret}/{quote(feed.name)}.ics")
     built.catch_up()
     return 0
@@ -106,7 +106,9 @@ def _rotate(built: container.Container, args: argparse.Namespace) -> int:
     feed = _require_feed(feeds, args.name)
     if not args.user:
         raise FeedError("feed rotate needs FEED and --user USER")
-    if args.user in feeds.secrets.held(feed.name) and not feeds.registry.may_see(feed, args.user):
+    if args.user in feeds.secrets.secrets_of_feed(feed.name) and not feeds.registry.may_see(
+        feed, args.user
+    ):
         # Without this, the address would work again as soon as the user may see the feed again.
         feeds.secrets.rotate(feed.name, args.user)
         _print_line(

@@ -116,7 +116,7 @@ class AccessControl:
         return HTTPStatus.FORBIDDEN
 
     def _authorize_secret(self, secret: str, name: str) -> Feed | HTTPStatus:
-        holder = self._secrets.holder(secret)
+        holder = self._secrets.find_holder(secret)
         if holder is None or holder[0] != name:
             return HTTPStatus.NOT_FOUND
         feed = self._registry.feed(name)

@@ -153,7 +153,7 @@ def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> FeedS
             COMPOSER,
             feed.name,
             feed.rules,
-            [(c.id, c.path, c.life, c.modseq, c.changed) for c in calendars],
+            [(c.id, c.path, c.incarnation, c.modseq, c.changed) for c in calendars],
             # The date is part of what a feed with a window is, and of nothing else.
             *([day.isoformat()] if has_window else []),
         )

@@ -25,7 +25,7 @@ _NONCES = 100_000
 class Statements(Protocol):
     """A connection for single statements, outside the transactions of the store."""
 
-    def alone(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    def execute(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """Run one statement, and return its rows.
 
         Args:
@@ -40,11 +40,11 @@ class Statements(Protocol):
 def shared_key(statements: Statements) -> bytes:
     """Return the key that all hosts sign nonces with; create it if there is none yet."""
     query = "SELECT value FROM shared_key WHERE name = 'nonce'"
-    rows = statements.alone(query, {})
+    rows = statements.execute(query, {})
     if not rows:
         make = "INSERT INTO shared_key VALUES ('nonce', %(value)s) ON CONFLICT DO NOTHING"
-        statements.alone(make, {"value": secrets.token_bytes(32)})
-        rows = statements.alone(query, {})  # another host may have been faster
+        statements.execute(make, {"value": secrets.token_bytes(32)})
+        rows = statements.execute(query, {})  # another host may have been faster
     return bytes(rows[0][0])
 
 
@@ -107,7 +107,7 @@ class SharedNonceUses:
 
     def floor(self) -> int:
         """Return the time up to which no nonce counts as new, milliseconds since 1970."""
-        while not (rows := self._statements.alone(_FLOOR, {})):
+        while not (rows := self._statements.execute(_FLOOR, {})):
             self._begin()
         return int(rows[0][0])
 
@@ -125,19 +125,19 @@ class SharedNonceUses:
         if self._pruning.is_due():
             self.prune()
         values = {"mac": mac, "issued": issued, "count": count}
-        if self._statements.alone(_USE, values):
+        if self._statements.execute(_USE, values):
             return "FIRST"
         self._begin()
-        return "AGAIN" if self._statements.alone(_WAS_USED, values) else "UNKNOWN"
+        return "AGAIN" if self._statements.execute(_WAS_USED, values) else "UNKNOWN"
 
     def _begin(self) -> None:
-        self._statements.alone(_BEGIN, {"now": self._milliseconds()})
+        self._statements.execute(_BEGIN, {"now": self._milliseconds()})
 
     def prune(self) -> None:
         """Delete nonces that have expired."""
-        self._statements.alone(_FORGET, {})
+        self._statements.execute(_FORGET, {})
         old = self._milliseconds() - _KEEP_MILLISECONDS
-        self._statements.alone(_RAISE, {"old": old, "most": _NONCES})
+        self._statements.execute(_RAISE, {"old": old, "most": _NONCES})
 
     def _milliseconds(self) -> int:
         return round(self._now() * 1000)
@@ -200,7 +200,7 @@ class SharedLoginAttempts:
             if self._fresh.get(keys[2], 0.0) > self._now():
                 return 0.0, 0.0, 0.0, True
         values = {"keys": list(keys), "each": self._seconds_per_failure}
-        rows = self._statements.alone(_PENDING, values)
+        rows = self._statements.execute(_PENDING, values)
         found = {bytes(key): (float(count), bool(welcome)) for key, count, welcome in rows}
         of_account, of_network, of_both = (found.get(key, (0.0, False)) for key in keys)
         return of_account[0], of_network[0], of_both[0], of_both[1]
@@ -211,13 +211,13 @@ class SharedLoginAttempts:
         with self._lock:
             self._fresh.pop(keys[2], None)
         values = {"keys": list(keys), "each": self._seconds_per_failure}
-        self._statements.alone(_FAILED, values)
+        self._statements.execute(_FAILED, values)
         if self._pruning.is_due():
             self.prune()
 
     def prune(self) -> None:
         """Delete expired failures, and clients that have not logged in for a month."""
-        self._statements.alone(_FORGET_ATTEMPTS, {"each": self._seconds_per_failure})
+        self._statements.execute(_FORGET_ATTEMPTS, {"each": self._seconds_per_failure})
 
     def record_success(self, account: str, network: str) -> None:
         """Make an account welcome from a network."""
@@ -225,7 +225,7 @@ class SharedLoginAttempts:
         with self._lock:
             if self._fresh.get(both, 0.0) > self._now():
                 return
-        self._statements.alone(_SUCCEEDED, {"key": both})
+        self._statements.execute(_SUCCEEDED, {"key": both})
         with self._lock:
             self._fresh[both] = self._now() + self._FRESH_SECONDS
             self._fresh.move_to_end(both)

@@ -23,7 +23,7 @@ class ExternalAccounts:
         self._database = database
         self._seen: frozenset[str] | None = None
 
-    def note(self, name: str) -> None:
+    def record(self, name: str) -> None:
         """Remember that the web server has logged ``name`` in.
 
         Raises:

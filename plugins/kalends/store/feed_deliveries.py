@@ -67,7 +67,7 @@ class DeliveryLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def known(self) -> Mapping[str, Delivery]:
+    def deliveries(self) -> Mapping[str, Delivery]:
         """What is known of each address."""
         with self._database.read() as connection:
             return {row.target: Delivery(*row) for row in connection.execute(select(*_COLUMNS))}
@@ -87,30 +87,30 @@ class DeliveryLog:
         except IntegrityError:  # another host has just made the row, for its own claim
             return None
 
-    def succeeded(self, target: str, key: str, etag: str, due: int) -> None:
+    def record_success(self, target: str, key: str, etag: str, due: int) -> None:
         """Note that the version ``key`` stands there now; the claim ends.
 
         Args:
             due: seconds since 1970 before which nothing else is brought there.
         """
-        self._settle(
+        self._update(
             target, key=key, etag=etag, delivered=int(time.time()), failures=0, why="", due=due
         )
 
-    def failed(self, target: str, why: str, due: int) -> None:
+    def record_failure(self, target: str, why: str, due: int) -> None:
         """Note one more failure; the claim ends.
 
         Args:
             due: seconds since 1970 before which it is not tried again.
         """
-        self._settle(target, failures=delivery.c.failures + 1, why=why, due=due)
+        self._update(target, failures=delivery.c.failures + 1, why=why, due=due)
 
-    def forget(self, target: str) -> None:
+    def remove(self, target: str) -> None:
         """Note that nothing of ours stands there any more."""
         with self._database.write(FEEDS) as connection:
             connection.execute(delete(delivery).where(_THIS), {"which": target})
 
-    def _settle(self, target: str, **values: object) -> None:
+    def _update(self, target: str, **values: object) -> None:
         values.update(claimant="", claimed_until=0)
         with self._database.write(FEEDS) as connection:
             connection.execute(update(delivery).where(_THIS).values(**values), {"which": target})

@@ -28,13 +28,13 @@ class CalendarState:
     """A calendar: its path without slashes at the ends, its change number and properties.
 
     Attributes:
-        life: names the life in which its change numbers count.
+        incarnation: names the life in which its change numbers count.
         changed: the time of its last change, microseconds since 1970.
     """
 
     id: int
     path: str
-    life: str
+    incarnation: str
     modseq: int
     changed: int
     props: Mapping[str, str]
@@ -80,7 +80,7 @@ class CalendarCache:
     def __init__(self) -> None:
         self._last: tuple[object, tuple[CalendarState, ...]] = (None, ())
 
-    def of(self, connection: Connection) -> tuple[CalendarState, ...]:
+    def load(self, connection: Connection) -> tuple[CalendarState, ...]:
         """Return all calendars, by path, as a transaction sees them."""
         (fingerprint,) = map(tuple, _FINGERPRINT.run(connection, {}).fetchall())
         known, calendars = self._last
@@ -102,7 +102,7 @@ class FeedSnapshot:
 
     def calendars(self) -> tuple[CalendarState, ...]:
         """Return all calendars, by path; the very same if none has changed since another one."""
-        return self._calendars.of(self._connection)
+        return self._calendars.load(self._connection)
 
     def objects(self, calendar: int) -> Iterator[ObjectRow]:
         """Yield all objects of a calendar, by UID in code point order."""
@@ -139,26 +139,30 @@ class FeedSnapshot:
         ).scalar()
         return found or 0
 
-    def copies(self, calendars: Collection[int], uids: Collection[str]) -> Iterator[ObjectRow]:
+    def objects_with_uids(
+        self, calendars: Collection[int], uids: Collection[str]
+    ) -> Iterator[ObjectRow]:
         """Yield the objects of these calendars that have one of these UIDs, in any order."""
         for some in batched(uids):
             for others in batched(calendars):
                 yield from self._rows(_COPIES, uids=some, calendars=others)
 
-    def meeting(self, calendar: int, within: TimeRange) -> Iterator[tuple[int, Interval]]:
+    def intervals_in_range(
+        self, calendar: int, within: TimeRange
+    ) -> Iterator[tuple[int, Interval]]:
         """Yield when objects of a calendar happen, or may happen, in a time range, by their ids."""
         return time_range.intervals_in_range(self._connection, calendar, within)
 
-    def objects_at(self, ids: Collection[int]) -> Iterator[ObjectRow]:
+    def objects_by_id(self, ids: Collection[int]) -> Iterator[ObjectRow]:
         """Yield the objects with these ids, in no particular order."""
         return map(ObjectRow._make, _BY_ID.rows(self._connection, ids))
 
-    def object_at(self, number: int) -> ObjectRow | None:
+    def object_by_id(self, number: int) -> ObjectRow | None:
         """Return the object with this id, or None."""
         row = _ONE.run(self._connection, {"id": number}).fetchone()
         return ObjectRow._make(row) if row else None
 
-    def repeated(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
+    def with_shared_uid(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
         """Yield those of the objects whose UID another calendar has too, each with the UID."""
         return ((number, uid) for number, uid in _REPEATED.rows(self._connection, ids))
 

@@ -24,7 +24,7 @@ class SecretBook:
         self._database = database
         self._seen: Sequence[Row[Any]] = ()
 
-    def secret_of(self, feed: str, person: str) -> str:
+    def secret_for(self, feed: str, person: str) -> str:
         """The secret, made at the first time of asking."""
         where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
         with self._database.read() as connection:
@@ -50,19 +50,19 @@ class SecretBook:
                 connection.execute(insert(feed_secret), values)
         return secret
 
-    def held(self, feed: str) -> dict[str, str]:
+    def secrets_of_feed(self, feed: str) -> dict[str, str]:
         """The secrets that were made for a feed, by person."""
         query = select(feed_secret).where(feed_secret.c.feed == feed)
         with self._database.read() as connection:
             return {row.person: row.secret for row in connection.execute(query)}
 
-    def of_person(self, person: str) -> dict[str, str]:
+    def secrets_of_person(self, person: str) -> dict[str, str]:
         """The secrets that were made for a person, by feed."""
         query = select(feed_secret).where(feed_secret.c.person == person)
         with self._database.read() as connection:
             return {row.feed: row.secret for row in connection.execute(query)}
 
-    def holder(self, secret: str) -> tuple[str, str] | None:
+    def find_holder(self, secret: str) -> tuple[str, str] | None:
         """The feed and the person that a secret belongs to, or None; takes constant time.
 
         While the database is away, it is the one whose it was at the last `look`.
@@ -71,14 +71,14 @@ class SecretBook:
             StoreUnavailableError: the database is away, and the secret may have come since.
         """
         try:
-            self.look()
+            self.refresh()
         except StoreUnavailableError:
             if held := _holder(self._seen, secret):
                 return held
             raise
         return _holder(self._seen, secret)
 
-    def look(self) -> None:
+    def refresh(self) -> None:
         """See whose each secret is.
 
         Raises:
@@ -104,7 +104,7 @@ class PublicationLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def published(self) -> dict[str, str]:
+    def published_keys(self) -> dict[str, str]:
         """The key of the version at each target."""
         with self._database.read() as connection:
             return {row.target: row.key for row in connection.execute(select(publication))}
@@ -117,7 +117,7 @@ class PublicationLog:
             if not done.rowcount:
                 connection.execute(insert(publication), {"target": target, "key": key})
 
-    def forget(self, target: str) -> None:
+    def remove(self, target: str) -> None:
         """Note that nothing stands at ``target`` any more."""
         with self._database.write(FEEDS) as connection:
             connection.execute(delete(publication).where(publication.c.target == target))

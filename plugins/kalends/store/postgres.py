@@ -103,7 +103,7 @@ class PostgresDatabase:
             # Values are calendars, secrets and keys: they are in no error.
             hide_parameters=True,
         )
-        self._reach = CircuitBreaker()
+        self._circuit_breaker = CircuitBreaker()
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "connect", self._prepare)
         event.listen(self.engine, "checkout", _look)
@@ -120,7 +120,7 @@ class PostgresDatabase:
         with self._translated(), self._begun(_WRITE + _locking(paths)) as connection:
             yield connection
 
-    def alone(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+    def execute(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """See ``hosts.Statements``."""
         with self._translated(), self.engine.connect() as connection:
             cursor = connection.connection.cursor()
@@ -159,7 +159,7 @@ class PostgresDatabase:
         self, _dialect: object, _record: object, _args: object, options: dict[str, Any]
     ) -> psycopg.Connection[Any]:
         try:
-            with self._reach.attempt():
+            with self._circuit_breaker.attempt():
                 return psycopg.connect(**options)
         except CircuitOpenError as error:
             raise psycopg.OperationalError(str(error)) from None

@@ -58,12 +58,12 @@ def restore(database: Database, copy: Path) -> RestoredStore:
     require_intact(copy)
     if database.folder is None:
         return _to_server(database, copy)
-    presence = ServingLock(database.name)
-    presence.be_alone()
+    lock = ServingLock(database.name)
+    lock.acquire_exclusive()
     try:
         return _to_file(Path(database.name), copy)
     finally:
-        presence.leave()
+        lock.release()
 
 
 def _to_file(place: Path, copy: Path) -> RestoredStore:

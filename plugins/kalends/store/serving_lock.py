@@ -25,7 +25,7 @@ class ServingLock:
         self._path = Path(f"{database}-serving")
         self._descriptor: int | None = None
 
-    def serve(self) -> None:
+    def acquire_shared(self) -> None:
         """Be one of those who serve.
 
         Raises:
@@ -33,7 +33,7 @@ class ServingLock:
         """
         self._lock(fcntl.LOCK_SH, "is being restored; start again when that is done")
 
-    def be_alone(self) -> None:
+    def acquire_exclusive(self) -> None:
         """Keep servers out.
 
         Raises:
@@ -41,7 +41,7 @@ class ServingLock:
         """
         self._lock(fcntl.LOCK_EX, "a server runs on it; stop that first")
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Take the mark away."""
         if self._descriptor is not None:
             os.close(self._descriptor)

@@ -54,7 +54,7 @@ class SqliteDatabase:
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "do_connect", self._make)
         event.listen(self.engine, "connect", self._opened)
-        self._turns = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
+        self._write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._kept: deque[Connection] = deque()
         self._file: tuple[int, int] | None = None  # what we have open, by device and inode
 
@@ -66,7 +66,7 @@ class SqliteDatabase:
     def write(self, *_paths: str) -> Iterator[Connection]:
         """The one write transaction of this moment, whatever it is about."""
         # A write that began as a read could meet another's commit and fail: it locks first.
-        with self._turns.taken(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
+        with self._write_queue.acquire(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
             self._require_file()
             yield connection
 

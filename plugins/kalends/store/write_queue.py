@@ -40,7 +40,7 @@ class WriteQueue:
         return len(self._waiting)
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
+    def acquire(self) -> Iterator[None]:
         """For as long as the block, it is this thread's turn.
 
         Raises:

@@ -133,7 +133,7 @@ def test_the_first_nonce_that_is_given_out_after_a_crash_is_good(pair: list[Stat
     earlier = [given_out(ahead), given_out(behind)]
     for noticed_by_use in (True, False):
         assert [ahead.use(*nonce, 1) for nonce in earlier] == ["FIRST"] * len(earlier)
-        pair[0].alone("TRUNCATE nonce_floor, nonce_use", {})
+        pair[0].execute("TRUNCATE nonce_floor, nonce_use", {})
         clock[0] += 3
         if noticed_by_use:
             assert ahead.use(*earlier[0], 2) == "UNKNOWN"
@@ -152,7 +152,7 @@ def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
     clock[0] = NOW + 605
     one.prune()
     one.prune()
-    (left,) = pair[0].alone("SELECT count(*) FROM nonce_use", {})[0]
+    (left,) = pair[0].execute("SELECT count(*) FROM nonce_use", {})[0]
     assert left == 5
     used = [one.use(mac(number), round((NOW + 1 + number) * 1000), 1) for number in range(10)]
     assert used == ["UNKNOWN"] * 5 + ["AGAIN"] * 5
@@ -194,7 +194,7 @@ def test_failures_expire(pair: list[Statements]) -> None:
     await_that(lambda: two.pending("alice", "192.0.2.1")[0] == 0)
     assert two.pending("alice", "192.0.2.1") == (0.0, 0.0, 0.0, False)
     one.prune()
-    assert pair[0].alone("SELECT count(*) FROM login_try", {}) == [(0,)]
+    assert pair[0].execute("SELECT count(*) FROM login_try", {}) == [(0,)]
 
 
 def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> None:
@@ -202,9 +202,9 @@ def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> 
         def __init__(self) -> None:
             self.statements = 0
 
-        def alone(self, text: str, values: object) -> list[tuple[object, ...]]:
+        def execute(self, text: str, values: object) -> list[tuple[object, ...]]:
             self.statements += 1
-            return pair[0].alone(text, values)  # type: ignore[arg-type]
+            return pair[0].execute(text, values)  # type: ignore[arg-type]
 
     counting = Counting()
     attempts = SharedLoginAttempts(counting, seconds_per_failure=60)

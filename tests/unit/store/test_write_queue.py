@@ -31,8 +31,8 @@ with open(sys.argv[1], "a") as file:
 """
 
 
-def await_in_line(turns: WriteQueue, length: int) -> None:
-    await_that(lambda: turns.waiting == length)
+def await_in_line(queue: WriteQueue, length: int) -> None:
+    await_that(lambda: queue.waiting == length)
 
 
 def waits_for_a_lock(path: Path) -> bool:
@@ -47,44 +47,44 @@ def in_a_thread(work: Callable[[], Result]) -> Result:
 
 
 def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
-    turns = WriteQueue(tmp_path / "turns", 30)
+    queue = WriteQueue(tmp_path / "turns", 30)
     served: list[int] = []
 
     def write(number: int) -> None:
-        with turns.taken():
+        with queue.acquire():
             served.append(number)
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
-    with turns.taken():
+    with queue.acquire():
         for number, thread in enumerate(threads):
             thread.start()
-            await_in_line(turns, number + 1)
+            await_in_line(queue, number + 1)
     for thread in threads:
         thread.join(30)
     assert served == list(range(20))
 
 
 def test_who_waits_too_long_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
-    turns = WriteQueue(tmp_path / "turns", 0.01)
+    queue = WriteQueue(tmp_path / "turns", 0.01)
 
     def wait_in_vain() -> bool:
-        with pytest.raises(StoreBusyError), turns.taken():
+        with pytest.raises(StoreBusyError), queue.acquire():
             pass
         return True
 
-    with turns.taken():
+    with queue.acquire():
         assert in_a_thread(wait_in_vain)
-    with turns.taken():
+    with queue.acquire():
         pass
 
 
 def test_another_process_has_its_turn(tmp_path: Path) -> None:
     path = tmp_path / "turns"
-    turns = WriteQueue(path, 30)
+    queue = WriteQueue(path, 30)
     entered = threading.Event()
 
     def write() -> None:
-        with turns.taken():
+        with queue.acquire():
             entered.set()
 
     with subprocess.Popen(

@@ -23,13 +23,13 @@ def list_accounts(args: argparse.Namespace) -> int:
     with open_installation(args.config) as context:
         files = UserFiles(context.settings, ALL)
         homes: frozenset[str] = frozenset()
-        outsiders: frozenset[str] = frozenset()
+        external: frozenset[str] = frozenset()
         if context.store:
             with context.store.read() as connection:
                 homes = account_data.list_homes(connection)
-            outsiders = context.built.outsiders.names()
+            external = context.built.external_accounts.names()
         named_feeds = context.built.named_feeds()
-        logins = {name: ["the web server"] for name in outsiders} | _find_logins(
+        logins = {name: ["the web server"] for name in external} | _find_logins(
             files, context.settings
         )
         for name in sorted(homes | logins.keys()):

@@ -12,16 +12,16 @@ from kalends.store.feed_queries import CalendarState, FeedSnapshot
 
 
 class ComposedCalendar(NamedTuple):
-    """How a calendar stood in a version; its change numbers count within one life."""
+    """How a calendar stood in a version; its change numbers count within one incarnation."""
 
     path: str
-    life: str
+    incarnation: str
     modseq: int
 
 
 def noted(calendars: Iterable[CalendarState]) -> str:
     """How calendars stand now, as text for the next version."""
-    return json.dumps({c.id: [c.path, c.life, c.modseq] for c in calendars})
+    return json.dumps({c.id: [c.path, c.incarnation, c.modseq] for c in calendars})
 
 
 def changed_uids(
@@ -45,9 +45,9 @@ def changed_uids(
     """
     uids = set(parts.leaving(today))
     stood = {int(number): ComposedCalendar(*state) for number, state in json.loads(before).items()}
-    for number, (path, life, modseq) in stood.items():
+    for number, (path, incarnation, modseq) in stood.items():
         now = calendars.get(number)
-        if now is None or (now.path, now.life) != (path, life):
+        if now is None or (now.path, now.incarnation) != (path, incarnation):
             uids.update(parts.uids_of(path, number))
         elif now.modseq != modseq:
             if modseq < snapshot.oldest_change(number):
@@ -56,6 +56,6 @@ def changed_uids(
             uids.update(snapshot.uids_removed_since(number, modseq))
     for number, now in calendars.items():
         then = stood.get(number)
-        if then is None or (now.path, now.life) != (then.path, then.life):
+        if then is None or (now.path, now.incarnation) != (then.path, then.incarnation):
             uids.update(snapshot.uids(number))
     return uids

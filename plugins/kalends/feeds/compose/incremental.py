@@ -177,7 +177,7 @@ class _Composition:
         fresh: list[_Text] = []
         for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
             some = uids[first : first + _AT_A_TIME]
-            stored = self._snapshot.copies(list(self._calendars), some)
+            stored = self._snapshot.objects_with_uids(list(self._calendars), some)
             fresh += [_rendered(copy, names) for copy in self._shown(parts, stored)]
         # All offsets are those of the old body, so they are taken before anything changes.
         offsets = parts.offsets({place for place, _ in gone} | {text.place for text in fresh})
@@ -197,7 +197,9 @@ class _Composition:
             for stored in self._snapshot.objects(calendar.id):
                 if stored.uid in shared:
                     if stored.uid not in settled:
-                        all_of_it = self._snapshot.copies(list(self._calendars), [stored.uid])
+                        all_of_it = self._snapshot.objects_with_uids(
+                            list(self._calendars), [stored.uid]
+                        )
                         copies = self._shown(parts, all_of_it)
                         settled[stored.uid] = {copy.stored.id: copy for copy in copies}
                     copy = settled[stored.uid].pop(stored.id, None)

@@ -129,7 +129,7 @@ class Publisher:
 
     def _catch_up(self) -> list[Exception]:
         wanted = self._wanted()
-        if not wanted and not self._published.published():
+        if not wanted and not self._published.published_keys():
             return []
         with self._files.alone():
             self._files.owner()  # named now, if nothing was ever published
@@ -171,14 +171,14 @@ class Publisher:
 
     def _take_away(self, target: str) -> None:
         self._files.remove(target)
-        self._published.forget(f"{self._files.owner()}:{target}")
+        self._published.remove(f"{self._files.owner()}:{target}")
 
     def _known(self) -> dict[str, str]:
         """By target, the key of the version that was written in this folder."""
         if not self._files.have_begun:
             return {}
         mine = f"{self._files.owner()}:"
-        known = self._published.published()
+        known = self._published.published_keys()
         return {
             name.removeprefix(mine): key for name, key in known.items() if name.startswith(mine)
         }
@@ -197,7 +197,7 @@ class Publisher:
 
     def _places(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
         if feed.access.kind == "secret":
-            for person, secret in sorted(self._secrets.held(feed.name).items()):
+            for person, secret in sorted(self._secrets.secrets_of_feed(feed.name).items()):
                 if self._registry.may_see(feed, person):
                     yield f"s/{secret}/{name}", person
         elif feed.access.kind == "owner":

@@ -81,7 +81,7 @@ class RemotePublisher:
 
     def known(self) -> Mapping[str, Delivery]:
         """What is known of each address that something was brought to, or was to be."""
-        return self._deliveries.known()
+        return self._deliveries.deliveries()
 
     def push(self, urls: Collection[str]) -> None:
         """Bring what is due to these addresses now, whatever pause a failure has made.
@@ -111,7 +111,7 @@ class RemotePublisher:
 
     def _due(self) -> dict[str, list[tuple[str, Feed | None]]]:
         """By server, the addresses that something is to be done at, each with its feed."""
-        wanted, known = self.wanted(), self._deliveries.known()
+        wanted, known = self.wanted(), self._deliveries.deliveries()
         due: dict[str, list[tuple[str, Feed | None]]] = defaultdict(list)
         now = time.time()
         waiting = {url for url, delivery in known.items() if now < delivery.due}
@@ -166,7 +166,7 @@ class RemotePublisher:
         if was_changed:
             _log.warning("%s was changed by somebody else; replaced", delivery.target)
         due = int(time.time()) + _APART_SECONDS
-        self._deliveries.succeeded(delivery.target, state.key, etag, due)
+        self._deliveries.record_success(delivery.target, state.key, etag, due)
 
     def _take_away(self, remote: RemoteServer, delivery: Delivery) -> None:
         from kalends.feeds.publish import webdav_client  # as above
@@ -179,13 +179,13 @@ class RemotePublisher:
             if not error.is_final:
                 raise
             _log.warning("%s stays where it is: %s", delivery.target, error)
-        self._deliveries.forget(delivery.target)
+        self._deliveries.remove(delivery.target)
 
     def _failed(self, delivery: Delivery, error: Exception, why: str = "") -> None:
         retry_after = error.retry_after if isinstance(error, RemoteError) else 0
         pause = max(growing_pause(delivery.failures + 1), retry_after)
         why = why or str(error)
-        self._deliveries.failed(delivery.target, why, int(time.time()) + pause)
+        self._deliveries.record_failure(delivery.target, why, int(time.time()) + pause)
         _log.warning("%s: %s; tried again in %d s", delivery.target, why, pause)
 
     def _access(self, url: str) -> RemoteServer:

@@ -33,7 +33,7 @@ class VisibleFeeds:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        secrets = self._secrets.of_person(person)
+        secrets = self._secrets.secrets_of_person(person)
         found = [
             seen(feed, person, secrets.get(feed.name), groups)
             for feed in self._registry.seen_by(person, secrets)
@@ -50,8 +50,8 @@ class VisibleFeeds:
             UserFileUnavailableError: who there is cannot be told now; so for `rotate`.
         """
         is_seen = self._is_seen(name, person)
-        if is_seen and name not in self._secrets.of_person(person):
-            self._secrets.secret_of(name, person)
+        if is_seen and name not in self._secrets.secrets_of_person(person):
+            self._secrets.secret_for(name, person)
             self._publish(name, person)
         return is_seen
 
@@ -68,5 +68,5 @@ class VisibleFeeds:
     def _is_seen(self, name: str, person: str) -> bool:
         feed = self._registry.feed(name)
         return feed is not None and self._registry.is_shown(
-            feed, person, self._secrets.of_person(person)
+            feed, person, self._secrets.secrets_of_person(person)
         )

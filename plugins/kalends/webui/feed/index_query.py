@@ -65,7 +65,7 @@ class IndexCache:
         self, calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot
     ) -> IndexResult:
         """What a calendar has, as it stands in a snapshot."""
-        state = calendar.id, calendar.path, calendar.life, calendar.modseq
+        state = calendar.id, calendar.path, calendar.incarnation, calendar.modseq
         frame, *rules = asked
         key = state, frame.within, frame.zone, *rules
         with self._lock:
@@ -84,7 +84,7 @@ def _size(certain: IndexResult) -> int:
 
 def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot) -> IndexResult:
     times: dict[int, list[Interval]] = {}
-    for number, interval in snapshot.meeting(calendar.id, asked.frame.asked):
+    for number, interval in snapshot.intervals_in_range(calendar.id, asked.frame.asked):
         times.setdefault(number, []).append(interval)
     found: list[PageOccurrence] = []
     others = []
@@ -97,7 +97,7 @@ def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot)
             stored.data, within.start, within.end, zone, budget
         )
 
-    for stored in snapshot.objects_at(times.keys()):
+    for stored in snapshot.objects_by_id(times.keys()):
         if stored.component not in asked.components:
             continue
         known = times[stored.id]

@@ -80,7 +80,7 @@ class EventQuery:
         if item.uid in self._contested:
             candidates = self._copies([item.uid])
         else:
-            stored = self._snapshot.object_at(item.id)
+            stored = self._snapshot.object_by_id(item.id)
             candidates = [stored] if stored else []
         return next((copy for copy in self._shown(candidates) if copy.stored.id == item.id), None)
 
@@ -97,7 +97,7 @@ class EventQuery:
                 else one.happenings
             )
             others += [number for number in one.others if number not in contested]
-        for stored in self._snapshot.objects_at(others):
+        for stored in self._snapshot.objects_by_id(others):
             for copy in self._shown([stored]):
                 yield self._walked(copy)
         for copy in self._shown(self._copies(self._contested)):
@@ -122,7 +122,9 @@ class EventQuery:
         """The objects whose UIDs other calendars have too, and those."""
         if len(self._calendars) < 2:
             return {}
-        return dict(self._snapshot.repeated([number for one in certain for number in one.ids]))
+        return dict(
+            self._snapshot.with_shared_uid([number for one in certain for number in one.ids])
+        )
 
     def _walked(self, copy: VisibleObject) -> list[PageOccurrence]:
         """The times of what the index does not know, or a feed shows in parts only."""
@@ -137,7 +139,7 @@ class EventQuery:
         ]
 
     def _copies(self, uids: Collection[str]) -> Iterator[ObjectRow]:
-        return self._snapshot.copies(self._calendars.keys(), sorted(uids))
+        return self._snapshot.objects_with_uids(self._calendars.keys(), sorted(uids))
 
     def _shown(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
         return shown(objects, self._paths, self._rules, self._today).copies
