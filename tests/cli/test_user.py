@@ -343,7 +343,7 @@ def test_a_file_of_another_owner_is_not_changed(office: Office) -> None:
     )
     if os.geteuid() == 0:
         assert ran.returncode == 1
-        assert b"belongs to somebody else" in ran.stderr
+        assert b"belongs to another user" in ran.stderr
         assert ran.stderr.count(b"\n") == 1
         assert office.contents() == before
     else:

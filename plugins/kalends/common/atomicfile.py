@@ -1,4 +1,4 @@
-"""Files that are replaced whole: a reader sees the old content or the new, and never a part."""
+"""Atomic replacement of files: a reader sees the old content or the new, never a part of it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BLOCK = 1 << 20
 
 
 class HalfReplacedError(OSError):
-    """Some of several files were replaced and could not be put back.
+    """Some of several files were replaced, and their old content could not be restored.
 
     Attributes:
-        replaced: these hold the new content.
+        replaced: the files that have the new content.
     """
 
     def __init__(self, failure: OSError, replaced: list[Path]) -> None:
@@ -34,46 +34,48 @@ def replace(
     *,
     mode: int = 0o644,
     group: int = -1,
-    anew: bool = False,
+    force: bool = False,
 ) -> bool:
-    """Make ``path`` hold ``content``, durably; a file that holds it already is left untouched.
+    """Write ``content`` to ``path`` durably; a file that already has it is left untouched.
 
     Args:
-        path: the file, in a folder that exists.
+        path: the file, in an existing folder.
         content: octets, or a seekable file that is read from its beginning.
-        mode: the permissions of the new file; by default others, such as a web server, may read.
-        group: the number of the new file's group, where we may give it that; -1 for whichever.
-        anew: also replace a file that holds it already, and need not be one that we can read.
+        mode: the permissions of the new file; by default others, such as a web server, may read it.
+        group: the number of the new file's group, which is set if permitted; -1 for the default.
+        force: whether to replace the file even if it already has the content; it is not read then.
 
     Returns:
-        whether the file was replaced.
+        True if the file was replaced.
 
     Raises:
-        OSError: it could not be written; the old content stands, and nothing else is left behind.
+        OSError: the file could not be written; it still has the old content, and no temporary file
+            is left.
     """
     source = BytesIO(content) if isinstance(content, bytes) else content
-    if not anew and _holds(path, source):
+    if not force and _has_content(path, source):
         return False
 
-    def dress(descriptor: int, _: Path) -> None:
-        with suppress(OSError):  # not permitted, or a group that this namespace does not know
+    def set_attributes(descriptor: int, _: Path) -> None:
+        with suppress(OSError):  # not permitted, or a group that is unknown in this namespace
             os.fchown(descriptor, -1, group)
         os.fchmod(descriptor, mode)
 
-    with _beside(path, source, dress) as temporary:
+    with _temporary_file(path, source, set_attributes) as temporary:
         move_into_place(temporary, path)
     return True
 
 
 def move_into_place(made: Path, path: Path, *, durable: bool = True) -> None:
-    """Let a file that was made beside ``path`` take its place, in one step.
+    """Replace ``path`` with a file of the same folder, atomically.
 
     Args:
-        made: the new content; whoever needs it to be durable has synced it.
-        durable: True if the name must be on the disk afterwards; not for what can be made again.
+        made: the file with the new content; if that must be durable, the caller has synced it.
+        path: the file to replace.
+        durable: whether to sync the folder; not needed for a file that can be recreated.
 
     Raises:
-        OSError: it cannot be moved; the old content stands.
+        OSError: the file cannot be moved; ``path`` still has the old content.
     """
     made.replace(path)
     if durable:
@@ -83,34 +85,37 @@ def move_into_place(made: Path, path: Path, *, durable: bool = True) -> None:
 def replace_together(
     contents: Mapping[Path, bytes], before: Mapping[Path, bytes], mode: Callable[[Path, int], int]
 ) -> None:
-    """Make several files hold these contents, durably: all of them, or none.
+    """Write several files durably: all of them, or none.
 
-    A file keeps its owner, group, permissions and extended attributes (POSIX ACLs are such). One
-    that is new belongs to whom its folder belongs, as far as we may give it away.
+    A file keeps its owner, group, permissions and extended attributes, such as POSIX ACLs. A new
+    file gets the owner and group of its folder as far as this is permitted.
 
     Args:
-        contents: the new content of each file; symbolic links have been followed.
-        before: the content of those files that exist.
-        mode: the permissions of a new file, by its path and its group.
+        contents: the new content by file; symbolic links are already resolved.
+        before: the old content of those files that exist.
+        mode: returns the permissions of a new file, given its path and its group.
 
     Raises:
-        PermissionError: a file belongs to somebody else.
+        PermissionError: a file belongs to another user.
         HalfReplacedError: a failure could not be undone.
-        OSError: something could not be written; all files are as they were.
+        OSError: a file could not be written; all files have their old content.
     """
     with ExitStack() as stack:
         temporaries = {}
         for path, content in contents.items():
-            dress = _like_the_old(path) if path in before else _like_its_folder(path, mode)
-            with _naming(path):
-                temporaries[path] = stack.enter_context(_beside(path, BytesIO(content), dress))
+            is_new = path not in before
+            attributes = _attributes_of_folder(path, mode) if is_new else _attributes_of_file(path)
+            with _errors_naming(path):
+                temporaries[path] = stack.enter_context(
+                    _temporary_file(path, BytesIO(content), attributes)
+                )
         done: list[Path] = []
         for path, temporary in temporaries.items():
             try:
-                with _naming(path):
+                with _errors_naming(path):
                     temporary.replace(path)
             except OSError as error:
-                _put_back(done, before, error)
+                _restore(done, before, error)
                 raise
             done.append(path)
     for folder in {path.parent for path in contents}:
@@ -119,13 +124,13 @@ def replace_together(
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Let nobody else in who locks the same path, for as long as the block.
+    """Hold an exclusive lock for a path during the block.
 
-    The lock is a file beside it, which is gone afterwards: the path itself is replaced, and a file
-    server locks no folders.
+    The lock is a file beside the path, which is removed afterwards: the path itself is replaced,
+    and network file systems cannot lock folders.
 
     Raises:
-        OSError: there can be no file beside it.
+        OSError: the lock file cannot be created.
     """
     lock = path.with_name(f".{path.name}.lock")
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -134,7 +139,7 @@ def locked(path: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if not _is_still(descriptor, lock):
-                continue  # whoever had it has taken it away
+                continue  # the previous holder has removed the file
             try:
                 yield
             finally:
@@ -148,7 +153,7 @@ def sync_folder(folder: Path) -> None:
     """Make the names in ``folder`` durable.
 
     Raises:
-        OSError: the folder cannot be opened, or its disk failed.
+        OSError: the folder cannot be opened, or the disk failed.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -158,11 +163,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _beside(path: Path, source: BinaryIO, dress: Callable[[int, Path], None]) -> Iterator[Path]:
-    """A file with this content beside ``path``, on the disk; gone after the block unless renamed.
+def _temporary_file(
+    path: Path, source: BinaryIO, set_attributes: Callable[[int, Path], None]
+) -> Iterator[Path]:
+    """Create a synced file with this content beside ``path``; remove it unless it was renamed.
 
     Args:
-        dress: gives it owner and permissions, by its descriptor and path.
+        path: the file that it is to replace.
+        source: the content.
+        set_attributes: sets owner and permissions, given the descriptor and the path.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".tmp")
     temporary = Path(name)
@@ -171,7 +180,7 @@ def _beside(path: Path, source: BinaryIO, dress: Callable[[int, Path], None]) ->
             source.seek(0)
             shutil.copyfileobj(source, target, _BLOCK)
             target.flush()
-            dress(target.fileno(), temporary)
+            set_attributes(target.fileno(), temporary)
             os.fsync(target.fileno())
         yield temporary
     finally:
@@ -179,46 +188,49 @@ def _beside(path: Path, source: BinaryIO, dress: Callable[[int, Path], None]) ->
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Let a failure name the file that was to be replaced, not the one beside it."""
+def _errors_naming(path: Path) -> Iterator[None]:
+    """Let errors name the file that is to be replaced, not the temporary one."""
     try:
         yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def _like_the_old(path: Path) -> Callable[[int, Path], None]:
-    def dress(descriptor: int, temporary: Path) -> None:
+def _attributes_of_file(path: Path) -> Callable[[int, Path], None]:
+    def set_attributes(descriptor: int, temporary: Path) -> None:
         old, new = path.stat(), os.fstat(descriptor)
         if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
             try:
                 os.fchown(descriptor, old.st_uid, old.st_gid)
-            except OSError:  # not permitted, or an owner that this namespace does not know
-                why = "it belongs to somebody else, and only its owner or root can replace it"
+            except OSError:  # not permitted, or an owner that is unknown in this namespace
+                why = "it belongs to another user: only its owner or root can replace it"
                 raise PermissionError(errno.EPERM, why) from None
         shutil.copystat(path, temporary)
         os.utime(descriptor)
 
-    return dress
+    return set_attributes
 
 
-def _like_its_folder(path: Path, mode: Callable[[Path, int], int]) -> Callable[[int, Path], None]:
-    def dress(descriptor: int, _: Path) -> None:
+def _attributes_of_folder(
+    path: Path, mode: Callable[[Path, int], int]
+) -> Callable[[int, Path], None]:
+    def set_attributes(descriptor: int, _: Path) -> None:
         folder = path.parent.stat()
         for owner in ((-1, folder.st_gid), (folder.st_uid, -1)):
-            with suppress(PermissionError):  # then it belongs to whoever makes it
+            with suppress(PermissionError):  # the file then belongs to this process's user
                 os.fchown(descriptor, *owner)
         os.fchmod(descriptor, mode(path, os.fstat(descriptor).st_gid))
 
-    return dress
+    return set_attributes
 
 
-def _put_back(done: list[Path], before: Mapping[Path, bytes], failure: OSError) -> None:
-    """Undo the replacements that were done before one failed."""
+def _restore(done: list[Path], before: Mapping[Path, bytes], failure: OSError) -> None:
+    """Undo the replacements before the one that failed."""
     for path in done[::-1]:
         try:
             if path in before:
-                with _beside(path, BytesIO(before[path]), _like_the_old(path)) as temporary:
+                content, attributes = BytesIO(before[path]), _attributes_of_file(path)
+                with _temporary_file(path, content, attributes) as temporary:
                     temporary.replace(path)
             else:
                 path.unlink()
@@ -234,7 +246,7 @@ def _is_still(descriptor: int, path: Path) -> bool:
         return False
 
 
-def _holds(path: Path, source: BinaryIO) -> bool:
+def _has_content(path: Path, source: BinaryIO) -> bool:
     try:
         existing = path.open("rb")
     except FileNotFoundError:

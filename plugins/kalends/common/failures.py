@@ -1,4 +1,4 @@
-"""The one table from what fails to how it is answered; each face renders it in its own form."""
+"""Mapping of failures to HTTP answers, which each part renders in its own format."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kalends.errors import (
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """How a failure is answered.
+    """The answer to a failure.
 
     Attributes:
-        status: of the answer.
-        title: a few words for a person.
-        text: what happened and what to do, for a person.
-        retry_after: seconds after which to try again; None where that is of no use.
-        is_ours: whether the administrator is told in the log, as the one who can mend it.
+        status: the HTTP status.
+        title: a few words for the user.
+        text: what happened and what to do, for the user.
+        retry_after: seconds after which the client should try again; None if that cannot help.
+        is_ours: whether to log the failure for the administrator, who can fix it.
     """
 
     status: HTTPStatus
@@ -38,7 +38,7 @@ class Failure:
 
     @property
     def headers(self) -> Headers:
-        """The headers that go with the status."""
+        """The headers to send with the status."""
         return [] if self.retry_after is None else [("Retry-After", str(self.retry_after))]
 
 
@@ -52,10 +52,10 @@ _BUSY = Failure(
 _FULL = Failure(
     HTTPStatus.INSUFFICIENT_STORAGE,
     "No room left",
-    "The server has no room left. Tell whoever runs it.",
+    "The server has no room left. Tell its administrator.",
     is_ours=True,
 )
-# What an error carries itself takes the place of what stands here.
+# `failure_of` replaces empty texts by those of the error.
 _TABLE: dict[type[Exception], Failure] = {
     StoreFullError: _FULL,
     StoreUnavailableError: _BUSY,
@@ -67,11 +67,11 @@ _TABLE: dict[type[Exception], Failure] = {
 }
 
 FAILURES: tuple[type[Exception], ...] = tuple(_TABLE)
-"""What a face has to expect from whatever it asks."""
+"""The exceptions that the table lists."""
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return how a failure is answered; one that the table does not name is to be tried again."""
+    """Return the answer to an error; for one that is not in the table, try again later."""
     found = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), _BUSY)
     if isinstance(error, BodyRefusedError):
         return replace(found, status=error.status, text=error.why)
@@ -85,10 +85,13 @@ def failure_of(error: Exception) -> Failure:
 def refuse(
     environ: Environ, start_response: StartResponse, error: Exception, text: str | None = None
 ) -> Iterable[bytes]:
-    """Answer a request that failed, with a line of text.
+    """Answer a failed request with a line of text.
 
     Args:
-        text: what to say in place of what the table says.
+        environ: the WSGI environ.
+        start_response: the WSGI callable.
+        error: the failure.
+        text: a text to use instead of the table's.
     """
     failure = failure_of(error)
     said = f"{text or failure.text}\n"

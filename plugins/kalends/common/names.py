@@ -1,4 +1,4 @@
-"""Which names of accounts and groups have a place of their own, and where that of a group is."""
+"""Names of accounts and groups that can have collections, and the paths of these."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ GROUPS = "GROUPS"
 """The first segment of the addresses of group calendars: ``GROUPS/family/birthdays``."""
 
 RESERVED = frozenset({GROUPS, "feeds", "s"})
-"""First segments of addresses and folders that belong to no account."""
+"""First path segments that cannot be the name of an account."""
 
 
 def refusal_of_name(name: str, named_feeds: Collection[str]) -> str | None:
-    """Why the account ``name`` has no home and no feed, for the administrator; None if it has.
+    """Explain to the administrator why an account has no home and no feed.
 
     Args:
-        name: an account name as it stands in a user file.
-        named_feeds: the names of the feeds that are defined by name.
+        name: the account's name in the user file.
+        named_feeds: the names of the feeds that have one.
+
+    Returns:
+        the reason; None if the account has a home and a feed.
     """
     if not _is_segment(name):
         return "it is not one segment of a path"
@@ -30,10 +33,13 @@ def refusal_of_name(name: str, named_feeds: Collection[str]) -> str | None:
 
 
 def refusal_of_group(name: str) -> str | None:
-    """Why the group ``name`` has no calendars of its own, for the administrator; None if it has.
+    """Explain to the administrator why a group has no calendars.
 
     Args:
-        name: a group's name as it stands in the group file.
+        name: the group's name in the group file.
+
+    Returns:
+        the reason; None if the group has calendars.
     """
     if not _is_segment(name):
         return "it is not one segment of a path"
@@ -41,18 +47,18 @@ def refusal_of_group(name: str) -> str | None:
 
 
 def owner_of(path: str) -> str:
-    """The account, or the place of the group, that a collection belongs to.
+    """Return the account, or the path of the group, that owns a collection.
 
     Args:
-        path: without a slash at either end.
+        path: the collection's path, without a slash at either end.
     """
     names = path.split("/")
     return "/".join(names[:2]) if names[0] == GROUPS else names[0]
 
 
 def folded_group(name: str) -> bytes:
-    """A group's name as names of groups are compared: they know no ASCII case, as for Apache."""
-    return name.encode().lower()  # of bytes, lower() knows ASCII alone
+    """Return a group's name for comparison, which ignores ASCII case as Apache does."""
+    return name.encode().lower()  # bytes.lower changes only ASCII letters
 
 
 def _is_segment(name: str) -> bool:

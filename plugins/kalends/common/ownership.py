@@ -1,4 +1,4 @@
-"""Gives what a command of root's has made to the user whom the folder belongs to: the server."""
+"""Change of ownership for files that a command run by root has created for the server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 
 def hand_over(folder: Path, prefixes: tuple[str, ...] = ("",), *, deep: bool = False) -> None:
-    """Give what belongs to root in a folder to the folder's owner, if we are root.
+    """Give root's files in a folder to the owner of the folder, if this process is root's.
 
-    A folder of root's own is left as it is, as are links: whoever owns the folder could have put
-    them there for files of others.
+    Links are left unchanged, because the owner of the folder could have created them to get files
+    of other users.
 
     Args:
-        folder: it need not exist.
-        prefixes: how the names of what is ours begin.
-        deep: whether everything below is ours too.
+        folder: the folder, which need not exist.
+        prefixes: the prefixes of the names of our files.
+        deep: whether to include everything below.
     """
     if os.geteuid() != 0 or not folder.is_dir():
         return
@@ -25,7 +25,8 @@ def hand_over(folder: Path, prefixes: tuple[str, ...] = ("",), *, deep: bool = F
         owner = os.fstat(here)
         for name in (*folders, *files):
             if name.startswith(prefixes):
-                # It has gone since, or nothing can be written: then nothing was made.
+                # The file was removed meanwhile, or the file system is read-only, and then no file
+                # was created.
                 with suppress(OSError):
                     _give(name, here, owner)
         if not deep:

@@ -1,4 +1,4 @@
-"""What the parts of the application say to one another by WSGI (PEP 3333)."""
+"""WSGI types, environ keys and plain answers that the parts of the application share (PEP 3333)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ Environ: TypeAlias = WSGIEnvironment
 Headers: TypeAlias = list[tuple[str, str]]
 
 PREFIX_KEY = "kalends.prefix"
-"""Where the environ holds what a trusted proxy has cut off the target that the client saw."""
+"""The environ key of the path prefix that a trusted proxy has removed from the request's target."""
 
 REQUEST_ID_KEY = "kalends.request_id"
-"""Where the environ holds the name of the request."""
+"""The environ key of the request's ID."""
 
 WEB_SERVER_LOGIN_KEY = "kalends.web_server_login"
-"""Where the environ holds the user whom the web server in front has authenticated."""
+"""The environ key of the user whom the web server in front has authenticated."""
 
 
 def web_server_login(environ: Environ) -> str:
@@ -45,7 +45,7 @@ def web_server_login(environ: Environ) -> str:
 
 
 def status_line(status: HTTPStatus) -> str:
-    """Return a status as ``start_response`` takes it, such as ``404 Not Found``."""
+    """Return a status as an argument for ``start_response``, such as ``404 Not Found``."""
     return f"{status.value} {status.phrase}"
 
 
@@ -56,10 +56,14 @@ def respond(
     body: bytes,
     headers: Iterable[tuple[str, str]],
 ) -> Iterable[bytes]:
-    """Answer with a body that is at hand; a HEAD request gets its headers only.
+    """Answer with a complete body; a HEAD request gets only the headers.
 
     Args:
-        headers: all but Content-Length.
+        environ: the WSGI environ.
+        start_response: the WSGI callable.
+        status: the status of the answer.
+        body: the body of the answer.
+        headers: its headers without Content-Length.
     """
     start_response(status_line(status), [*headers, ("Content-Length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
@@ -72,11 +76,14 @@ def plain(
     text: str | None = None,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Iterable[bytes]:
-    """Answer with a text.
+    """Answer with plain text.
 
     Args:
-        text: what to say, with its line end; the phrase of the status if not given.
-        headers: further ones.
+        environ: the WSGI environ.
+        start_response: the WSGI callable.
+        status: the status of the answer.
+        text: the text with its line end; by default the phrase of the status.
+        headers: headers besides Content-Type and Content-Length.
     """
     body = (f"{status.phrase}\n" if text is None else text).encode()
     given = [*headers, ("Content-Type", "text/plain; charset=utf-8")]

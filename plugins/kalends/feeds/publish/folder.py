@@ -106,8 +106,8 @@ class PublicationFolder:
                 why = "its folder belongs to somebody else, and has other permissions"
                 raise PermissionError(errno.EPERM, why)
         group = self._folder.stat().st_gid
-        anew = not self.stands(target)
-        atomicfile.replace(path, content, mode=self._file_mode(), group=group, anew=anew)
+        force = not self.stands(target)
+        atomicfile.replace(path, content, mode=self._file_mode(), group=group, force=force)
 
     def remove(self, target: str) -> None:
         """Take the file at ``target`` away, and the folders that are empty then.
