@@ -6,7 +6,7 @@ import pytest
 from kalends.common import atomicfile
 
 
-def test_a_new_file_holds_the_content_and_others_may_read_it(tmp_path: Path) -> None:
+def test_a_new_file_has_the_content_and_is_readable_by_others(tmp_path: Path) -> None:
     path = tmp_path / "family.ics"
     assert atomicfile.replace(path, b"one")
     assert path.read_bytes() == b"one"
@@ -14,14 +14,14 @@ def test_a_new_file_holds_the_content_and_others_may_read_it(tmp_path: Path) -> 
     assert [found.name for found in tmp_path.iterdir()] == ["family.ics"]
 
 
-def test_a_mode_can_be_asked_for(tmp_path: Path) -> None:
+def test_a_file_gets_the_given_mode(tmp_path: Path) -> None:
     path = tmp_path / "key"
     atomicfile.replace(path, b"one", mode=0o600)
     assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("content", [b"", b"same", b"x" * (3 << 20)])
-def test_equal_content_leaves_the_file_untouched(tmp_path: Path, content: bytes) -> None:
+def test_a_file_with_equal_content_is_left_untouched(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "family.ics"
     atomicfile.replace(path, content)
     before = path.stat()
@@ -32,9 +32,7 @@ def test_equal_content_leaves_the_file_untouched(tmp_path: Path, content: bytes)
 
 
 @pytest.mark.parametrize("new", [b"longer than it was", b"shor", b"SAME!"])
-def test_other_content_replaces_the_file_and_open_readers_keep_theirs(
-    tmp_path: Path, new: bytes
-) -> None:
+def test_a_replaced_file_is_unchanged_for_open_readers(tmp_path: Path, new: bytes) -> None:
     path = tmp_path / "family.ics"
     atomicfile.replace(path, b"same!")
     with path.open("rb") as reader:
@@ -48,7 +46,7 @@ class Failing(BytesIO):
         raise OSError(28, "No space left on device")
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_a_failure_leaves_only_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "family.ics"
     atomicfile.replace(path, b"old")
     with pytest.raises(OSError, match="No space"):

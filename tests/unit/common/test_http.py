@@ -1,4 +1,4 @@
-"""Header fields that every part reads alike."""
+"""Header fields that several parts of the package share."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ headers = st.text(st.sampled_from('W/"", \t*ab-\xe4\\')) | st.text()
         ("W/", []),
     ],
 )
-def test_the_tags_of_a_list(header: str, tags: list[str]) -> None:
+def test_a_list_of_tags_is_parsed(header: str, tags: list[str]) -> None:
     assert EntityTags.read(header) == EntityTags(is_any=False, tags=tuple(tags))
 
 
@@ -65,20 +65,20 @@ def test_the_two_comparisons(one: str, other: str, strong: bool, weak: bool) -> 
 
 
 @pytest.mark.parametrize("header", ["*", " * ", "\t*"])
-def test_an_asterisk_names_whatever_is_there(header: str) -> None:
+def test_an_asterisk_matches_any_representation(header: str) -> None:
     tags = EntityTags.read(header)
     assert tags == EntityTags(is_any=True, tags=())
     assert tags.match_strongly('"a"')
     assert tags.match_weakly('W/"a"')
 
 
-def test_a_request_without_the_field_names_nothing() -> None:
+def test_a_request_without_the_field_matches_nothing() -> None:
     assert not EntityTags.known_to({}).match_weakly('"a"')
     assert EntityTags.known_to({"HTTP_IF_NONE_MATCH": '"a"'}).match_weakly('W/"a"')
 
 
 @given(st.lists(entity_tags), st.sampled_from([",", ", ", " ,\t", ",,"]))
-def test_what_is_listed_is_read(tags: list[str], comma: str) -> None:
+def test_every_listed_tag_is_parsed(tags: list[str], comma: str) -> None:
     read = EntityTags.read(comma.join(tags))
     assert read.tags == tuple(tags)
     assert read.opaque == {tag.removeprefix("W/").strip('"') for tag in tags}
@@ -87,7 +87,7 @@ def test_what_is_listed_is_read(tags: list[str], comma: str) -> None:
 
 
 @given(headers, strong_tags)
-def test_garbage_names_nothing_that_it_does_not_hold(header: str, etag: str) -> None:
+def test_garbage_does_not_match_a_tag_that_it_does_not_contain(header: str, etag: str) -> None:
     tags = EntityTags.read(header)
     assert all(tag in header for tag in tags.tags)
     if etag not in header and not tags.is_any:
@@ -96,14 +96,14 @@ def test_garbage_names_nothing_that_it_does_not_hold(header: str, etag: str) -> 
 
 
 @given(headers, strong_tags)
-def test_what_stands_beside_garbage_is_read(garbage: str, etag: str) -> None:
+def test_a_tag_beside_garbage_is_parsed(garbage: str, etag: str) -> None:
     if '"' not in garbage:
         assert EntityTags.read(f"{garbage},{etag},{garbage}").tags == (etag,)
 
 
 @pytest.mark.parametrize("piece", ['"', 'W/"a', '"a" ', ",", " ", "a", '"",'])
-def test_reading_a_long_header_is_not_long(piece: str) -> None:
-    """A reader that went back and forth would not end within the time of a test."""
+def test_a_long_header_is_parsed_in_linear_time(piece: str) -> None:
+    """A parser that backtracks would not finish within the time limit of a test."""
     assert not EntityTags.read(piece * 100_000).match_weakly('"x"')
 
 
@@ -129,5 +129,5 @@ def test_a_date_is_an_imf_fixdate() -> None:
         ("gzipped", False),
     ],
 )
-def test_which_coding_a_client_takes(header: str, takes: bool) -> None:
+def test_accept_encoding_is_parsed(header: str, takes: bool) -> None:
     assert takes_gzip(header) is takes

@@ -25,7 +25,7 @@ def test_ordinary_names_are_account_names(name: str) -> None:
         ("family", "feed"),
     ],
 )
-def test_names_that_stand_for_something_else_are_refused(name: str, why: str) -> None:
+def test_reserved_and_unusable_names_are_refused(name: str, why: str) -> None:
     refusal = refusal_of_name(name, {"family"})
     assert refusal is not None
     assert why in refusal

@@ -1,4 +1,4 @@
-"""Options of Radicale that only Radicale's own handlers read: they have the effect they promise."""
+"""Radicale's options that only Radicale's own handlers read have their documented effect."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FREE_BUSY = f"<C:free-busy-query {_SPACES}><C:time-range {_RANGE}/></C:free-busy
 
 @contextmanager
 def client(folder: Path, **options: str) -> Iterator[Client]:
-    """The application with these options and an event on nine days."""
+    """Start the application with these options and an event on nine days."""
     with Installation(folder, options=options).client() as asking:
         put = asking("PUT", f"{CALENDAR}a.ics", event("a", "20260105T090000Z", DAILY))
         assert put.status == 201
@@ -43,7 +43,7 @@ def test_occurrences_of_reports_are_limited(tmp_path: Path, option: str, body: s
         assert asking("REPORT", CALENDAR, body).status == 400
 
 
-def test_the_free_busy_view_shows_as_many_days_as_are_said(tmp_path: Path) -> None:
+def test_the_free_busy_view_covers_the_configured_days(tmp_path: Path) -> None:
     days = {"reporting__freebusy_view_past_days": "3", "reporting__freebusy_view_future_days": "5"}
     with client(tmp_path, **days) as asking:
         answer = asking("GET", f"{CALENDAR}?view=freebusy")
@@ -54,12 +54,14 @@ def test_the_free_busy_view_shows_as_many_days_as_are_said(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("permitted", "status"), [("True", 200), ("False", 403)])
-def test_collections_may_be_kept_from_deletion(tmp_path: Path, permitted: str, status: int) -> None:
+def test_deletion_of_collections_can_be_forbidden(
+    tmp_path: Path, permitted: str, status: int
+) -> None:
     with client(tmp_path, rights__permit_delete_collection=permitted) as asking:
         assert asking("DELETE", CALENDAR).status == status
 
 
-def test_headers_are_added_to_answers_of_both_kinds(tmp_path: Path) -> None:
+def test_headers_are_added_to_all_answers(tmp_path: Path) -> None:
     with client(tmp_path, **{"headers__X-Of-The-House": "yes"}) as asking:
         for path in (f"{CALENDAR}a.ics", "/.web/"):
             answer = asking("GET", path)

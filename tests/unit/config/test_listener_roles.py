@@ -1,4 +1,4 @@
-"""Listeners for all, for feeds and for the administrator: TLS is for the first alone."""
+"""Roles of listeners: all requests, feeds, administration. Only the first one uses TLS."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SECONDS = 30.0
 
 
 class Three(KalendsServer):
-    """Kalends with its own TLS, a listener for feeds and one for the administrator."""
+    """A server with its own TLS, a listener for feeds and one for the administrator."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir()
@@ -44,13 +44,13 @@ class Three(KalendsServer):
         )
 
     def close(self) -> None:
-        """Stop it for good and give its ports back."""
+        """Stop the server and release its ports."""
         super().close()
         self.feeds.release()
         self.admin.release()
 
     def plain(self, port: int, path: str) -> int:
-        """The status of a GET over plain http."""
+        """Return the status of a GET over plain HTTP."""
         connection = http.client.HTTPConnection(self.host, port, timeout=_SECONDS)
         with closing(connection):
             connection.request("GET", path)
@@ -66,7 +66,7 @@ def three(tmp_path: Path) -> Iterator[Three]:
 
 
 def assert_each_has_its_own(three: Three) -> None:
-    """Each listener offers what it is for, as it is meant to be spoken to."""
+    """Assert that each listener serves its own paths and protocol, and no others."""
     feeds, admin = three.feeds.number, three.admin.number
     assert three.request("PROPFIND", f"/{USER}/", user=USER).status == 207
     assert three.request("GET", "/.health").status == 404
@@ -81,12 +81,12 @@ def assert_each_has_its_own(three: Three) -> None:
             context.wrap_socket(plain, server_hostname="localhost")
 
 
-def test_tls_is_for_the_first_listener_alone(three: Three) -> None:
+def test_only_the_first_listener_uses_tls(three: Three) -> None:
     three.start()
     assert_each_has_its_own(three)
 
 
-def test_sockets_of_systemd_have_their_roles_too(three: Three) -> None:
+def test_sockets_of_systemd_have_roles(three: Three) -> None:
     ports = (three.feeds.number, three.admin.number, three.port)
     three.process.command = [
         "systemd-socket-activate",
@@ -97,7 +97,7 @@ def test_sockets_of_systemd_have_their_roles_too(three: Three) -> None:
     three.process.ready = "Listening on"
     three.start()
     assert_each_has_its_own(three)
-    # The line comes from another process.
+    # Another process writes the line.
     serves = f"Kalends serves https://127.0.0.1:{three.port}/"
     await_that(lambda: serves in three.log, lambda: three.log)
 
@@ -114,7 +114,7 @@ def test_a_listener_keeps_its_role_until_a_restart(three: Three) -> None:
         assert three.plain(port, f"/{USER}/") == 404
 
 
-def test_a_unix_socket_speaks_no_tls(three: Three, tmp_path: Path) -> None:
+def test_a_unix_socket_does_not_use_tls(three: Three, tmp_path: Path) -> None:
     path = tmp_path / "socket"
     hosts = f"unix:{path}, 127.0.0.1:{three.port}"
     three.options["server"] = {"hosts": hosts}

@@ -1,4 +1,4 @@
-"""Every option of Radicale's schema has an effect, or is refused with a word on what to use."""
+"""Every option of Radicale's schema has an effect, or is refused with the option to use instead."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VALUES = ("7", "rw", "hypercorn", "-15M;x")
 
 
 def options_of_radicale() -> Iterator[tuple[str, str]]:
-    """Yield each option that a file may name; Radicale refuses those with an underscore."""
+    """Yield each option that a file may contain; Radicale refuses those with an underscore."""
     for section, options in SCHEMA.items():
         for option in options:
             if not option.startswith("_"):
@@ -42,19 +42,19 @@ def named(table: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
 
 
 def other(section: str, option: str) -> str:
-    """Return a value other than the default."""
+    """Return a value that is not the default."""
     read, default = SCHEMA[section][option]["type"], SCHEMA[section][option]["value"]
     if read is bool:
         return str(not RawConfigParser.BOOLEAN_STATES[default.lower()])
     for value in VALUES:
-        with suppress(Exception):  # types of Radicale's refuse a value in their own ways
+        with suppress(Exception):  # Radicale's types raise various exceptions
             if read(value) != read(default):
                 return value
     raise AssertionError(f"none of {VALUES} is for [{section}] {option}")
 
 
 def load(folder: Path, sections: Sections) -> None:
-    """Load a configuration with these options beside the necessary ones."""
+    """Load a configuration with these options and the required ones."""
     storage = {"database": f"sqlite:///{folder}/kalends.db", **sections.get("storage", {})}
     file = folder / "kalends.ini"
     file.write_text(ini({**sections, "storage": storage}))
@@ -62,7 +62,7 @@ def load(folder: Path, sections: Sections) -> None:
 
 
 def why_refused(folder: Path, section: str, option: str, value: str) -> str:
-    """Load a configuration with an option that is refused, and return what is said of it."""
+    """Load a configuration with an option that is refused, and return the message."""
     with pytest.raises(ConfigurationError) as caught:
         load(folder, {section: {option: value}})
     error = caught.value
@@ -73,8 +73,8 @@ def why_refused(folder: Path, section: str, option: str, value: str) -> str:
     return error.why.removeprefix(start)
 
 
-def test_each_option_is_either_of_effect_or_refused() -> None:
-    """An option of a new Radicale is in no table: find out what it does here, and put it in one."""
+def test_each_option_has_an_effect_or_is_refused() -> None:
+    """If this fails for a new option of Radicale, find out what it does and list it."""
     known = [*named(EFFECTIVE), *FIXED, *named(WITHOUT_EFFECT)]
     assert sorted(known) == sorted(options_of_radicale())
     for table in (EFFECTIVE, WITHOUT_EFFECT):
@@ -88,29 +88,31 @@ def test_an_option_without_effect_is_refused(tmp_path: Path, section: str, optio
 
 
 @pytest.mark.parametrize(("section", "option"), FIXED)
-def test_an_option_with_one_value_takes_no_other(tmp_path: Path, section: str, option: str) -> None:
+def test_an_option_with_one_permitted_value_refuses_others(
+    tmp_path: Path, section: str, option: str
+) -> None:
     why = why_refused(tmp_path, section, option, "csv")
     assert why.startswith(f"must be {FIXED[section, option]!r}")
 
 
 @pytest.mark.parametrize("option", NEEDS_TLS)
-def test_an_option_of_tls_needs_tls(tmp_path: Path, option: str) -> None:
+def test_an_option_of_tls_requires_tls(tmp_path: Path, option: str) -> None:
     value = {"protocol": "TLSv1.3", "ciphersuite": "DEFAULT"}.get(option, "/etc/ca.pem")
     assert "without ssl = True" in why_refused(tmp_path, "server", option, value)
     load(tmp_path, {"server": {"ssl": "True", option: value}})
 
 
 @pytest.mark.parametrize("option", NEEDS_DIRECTORY)
-def test_a_change_of_names_needs_a_directory(tmp_path: Path, option: str) -> None:
+def test_an_option_that_changes_names_requires_a_directory(tmp_path: Path, option: str) -> None:
     assert "accounts of the files" in why_refused(tmp_path, "auth", option, "True")
     load(tmp_path, {"auth": {option: "True", "directories": "files, ldap"}})
 
 
-def test_defaults_may_be_written_down(tmp_path: Path) -> None:
+def test_default_values_are_accepted(tmp_path: Path) -> None:
     sections: Sections = {}
     for section, option in [*FIXED, *named(WITHOUT_EFFECT)]:
         value = schema()[section][option]["value"]
-        if "\n" not in value:  # the format has no way to write an empty line
+        if "\n" not in value:  # the format cannot represent an empty line
             sections.setdefault(section, {})[option] = value
     load(tmp_path, sections)
 
@@ -119,6 +121,6 @@ def test_headers_may_have_any_name(tmp_path: Path) -> None:
     load(tmp_path, {"headers": {"Access-Control-Allow-Origin": "*"}})
 
 
-def test_no_option_of_ours_is_among_those() -> None:
+def test_the_tables_do_not_name_our_own_options() -> None:
     ours = {(option.section, option.name) for option in OPTIONS}
     assert not ours & {*FIXED, *named(WITHOUT_EFFECT)}
