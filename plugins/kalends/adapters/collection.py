@@ -31,12 +31,12 @@ class Collection(BaseCollection):
     """A home, calendar or address book, within the transaction that found it."""
 
     def __init__(self, storage: Storage, row: CollectionRow) -> None:
-        self._storage = storage
+        self._kalends_storage = storage
         self.row = row
 
     @property
     def _connection(self) -> Connection:
-        return self._storage.connection
+        return self._kalends_storage.connection
 
     @property
     def path(self) -> str:
@@ -135,7 +135,7 @@ class Collection(BaseCollection):
     def put(self, href: str, content: CalendarObject) -> RadicaleItem:
         """Store checked content under ``href``."""
         write.put_object(self._connection, self.row.id, href, content)
-        self._storage.record(Change(self.path, "put", (href,)))
+        self._kalends_storage.record(Change(self.path, "put", (href,)))
         self._reload()
         row = read.get_object(self._connection, self.row.id, href)
         assert row is not None
@@ -149,10 +149,10 @@ class Collection(BaseCollection):
         """
         if href is None:
             collections.remove_collection(self._connection, self.row.path)
-            self._storage.record(Change(self.path, "collection"))
+            self._kalends_storage.record(Change(self.path, "collection"))
         elif write.remove_object(self._connection, self.row.id, href):
-            self._storage.record(Change(self.path, "delete", (href,)))
-            self._storage.forget_removals(self.row)
+            self._kalends_storage.record(Change(self.path, "delete", (href,)))
+            self._kalends_storage.forget_removals(self.row)
             self._reload()
 
     @overload
@@ -167,7 +167,7 @@ class Collection(BaseCollection):
         """Replace all properties."""
         if dict(props) != dict(self.row.props):
             collections.set_props(self._connection, self.row.id, props)
-            self._storage.record(Change(self.path, "collection"))
+            self._kalends_storage.record(Change(self.path, "collection"))
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
