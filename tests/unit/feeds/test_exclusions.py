@@ -118,7 +118,7 @@ def test_an_object_that_cannot_be_read_is_left_out_and_named(
         assert uids(client, "everyone") == {"a", "other"}
     named = [line for line in caplog.messages if "/alice/diary/ UID 'd'" in line]
     assert len(named) == 1
-    assert "feed everyone: left out because it cannot be read" in named[0]
+    assert "feed everyone: left out, cannot be read" in named[0]
     listed = command(installation, capsys, "list", "everyone")[1]
     assert "1 left out (unreadable)" in listed
     assert "/alice/diary/ UID 'd'" in listed

@@ -137,11 +137,11 @@ def _login_problems(built: Container, names: Collection[str]) -> Iterator[str]:
         yield f"{settings.htpasswd}: the password of {name!r} cannot be verified: {why}"
     if "basic" in settings.schemes:
         for name in sorted(set(names) - directory.basic_names() - set(unverifiable)):
-            yield f"{name!r} cannot log in with HTTP Basic: {_place(settings.htpasswd)} has no line"
+            yield f"{name!r} cannot log in with HTTP Basic: {_no_password_line(settings.htpasswd)}"
     if "digest" in settings.schemes or (settings.feeds_hosts and settings.htdigest):
         for name in sorted(set(names) - directory.digest_names()):
             yield (
-                f"{name!r} cannot log in with HTTP Digest: {_place(settings.htdigest)} has no line "
+                f"{name!r} cannot log in with HTTP Digest: {settings.htdigest} has no line "
                 f"of the realm {settings.realm!r}"
             )
         if set(settings.realm) & set('"\\') or not settings.realm.isascii():
@@ -161,8 +161,8 @@ def _login_problems(built: Container, names: Collection[str]) -> Iterator[str]:
         )
 
 
-def _place(path: Path | None) -> str:
-    return str(path) if path else "no file for it"
+def _no_password_line(htpasswd: Path | None) -> str:
+    return f"{htpasswd} has no line" if htpasswd else "[auth] htpasswd_filename is not set"
 
 
 def _group_problems(built: Container) -> Iterator[str]:
