@@ -67,7 +67,7 @@ def test_a_key_of_another_certificate_is_reported(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     made, other = Certificate.made_in(tmp_path), Certificate.made_in(tmp_path / "other")
     (line,) = found(tmp_path, Certificate(made.chain, other.key))
-    assert line.startswith(f"{made.chain}: cannot be used with the key {other.key}: it belongs to")
+    assert line.startswith(f"{made.chain}: cannot be used with the key {other.key}: ")
 
 
 @pytest.mark.parametrize("gone", ["chain", "key"])
@@ -101,12 +101,12 @@ def test_a_certificate_without_a_readable_end_is_reported(tmp_path: Path) -> Non
     ("options", "why"),
     [
         ({"protocol": "TLSv9"}, "protocol: 'TLSv9' is not a protocol; known are ALL, TLSv1, "),
-        ({"protocol": "ALL -ALL"}, "protocol: 'ALL -ALL' leaves no protocol; say for example "),
-        ({"protocol": "SSLv3"}, "protocol: 'SSLv3' leaves no protocol; say for example TLSv1.2"),
+        ({"protocol": "ALL -ALL"}, "protocol: 'ALL -ALL' leaves no protocol; set for example "),
+        ({"protocol": "SSLv3"}, "protocol: 'SSLv3' leaves no protocol; set for example TLSv1.2"),
         ({"ciphersuite": "none:such"}, "ciphersuite: 'none:such' matches no cipher for TLS 1.2; "),
         (
             {"ciphersuite": "ECDHE-RSA-AES128-GCM-SHA256", "protocol": "TLSv1.3"},
-            "ciphersuite does nothing for TLS 1.3, which alone protocol accepts; leave it out, or ",
+            "ciphersuite does not apply to TLS 1.3, the only version in protocol; leave it out, ",
         ),
     ],
     ids=lambda value: " ".join(value.values()) if isinstance(value, dict) else "",

@@ -15,7 +15,7 @@ from kalends.backup.create import create_backup, keep_newest
 from kalends.backup.restore import restore_backup
 from kalends.cli.registration import AddCommand, UsageError
 from kalends.config import loader
-from kalends.config.options import at_least_one
+from kalends.config.options import parse_positive_number
 from kalends.config.settings import Settings
 from kalends.store.engine import open_database
 from kalends.store.migrate import migrate
@@ -52,7 +52,7 @@ def register(add_command: AddCommand) -> None:
 
 def _number(text: str) -> int:
     try:
-        return at_least_one(text)
+        return parse_positive_number(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1") from None
 

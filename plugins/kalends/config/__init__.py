@@ -1,1 +1,1 @@
-"""The configuration: the file, its schema, its options, and the settings made of them."""
+"""The configuration: the file, its schema, its options, and the typed settings."""

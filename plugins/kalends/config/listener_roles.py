@@ -1,4 +1,4 @@
-"""What each of our listeners offers, and by which of them a request came."""
+"""Roles of the listeners: what each offers, and which one accepted a request."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Any
 
 ROLE_KEY = "kalends.listener"
-"""Where the environ holds the `Role` of the listener that took the connection."""
+"""The environ key of the `Role` of the listener that accepted the connection."""
 
 
 class Role(Enum):
-    """What a listener is for."""
+    """The roles that a listener can have."""
 
     ALL = "calendars, feeds and pages; the only one with TLS"
     FEEDS = "feeds and nothing else, for programs without TLS"
@@ -19,10 +19,10 @@ class Role(Enum):
 
 
 class Roles:
-    """Which listener offers what; the port tells.
+    """The role of each listener, by its port.
 
-    A socket of systemd's for another address than the configuration names is so none the less for
-    feeds alone. A Unix socket has no port and offers all.
+    By the port alone, so that a socket from systemd on another address than the configuration
+    names has the role of its port, too. A Unix socket has no port and offers all.
 
     Args:
         feeds: the ports that offer nothing but feeds.
@@ -34,24 +34,25 @@ class Roles:
         self._roles |= dict.fromkeys(map(str, admin), Role.ADMIN)
 
     def of_socket(self, address: object) -> Role:
-        """The role of a listening socket.
+        """Return the role of a listening socket.
 
         Args:
-            address: what the socket says that it is bound to: ``(host, port, …)`` or a path.
+            address: the address that it is bound to: ``(host, port, …)`` or a path.
         """
         port = str(address[1]) if isinstance(address, tuple) else ""
         return self._roles.get(port, Role.ALL)
 
     def of_request(self, environ: Mapping[str, Any]) -> Role:
-        """The role of the listener that a request came by.
+        """Return the role of the listener that accepted a request.
 
-        Our own server has noted it. Of another server the port is that of the accepting socket,
-        which no header of a client or proxy can change until somebody believes such headers. What
-        comes over a Unix socket has no port of its own, only what its client says.
+        Kalends' own server stores it in the environ. Under another server it follows from
+        ``SERVER_PORT``, the port of the accepting socket; this must be called before the headers
+        of a trusted proxy replace it. A request over a Unix socket has no port but its client's
+        claim, so it gets the role that offers all.
         """
-        told = environ.get(ROLE_KEY)
-        if isinstance(told, Role):
-            return told
+        stored = environ.get(ROLE_KEY)
+        if isinstance(stored, Role):
+            return stored
         if not environ.get("REMOTE_ADDR"):
             return Role.ALL
         return self._roles.get(environ["SERVER_PORT"], Role.ALL)

@@ -1,4 +1,4 @@
-"""The configuration file: Radicale's format and options, extended by ours, and nothing unknown."""
+"""Loader of the configuration file: Radicale's format and options, and Kalends' own."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any, NamedTuple
 from radicale.config import Configuration
 
 from kalends.config import radicale_options
-from kalends.config.schema import schema
-from kalends.config.settings import FILES, Settings, ports
-from kalends.config.tls import TlsSettings, has_no_ciphers_to_choose
+from kalends.config.schema import full_schema
+from kalends.config.settings import FILES, Settings, tcp_ports
+from kalends.config.tls import TlsSettings, is_tls_1_3_alone
 from kalends.errors import ConfigurationError
 
 
 class LoadedConfiguration(NamedTuple):
-    """A configuration file, read.
+    """A loaded configuration file.
 
     Attributes:
-        for_radicale: what Radicale's application takes.
-        settings: what our own parts take.
+        for_radicale: the configuration in Radicale's own type.
+        settings: the settings for Kalends' own parts.
     """
 
     for_radicale: Configuration
@@ -33,26 +33,32 @@ class LoadedConfiguration(NamedTuple):
 def load(path: Path) -> LoadedConfiguration:
     """Read and check a configuration file.
 
+    Args:
+        path: the file.
+
+    Returns:
+        the configuration, in which every option has a value.
+
     Raises:
         ConfigurationError: the file cannot be read, or something in it is unknown, misspelt,
             missing or of the wrong kind; it names the line where there is one.
     """
     text, sections = _read(path)
-    configuration = Configuration(schema())
-    given = _Given(path, text, sections, configuration)
+    configuration = Configuration(full_schema())
+    given = _FileOptions(path, text, sections, configuration)
     for section, options in sections.items():
         for option in options or ("",):
-            said = {section: {option: options[option]} if option else {}}
+            update = {section: {option: options[option]} if option else {}}
             try:
-                configuration.update(said, str(path))
+                configuration.update(update, str(path))
             except (ValueError, RuntimeError) as error:
-                why = _plain(error, section, option, configuration)
+                why = _explain(error, section, option, configuration)
                 raise given.error(section, option, why) from None
     _require_effects(given, sections)
     settings = _settings(given)
     if "basic" not in settings.schemes or not settings.basic_over_http:
-        # The collection manager's own form sends Basic; the browser's dialog knows the others too.
-        _prefer(given, configuration, "web", "prefer_browser_login", "True")
+        # The collection manager's own form sends Basic; the browser's dialog also knows Digest.
+        _set_default(given, configuration, "web", "prefer_browser_login", "True")
     return LoadedConfiguration(configuration, settings)
 
 
@@ -67,46 +73,50 @@ def _read(path: Path) -> tuple[str, dict[str, dict[str, str]]]:
         raise ConfigurationError(str(path), "is not UTF-8 text") from None
     except (DuplicateOptionError, DuplicateSectionError) as error:
         what = getattr(error, "option", None) or f"[{error.section}]"
-        raise ConfigurationError(str(path), f"{what} is there twice", error.lineno) from None
+        raise ConfigurationError(
+            str(path), f"{what} is there twice; delete one", error.lineno
+        ) from None
     except ParsingError as error:
         line = error.errors[0][0] if error.errors else None
-        raise ConfigurationError(str(path), "is neither [SECTION] nor NAME = VALUE", line) from None
+        raise ConfigurationError(
+            str(path), "this line is neither [SECTION] nor NAME = VALUE", line
+        ) from None
     except ParserError as error:
         line = getattr(error, "lineno", None)
         raise ConfigurationError(str(path), "does not begin with a [SECTION]", line) from None
     return text, {section: dict(parser[section]) for section in parser.sections()}
 
 
-def _plain(error: Exception, section: str, option: str, configuration: Configuration) -> str:
-    """Return what is wrong for the administrator: Radicale's messages name its own types."""
+def _explain(error: Exception, section: str, option: str, configuration: Configuration) -> str:
+    """Return a message for the administrator; Radicale's own messages name its Python types."""
     if section not in configuration.sections():
-        return f"[{section}] is no section; known are {', '.join(_known(configuration))}"
+        return f"[{section}] is not a section; known are {', '.join(_section_names(configuration))}"
     if option not in configuration.options(section):
         return f"[{section}] has no option {option!r}"
     # The cause is the error of the option's own type.
     return f"[{section}] {option}: {error.__cause__ or error}"
 
 
-def _require_effects(given: _Given, sections: Mapping[str, Iterable[str]]) -> None:
-    """Refuse the options that would do nothing, since silence would mislead.
+def _require_effects(given: _FileOptions, sections: Mapping[str, Iterable[str]]) -> None:
+    """Refuse options without an effect, since accepting them would mislead.
 
     Raises:
-        ConfigurationError: one of the options that are given, other than by its default, is such.
+        ConfigurationError: an option without an effect is set to another value than its default.
     """
-    standard = Configuration(schema())
+    standard = Configuration(full_schema())
     for section, options in sections.items():
         for option in (name for name in options if name in standard.options(section)):
             is_default = given.get(section, option) == standard.get(section, option)
-            if not is_default and (why := _no_effect(given, section, option)):
+            if not is_default and (why := _why_without_effect(given, section, option)):
                 raise given.error(section, option, f"[{section}] {option} {why}")
 
 
-def _no_effect(given: _Given, section: str, option: str) -> str | None:
-    """Return why a value other than the default does nothing; None if it has an effect."""
+def _why_without_effect(given: _FileOptions, section: str, option: str) -> str | None:
+    """Return why another value than the default has no effect; None if it has one."""
     if only := radicale_options.FIXED.get((section, option)):
         why = f"must be {only!r} in this version of Kalends"
         if section == "auth":
-            why += "; who has accounts besides the files is said by directories = files, ldap"
+            why += "; to use other account sources, set directories = files, ldap"
         return why
     if instead := radicale_options.WITHOUT_EFFECT.get(section, {}).get(option):
         return f"does nothing in Kalends: {instead}"
@@ -114,23 +124,23 @@ def _no_effect(given: _Given, section: str, option: str) -> str | None:
         return None if given.get("server", "ssl") else "does nothing without ssl = True"
     if section == "auth" and option in radicale_options.NEEDS_DIRECTORY:
         others = set(given.get("auth", "directories")) - {FILES}
-        return None if others else "does nothing for accounts of the files, and there are no others"
+        return None if others else "does nothing for accounts of the files, the only directory"
     return None
 
 
-def _prefer(
-    given: _Given, configuration: Configuration, section: str, option: str, value: str
+def _set_default(
+    given: _FileOptions, configuration: Configuration, section: str, option: str, value: str
 ) -> None:
-    """Give an option that the file does not name a value that fits what it does name."""
+    """Set an option that the file does not name to a default that depends on other options."""
     if not given.names(section, option):
-        configuration.update({section: {option: value}}, "what follows from the other options")
+        configuration.update({section: {option: value}}, "defaults that depend on other options")
 
 
-def _known(configuration: Configuration) -> list[str]:
+def _section_names(configuration: Configuration) -> list[str]:
     return [name for name in configuration.sections() if not name.startswith("_")]
 
 
-def _line(text: str, section: str, option: str) -> int | None:
+def _line_of(text: str, section: str, option: str) -> int | None:
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if header := re.match(r"\s*\[(.+?)\]", line):
@@ -142,8 +152,8 @@ def _line(text: str, section: str, option: str) -> int | None:
     return None
 
 
-class _Given:
-    """What a file says, and where."""
+class _FileOptions:
+    """The options of a file, and the lines where they are."""
 
     def __init__(
         self,
@@ -158,16 +168,25 @@ class _Given:
         self._configuration = configuration
 
     def get(self, section: str, option: str) -> Any:
-        """The value of an option, which its type in the schema has made."""
+        """Return the value of an option, parsed by its type in the schema."""
         return self._configuration.get(section, option)
 
     def file(self, section: str, option: str) -> Path | None:
-        """The file that an option names; None if it is empty."""
+        """Return the path that an option names; None if it is empty."""
         name = self.get(section, option)
         return Path(name).expanduser() if name else None
 
-    def needed(self, section: str, option: str, example: str) -> str:
-        """The value of an option that must not be empty."""
+    def require(self, section: str, option: str, example: str) -> str:
+        """Return the value of an option.
+
+        Args:
+            section: the option's section.
+            option: the option's name.
+            example: a value for the error message.
+
+        Raises:
+            ConfigurationError: the value is empty.
+        """
         value: str = self.get(section, option)
         if not value:
             why = f"[{section}] {option} is missing; for example {option} = {example}"
@@ -175,21 +194,21 @@ class _Given:
         return value
 
     def names(self, section: str, option: str) -> bool:
-        """Return True if the file says an option, False if it has its default."""
+        """Return True if the file sets an option, False if it has its default."""
         return option in self._sections.get(section, {})
 
     def error(self, section: str, option: str, why: str) -> ConfigurationError:
-        """The error of what an option says, or of a section if that is empty."""
-        return ConfigurationError(str(self.path), why, _line(self._text, section, option))
+        """Return an error about an option, or about its section if ``option`` is empty."""
+        return ConfigurationError(str(self.path), why, _line_of(self._text, section, option))
 
 
-def _settings(given: _Given) -> Settings:
+def _settings(given: _FileOptions) -> Settings:
     get, file = given.get, given.file
-    _require_logins_that_fit(given)
-    database = given.needed("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
+    _require_schemes_for_directories(given)
+    database = given.require("storage", "database", "sqlite:////var/lib/kalends/kalends.db")
     feeds = file("kalends", "feeds")
-    folder = given.needed("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
-    _require_ports_that_fit(given)
+    folder = given.require("kalends", "feeds_folder", "/var/lib/kalends/feeds") if feeds else ""
+    _require_distinct_ports(given)
     htpasswd, htdigest = _user_files(given)
     directories = get("auth", "directories")
     return Settings(
@@ -230,14 +249,17 @@ def _settings(given: _Given) -> Settings:
     )
 
 
-def _tls(given: _Given) -> TlsSettings | None:
-    """Return how TLS is done; None where it is not."""
+def _tls(given: _FileOptions) -> TlsSettings | None:
+    """Return the TLS options; None for plain http."""
     get = given.get
     if not get("server", "ssl"):
         return None
-    if get("server", "ciphersuite") and has_no_ciphers_to_choose(get("server", "protocol")):
-        why = "[server] ciphersuite does nothing for TLS 1.3, which alone protocol accepts; leave "
-        raise given.error("server", "ciphersuite", f"{why}it out, or accept TLSv1.2 as well")
+    if get("server", "ciphersuite") and is_tls_1_3_alone(get("server", "protocol")):
+        why = (
+            "[server] ciphersuite does not apply to TLS 1.3, the only version in protocol; "
+            "leave it out, or accept TLSv1.2 as well"
+        )
+        raise given.error("server", "ciphersuite", why)
     return TlsSettings(
         certificate=Path(get("server", "certificate")),
         key=Path(get("server", "key")),
@@ -247,18 +269,18 @@ def _tls(given: _Given) -> TlsSettings | None:
     )
 
 
-def _user_files(given: _Given) -> tuple[Path | None, Path | None]:
-    """The user files that count, for passwords and for HTTP Digest."""
+def _user_files(given: _FileOptions) -> tuple[Path | None, Path | None]:
+    """Return the user files in use, for passwords and for HTTP Digest."""
     if FILES not in given.get("auth", "directories"):
         return None, None
     htpasswd = given.file("auth", "htpasswd_filename")
     if "basic" not in given.get("auth", "schemes") and not given.names("auth", "htpasswd_filename"):
-        htpasswd = None  # nobody asked for the file of our default
+        htpasswd = None  # only the default names it
     return htpasswd, given.file("auth", "htdigest_filename")
 
 
-def _require_logins_that_fit(given: _Given) -> None:
-    """See that each of the directories can be asked by a scheme that is offered."""
+def _require_schemes_for_directories(given: _FileOptions) -> None:
+    """Require for each of the directories a scheme that it can verify."""
     directories, schemes = given.get("auth", "directories"), given.get("auth", "schemes")
     if directories != (FILES,) and "basic" not in schemes:
         why = "[auth] directories other than files need schemes = basic, or 'digest, basic'"
@@ -266,22 +288,22 @@ def _require_logins_that_fit(given: _Given) -> None:
     if "digest" in schemes:
         if FILES not in directories:
             why = (
-                "[auth] schemes: HTTP Digest is for the accounts of the files; say "
+                "[auth] schemes: HTTP Digest is for the accounts of the files; set "
                 "directories = files, …, or schemes = basic"
             )
             raise given.error("auth", "schemes", why)
-        given.needed("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
+        given.require("auth", "htdigest_filename", "/etc/kalends/users.htdigest")
 
 
-def _require_ports_that_fit(given: _Given) -> None:
-    """See that feeds alone, and what is for the administrator, have ports of their own."""
+def _require_distinct_ports(given: _FileOptions) -> None:
+    """Require ports of their own for the feed listeners and the administrator's listeners."""
     hosts, feeds_hosts = given.get("server", "hosts"), given.get("kalends", "feeds_hosts")
     if feeds_hosts and not given.get("kalends", "feeds"):
         why = "[kalends] feeds_hosts offers nothing, since [kalends] feeds names no definitions"
         raise given.error("kalends", "feeds_hosts", why)
-    if both := ports(hosts) & ports(feeds_hosts):
+    if both := tcp_ports(hosts) & tcp_ports(feeds_hosts):
         why = f"needs another port than {min(both)}, which [server] hosts has"
         raise given.error("kalends", "feeds_hosts", f"[kalends] feeds_hosts {why}")
-    if both := ports(given.get("kalends", "admin_hosts")) & ports((*hosts, *feeds_hosts)):
-        why = f"needs another port than {min(both)}, which others have"
+    if both := tcp_ports(given.get("kalends", "admin_hosts")) & tcp_ports((*hosts, *feeds_hosts)):
+        why = f"needs another port than {min(both)}, which [server] hosts or feeds_hosts has"
         raise given.error("kalends", "admin_hosts", f"[kalends] admin_hosts {why}")

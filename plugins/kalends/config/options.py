@@ -1,4 +1,4 @@
-"""Kalends' own options: what the configuration file may say beyond Radicale's options."""
+"""Kalends' own options, beyond Radicale's, and the parsers of their values."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
-from kalends.config.settings import FILES, Proxy, ports
-from kalends.config.tls import ciphersuite, protocol
+from kalends.config.settings import FILES, Proxy, tcp_ports
+from kalends.config.tls import parse_ciphersuite, parse_protocol
 
 _DIRECTORIES = (FILES, "ldap", "pam", "imap", "dovecot", "oauth2")
 
@@ -20,8 +20,8 @@ _SWITCHES = {"true": True, "yes": True, "on": True, "1": True} | {
 }
 
 
-def listeners(value: object) -> tuple[str, ...]:
-    """``[server] hosts``: addresses to listen on, separated by commas.
+def parse_listeners(value: object) -> tuple[str, ...]:
+    """Parse ``[server] hosts``: addresses to listen on, separated by commas.
 
     Raises:
         ValueError: one of them is neither ``host:port`` nor ``unix:/path``.
@@ -36,25 +36,25 @@ def listeners(value: object) -> tuple[str, ...]:
         if port is None or int(port[1]) > 65535:
             raise ValueError(f"{part!r} is neither HOST:PORT nor unix:/PATH")
     if not found:
-        raise ValueError("names no address")
+        raise ValueError("names no address; set for example 127.0.0.1:5232")
     return found
 
 
-def tcp_listeners(value: object) -> tuple[str, ...]:
-    """``feeds_hosts``, ``admin_hosts``: TCP addresses to listen on, separated by commas; or none.
+def parse_tcp_listeners(value: object) -> tuple[str, ...]:
+    """Parse ``feeds_hosts`` or ``admin_hosts``: TCP addresses separated by commas, or nothing.
 
     Raises:
-        ValueError: one of them is not ``host:port``.
+        ValueError: one of them is not ``host:port`` with a port of 1 or more.
     """
-    found = listeners(value) if value else ()
+    found = parse_listeners(value) if value else ()
     for part in found:
-        if not ports([part]) - {0}:
-            raise ValueError(f"{part!r} has no port that tells it from others")
+        if not tcp_ports([part]) - {0}:
+            raise ValueError(f"{part!r} needs an explicit port, as in 127.0.0.1:8008")
     return found
 
 
-def log_format(value: object) -> str:
-    """``[logging] format``: ``text`` or ``json``.
+def parse_log_format(value: object) -> str:
+    """Parse ``[logging] format``: ``text`` or ``json``.
 
     Raises:
         ValueError: it is neither.
@@ -65,11 +65,11 @@ def log_format(value: object) -> str:
     return found
 
 
-def proxies(value: object) -> frozenset[Proxy]:
-    """``[kalends] trusted_proxies``: addresses, networks and ``unix``, separated by commas.
+def parse_proxies(value: object) -> frozenset[Proxy]:
+    """Parse ``[kalends] trusted_proxies``: addresses, networks and ``unix``, separated by commas.
 
     Raises:
-        ValueError: one of them is neither.
+        ValueError: one of them is none of these.
     """
     if isinstance(value, frozenset):
         return value
@@ -82,11 +82,14 @@ def proxies(value: object) -> frozenset[Proxy]:
     return frozenset(found)
 
 
-def outside_url(value: object) -> str:
-    """``[kalends] public_url``: the address of the root for clients; a slash at its end goes.
+def parse_public_url(value: object) -> str:
+    """Parse ``[kalends] public_url``: the address of the root for clients.
+
+    Returns:
+        the address without a slash at its end; empty if none is set.
 
     Raises:
-        ValueError: it is no such address.
+        ValueError: it is not an http or https address, or has a query.
     """
     text = str(value).strip()
     if text and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", text):
@@ -94,8 +97,8 @@ def outside_url(value: object) -> str:
     return text.rstrip("/")
 
 
-def schemes(value: object) -> tuple[str, ...]:
-    """``[auth] schemes``: ``basic``, ``digest``, both in either order, or ``none``.
+def parse_schemes(value: object) -> tuple[str, ...]:
+    """Parse ``[auth] schemes``: ``basic``, ``digest``, both in either order, or ``none``.
 
     Returns:
         the schemes as a 401 offers them: Digest comes first (RFC 7616 section 3.7).
@@ -113,11 +116,11 @@ def schemes(value: object) -> tuple[str, ...]:
     return tuple(sorted(given, reverse=True))
 
 
-def directories(value: object) -> tuple[str, ...]:
-    """``[auth] directories``: who is asked whether a login is right, separated by commas.
+def parse_directories(value: object) -> tuple[str, ...]:
+    """Parse ``[auth] directories``: the account sources, separated by commas.
 
     Raises:
-        ValueError: one of them is unknown, or there is none.
+        ValueError: one of them is unknown or named twice, or there is none.
     """
     if isinstance(value, tuple):
         return value
@@ -127,8 +130,8 @@ def directories(value: object) -> tuple[str, ...]:
     return found
 
 
-def switch(value: object) -> bool:
-    """Yes or no.
+def parse_switch(value: object) -> bool:
+    """Parse a switch: ``True``, ``yes``, ``on`` or ``1``, and their opposites.
 
     Raises:
         ValueError: it is neither.
@@ -145,11 +148,11 @@ def _words(value: object) -> list[str]:
     return [part.strip() for part in str(value).split(",") if part.strip()]
 
 
-def at_least_one(value: Any) -> int:
-    """A whole number from 1 on.
+def parse_positive_number(value: Any) -> int:
+    """Parse a whole number of 1 or more.
 
     Raises:
-        ValueError: it is less, or no number.
+        ValueError: it is less, or not a number.
     """
     number = int(value)
     if number < 1:
@@ -158,7 +161,15 @@ def at_least_one(value: Any) -> int:
 
 
 class Option(NamedTuple):
-    """One option: its place, its default as written in a file, its type, and what it is for."""
+    """One option of the configuration file.
+
+    Attributes:
+        section: its section.
+        name: its name.
+        default: its default, as written in a file.
+        type: the parser of its values.
+        help: a short description.
+    """
 
     section: str
     name: str
@@ -169,63 +180,75 @@ class Option(NamedTuple):
 
 OPTIONS = (
     Option(
-        "server", "hosts", "127.0.0.1:5232", listeners, "HOST:PORT or unix:/PATH, comma-separated"
+        "server",
+        "hosts",
+        "127.0.0.1:5232",
+        parse_listeners,
+        "HOST:PORT or unix:/PATH, comma-separated",
     ),
-    Option("server", "protocol", "", protocol, "such as TLSv1.3 or ALL -TLSv1; empty: OpenSSL's"),
-    Option("server", "ciphersuite", "", ciphersuite, "OpenSSL cipher list; empty: OpenSSL's"),
-    Option("auth", "realm", "calendars", str, "what a login dialog shows; also the Digest realm"),
+    Option(
+        "server", "protocol", "", parse_protocol, "such as TLSv1.3 or ALL -TLSv1; empty: OpenSSL's"
+    ),
+    Option("server", "ciphersuite", "", parse_ciphersuite, "OpenSSL cipher list; empty: OpenSSL's"),
+    Option("auth", "realm", "calendars", str, "name in login dialogs; also the Digest realm"),
     Option(
         "auth", "htpasswd_filename", "/etc/kalends/users.htpasswd", str, "Apache's AuthUserFile"
     ),
     Option("auth", "htdigest_filename", "", str, "Apache's AuthUserFile for Digest; empty: none"),
     Option("auth", "htgroup_filename", "", str, "Apache's AuthGroupFile; empty: none"),
-    Option("auth", "directories", FILES, directories, "who has accounts: files, ldap, pam, imap …"),
-    Option("auth", "schemes", "basic", schemes, "basic, digest, 'digest, basic', or none"),
-    Option("auth", "basic_over_http", "True", switch, "whether Basic is taken over plain http"),
+    Option(
+        "auth", "directories", FILES, parse_directories, "account sources: files, ldap, pam, imap …"
+    ),
+    Option("auth", "schemes", "basic", parse_schemes, "basic, digest, 'digest, basic', or none"),
+    Option("auth", "basic_over_http", "True", parse_switch, "accept Basic over plain http"),
     Option(
         "auth",
         "basic_from_htdigest",
         "False",
-        switch,
-        "Basic also by the lines of htdigest_filename",
+        parse_switch,
+        "accept Basic for accounts in htdigest_filename alone",
     ),
-    Option("auth", "digest_without_qop", "False", switch, "accept Digest as of RFC 2069"),
-    Option("auth", "nonce_folder", "", str, "key and counts of nonces; empty: by the database"),
+    Option("auth", "digest_without_qop", "False", parse_switch, "accept Digest as of RFC 2069"),
+    Option("auth", "nonce_folder", "", str, "nonce key and counts; empty: the database's folder"),
     Option("storage", "database", "", str, "sqlite:////path/to/kalends.db"),
     Option("kalends", "feeds", "", str, "feed definitions (TOML); empty: no feeds"),
-    Option("kalends", "feeds_folder", "", str, "where composed and published feeds lie"),
-    Option("kalends", "remotes", "", str, "logins for other servers that feeds are brought to"),
+    Option("kalends", "feeds_folder", "", str, "folder of composed and published feeds"),
+    Option(
+        "kalends", "remotes", "", str, "logins for the servers that feeds are published to (TOML)"
+    ),
     Option(
         "kalends",
         "feeds_hosts",
         "",
-        tcp_listeners,
+        parse_tcp_listeners,
         "HOST:PORT for feeds alone over plain http, comma-separated",
     ),
     Option(
         "kalends",
         "admin_hosts",
         "",
-        tcp_listeners,
+        parse_tcp_listeners,
         "HOST:PORT for /.health and /.metrics, comma-separated",
     ),
     Option(
         "kalends",
         "public_url",
         "",
-        outside_url,
-        "where Kalends is for its clients: https://dav.example.org/",
+        parse_public_url,
+        "root address for clients: https://dav.example.org/",
     ),
-    Option("kalends", "workers", "2", at_least_one, "worker processes"),
-    Option("kalends", "threads", "8", at_least_one, "requests one worker answers at a time"),
+    Option("kalends", "workers", "2", parse_positive_number, "worker processes"),
+    Option(
+        "kalends", "threads", "8", parse_positive_number, "requests one worker answers at a time"
+    ),
     Option(
         "kalends",
         "trusted_proxies",
         "",
-        proxies,
+        parse_proxies,
         "addresses or networks of proxies whose X- headers are believed; 'unix' for a Unix socket",
     ),
-    Option("logging", "format", "text", log_format, "text or json"),
+    Option("logging", "format", "text", parse_log_format, "text or json"),
     Option("logging", "file", "", str, "the log; empty: standard error"),
     Option("logging", "access_file", "", str, "answered requests; empty: standard output"),
 )

@@ -1,4 +1,4 @@
-"""Every option of Radicale's schema: what it does under Kalends, or what to use instead of it.
+"""Options of Radicale's schema: the effect of each in Kalends, or what to use instead of it.
 
 `EFFECTIVE`, `FIXED` and `WITHOUT_EFFECT` together name each option once.
 """
@@ -9,36 +9,37 @@ from collections.abc import Mapping
 
 _OTHER_HANDLERS = "of the requests that Radicale's own handlers answer"
 _PROFILE = f"profiles {_OTHER_HANDLERS}"
-_LOGGED = f"what is logged {_OTHER_HANDLERS}"
+_LOGGED = f"the log {_OTHER_HANDLERS}"
 _LDAP, _IMAP, _PAM, _DOVECOT, _OAUTH2 = (
-    f"how directories = {name} is asked" for name in ("ldap", "imap", "pam", "dovecot", "oauth2")
+    f"how directories = {name} verifies logins"
+    for name in ("ldap", "imap", "pam", "dovecot", "oauth2")
 )
 
 EFFECTIVE: Mapping[str, Mapping[str, str]] = {
     "server": {
-        "hosts": "the addresses that are listened on",
+        "hosts": "the addresses to listen on",
         "max_content_length": "the largest body of a request",
         "max_resource_size": "the largest calendar object or contact",
-        "timeout": "how long a client may take for a header",
+        "timeout": "the time that a client may take for a header",
         "ssl": "TLS on the ports of hosts",
-        "protocol": "the versions of TLS that are accepted",
-        "ciphersuite": "the ciphers that are accepted with TLS 1.2 and older",
-        "certificate": "the certificate that clients are shown",
+        "protocol": "the accepted versions of TLS",
+        "ciphersuite": "the accepted ciphers of TLS 1.2 and older",
+        "certificate": "the certificate that is presented to clients",
         "key": "the key of the certificate",
-        "certificate_authority": "clients need a certificate of this CA",
+        "certificate_authority": "the CA that must have issued a client's certificate",
         "script_name": "the prefix behind a proxy that announces none",
-        "validate_user_value": "which names of accounts are accepted",
-        "validate_path_value": "which paths are accepted",
+        "validate_user_value": "the accepted account names",
+        "validate_path_value": "the accepted paths",
     },
     "auth": {
-        "cache_logins": "whether a directory is asked again for a password that was right",
-        "cache_successful_logins_expiry": "for how long it is not",
+        "cache_logins": "memory for passwords that a directory has accepted",
+        "cache_successful_logins_expiry": "how long they are remembered",
         "htpasswd_filename": "Apache's user file",
         "dovecot_connection_type": _DOVECOT,
         "dovecot_socket": _DOVECOT,
         "dovecot_host": _DOVECOT,
         "dovecot_port": _DOVECOT,
-        "realm": "what a login dialog shows; the realm of HTTP Digest",
+        "realm": "the name in login dialogs; the realm of HTTP Digest",
         "ldap_uri": _LDAP,
         "ldap_base": _LDAP,
         "ldap_reader_dn": _LDAP,
@@ -58,25 +59,25 @@ EFFECTIVE: Mapping[str, Mapping[str, str]] = {
         "oauth2_client_secret": _OAUTH2,
         "pam_group_membership": _PAM,
         "pam_service": _PAM,
-        "strip_domain": "the name that a directory is asked for",
-        "uc_username": "the name that a directory is asked for",
-        "lc_username": "the name that a directory is asked for",
-        "urldecode_username": "the name that a directory is asked for",
+        "strip_domain": "the account name in a directory",
+        "uc_username": "the account name in a directory",
+        "lc_username": "the account name in a directory",
+        "urldecode_username": "the account name in a directory",
     },
     "rights": {
-        "permit_delete_collection": "whether clients may delete a collection",
+        "permit_delete_collection": "clients may delete a collection",
     },
     "storage": {
-        "max_sync_token_age": "for how long a sync-token is good",
-        "strict_preconditions": "whether a PUT that replaces an object needs If-Match",
-        "predefined_collections": "what a new account finds in its home",
+        "max_sync_token_age": "how long a sync-token is valid",
+        "strict_preconditions": "a PUT that replaces an object needs If-Match",
+        "predefined_collections": "the collections of a new account",
     },
     "web": {
         "type": "the pages at /.web/",
         "prefer_browser_login": "how the collection manager at /.web/ logs in",
     },
     "logging": {
-        "level": "which lines are logged",
+        "level": "the lines that are logged",
         "limit_content": _LOGGED,
         "request_header_on_debug": _LOGGED,
         "request_content_on_debug": _LOGGED,
@@ -96,10 +97,10 @@ EFFECTIVE: Mapping[str, Mapping[str, str]] = {
     },
     "headers": {},  # any name: each is a header of the answers
     "reporting": {
-        "max_expand_occurrence": "how many occurrences a REPORT with expand may give",
-        "max_freebusy_occurrence": "how many occurrences a free-busy report may look at",
-        "freebusy_view_past_days": "what ?view=freebusy shows",
-        "freebusy_view_future_days": "what ?view=freebusy shows",
+        "max_expand_occurrence": "the most occurrences that a REPORT with expand returns",
+        "max_freebusy_occurrence": "the most occurrences that a free-busy report reads",
+        "freebusy_view_past_days": "the days that ?view=freebusy shows",
+        "freebusy_view_future_days": "the days that ?view=freebusy shows",
     },
 }
 """The options with an effect, and the effect."""
@@ -112,30 +113,30 @@ FIXED: Mapping[tuple[str, str], str] = {
     ("hook", "type"): "none",
     ("group", "type"): "none",
 }
-"""The options that have one possible value here."""
+"""The options that can have one value only in Kalends."""
 
 _GROUP_FILE = "[auth] htgroup_filename names the group file"
 _UTF_8 = "everything is read and written as UTF-8; leave it out"
-_LDAP_GROUPS = "groups are those of [auth] htgroup_filename"
-_DATABASE = "[storage] database says where collections are kept; kalends import takes over files"
+_LDAP_GROUPS = "groups come from [auth] htgroup_filename"
+_DATABASE = "collections are in [storage] database; kalends import copies files into it"
 _NO_CACHE_FILES = "[storage] database needs no files beside it; leave it out"
 _SHARE = "share by groups ([auth] htgroup_filename) or by feeds ([kalends] feeds)"
-_NOBODY_IS_TOLD = "nothing is sent at a change; feeds ([kalends] feeds) show what has changed"
-_THROTTLED = "failed logins are slowed down by themselves; leave it out"
+_NO_NOTIFICATIONS = "Kalends sends no notifications; feeds ([kalends] feeds) show changes"
+_THROTTLED = "Kalends throttles failed logins itself; leave it out"
 
 WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
     "server": {
         "type": "Kalends has its own server; leave it out",
-        "max_connections": "[kalends] workers and threads say how much is answered at a time",
-        "delay_on_error": "no answer is held back; leave it out",
-        "max_vevent_rrule_occurrence": "how dense a rule may be is a fixed limit; leave it out",
+        "max_connections": "[kalends] workers and threads limit the requests at a time",
+        "delay_on_error": "no response is delayed; leave it out",
+        "max_vevent_rrule_occurrence": "the limit for recurrence rules is fixed; leave it out",
     },
     "encoding": {"request": _UTF_8, "stock": _UTF_8},
     "auth": {
         "cache_failed_logins_expiry": _THROTTLED,
-        "htpasswd_encryption": "each line of htpasswd_filename tells its own format; leave it out",
-        "htpasswd_cache": "the file is read again when it has changed; leave it out",
-        "remote_ip_source": "[kalends] trusted_proxies says whose word on addresses counts",
+        "htpasswd_encryption": "each line of htpasswd_filename has its own format; leave it out",
+        "htpasswd_cache": "the file is reloaded when it has changed; leave it out",
+        "remote_ip_source": "[kalends] trusted_proxies names the proxies that may report it",
         "delay": _THROTTLED,
         "ldap_groups_attribute": _LDAP_GROUPS,
         "ldap_group_members_attribute": _LDAP_GROUPS,
@@ -144,7 +145,7 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
     },
     "group": {
         "htgroup_filename": _GROUP_FILE,
-        "htgroup_cache": "the group file is read again when it has changed; leave it out",
+        "htgroup_cache": "the group file is reloaded when it has changed; leave it out",
         "group_collections_folder": "the calendars of groups are at /GROUPS/; leave it out",
     },
     "rights": {
@@ -160,8 +161,8 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
         "use_cache_subfolder_for_history": _NO_CACHE_FILES,
         "use_cache_subfolder_for_synctoken": _NO_CACHE_FILES,
         "use_mtime_and_size_for_item_cache": _NO_CACHE_FILES,
-        "folder_umask": "the permissions of the database's folder say who may read it",
-        "skip_broken_item": "kalends check names what cannot be read; leave it out",
+        "folder_umask": "the permissions of the database's folder control access to it",
+        "skip_broken_item": "kalends check reports unreadable objects; leave it out",
         "hook": "run kalends export or kalends backup from a timer instead",
     },
     "sharing": dict.fromkeys(
@@ -202,14 +203,14 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
             "deleted_or_removed_from_event_template",
             "updated_event_template",
         ),
-        _NOBODY_IS_TOLD,
+        _NO_NOTIFICATIONS,
     ),
     "logging": {
-        "trace_filter": "[logging] level alone says what is logged; leave it out",
-        "bad_put_request_content": "the answer to a refused PUT says what is wrong; leave it out",
+        "trace_filter": "[logging] level alone selects what is logged; leave it out",
+        "bad_put_request_content": "the response to a refused PUT says what is wrong; leave it out",
         "backtrace_on_debug": "[logging] level = debug shows tracebacks; leave it out",
-        "rights_rule_doesnt_match_on_debug": "there are no rules of rights; leave it out",
-        "storage_cache_actions_on_debug": "the store has no such cache; leave it out",
+        "rights_rule_doesnt_match_on_debug": "Kalends has no rights file; leave it out",
+        "storage_cache_actions_on_debug": "the store has no item cache; leave it out",
     },
 }
 """The options without an effect, and what to use instead."""

@@ -1,4 +1,4 @@
-"""Which options there are: Radicale's, with defaults of ours, and our own."""
+"""Schema of the configuration file: Radicale's options with Kalends' defaults, and its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from radicale.config import DEFAULT_CONFIG_SCHEMA
 
 from kalends.config.options import OPTIONS
 
-# Kalends' part in the place of Radicale's: each is the default, and takes no unknown option.
+# Kalends' plug-ins: each is the default, and internal, so that Radicale refuses unknown options.
 _OUR_TYPES = {
     "auth": "kalends.auth",
     "rights": "kalends.rights",
@@ -36,14 +36,14 @@ _FIRST_GROUP_COLLECTIONS = {
     "calendar": {"tag": "VCALENDAR", "C:supported-calendar-component-set": "VEVENT"}
 }
 
-# Radicale's defaults that are not ours. Its delays after a failed login would hold our worker
-# threads; throttling is our own.
+# Defaults that differ from Radicale's. Its delays after a failed login would hold worker threads;
+# Kalends has a throttle of its own.
 _OUR_DEFAULTS = {
     ("auth", "delay"): "0",
     ("server", "delay_on_error"): "0",
-    # Programs ask ten things in a row; a directory is asked once for them.
+    # Programs send ten requests in a row; the directory is asked once for them.
     ("auth", "cache_logins"): "True",
-    # Every name that HTTP allows is stored; which accounts have a home is our own rule.
+    # Every name that HTTP allows can be stored; Kalends has its own rule on who has a home.
     ("server", "validate_path_value"): "none",
     ("server", "validate_user_value"): "none",
     ("storage", "predefined_collections"): json.dumps(_FIRST_COLLECTIONS),
@@ -51,8 +51,8 @@ _OUR_DEFAULTS = {
 }
 
 
-# What of our options counts in a Radicale that runs by itself, with our plug-ins. Those that are
-# Radicale's as well are in its own schema.
+# Kalends' options that have an effect in a stock Radicale with Kalends' plug-ins. Options that
+# Radicale has too are in its own schema.
 _STOCK_OPTIONS = {
     "auth": ("htdigest_filename", "htgroup_filename", "basic_from_htdigest"),
     "storage": ("database", "group_collections"),
@@ -60,13 +60,13 @@ _STOCK_OPTIONS = {
 
 
 def stock_schema(section: str) -> dict[str, dict[str, Any]]:
-    """Return the options that our plug-in of a section adds to a Radicale that runs by itself."""
-    ours = schema()[section]
+    """Return the options that Kalends' plug-in of a section adds to a stock Radicale."""
+    ours = full_schema()[section]
     return {section: {name: ours[name] for name in _STOCK_OPTIONS[section]}}
 
 
-def schema() -> dict[str, Any]:
-    """Every option with its default, its type and what it is for, as Radicale has them."""
+def full_schema() -> dict[str, Any]:
+    """Return all options with default, help and type, in Radicale's format."""
     found: dict[str, Any] = copy.deepcopy(dict(DEFAULT_CONFIG_SCHEMA))
     found["kalends"] = {}
     for option in OPTIONS:
@@ -82,7 +82,7 @@ def schema() -> dict[str, Any]:
     found["storage"]["group_collections"] = {
         **found["storage"]["predefined_collections"],
         "value": json.dumps(_FIRST_GROUP_COLLECTIONS),
-        "help": "what the calendars of a new group begin with (JSON)",
+        "help": "the collections of a new group (JSON)",
     }
     for (section, name), value in _OUR_DEFAULTS.items():
         found[section][name]["value"] = value

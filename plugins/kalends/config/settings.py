@@ -1,4 +1,4 @@
-"""What the configuration says, typed and checked, for the parts that go by it."""
+"""Typed and checked settings from the configuration."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ from kalends.config.listener_roles import Roles
 from kalends.config.tls import TlsSettings
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
-"""Who stands in front: a network (of one address, mostly), or whoever has the Unix socket."""
+"""A proxy in front: a network, often of a single address, or ``unix`` for a Unix socket."""
 
 FILES = "files"
-"""The user files, among the directories that are asked."""
+"""The name of the user files in ``[auth] directories``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the assembly needs to know, typed and checked.
+    """The settings that the container is built from.
 
     Attributes:
         path: the configuration file.
         hosts: where to listen: ``127.0.0.1:5232``, ``[::1]:5232`` or ``unix:/path/of/socket``.
         database: an SQLAlchemy URL.
-        htpasswd: the user file, or None for no such accounts.
+        htpasswd: the user file, or None.
         htdigest: the user file for HTTP Digest, or None.
         htgroup: the group file, or None.
-        directories: who is asked whether a login is right: `FILES` for the files above, and the
-            names of Radicale's logins.
-        ldap_secret: the file with the password by which LDAP is asked, or None.
-        has_ldap_password: whether that password is in the configuration file itself.
-        realm: what a login dialog shows, and the realm of HTTP Digest.
-        schemes: what a 401 offers, the preferred first: ``digest``, ``basic``; empty where only
-            the web server in front logs people in.
-        basic_over_http: whether passwords are taken over plain http.
-        basic_from_htdigest: whether HTTP Basic counts for who is in the digest file alone.
-        digest_without_qop: whether answers as of RFC 2069 are accepted.
-        nonce_folder: where the key of nonces and the nonce counts of this host lie; None for the
-            folder of the database.
-        first_collections: the properties of the collections that a new home begins with, by name.
+        directories: the account sources that verify logins: `FILES` for the files above, and the
+            names of Radicale's login types.
+        ldap_secret: the file with the password of Kalends' own login to LDAP, or None.
+        has_ldap_password: True if that password is in the configuration file itself.
+        realm: the name in login dialogs, and the realm of HTTP Digest.
+        schemes: the schemes that a 401 offers, the preferred first: ``digest``, ``basic``; empty
+            if the web server in front does all logins.
+        basic_over_http: True if HTTP Basic is accepted over plain http.
+        basic_from_htdigest: True if HTTP Basic is accepted for accounts in the digest file alone.
+        digest_without_qop: True if responses of RFC 2069 are accepted.
+        nonce_folder: the folder of this host's nonce key and nonce counts; None for the folder of
+            the database.
+        first_collections: the properties of each collection of a new home, by its name.
         first_group_collections: the same for the calendars of a group.
         feeds: the feed definitions, or None for no feeds.
-        feeds_folder: where composed and published feeds lie.
-        remotes: how to log in to other servers that feeds are brought to, or None for no logins.
-        feeds_hosts: where to listen for requests of feeds alone, as ``0.0.0.0:8008``.
-        admin_hosts: where to listen for ``/.health`` and ``/.metrics``, as ``127.0.0.1:5233``.
-        public_url: where Kalends is for its clients, as ``https://dav.example.org``, without a
-            slash at its end; empty where nobody has said.
-        workers: worker processes.
-        threads: requests that one worker answers at a time.
-        timeout: seconds that a request's header may take; the whole request ten times that.
-        max_content_length: the largest body of a request, octets.
-        max_resource_size: the largest calendar object, octets.
+        feeds_folder: the folder of composed and published feeds.
+        remotes: the file of logins for the servers that feeds are published to, or None.
+        feeds_hosts: the addresses to listen on for feeds alone, such as ``0.0.0.0:8008``.
+        admin_hosts: the addresses for ``/.health`` and ``/.metrics``, such as ``127.0.0.1:5233``.
+        public_url: the address of the root for clients, such as ``https://dav.example.org``,
+            without a slash at its end; empty if it is not set.
+        workers: the number of worker processes.
+        threads: the number of requests that one worker answers at a time.
+        timeout: the seconds that a request's header may take; the whole request ten times that.
+        max_content_length: the largest body of a request, in octets.
+        max_resource_size: the largest calendar object, in octets.
         trusted_proxies: networks whose X- headers are believed; ``unix`` is a Unix socket.
-        prefix: the prefix behind a trusted proxy that announces none, as in ``/dav``.
+        prefix: the prefix behind a trusted proxy that announces none, such as ``/dav``.
         log_format: ``text`` or ``json``.
         log_file: the log, or None for standard error.
-        access_file: where answered requests are told, or None for standard output.
-        tls: how TLS is done, or None for plain http.
+        access_file: the log of answered requests, or None for standard output.
+        tls: the TLS options, or None for plain http.
     """
 
     path: Path
@@ -100,15 +100,15 @@ class Settings:
 
     @property
     def roles(self) -> Roles:
-        """What the listeners are for."""
-        return Roles(ports(self.feeds_hosts), ports(self.admin_hosts))
+        """The roles of the listeners."""
+        return Roles(tcp_ports(self.feeds_hosts), tcp_ports(self.admin_hosts))
 
     @property
     def own_folder(self) -> Path | None:
-        """A folder of this host that Kalends may write to, whatever the store is in; or None."""
+        """A folder that Kalends may write to with any database, or None."""
         return self.nonce_folder or (self.feeds_folder if self.feeds else None)
 
 
-def ports(hosts: Iterable[str]) -> frozenset[int]:
-    """The TCP ports among addresses to listen on."""
+def tcp_ports(hosts: Iterable[str]) -> frozenset[int]:
+    """Return the TCP ports of addresses to listen on; Unix sockets have none."""
     return frozenset(int(x.rpartition(":")[2]) for x in hosts if not x.startswith("unix:"))

@@ -14,22 +14,21 @@ _VERSIONS = {
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
-# What Apache's SSLProtocol may name and nobody speaks any more: excluded always.
+# Apache's SSLProtocol may name them; OpenSSL no longer has them, so they are always excluded.
 _OBSOLETE = ("SSLv2", "SSLv3")
 
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """How Kalends does TLS itself.
+    """The TLS options of the listeners.
 
     Attributes:
         certificate: the certificate chain (PEM), the server's own certificate first.
         key: its private key (PEM).
-        authority: the CA certificates (PEM) of which a client must have a certificate; None where
+        authority: the CA certificates (PEM) that must have issued a client's certificate; None if
             clients need none.
-        versions: the protocol versions that are accepted; empty for those that OpenSSL accepts by
-            itself.
-        ciphers: an OpenSSL cipher list for TLS 1.2 and older; empty for OpenSSL's own.
+        versions: the accepted protocol versions; empty for OpenSSL's default.
+        ciphers: an OpenSSL cipher list for TLS 1.2 and older; empty for OpenSSL's default.
     """
 
     certificate: Path
@@ -39,13 +38,13 @@ class TlsSettings:
     ciphers: str = ""
 
 
-def protocol(value: object) -> Versions:
-    """Read ``[server] protocol``, in the format of Apache's ``SSLProtocol``.
+def parse_protocol(value: object) -> Versions:
+    """Parse ``[server] protocol``, in the format of Apache's ``SSLProtocol``.
 
     Each word adds versions or, after a ``-``, takes them away: ``TLSv1.3``, ``ALL -TLSv1``.
 
     Returns:
-        the versions that are left; empty if nothing is said.
+        the accepted versions; empty if the value is empty.
 
     Raises:
         ValueError: a word is unknown, or no version is left.
@@ -65,12 +64,12 @@ def protocol(value: object) -> Versions:
         else:
             found.update(named)
     if words and not found:
-        raise ValueError(f"{str(value)!r} leaves no protocol; say for example TLSv1.2 TLSv1.3")
+        raise ValueError(f"{str(value)!r} leaves no protocol; set for example TLSv1.2 TLSv1.3")
     return frozenset(found)
 
 
-def ciphersuite(value: object) -> str:
-    """Read ``[server] ciphersuite``, an OpenSSL cipher list.
+def parse_ciphersuite(value: object) -> str:
+    """Parse ``[server] ciphersuite``, an OpenSSL cipher list.
 
     Raises:
         ValueError: OpenSSL has no cipher for TLS 1.2 or older that the list names.
@@ -86,11 +85,11 @@ def ciphersuite(value: object) -> str:
     return text
 
 
-def has_no_ciphers_to_choose(versions: Versions) -> bool:
-    """Return True if ``ciphersuite`` is without effect: TLS 1.3 has its own few ciphers."""
+def is_tls_1_3_alone(versions: Versions) -> bool:
+    """Return True if only TLS 1.3 is accepted, to which ``ciphersuite`` does not apply."""
     return versions == {ssl.TLSVersion.TLSv1_3}
 
 
-def are_all_old(versions: Versions) -> bool:
-    """Return True if only versions are left that OpenSSL 3 takes at security level 0 alone."""
+def are_all_legacy(versions: Versions) -> bool:
+    """Return True if all versions are ones that OpenSSL 3 allows at security level 0 only."""
     return bool(versions) and versions <= {ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1}

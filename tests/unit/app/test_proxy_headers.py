@@ -10,10 +10,10 @@ import pytest
 
 from kalends.app.middleware.proxy_headers import TrustedProxies
 from kalends.common.wsgi import PREFIX_KEY, web_server_login
-from kalends.config.options import proxies
+from kalends.config.options import parse_proxies
 from kalends.config.settings import Proxy
 
-TRUSTED = proxies("127.0.0.1, 10.0.0.0/8, ::1, unix")
+TRUSTED = parse_proxies("127.0.0.1, 10.0.0.0/8, ::1, unix")
 
 
 def behind(trusted: frozenset[Proxy] = TRUSTED, prefix: str = "", **environ: str) -> dict[str, Any]:

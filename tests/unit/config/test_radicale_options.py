@@ -20,7 +20,7 @@ from kalends.config.radicale_options import (
     NEEDS_TLS,
     WITHOUT_EFFECT,
 )
-from kalends.config.schema import schema
+from kalends.config.schema import full_schema
 from kalends.errors import ConfigurationError
 from support.server import Sections, ini
 
@@ -111,7 +111,7 @@ def test_an_option_that_changes_names_requires_a_directory(tmp_path: Path, optio
 def test_default_values_are_accepted(tmp_path: Path) -> None:
     sections: Sections = {}
     for section, option in [*FIXED, *named(WITHOUT_EFFECT)]:
-        value = schema()[section][option]["value"]
+        value = full_schema()[section][option]["value"]
         if "\n" not in value:  # the format cannot represent an empty line
             sections.setdefault(section, {})[option] = value
     load(tmp_path, sections)

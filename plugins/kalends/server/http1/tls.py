@@ -10,7 +10,7 @@ import warnings
 from contextlib import suppress
 from pathlib import Path
 
-from kalends.config.tls import TlsSettings, Versions, are_all_old
+from kalends.config.tls import TlsSettings, Versions, are_all_legacy
 from kalends.errors import ConfigurationError
 
 _log = logging.getLogger("kalends.server")
@@ -177,7 +177,7 @@ def _require_handshake(tls: TlsSettings, path: Path) -> None:
                     side.do_handshake()
     except ssl.SSLError as error:
         why = f"[server] protocol and ciphersuite let no client connect ({error.reason})"
-        if are_all_old(tls.versions):
+        if are_all_legacy(tls.versions):
             why += "; TLSv1 and TLSv1.1 need ciphersuite = DEFAULT:@SECLEVEL=0"
         else:
             why += "; take one of them out, or name ciphers that fit the certificate"
