@@ -27,7 +27,7 @@ from kalends.authn.backends.apache_files import (
     htgroup_file,
     htpasswd_file,
 )
-from support.server import REALM, Answer, KalendsServer, basic, with_digest
+from support.server import REALM, Answer, KalendsServer, basic, create_digest_server
 
 LINES = 50_000
 ROUNDS = 1000
@@ -86,7 +86,7 @@ class Client:
 
 def requests(folder: Path) -> list[str]:
     """Rows: each scheme against none."""
-    server = with_digest(
+    server = create_digest_server(
         folder, {USER: PASSWORD}, options={"kalends": {"trusted_proxies": "127.0.0.1"}}
     )
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.events import Event
 from support.awaiting import await_that, listens
 from support.process import ReservedPort, ServerProcess
-from support.server import BIN, basic, htpasswd_line, ini
+from support.server import BIN, basic, format_ini, htpasswd_line
 
 CACHE = Path(__file__).resolve().parents[2] / ".venv-bench"
 RADICALE = "radicale==3.9.0"
@@ -112,7 +112,7 @@ class Radicale(Peer):
             "auth": {"type": "none"},
             "storage": {"filesystem_folder": str(self.folder / "collections")},
         }
-        (self.folder / "config").write_text(ini(sections))
+        (self.folder / "config").write_text(format_ini(sections))
         self.headers = {"Authorization": basic("bench", "x")}
 
 
@@ -187,7 +187,7 @@ class Kalends(Peer):
                 "workers": "2",
             },
         }
-        (self.folder / "config").write_text(ini(sections))
+        (self.folder / "config").write_text(format_ini(sections))
         self.headers = {"Authorization": basic("bench", PASSWORD)}
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, Route, expect
 
-from support.browser import barriers, chromium, complaints
+from support.browser import accessibility_violations, chromium, collect_console_errors
 from support.installation import event
 from support.server import KalendsServer
 
@@ -65,7 +65,7 @@ def visited(
         **more,  # type: ignore[arg-type]
     )
     page = context.new_page()
-    said = complaints(page)
+    said = collect_console_errors(page)
     url = server.url.replace("127.0.0.1", host) if host else server.url
     page.goto(f"{url}.web/account/")
     yield page
@@ -94,13 +94,13 @@ def open_all(page: Page) -> None:
     }""")
 
 
-def test_the_page_has_no_barriers(browser: Browser, server: KalendsServer) -> None:
+def test_axe_finds_no_violations(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server) as page:
         open_all(page)
-        assert barriers(page) == []
+        assert accessibility_violations(page) == []
     for more in ({"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 740}}):
         with visited(browser, server, **more) as page:
-            assert barriers(page) == []
+            assert accessibility_violations(page) == []
             wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
             assert not wide, "the page is wider than the screen"
 
@@ -196,7 +196,7 @@ def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
         line = 1 + event("dropped").count(b"\n") + bad[: bad.index(b"DTSTART")].count(b"\n")
         expect(result.locator(".refused li")).to_contain_text(f"line {line}")
         expect(page.locator(".going")).to_be_hidden()
-        assert barriers(page) == []
+        assert accessibility_violations(page) == []
     assert server.request("GET", "/alice/calendar/dropped.ics", user="alice").status == 200
 
 
@@ -344,7 +344,7 @@ def test_a_secret_is_renewed_by_keyboard_alone(browser: Browser, server: Kalends
         assert server.request("GET", old).status == 404
         assert server.request("GET", new).status == 200
         assert page.locator("script:not([src])").count() == 0
-        assert barriers(page) == []
+        assert accessibility_violations(page) == []
 
 
 def test_everything_works_without_scripts(browser: Browser, server: KalendsServer) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from support.digestclients import XML, AbstractAsk, CurlBasic, Requests, opened
-from support.server import KalendsServer, with_digest
+from support.digestclients import XML, CurlBasic, DigestClient, Requests, open_client
+from support.server import KalendsServer, create_digest_server
 
 USER, PASSWORD = "alice", "wonderland"
 
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
 
 def serve(folder: Path, schemes: str, **auth: str) -> KalendsServer:
     options = {"auth": auth}
-    return with_digest(folder, {USER: PASSWORD}, schemes=schemes, options=options)
+    return create_digest_server(folder, {USER: PASSWORD}, schemes=schemes, options=options)
 
 
 def by_dialog(browser: Browser, server: KalendsServer, password: str = PASSWORD) -> Page:
@@ -49,11 +49,11 @@ def by_form(browser: Browser, server: KalendsServer) -> Page:
     return page
 
 
-def work_there(page: Page, server: KalendsServer, over_the_wire: type[AbstractAsk]) -> None:
+def work_there(page: Page, server: KalendsServer, over_the_wire: type[DigestClient]) -> None:
     """Make a calendar and remove it; that shows that writes are authenticated too."""
 
     def status() -> int:
-        with opened(over_the_wire, server.url, USER, PASSWORD) as ask:
+        with open_client(over_the_wire, server.url, USER, PASSWORD) as ask:
             return ask("PROPFIND", "/alice/trips/", headers=XML)
 
     expect(page.locator("#collectionsscene article h3", has_text="Tasks")).to_be_visible()
@@ -99,7 +99,7 @@ def test_where_basic_is_not_taken_the_browser_itself_logs_in(
     browser: Browser, server: KalendsServer
 ) -> None:
     work_there(by_dialog(browser, server), server, Requests)
-    with opened(CurlBasic, server.url, USER, PASSWORD) as ask:
+    with open_client(CurlBasic, server.url, USER, PASSWORD) as ask:
         assert ask("PROPFIND", "/alice/", headers=XML) == 401
 
 

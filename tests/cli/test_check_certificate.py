@@ -33,11 +33,11 @@ def openssl(*arguments: str) -> None:
 
 
 def test_a_certificate_valid_for_more_than_two_weeks_is_fine(tmp_path: Path) -> None:
-    assert found(tmp_path, Certificate.made_in(tmp_path, days=15)) == []
+    assert found(tmp_path, Certificate.create_in(tmp_path, days=15)) == []
 
 
 def test_a_certificate_that_ends_soon_is_reported(tmp_path: Path) -> None:
-    made = Certificate.made_in(tmp_path, days=13)
+    made = Certificate.create_in(tmp_path, days=13)
     ends = datetime.now(UTC) + timedelta(days=13)
     (line,) = found(tmp_path, made)
     assert line.startswith(f"{made.chain}: the certificate ends on {ends:%Y-%m-%d} ")
@@ -45,7 +45,7 @@ def test_a_certificate_that_ends_soon_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_certificate_that_has_ended_is_reported(tmp_path: Path) -> None:
-    made = Certificate.made_in(tmp_path)
+    made = Certificate.create_in(tmp_path)
     request = str(tmp_path / "request")
     openssl("req", "-new", "-key", str(made.key), "-subj", "/CN=localhost", "-out", request)
     signed = ["x509", "-req", "-in", request, "-signkey", str(made.key), "-days", "-1"]
@@ -57,22 +57,22 @@ def test_a_certificate_that_has_ended_is_reported(tmp_path: Path) -> None:
 
 def test_only_the_first_certificate_of_a_chain_counts(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    made = Certificate.made_in(tmp_path, days=100)
-    other = Certificate.made_in(tmp_path / "other", days=1)
+    made = Certificate.create_in(tmp_path, days=100)
+    other = Certificate.create_in(tmp_path / "other", days=1)
     made.chain.write_text("Bag Attributes\n" + made.chain.read_text() + other.chain.read_text())
     assert found(tmp_path, made) == []
 
 
 def test_a_key_of_another_certificate_is_reported(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    made, other = Certificate.made_in(tmp_path), Certificate.made_in(tmp_path / "other")
+    made, other = Certificate.create_in(tmp_path), Certificate.create_in(tmp_path / "other")
     (line,) = found(tmp_path, Certificate(made.chain, other.key))
     assert line.startswith(f"{made.chain}: cannot be used with the key {other.key}: ")
 
 
 @pytest.mark.parametrize("gone", ["chain", "key"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
-    made = Certificate.made_in(tmp_path)
+    made = Certificate.create_in(tmp_path)
     path: Path = getattr(made, gone)
     path.unlink()
     assert found(tmp_path, made) == [f"{path}: cannot be read: No such file or directory"]
@@ -82,7 +82,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, gone: str) -> None:
 
 
 def test_a_key_with_a_passphrase_is_reported_without_a_prompt(tmp_path: Path) -> None:
-    made = Certificate.made_in(tmp_path)
+    made = Certificate.create_in(tmp_path)
     locked = tmp_path / "locked"
     openssl("pkey", "-in", str(made.key), "-aes256", "-passout", "pass:x", "-out", str(locked))
     locked.replace(made.key)
@@ -91,7 +91,7 @@ def test_a_key_with_a_passphrase_is_reported_without_a_prompt(tmp_path: Path) ->
 
 
 def test_a_certificate_without_a_readable_end_is_reported(tmp_path: Path) -> None:
-    made = Certificate.made_in(tmp_path, days=100)
+    made = Certificate.create_in(tmp_path, days=100)
     openssl("x509", "-in", str(made.chain), "-trustout", "-out", str(made.chain))
     (line,) = found(tmp_path, made)
     assert line.startswith(f"{made.chain}: ")
@@ -114,7 +114,7 @@ def test_a_certificate_without_a_readable_end_is_reported(tmp_path: Path) -> Non
 def test_a_wrong_option_is_reported_with_its_line(
     tmp_path: Path, options: dict[str, str], why: str
 ) -> None:
-    made = Certificate.made_in(tmp_path)
+    made = Certificate.create_in(tmp_path)
     with pytest.raises(ConfigurationError) as caught:
         found(tmp_path, made, **options)
     line = str(caught.value)
@@ -137,15 +137,15 @@ def test_a_wrong_option_is_reported_with_its_line(
 def test_options_that_let_nobody_connect_are_reported(
     tmp_path: Path, options: dict[str, str], step: str
 ) -> None:
-    (line,) = found(tmp_path, Certificate.made_in(tmp_path), **options)
+    (line,) = found(tmp_path, Certificate.create_in(tmp_path), **options)
     start = f"{tmp_path}/kalends.ini: [server] protocol and ciphersuite let no client connect ("
     assert line.startswith(start)
     assert line.endswith(f"; {step}")
 
 
 def test_valid_options_are_fine(tmp_path: Path) -> None:
-    made = Certificate.made_in(tmp_path, days=15)
-    authority = str(Authority.made_in(tmp_path / "ca").certificate)
+    made = Certificate.create_in(tmp_path, days=15)
+    authority = str(Authority.create_in(tmp_path / "ca").certificate)
     assert found(tmp_path, made, certificate_authority=authority) == []
     assert found(tmp_path, made, protocol="ALL -SSLv3 -TLSv1") == []
     old = {"protocol": "TLSv1 +TLSv1.2", "ciphersuite": "DEFAULT:@SECLEVEL=0"}
@@ -153,7 +153,7 @@ def test_valid_options_are_fine(tmp_path: Path) -> None:
 
 
 def test_an_unusable_authority_is_reported_and_stops_the_start(tmp_path: Path) -> None:
-    made, file = Certificate.made_in(tmp_path), tmp_path / "ca.pem"
+    made, file = Certificate.create_in(tmp_path), tmp_path / "ca.pem"
     (line,) = found(tmp_path, made, certificate_authority=str(file))
     assert line == (
         f"{file}: [server] certificate_authority cannot be read: No such file or directory; "

@@ -26,7 +26,7 @@ from kalends.cli.main import main
 from kalends.common import atomicfile
 from kalends.config import loader
 from kalends.errors import ConfigurationError
-from support.apache import RealApache, login
+from support.apache import RealApache, login_directives
 from support.installation import Installation, event
 from support.paths import DATA
 from support.server import BIN, REALM
@@ -186,7 +186,7 @@ def test_apache_accepts_the_files(office: Office) -> None:
         (folder / "htdocs" / kind).mkdir(parents=True)
         (folder / "htdocs" / kind / "index.html").write_text(kind)
     config = "".join(
-        f"<Location /{kind}>{login(file, REALM, kind=kind)}</Location>\n"
+        f"<Location /{kind}>{login_directives(file, REALM, kind=kind)}</Location>\n"
         for kind, file in (("Basic", office.htpasswd), ("Digest", office.htdigest))
     )
     with RealApache(folder, config) as apache:

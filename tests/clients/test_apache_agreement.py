@@ -27,7 +27,7 @@ from support.agreement import (
     request,
 )
 from support.differences import basic_differences, digest_differences, group_differences
-from support.loginheaders import basic_headers, digest_tries
+from support.loginheaders import basic_headers, digest_attempts
 from support.userfiles import htdigest_files, htgroup_files, htpasswd_files
 
 EXAMPLES = int(os.environ.get("KALENDS_EXAMPLES", "500"))
@@ -76,7 +76,7 @@ def test_passwords(apache: ApacheJudge, kalends: KalendsJudge) -> None:
             )
 
     agree()
-    tally.prove_something(0.1)
+    tally.assert_conclusive(0.1)
 
 
 def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
@@ -93,7 +93,7 @@ def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
         site = kalends.digest(REALMS[number])
         place = f"/digest{number}/".encode()
         known = [login for login in logins if login.realm == realms[number]] or logins
-        tries = digest_tries(known, realms[number], place, host)
+        tries = digest_attempts(known, realms[number], place, host)
         for tried in data.draw(st.lists(tries, min_size=2, max_size=6)):
             for_apache = tried.header(apache.nonce(place))
             for_kalends = tried.header(kalends.nonce(site))
@@ -105,7 +105,7 @@ def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
             )
 
     agree()
-    tally.prove_something(0.1)
+    tally.assert_conclusive(0.1)
 
 
 MEMBERS = [
@@ -138,7 +138,7 @@ def test_groups(apache: ApacheJudge, kalends: KalendsJudge) -> None:
                 )
 
     agree()
-    tally.prove_something(0.05)
+    tally.assert_conclusive(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
         for headers in data.draw(st.lists(basic_headers(logins, prefix), min_size=1, max_size=3)):
             sent = request(b"/basic/", apache.host, headers, running.client())
             tally.compare(apache.ask(sent), running.ask(sent), basic_differences(file, headers))
-        tried = data.draw(digest_tries(digest_logins, realm, place, host, prefix))
+        tried = data.draw(digest_attempts(digest_logins, realm, place, host, prefix))
         tally.compare(
             apache.ask(request(tried.target, apache.host, [tried.header(apache.nonce(place))])),
             running.ask(
@@ -185,4 +185,4 @@ def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
         )
 
     agree()
-    tally.prove_something(0.05)
+    tally.assert_conclusive(0.05)

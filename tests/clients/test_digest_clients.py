@@ -14,18 +14,18 @@ from caldav.davclient import DAVClient
 
 from support.awaiting import await_that
 from support.digestclients import (
-    A_GOOD_DAY,
     CLIENTS,
+    TYPICAL_STATUSES,
     XML,
-    AbstractAsk,
+    DigestClient,
     Httpx,
     Requests,
-    a_day,
-    opened,
+    open_client,
     run_neon,
+    run_typical_requests,
 )
 from support.samples import event
-from support.server import KalendsServer, with_digest
+from support.server import KalendsServer, create_digest_server
 
 USER, PASSWORD = "ann smith", "pass word:with%colon"
 
@@ -35,7 +35,7 @@ def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KalendsServer]:
     """A server with both schemes."""
-    running = with_digest(
+    running = create_digest_server(
         tmp_path_factory.mktemp("digest") / "server",
         {USER: PASSWORD},
         workers=request.param,
@@ -45,30 +45,30 @@ def server(
 
 
 @pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day(server: KalendsServer, kind: type[AbstractAsk]) -> None:
-    with opened(kind, server.url, USER, PASSWORD) as ask:
-        assert a_day(ask) == A_GOOD_DAY
-        assert a_day(ask) == A_GOOD_DAY
+def test_a_client_works_all_day(server: KalendsServer, kind: type[DigestClient]) -> None:
+    with open_client(kind, server.url, USER, PASSWORD) as ask:
+        assert run_typical_requests(ask) == TYPICAL_STATUSES
+        assert run_typical_requests(ask) == TYPICAL_STATUSES
 
 
 @pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize(("user", "password"), [(USER, "wrong"), ("nobody", PASSWORD)])
 def test_a_wrong_login_is_refused(
-    server: KalendsServer, kind: type[AbstractAsk], user: str, password: str
+    server: KalendsServer, kind: type[DigestClient], user: str, password: str
 ) -> None:
-    with opened(kind, server.url, user, password) as ask:
+    with open_client(kind, server.url, user, password) as ask:
         assert ask("PROPFIND", "/ann%20smith/", headers=XML) == 401
 
 
 @pytest.mark.parametrize("kind", [Requests, Httpx], ids=lambda kind: kind.__name__)
-def test_a_login_outlives_a_restart(tmp_path: Path, kind: type[AbstractAsk]) -> None:
-    server = with_digest(tmp_path / "server", {USER: PASSWORD}, workers=3)
+def test_a_login_outlives_a_restart(tmp_path: Path, kind: type[DigestClient]) -> None:
+    server = create_digest_server(tmp_path / "server", {USER: PASSWORD}, workers=3)
     try:
-        with opened(kind, server.url, USER, PASSWORD) as ask:
-            assert a_day(ask) == A_GOOD_DAY
+        with open_client(kind, server.url, USER, PASSWORD) as ask:
+            assert run_typical_requests(ask) == TYPICAL_STATUSES
             before = challenges(server)
             server.restart()
-            assert a_day(ask) == A_GOOD_DAY
+            assert run_typical_requests(ask) == TYPICAL_STATUSES
             # The nonce of before is still good: it was challenged no more.
             assert challenges(server) == before
     finally:
@@ -85,7 +85,7 @@ def test_parallel_connections_share_a_login(server: KalendsServer) -> None:
     def lines(method: str, status: int) -> int:
         return server.log.count(f'"{method} /ann smith/parallel/ HTTP/1.1" {status} ')
 
-    with opened(Httpx, server.url, USER, PASSWORD) as ask, ThreadPoolExecutor(8) as threads:
+    with open_client(Httpx, server.url, USER, PASSWORD) as ask, ThreadPoolExecutor(8) as threads:
         assert ask("MKCALENDAR", path) == 201
         # Whichever is last of them is still among the latest 64 counts, as many as are remembered.
         found = threads.map(lambda _: ask("PROPFIND", path, headers=XML), range(60))

@@ -11,7 +11,7 @@ import pytest
 
 from support.installation import event
 from support.process import ServerDiedError, ServerProcess
-from support.server import Answer, Sections, Server, htdigest_line, ini
+from support.server import Answer, Sections, Server, format_ini, htdigest_line
 
 REALM = "calendars of the house"
 PASSWORDS = {"alice": "wonderland", "bob": "builder", "dora": "digest"}
@@ -56,7 +56,7 @@ class StockRadicale(Server):
         }
         for name, changed in (options or {}).items():
             sections.setdefault(name, {}).update(changed)
-        self.config_file.write_text(ini(sections))
+        self.config_file.write_text(format_ini(sections))
         self.process = ServerProcess(
             [sys.executable, "-m", "radicale", "--config", str(self.config_file)],
             ready="Radicale server ready",

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from support.behind import Behind
-from support.browser import chromium, complaints
+from support.browser import chromium, collect_console_errors
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.installation import event
+from support.proxied import ProxiedKalends
 
 USERS = {"ann": "secret"}
 FRONTS = [
@@ -33,8 +33,8 @@ def browser() -> Iterator[Browser]:
 def front(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployed]:
     make, schemes, login = request.param
     with (
-        Behind(tmp_path / "server", USERS, schemes=schemes) as kalends,
-        make(tmp_path / "front", kalends.place(), prefix="/calendars", login=login) as running,
+        ProxiedKalends(tmp_path / "server", USERS, schemes=schemes) as kalends,
+        make(tmp_path / "front", kalends.backend(), prefix="/calendars", login=login) as running,
     ):
         yield running
 
@@ -44,7 +44,7 @@ def test_everything_works_at_the_address_of_the_outside(browser: Browser, front:
         http_credentials={"username": "ann", "password": "secret"}, ignore_https_errors=True
     )
     page = context.new_page()
-    said = complaints(page)
+    said = collect_console_errors(page)
     page.goto(f"{front.base}/.web/account/")
     page.locator("summary", has_text="DAVx").click()
     base = page.locator("#with-davx5 code").first.inner_text()

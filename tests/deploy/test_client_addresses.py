@@ -16,17 +16,17 @@ import pytest
 
 from kalends.authn.throttle import FREE_FAILURES
 from support.awaiting import await_that
-from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.process import ServerProcess
+from support.proxied import ProxiedKalends
 from support.server import basic
 
 
 class OneProcess(DeployedWsgi):
     """Apache with Kalends inside of one process: each counts for itself."""
 
-    def _made(self) -> ServerProcess:
-        made = super()._made()
+    def _create_process(self) -> ServerProcess:
+        made = super()._create_process()
         file = self.folder / "kalends" / "global.conf"
         text = file.read_text()
         assert "processes=2" in text
@@ -46,23 +46,23 @@ _network = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
     """Kalends with one worker, which believes a web server on this machine."""
     folder = tmp_path_factory.mktemp("behind") / "server"
-    with Behind(folder, {"ann": "pass word"}, workers=1) as running:
+    with ProxiedKalends(folder, {"ann": "pass word"}, workers=1) as running:
         yield running
 
 
 @pytest.fixture(params=FRONTS)
 def front(
-    request: pytest.FixtureRequest, kalends: Behind, tmp_path: Path
+    request: pytest.FixtureRequest, kalends: ProxiedKalends, tmp_path: Path
 ) -> Iterator[Deployed | None]:
     """A web server in front of it, if any is."""
     make, backend = request.param
     if make is None:
         yield None
         return
-    with make(tmp_path, kalends.place(backend)) as running:
+    with make(tmp_path, kalends.backend(backend)) as running:
         yield running
 
 
@@ -71,7 +71,7 @@ class Guesses:
     """Wrong passwords, each for another account, and what was answered."""
 
     front: Deployed | None
-    kalends: Behind
+    kalends: ProxiedKalends
     accounts: str
     answers: list[tuple[str, int]] = field(default_factory=list)
 
@@ -114,14 +114,14 @@ class Guesses:
         front = self.front
         is_inside = front is not None and front.way == "WSGI"
         log = front.error_log() if front and is_inside else self.kalends.log
-        told = front.access() if front and is_inside else self.kalends.log
+        told = front.read_access_log() if front and is_inside else self.kalends.log
         failed = re.findall(rf"login failed from (\S+): .*'{self.accounts}", log)
         answered = re.findall(rf'(?m)^(\S+) .*"PROPFIND /{self.accounts}', told)
         return sorted(failed), sorted(answered)
 
 
 def test_wrong_passwords_slow_down_whoever_sends_them(
-    front: Deployed | None, kalends: Behind
+    front: Deployed | None, kalends: ProxiedKalends
 ) -> None:
     """Of those who are slowed down two wait at a time; a third is told to come again."""
     network = next(_network)

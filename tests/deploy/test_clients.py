@@ -15,8 +15,8 @@ import pytest
 from caldav.davclient import DAVClient
 from caldav.lib import error
 
-from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
+from support.proxied import ProxiedKalends
 from support.samples import event
 from support.server import BIN
 from support.webserver import Certificate
@@ -27,9 +27,9 @@ USERS = {name: f"{name} word" for name in (*WAYS, *(f"{way}-tester" for way in (
 
 
 @pytest.fixture(scope="module")
-def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
     """Kalends on a port and a Unix socket."""
-    with Behind(tmp_path_factory.mktemp("behind") / "server", USERS) as running:
+    with ProxiedKalends(tmp_path_factory.mktemp("behind") / "server", USERS) as running:
         yield running
 
 
@@ -46,24 +46,26 @@ class Way:
         self.name, self.base, self.certificate = name, base, certificate
 
 
-Start = Callable[[Behind, Path], Deployed]
+Start = Callable[[ProxiedKalends, Path], Deployed]
 _STARTS: dict[str, Start] = {
     "apache": lambda kalends, folder: DeployedApache(
-        folder, kalends.place("port"), prefix="/calendars"
+        folder, kalends.backend("port"), prefix="/calendars"
     ),
-    "mod_wsgi": lambda kalends, folder: DeployedWsgi(folder, kalends.place()),
-    "nginx": lambda kalends, folder: DeployedNginx(folder, kalends.place()),
+    "mod_wsgi": lambda kalends, folder: DeployedWsgi(folder, kalends.backend()),
+    "nginx": lambda kalends, folder: DeployedNginx(folder, kalends.backend()),
 }
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(
-    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    kalends: ProxiedKalends,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Way]:
     folder = tmp_path_factory.mktemp("way")
     name = request.param
     if name == "alone":
-        certificate = Certificate.made_in(folder)
+        certificate = Certificate.create_in(folder)
         with closing(alone(folder, certificate)) as running:
             yield Way(name, f"https://127.0.0.1:{running.port}", certificate)
         return
@@ -71,10 +73,10 @@ def way(
         yield Way(name, front.base, front.certificate)
 
 
-def alone(folder: Path, certificate: Certificate) -> Behind:
+def alone(folder: Path, certificate: Certificate) -> ProxiedKalends:
     """Kalends with TLS of its own."""
 
-    class Alone(Behind):
+    class Alone(ProxiedKalends):
         def sections(self) -> dict[str, dict[str, str]]:
             found = super().sections()
             found["server"] |= {
@@ -145,7 +147,7 @@ def features(folder: Path, url: str, user: str, trusted: Path | None) -> dict[st
 
 
 @pytest.fixture(scope="module")
-def directly(kalends: Behind, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def directly(kalends: ProxiedKalends, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """What the tester says with nothing in between."""
     folder = tmp_path_factory.mktemp("tester")
     return features(folder, f"http://127.1:{kalends.port}/", "direct-tester", None)

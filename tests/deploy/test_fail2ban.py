@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from support.awaiting import await_that
-from support.behind import Behind
 from support.deployment import Deployed, DeployedWsgi
-from support.digestclients import XML, CurlBasic, Requests, opened
+from support.digestclients import XML, CurlBasic, Requests, open_client
 from support.paths import ROOT
-from support.server import KalendsServer, basic, with_digest
+from support.proxied import ProxiedKalends
+from support.server import KalendsServer, basic, create_digest_server
 
 FILTER = ROOT / "deploy" / "fail2ban" / "filter.d" / "kalends.conf"
 LINE = "2026-11-23 23:32:04,494 4868 WARNING kalends.htauth: login failed from {}: {}\n"
@@ -46,7 +46,7 @@ def found_in(text: str, folder: Path) -> list[str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[KalendsServer]:
-    running = with_digest(
+    running = create_digest_server(
         tmp_path / "server",
         {"alice": "wonderland"},
         options={"kalends": {"trusted_proxies": "127.0.0.1"}},
@@ -60,7 +60,7 @@ def test_it_counts_wrong_passwords_of_the_running_server(
 ) -> None:
     def tries(address: str, password: str, name: str = "alice") -> None:
         for kind in (CurlBasic, Requests):
-            with opened(kind, server.url, name, password) as ask:
+            with open_client(kind, server.url, name, password) as ask:
                 ask("PROPFIND", "/alice/", headers={**XML, "X-Forwarded-For": address})
 
     tries("192.0.2.1", "wonderland")
@@ -108,10 +108,10 @@ def test_it_reads_the_journal_and_syslog(prefix: str, tmp_path: Path) -> None:
 def test_it_reads_apaches_error_log(form: str, tmp_path: Path) -> None:
     """What mod_wsgi makes of the log: another beginning, and backslashes twice."""
     names = ["alice", "it's", 'say "x"', 'it\'s "x" \\', "x': 2 'y", "ünïcode", ""]
-    with Behind(tmp_path / "server", {"alice": "wonderland"}) as kalends:
+    with ProxiedKalends(tmp_path / "server", {"alice": "wonderland"}) as kalends:
         kalends.options = {"logging": {"format": form}}
         kalends.write_config()
-        with DeployedWsgi(tmp_path / "front", kalends.place()) as front:
+        with DeployedWsgi(tmp_path / "front", kalends.backend()) as front:
             for number, name in enumerate(names, 2):
                 ask_from(front, f"127.0.0.{number}", basic(name, "wrong"))
             ask_from(front, "127.0.0.20", basic("alice", "wonderland"))

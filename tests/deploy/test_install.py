@@ -158,7 +158,7 @@ def test_the_container_makes_its_volume_and_is_healthy_while_it_serves(
 
 
 def test_it_is_healthy_with_tls_of_its_own(tmp_path: Path) -> None:
-    certificate = Certificate.made_in(tmp_path)
+    certificate = Certificate.create_in(tmp_path)
     server = KalendsServer(tmp_path / "server", users={}, certificate=certificate)
     with closing(server):
         for scheme, is_healthy in (("https", True), ("http", False)):

@@ -10,26 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from support.behind import Behind
 from support.deployment import DeployedApache, DeployedWsgi
 from support.digestclients import (
-    A_GOOD_DAY,
+    TYPICAL_STATUSES,
     XML,
-    AbstractAsk,
     Curl,
     CurlAny,
     CurlBasic,
+    DigestClient,
     Requests,
-    a_day,
-    opened,
+    open_client,
+    run_typical_requests,
 )
+from support.proxied import ProxiedKalends
 from support.samples import event
 from support.server import Sections, basic
 
 USER, PASSWORD = "ann", "pass word"
 
 
-class DigestWithoutTls(Behind):
+class DigestWithoutTls(ProxiedKalends):
     """Kalends as settings.conf says that it goes with plain http."""
 
     def sections(self) -> Sections:
@@ -52,17 +52,19 @@ class PlainWsgi(DeployedWsgi):
 
 
 @pytest.fixture(scope="module")
-def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
     with DigestWithoutTls(tmp_path_factory.mktemp("k") / "server", {USER: PASSWORD}) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=[PlainApache, PlainWsgi], ids=["proxy", "mod_wsgi"])
 def front(
-    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    kalends: ProxiedKalends,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[DeployedApache]:
     folder = tmp_path_factory.mktemp("front")
-    with request.param(folder, kalends.place(), prefix="/dav") as running:
+    with request.param(folder, kalends.backend(), prefix="/dav") as running:
         yield running
 
 
@@ -83,9 +85,11 @@ def base_without_tls(front: DeployedApache) -> str:
 
 
 @pytest.mark.parametrize("kind", [Curl, CurlAny, Requests], ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day_with_digest(front: DeployedApache, kind: type[AbstractAsk]) -> None:
-    with opened(kind, base_without_tls(front), USER, PASSWORD) as ask:
-        assert a_day(ask, f"/{USER}") == A_GOOD_DAY
+def test_a_client_works_all_day_with_digest(
+    front: DeployedApache, kind: type[DigestClient]
+) -> None:
+    with open_client(kind, base_without_tls(front), USER, PASSWORD) as ask:
+        assert run_typical_requests(ask, f"/{USER}") == TYPICAL_STATUSES
 
 
 def test_a_password_is_neither_asked_for_nor_taken(front: DeployedApache) -> None:
@@ -94,16 +98,16 @@ def test_a_password_is_neither_asked_for_nor_taken(front: DeployedApache) -> Non
         challenges = answer.headers.get_all("WWW-Authenticate") or []
         assert answer.status == 401
         assert {one.split()[0] for one in challenges} == {"Digest"}
-    with opened(CurlBasic, front.base, USER, PASSWORD) as ask:  # over TLS it is
+    with open_client(CurlBasic, front.base, USER, PASSWORD) as ask:  # over TLS it is
         assert ask("PROPFIND", f"/{USER}/", headers=XML) == 207
 
 
 @pytest.mark.parametrize("version", ["--http1.0", "--http1.1"])
 @pytest.mark.parametrize("path", ["feeds/ann.ics", "published/owner/ann/mine.ics"])
 def test_feeds_are_read_with_digest(
-    front: DeployedApache, kalends: Behind, path: str, version: str
+    front: DeployedApache, kalends: ProxiedKalends, path: str, version: str
 ) -> None:
-    with opened(Curl, front.base, USER, PASSWORD) as ask:
+    with open_client(Curl, front.base, USER, PASSWORD) as ask:
         assert ask("PUT", f"/{USER}/calendar/p.ics", event("p").encode()) in (201, 204)
     kalends.publish(USER)
     command = ["curl", "--silent", "--fail", version, "--config", "-"]
@@ -124,8 +128,8 @@ def test_well_known_stays_without_tls(front: DeployedApache) -> None:
     assert (answer.status, answer.headers["Location"]) == (301, f"{base_without_tls(front)}/")
 
 
-def test_else_plain_http_leads_to_tls(kalends: Behind, tmp_path: Path) -> None:
-    with DeployedApache(tmp_path, kalends.place()) as front:
+def test_else_plain_http_leads_to_tls(kalends: ProxiedKalends, tmp_path: Path) -> None:
+    with DeployedApache(tmp_path, kalends.backend()) as front:
         for path in ("/", f"/{USER}/calendar/a.ics", "/feeds/open.ics", "/.well-known/caldav"):
             answer = plain(front, "GET", path, basic(USER, PASSWORD))
             assert (answer.status, answer.headers["Location"]) == (301, f"https://localhost{path}")

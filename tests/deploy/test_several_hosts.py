@@ -13,7 +13,7 @@ import pytest
 import requests
 from requests.auth import HTTPDigestAuth
 
-from support.apache import RealApache, dav
+from support.apache import RealApache, dav_directives
 from support.awaiting import await_that
 from support.cluster import Cluster
 from support.postgres import PostgresServer
@@ -45,7 +45,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApache]:
     """A WebDAV server of somebody else's."""
     folder = tmp_path_factory.mktemp("remote")
     (folder / "users").write_text(htpasswd_line("kalends", PASSWORD))
-    config = dav(folder, kind="Basic", user_file=folder / "users", realm="remote")
+    config = dav_directives(folder, kind="Basic", user_file=folder / "users", realm="remote")
     with RealApache(folder, config) as apache:
         yield apache
 

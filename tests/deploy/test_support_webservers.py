@@ -22,8 +22,8 @@ from support.webserver import Certificate, WebServer
 TARGET = "a%2Fb%2f%41/b%20c//x/../~y/%C3%A5@:,;=+?q=%2F&r=%20"
 FORGED = ("X-Remote-User", "X-Forwarded-For", "X-Forwarded-Host", "X-Script-Name", "Forwarded")
 MAKES: list[tuple[Callable[..., WebServer], Callable[..., str], Callable[..., str]]] = [
-    (RealApache, apache.behind_proxy, apache.login),
-    (RealNginx, nginx.behind_proxy, nginx.login),
+    (RealApache, apache.proxy_directives, apache.login_directives),
+    (RealNginx, nginx.proxy_directives, nginx.login_directives),
 ]
 
 
@@ -65,20 +65,20 @@ def basic(user: str, password: str) -> str:
     return "Authorization: Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-@pytest.mark.parametrize(("make", "behind_proxy", "login"), MAKES, ids=["apache", "nginx"])
+@pytest.mark.parametrize(("make", "proxy_directives", "login"), MAKES, ids=["apache", "nginx"])
 @pytest.mark.parametrize("prefix", ["/", "/dav/"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_what_a_proxy_passes_on(
     make: Callable[..., WebServer],
-    behind_proxy: Callable[..., str],
+    proxy_directives: Callable[..., str],
     login: Callable[..., str],
     prefix: str,
     tls: bool,
     backend: str,
     tmp_path: Path,
 ) -> None:
-    certificate = Certificate.made_in(tmp_path) if tls else None
-    config = behind_proxy(backend, prefix=prefix)
+    certificate = Certificate.create_in(tmp_path) if tls else None
+    config = proxy_directives(backend, prefix=prefix)
     with make(tmp_path / "web", config, certificate=certificate) as server:
         status, body = ask(
             server, prefix + TARGET, basic("a", "b"), *(f"{name}: evil" for name in FORGED)
@@ -95,17 +95,17 @@ def test_what_a_proxy_passes_on(
     assert "evil" not in passed.values()
 
 
-@pytest.mark.parametrize(("make", "behind_proxy", "login"), MAKES, ids=["apache", "nginx"])
+@pytest.mark.parametrize(("make", "proxy_directives", "login"), MAKES, ids=["apache", "nginx"])
 def test_a_proxy_that_asks_for_the_login_itself(
     make: Callable[..., WebServer],
-    behind_proxy: Callable[..., str],
+    proxy_directives: Callable[..., str],
     login: Callable[..., str],
     backend: str,
     tmp_path: Path,
 ) -> None:
     users = tmp_path / "users"
     users.write_text(htpasswd_line("alice", "wonderland"))
-    config = behind_proxy(backend, login=login(users, "calendars"))
+    config = proxy_directives(backend, login=login(users, "calendars"))
     with make(tmp_path / "web", config) as server:
         forged = "X-Remote-User: root"
         assert ask(server, "/", forged)[0] == 401
@@ -119,7 +119,7 @@ def test_a_proxy_that_asks_for_the_login_itself(
 @pytest.mark.parametrize("prefix", ["/", "/dav/"])
 def test_kalends_within_apache(prefix: str, tmp_path: Path) -> None:
     installation = KalendsServer(tmp_path / "kalends", users={"alice": "secret"}, start=False)
-    config = apache.in_wsgi(installation.config_file, tmp_path / "wsgi", prefix=prefix)
+    config = apache.mod_wsgi_directives(installation.config_file, tmp_path / "wsgi", prefix=prefix)
     with closing(installation), RealApache(tmp_path / "web", config) as server:
         statuses = []
         for password in ("wrong", "secret"):

@@ -15,9 +15,17 @@ import pytest
 import requests
 
 from support.awaiting import await_that
-from support.behind import Behind
 from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi
-from support.digestclients import A_GOOD_DAY, XML, Curl, CurlBasic, Requests, a_day, opened
+from support.digestclients import (
+    TYPICAL_STATUSES,
+    XML,
+    Curl,
+    CurlBasic,
+    Requests,
+    open_client,
+    run_typical_requests,
+)
+from support.proxied import ProxiedKalends
 from support.samples import event
 from support.server import basic
 from support.webserver import Certificate
@@ -35,20 +43,22 @@ FRONTS = [
 
 
 @pytest.fixture(scope="module")
-def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
     """Kalends on a port and a Unix socket, which believes a web server on either."""
-    with Behind(tmp_path_factory.mktemp("behind") / "server", USERS) as running:
+    with ProxiedKalends(tmp_path_factory.mktemp("behind") / "server", USERS) as running:
         yield running
 
 
 @pytest.fixture(scope="module", params=FRONTS)
 def front(
-    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    kalends: ProxiedKalends,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
     """A web server in front of it."""
     make, prefix, backend = request.param
     folder = tmp_path_factory.mktemp("front")
-    with make(folder, kalends.place(backend), prefix=prefix) as running:
+    with make(folder, kalends.backend(backend), prefix=prefix) as running:
         yield running
 
 
@@ -84,13 +94,13 @@ def test_its_own_check_is_content(front: Deployed) -> None:
 
 @pytest.mark.parametrize("kind", [Curl, CurlBasic, Requests], ids=lambda kind: kind.__name__)
 def test_a_client_works_all_day(front: Deployed, kind: type) -> None:
-    with opened(kind, front.base, USER, PASSWORD) as ask_as:
-        assert a_day(ask_as, "/ann") == A_GOOD_DAY
+    with open_client(kind, front.base, USER, PASSWORD) as ask_as:
+        assert run_typical_requests(ask_as, "/ann") == TYPICAL_STATUSES
 
 
 def test_an_event_moves_to_an_outside_address(front: Deployed) -> None:
-    with opened(Curl, front.base, USER, PASSWORD) as ask_as:
-        a_day(ask_as, "/ann")
+    with open_client(Curl, front.base, USER, PASSWORD) as ask_as:
+        run_typical_requests(ask_as, "/ann")
         assert ask_as("MKCALENDAR", "/ann/trips/") == 201
         assert ask_as("PUT", "/ann/calendar/from.ics", event("moves").encode()) == 201
         to = {"Destination": f"{front.base}/ann/trips/to.ics", "Overwrite": "T"}
@@ -110,12 +120,12 @@ def test_the_prefix_without_a_slash_leads_to_it(front: Deployed) -> None:
         answer = ask(front, "GET", front.prefix)
         assert (answer.status_code, led_to(answer)) == (301, f"{front.base}/")
         assert ask(front, "GET", f"{front.prefix}s").status_code in (403, 404)
-    with opened(CurlBasic, front.base, USER, PASSWORD) as ask_as:
+    with open_client(CurlBasic, front.base, USER, PASSWORD) as ask_as:
         assert ask_as("PROPFIND", "/", headers=XML) == 207
 
 
 def test_the_log_names_the_client_and_a_client_cannot_say_who_it_is(
-    front: Deployed, kalends: Behind
+    front: Deployed, kalends: ProxiedKalends
 ) -> None:
     claims = {
         "X-Remote-User": USER,
@@ -151,8 +161,8 @@ def test_the_log_names_the_client_and_a_client_cannot_say_who_it_is(
 
 
 def test_a_feed_is_not_sent_twice(front: Deployed) -> None:
-    with opened(Curl, front.base, USER, PASSWORD) as ask_as:
-        a_day(ask_as, "/ann")
+    with open_client(Curl, front.base, USER, PASSWORD) as ask_as:
+        run_typical_requests(ask_as, "/ann")
     first = ask(front, "GET", f"{front.prefix}/feeds/ann.ics", auth=(USER, PASSWORD))
     assert first.status_code == 200
     again = ask(
@@ -166,8 +176,8 @@ def test_a_feed_is_not_sent_twice(front: Deployed) -> None:
 
 
 def test_large_and_chunked_bodies_arrive(front: Deployed) -> None:
-    with opened(Curl, front.base, USER, PASSWORD) as ask_as:
-        a_day(ask_as, "/ann")
+    with open_client(Curl, front.base, USER, PASSWORD) as ask_as:
+        run_typical_requests(ask_as, "/ann")
     many = "".join(
         f"BEGIN:VEVENT\r\nUID:large-{n}\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260601T090000Z\r\n"
         f"DESCRIPTION:{'x' * 60}\r\n" + f" {'y' * 70}\r\n" * 1400 + "END:VEVENT\r\n"
@@ -213,7 +223,9 @@ def published(front: Deployed, name: str, user: str = "", password: str = "") ->
     return int(done.stdout)
 
 
-def test_published_feeds_are_for_whom_their_access_says(front: Deployed, kalends: Behind) -> None:
+def test_published_feeds_are_for_whom_their_access_says(
+    front: Deployed, kalends: ProxiedKalends
+) -> None:
     kalends.publish(USER)
     ann, bob, wrong = (USER, PASSWORD), ("bob", "builder"), (USER, "wrong")
     assert published(front, "public/open.ics") == 200
@@ -247,7 +259,7 @@ def test_published_feeds_are_for_whom_their_access_says(front: Deployed, kalends
         assert published(front, other) in (400, 401, 403, 404), other
 
 
-def test_a_published_feed_is_not_sent_twice(front: Deployed, kalends: Behind) -> None:
+def test_a_published_feed_is_not_sent_twice(front: Deployed, kalends: ProxiedKalends) -> None:
     kalends.publish(USER)
     path = f"{front.prefix}/published/public/open.ics"
     first = ask(front, "GET", path)
@@ -258,7 +270,7 @@ def test_a_published_feed_is_not_sent_twice(front: Deployed, kalends: Behind) ->
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_no_log_tells_a_secret_address(front: Deployed, kalends: Behind) -> None:
+def test_no_log_tells_a_secret_address(front: Deployed, kalends: ProxiedKalends) -> None:
     kalends.publish(USER)
     secret = kalends.secret
     paths = [f"/feeds/s/{secret}/family.ics", f"/published/s/{secret}/family.ics"]
@@ -271,15 +283,15 @@ def test_no_log_tells_a_secret_address(front: Deployed, kalends: Behind) -> None
     ask(front, "GET", f"{front.prefix}/feeds/%73/{secret}/family.ics")
     assert ask(front, "GET", f"{front.prefix}/feeds/open.ics").status_code == 200
     # A line is written after its answer.
-    await_that(lambda: "/feeds/open.ics" in front.access(), front.access)
-    assert "(a secret feed)" in front.access()
-    for log in (front.access(), front.error_log(), kalends.log):
+    await_that(lambda: "/feeds/open.ics" in front.read_access_log(), front.read_access_log)
+    assert "(a secret feed)" in front.read_access_log()
+    for log in (front.read_access_log(), front.error_log(), kalends.log):
         assert secret not in log
 
 
 def test_a_renewed_certificate_is_shown(front: Deployed, tmp_path: Path) -> None:
     # The last test of each front: requests remembers the certificate before.
-    renewed = Certificate.made_in(tmp_path)
+    renewed = Certificate.create_in(tmp_path)
     renewed.chain.replace(front.certificate.chain)
     renewed.key.replace(front.certificate.key)
     front.reload()

@@ -20,7 +20,7 @@ from kalends.store.feed_secrets import SecretBook
 from support.awaiting import await_that
 from support.postgres import PostgresServer
 from support.samples import event
-from support.server import Answer, KalendsServer, with_digest
+from support.server import Answer, KalendsServer, create_digest_server
 
 WORKERS = 3
 EACH = 4 * WORKERS
@@ -60,7 +60,9 @@ def serving(url: str, folder: Path) -> KalendsServer:
         "storage": {"database": url},
         "kalends": {"trusted_proxies": "127.0.0.1"},
     }
-    server = with_digest(folder, USERS, feeds=FEEDS, workers=WORKERS, options=options, start=False)
+    server = create_digest_server(
+        folder, USERS, feeds=FEEDS, workers=WORKERS, options=options, start=False
+    )
     address = secret_address(server, "bob")
     server.start()
     text = event("lunch", "Lunch", "20260601T090000Z")
@@ -147,7 +149,9 @@ def test_a_worker_that_has_not_seen_who_is_admitted_does_not_serve(
     url = postgres.store()
     name = url.rpartition("/")[2]
     options = {"storage": {"database": url}}
-    server = with_digest(tmp_path / "server", USERS, feeds=FEEDS, options=options, start=False)
+    server = create_digest_server(
+        tmp_path / "server", USERS, feeds=FEEDS, options=options, start=False
+    )
     postgres.execute("REVOKE SELECT ON outsider FROM kalends", name)
     starting = threading.Thread(target=server.start)
     starting.start()

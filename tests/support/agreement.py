@@ -27,7 +27,7 @@ from kalends.authn.hashing.verify import PasswordVerifier
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.digestscheme import DigestScheme
-from support.apache import RealApache, login
+from support.apache import RealApache, login_directives
 from support.differences import Difference
 from support.server import KalendsServer
 from support.wsgisite import Site
@@ -71,11 +71,11 @@ class ApacheJudge:
         self.htdigest = folder / "users.htdigest"
         self.htgroup = folder / "groups"
         self.members = folder / "members.htpasswd"
-        places = {"/basic/": login(self.htpasswd, "R")}
+        places = {"/basic/": login_directives(self.htpasswd, "R")}
         for number, realm in enumerate(REALMS):
-            places[f"/digest{number}/"] = login(self.htdigest, realm, kind="Digest")
+            places[f"/digest{number}/"] = login_directives(self.htdigest, realm, kind="Digest")
         for number, group in enumerate(GROUPS):
-            of_group = login(self.members, "R", require=f'group "{group}"')
+            of_group = login_directives(self.members, "R", require=f'group "{group}"')
             places[f"/group{number}/"] = f'{of_group}\nAuthGroupFile "{self.htgroup}"'
         config = [
             f"<Location {path}>\n{directives}\n</Location>" for path, directives in places.items()
@@ -150,7 +150,7 @@ class KalendsJudge:
         except ParseException as error:
             return Denied(type(error).__name__)
         _, environ = wsgi.create(parsed, None, ADDRESS, ADDRESS, self._config)
-        answer = site.pass_on(environ)
+        answer = site.send(environ)
         if answer.status in (400, 401):
             return Denied(str(answer.status))
         assert answer.status == 200, answer.headers
@@ -224,7 +224,7 @@ class Tally:
             assert fitting, f"Apache: {apache!r}, Kalends: {kalends!r}"
             self.differed[fitting[0]] += 1
 
-    def prove_something(self, share: float) -> None:
+    def assert_conclusive(self, share: float) -> None:
         """See to it that there was enough to agree on: this share of both verdicts at least."""
         total = self.allowed + self.denied + self.differed.total()
         assert min(self.allowed, self.denied) > total * share, self

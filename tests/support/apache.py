@@ -79,7 +79,7 @@ class RealApache(WebServer):
 
     Args:
         folder: its ServerRoot; what is in ``htdocs`` below it is served.
-        config: directives of the main server, of `behind_proxy`, `in_wsgi` or the test's own.
+        config: directives of the main server, of a function of this module or the test's own.
         certificate: for TLS; plain http without one.
     """
 
@@ -89,7 +89,7 @@ class RealApache(WebServer):
         self._config = config
         super().__init__(folder, certificate)
 
-    def _made(self) -> ServerProcess:
+    def _create_process(self) -> ServerProcess:
         (self.folder / "htdocs").mkdir(exist_ok=True)
         modules = [f"LoadModule {n}_module {_MODULES}/mod_{n}.so" for n in _LOADED]
         file = self.folder / "httpd.conf"
@@ -105,7 +105,9 @@ class RealApache(WebServer):
         return apache_process(file)
 
 
-def login(user_file: Path, realm: str, *, kind: str = "Basic", require: str = "valid-user") -> str:
+def login_directives(
+    user_file: Path, realm: str, *, kind: str = "Basic", require: str = "valid-user"
+) -> str:
     """Directives that let Apache ask for a login itself.
 
     Args:
@@ -122,7 +124,7 @@ Require {require}
 """
 
 
-def dav(folder: Path, *, kind: str, user_file: Path, realm: str) -> str:
+def dav_directives(folder: Path, *, kind: str, user_file: Path, realm: str) -> str:
     """Directives for WebDAV below ``/dav/``, in a folder ``dav`` that is made.
 
     Args:
@@ -140,13 +142,13 @@ def dav(folder: Path, *, kind: str, user_file: Path, realm: str) -> str:
             f'Alias "/dav" "{folder}/dav"',
             "<Location /dav>",
             "Dav On",
-            login(user_file, realm, kind=kind),
+            login_directives(user_file, realm, kind=kind),
             "</Location>",
         ]
     )
 
 
-def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
+def proxy_directives(backend: str, *, prefix: str = "/", login: str = "") -> str:
     """Directives for a reverse proxy.
 
     The request target goes on as the client wrote it, but for the prefix, which goes on as
@@ -155,7 +157,7 @@ def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
     Args:
         backend: the address behind, with a slash at its end.
         prefix: where Kalends is for clients, with slashes at both ends.
-        login: what `login` gave, if Apache is to ask.
+        login: what `login_directives` gave, if Apache is to ask.
     """
     if login:
         identity = (
@@ -181,7 +183,7 @@ ProxyPreserveHost On
 """
 
 
-def in_wsgi(
+def mod_wsgi_directives(
     kalends_config: Path,
     folder: Path,
     *,
@@ -196,7 +198,7 @@ def in_wsgi(
         folder: where the script that mod_wsgi loads is written.
         prefix: where Kalends is for clients, with slashes at both ends.
         pass_authorization: whether Kalends sees the Authorization header.
-        login: what `login` gave, if Apache is to ask.
+        login: what `login_directives` gave, if Apache is to ask.
     """
     script = folder / "kalends.wsgi"
     folder.mkdir(parents=True, exist_ok=True)

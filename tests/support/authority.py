@@ -23,7 +23,7 @@ class Authority:
     _key: Path
 
     @classmethod
-    def made_in(cls, folder: Path) -> Authority:
+    def create_in(cls, folder: Path) -> Authority:
         """Let openssl make a new one in a new folder."""
         folder.mkdir(parents=True)
         made = cls(folder / "ca.crt", folder / "ca.key")

@@ -1,4 +1,4 @@
-"""Waiting for what a thread, a process or a server does by itself, with nobody to tell of it."""
+"""Polling for what a thread, a process or a server does without announcing it."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ _TICK_SECONDS = 0.02
 
 
 def await_that(
-    look: Callable[[], Found | None], told: Callable[[], object] = lambda: "it did not happen"
+    check: Callable[[], Found | None], message: Callable[[], object] = lambda: "it did not happen"
 ) -> Found:
-    """What a look finds, as soon as it finds anything that is true.
+    """Return the result of a check as soon as it is true.
 
     Args:
-        look: called again and again, for a minute.
-        told: what the failure says if it never does.
+        check: called again and again, for a minute.
+        message: returns the failure's message if the result is never true.
     """
     found: list[Found | None] = []
 
-    def finds() -> bool:
-        found[:] = [look()]
+    def succeeded() -> bool:
+        found[:] = [check()]
         return bool(found[0])
 
-    assert happens_within(_PATIENCE_SECONDS, finds), told()
+    assert happens_within(_PATIENCE_SECONDS, succeeded), message()
     assert found[0]
     return found[0]
 
 
-def happens_within(seconds: float, look: Callable[[], object]) -> bool:
-    """Return whether a look finds anything that is true before so many seconds have passed."""
+def happens_within(seconds: float, check: Callable[[], object]) -> bool:
+    """Return True if the result of a check is true before so many seconds have passed."""
     until = time.monotonic() + seconds
-    while not look():
+    while not check():
         if time.monotonic() > until:
             return False
         time.sleep(_TICK_SECONDS)
@@ -44,7 +44,10 @@ def happens_within(seconds: float, look: Callable[[], object]) -> bool:
 
 
 def listens(port: int) -> bool:
-    """Whether somebody listens on a port of 127.0.0.1: some say so a moment before they do."""
+    """Return True if a server listens on a port of 127.0.0.1.
+
+    Some servers log that they are ready a moment before they listen.
+    """
     try:
         socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionRefusedError:

@@ -24,7 +24,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
         running.close()
 
 
-def complaints(page: Page) -> list[str]:
+def collect_console_errors(page: Page) -> list[str]:
     """A list that fills with what a page writes to the console as an error, and fails at."""
     found: list[str] = []
     page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
@@ -32,7 +32,7 @@ def complaints(page: Page) -> list[str]:
     return found
 
 
-def barriers(page: Page) -> list[str]:
+def accessibility_violations(page: Page) -> list[str]:
     """What axe-core finds that keeps people from using a page: each rule, and where."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run({resultTypes: ['violations']})")

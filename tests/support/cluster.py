@@ -6,8 +6,15 @@ import http.client
 import itertools
 from pathlib import Path
 
-from support.deployment import DeployedNginx, Place
-from support.server import Answer, KalendsServer, Sections, asked, basic, with_digest
+from support.deployment import Backend, DeployedNginx
+from support.server import (
+    Answer,
+    KalendsServer,
+    Sections,
+    basic,
+    create_digest_server,
+    send_request,
+)
 
 
 class Cluster:
@@ -34,7 +41,9 @@ class Cluster:
         for section, more in (options or {}).items():
             given.setdefault(section, {}).update(more)
         self.hosts = [
-            with_digest(folder / name, users, workers=2, feeds=feeds, options=given, start=False)
+            create_digest_server(
+                folder / name, users, workers=2, feeds=feeds, options=given, start=False
+            )
             for name in ("one", "two")
         ]
         for host in self.hosts:
@@ -43,8 +52,8 @@ class Cluster:
         first = self.hosts[0]
         self.front = DeployedNginx(
             folder / "nginx",
-            Place(
-                backend="; server ".join(f"127.0.0.1:{host.port}" for host in self.hosts),
+            Backend(
+                address="; server ".join(f"127.0.0.1:{host.port}" for host in self.hosts),
                 config=first.config_file,
                 passwords=first.users_file,
                 digests=first.folder / "users.htdigest",
@@ -94,7 +103,7 @@ class Cluster:
         if "Destination" in fields:  # it names the address that this very client uses
             target = "/" + fields["Destination"].split("/", 3)[3]
             fields["Destination"] = f"http://{connection.host}:{connection.port}{target}"
-        return asked(connection, method, path, body, fields)
+        return send_request(connection, method, path, body, fields)
 
     def connection(self) -> http.client.HTTPConnection:
         """A new connection to a host that runs: each in its turn."""

@@ -55,18 +55,18 @@ Include {site}
 
 
 @dataclass(frozen=True)
-class Place:
+class Backend:
     """What the configuration of a web server is told of Kalends.
 
     Attributes:
-        backend: the path of its Unix socket, or ``host:port``.
+        address: the path of its Unix socket, or ``host:port``.
         config: its configuration file.
         passwords: the user file.
         digests: the user file for Digest.
         feeds: the folder of published feeds.
     """
 
-    backend: str
+    address: str
     config: Path
     passwords: Path
     digests: Path
@@ -90,12 +90,14 @@ class Deployed(WebServer):
     _environment: Path | None = None
     _reload_signal = signal.SIGHUP
 
-    def __init__(self, folder: Path, place: Place, *, prefix: str = "", login: str = "") -> None:
-        self.place, self.prefix, self.login = place, prefix, login
+    def __init__(
+        self, folder: Path, backend: Backend, *, prefix: str = "", login: str = ""
+    ) -> None:
+        self.backend, self.prefix, self.login = backend, prefix, login
         self._plain = ReservedPort()
         self.http_port = self._plain.number
         folder.mkdir(parents=True, exist_ok=True)
-        super().__init__(folder, Certificate.made_in(folder))
+        super().__init__(folder, Certificate.create_in(folder))
 
     @property
     def base(self) -> str:
@@ -106,7 +108,7 @@ class Deployed(WebServer):
         """Let it read its files again, as ``systemctl reload`` does."""
         os.kill(self._process.pid, self._reload_signal)
 
-    def access(self) -> str:
+    def read_access_log(self) -> str:
         """Its access log."""
         return (self.folder / "kalends.log").read_text()
 
@@ -126,7 +128,7 @@ class DeployedApache(Deployed):
     """What of settings.conf is switched on besides, without the ``KALENDS_`` before it."""
     _reload_signal = signal.SIGUSR1
 
-    def _made(self) -> ServerProcess:
+    def _create_process(self) -> ServerProcess:
         (self.folder / "htdocs").mkdir(exist_ok=True)
         self._environment = _environment()
         files = self.folder / "kalends"
@@ -149,12 +151,10 @@ class DeployedApache(Deployed):
 
     def settings(self, shipped: str) -> str:
         """The shipped settings with values of this test, and the switches that it sets."""
-        place = self.place
-        backend = (
-            f"unix:{place.backend}|http://kalends"
-            if place.backend.startswith("/")
-            else f"http://{place.backend}"
-        )
+        kalends = self.backend
+        address = kalends.address
+        unix = address.startswith("/")
+        target = f"unix:{address}|http://kalends" if unix else f"http://{address}"
         values = {
             "NAME": "localhost",
             "HTTP": str(self.http_port),
@@ -162,14 +162,14 @@ class DeployedApache(Deployed):
             "CERTIFICATE": str(self.certificate.chain),
             "KEY": str(self.certificate.key),
             "AT": f"{self.prefix}/",
-            "BACKEND": backend,
+            "BACKEND": target,
             "HOME": str(self._environment),
             "SCRIPT": str(self.folder / "kalends" / "kalends.wsgi"),
-            "INI": str(place.config),
+            "INI": str(kalends.config),
             "USER": "www-data",
-            "PASSWORDS": str(place.passwords),
-            "DIGESTS": str(place.digests),
-            "FEEDS": str(place.feeds),
+            "PASSWORDS": str(kalends.passwords),
+            "DIGESTS": str(kalends.digests),
+            "FEEDS": str(kalends.feeds),
         }
         text = shipped
         for name, value in values.items():
@@ -197,7 +197,7 @@ class DeployedNginx(Deployed):
 
     way = "nginx"
 
-    def _made(self) -> ServerProcess:
+    def _create_process(self) -> ServerProcess:
         files = self.folder / "kalends"
         shutil.copytree(DEPLOY / "nginx" / "kalends", files, dirs_exist_ok=True)
         name = "prefix-site.conf" if self.prefix else "site.conf"
@@ -218,17 +218,18 @@ class DeployedNginx(Deployed):
 
     def replaced(self) -> Mapping[str, str]:
         """What of the shipped files is of this test's own."""
-        place, host = self.place, "www.example.org" if self.prefix else "dav.example.org"
-        backend = f"unix:{place.backend}" if place.backend.startswith("/") else place.backend
+        kalends, host = self.backend, "www.example.org" if self.prefix else "dav.example.org"
+        address = kalends.address
+        upstream = f"unix:{address}" if address.startswith("/") else address
         letsencrypt = f"/etc/letsencrypt/live/{host}"
         found = {
             f"{letsencrypt}/fullchain.pem": str(self.certificate.chain),
             f"{letsencrypt}/privkey.pem": str(self.certificate.key),
             host: "localhost",
             "listen 443 ssl": f"listen 127.0.0.1:{self.port} ssl",
-            "unix:/run/kalends/kalends.sock": backend,
-            "/etc/kalends/users.htpasswd": str(place.passwords),
-            "/var/lib/kalends/feeds": str(place.feeds),
+            "unix:/run/kalends/kalends.sock": upstream,
+            "/etc/kalends/users.htpasswd": str(kalends.passwords),
+            "/var/lib/kalends/feeds": str(kalends.feeds),
             "/var/log/nginx/": f"{self.folder}/",
         }
         if self.prefix:

@@ -6,7 +6,7 @@ import base64
 import re
 from typing import NamedTuple
 
-from support.loginheaders import DigestTry
+from support.loginheaders import DigestAttempt
 
 
 class Difference(NamedTuple):
@@ -91,26 +91,26 @@ def _escaped_slashes(uri: bytes) -> int:
     return uri.partition(b"?")[0].lower().count(b"%2f")
 
 
-def digest_differences(file: bytes, tried: DigestTry) -> list[Difference]:
+def digest_differences(file: bytes, attempt: DigestAttempt) -> list[Difference]:
     """Where Kalends is stricter than Apache with HTTP Digest, on purpose, and where it takes more.
 
     Apache compares a response with whatever stands in the hash field, looks at no nonce count, lets
     the last of two fields count, and compares paths after decoding, fragments left out.
     """
-    names = [name for name, _ in tried.said]
-    name, uri = tried[b"username"], tried[b"uri"]
+    names = [name for name, _ in attempt.fields]
+    name, uri = attempt[b"username"], attempt[b"uri"]
     reasons = {
-        "a hash field that is none": not _MD5.fullmatch(tried.ha1),
+        "a hash field that is none": not _MD5.fullmatch(attempt.ha1),
         "a field twice": len(set(names)) < len(names),
-        "a nonce count that is none": not _COUNT.fullmatch(tried[b"nc"]),
-        "an empty cnonce": not tried[b"cnonce"],
+        "a nonce count that is none": not _COUNT.fullmatch(attempt[b"nc"]),
+        "an empty cnonce": not attempt[b"cnonce"],
         "no qop, which Apache took up to 2.4.68": b"qop" not in names,
         "an empty name": not name,
         "a fragment": b"#" in uri,
-        "an escaped slash is no slash": _escaped_slashes(uri) != _escaped_slashes(tried.target),
+        "an escaped slash is no slash": _escaped_slashes(uri) != _escaped_slashes(attempt.target),
     }
     # Apache compares paths as they are after another decoding: /a%252Fb is /a%2Fb, and not itself.
-    decoded_twice = b"%25" in tried.target
+    decoded_twice = b"%25" in attempt.target
     perhaps = {
         "an escaped percent sign": decoded_twice,
         _ANOTHER_SPELLING: _is_latin1(name) and _spelt_in_utf8(name) in _joined(file),
@@ -118,7 +118,7 @@ def digest_differences(file: bytes, tried: DigestTry) -> list[Difference]:
     more = {
         "an escaped percent sign": decoded_twice,
         # Apache compares with what it has made of the path; equal as sent is equal for both.
-        "a path that has to be tidied up": b"//" in tried.target or b"/../" in tried.target,
+        "a path that has to be tidied up": b"//" in attempt.target or b"/../" in attempt.target,
         _ANOTHER_SPELLING: _is_latin1(name),
     }
     return [

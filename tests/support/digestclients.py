@@ -19,7 +19,7 @@ XML = {"Content-Type": "text/xml", "Depth": "1"}
 _SYNC = b'<sync-collection xmlns="DAV:"><sync-token/><prop><getetag/></prop></sync-collection>'
 
 
-class AbstractAsk:
+class DigestClient:
     """A program that keeps its login from one request to the next, if it does such a thing."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
@@ -37,7 +37,7 @@ class AbstractAsk:
         """Forget the login."""
 
 
-class Curl(AbstractAsk):
+class Curl(DigestClient):
     """curl, a process for each request."""
 
     option = "--digest"
@@ -74,7 +74,7 @@ class CurlBasic(Curl):
     option = "--basic"
 
 
-class Requests(AbstractAsk):
+class Requests(DigestClient):
     """The library that most Python programs use."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
@@ -93,7 +93,7 @@ class Requests(AbstractAsk):
         self._session.close()
 
 
-class OneAtATime(httpx.DigestAuth):
+class SerializedDigestAuth(httpx.DigestAuth):
     """httpx's Digest, whose threads would else use one nonce count twice now and then."""
 
     def __init__(self, user: str, password: str) -> None:
@@ -105,12 +105,12 @@ class OneAtATime(httpx.DigestAuth):
             return super()._build_auth_header(*args)
 
 
-class Httpx(AbstractAsk):
+class Httpx(DigestClient):
     """Another such library; one login may be used by many threads at once."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
         super().__init__(base, user, password)
-        auth = OneAtATime(user, password)
+        auth = SerializedDigestAuth(user, password)
         self._client = httpx.Client(auth=auth, verify=False, timeout=60)
 
     def __call__(
@@ -124,11 +124,13 @@ class Httpx(AbstractAsk):
         self._client.close()
 
 
-CLIENTS: list[type[AbstractAsk]] = [Curl, CurlAny, CurlBasic, Requests, Httpx]
+CLIENTS: list[type[DigestClient]] = [Curl, CurlAny, CurlBasic, Requests, Httpx]
 
 
 @contextmanager
-def opened(kind: type[AbstractAsk], base: str, user: str, password: str) -> Iterator[AbstractAsk]:
+def open_client(
+    kind: type[DigestClient], base: str, user: str, password: str
+) -> Iterator[DigestClient]:
     """The program, for as long as the block."""
     client = kind(base, user, password)
     try:
@@ -154,7 +156,7 @@ def run_neon(folder: Path, program: str, url: str, user: str, password: str, scr
     return done.stdout + done.stderr
 
 
-def a_day(ask: AbstractAsk, home: str = "/ann%20smith") -> list[int]:
+def run_typical_requests(ask: DigestClient, home: str = "/ann%20smith") -> list[int]:
     """What a calendar program does, request by request."""
     item = f"{home}/calendar/a%20b.ics"
     return [
@@ -169,4 +171,4 @@ def a_day(ask: AbstractAsk, home: str = "/ann%20smith") -> list[int]:
     ]
 
 
-A_GOOD_DAY = [200, 207, 201, 200, 207, 200, 204, 404]
+TYPICAL_STATUSES = [200, 207, 201, 200, 207, 200, 204, 404]

@@ -174,7 +174,7 @@ class Dovecot:
         self._folder.cleanup()
 
 
-def with_pam(folder: Path, service: str, people: dict[str, str]) -> tuple[str, ...]:
+def pam_command_prefix(folder: Path, service: str, people: dict[str, str]) -> tuple[str, ...]:
     """What to put before a command, so that it runs where these people have accounts.
 
     Its /etc/passwd, /etc/shadow and /etc/pam.d are files of ours in a mount namespace.

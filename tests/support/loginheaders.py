@@ -53,30 +53,30 @@ def basic_headers(draw: st.DrawFn, logins: list[Login], prefix: bytes = b"") -> 
 
 
 @dataclass(frozen=True)
-class DigestTry:
+class DigestAttempt:
     """An Authorization header for HTTP Digest, but for the nonce.
 
     Attributes:
         target: of the request, below its place.
-        said: the fields, unescaped, in order; ``@`` stands for nonce and response.
+        fields: the fields, unescaped, in order; ``@`` stands for nonce and response.
         text: the header's value, with ``@NONCE@`` and ``@RESPONSE@``.
         ha1: what the response is made with.
         shape: what happens to the response at the end.
     """
 
     target: bytes
-    said: tuple[tuple[bytes, bytes], ...]
+    fields: tuple[tuple[bytes, bytes], ...]
     text: bytes
     ha1: bytes
     shape: str
 
     def __getitem__(self, name: bytes) -> bytes:
-        return dict(self.said).get(name, b"")
+        return dict(self.fields).get(name, b"")
 
     def header(self, nonce: bytes) -> bytes:
         """The header's value with this nonce, and the response to it."""
         parts = [self.ha1, nonce, self[b"nc"], self[b"cnonce"], self[b"qop"]]
-        if b"qop" not in dict(self.said):
+        if b"qop" not in dict(self.fields):
             parts = parts[:2]
         response = md5(*parts, md5(b"GET", self[b"uri"]))
         if self.shape == "upper":
@@ -134,14 +134,14 @@ _ODDITIES = [
 
 
 @st.composite
-def digest_tries(
+def digest_attempts(
     draw: st.DrawFn,
     logins: list[DigestLogin],
     realm: bytes,
     place: bytes,
     host: bytes,
     prefix: bytes = b"",
-) -> DigestTry:
+) -> DigestAttempt:
     """The header of somebody who tries one of these logins, mostly well.
 
     Args:
@@ -154,7 +154,7 @@ def digest_tries(
     count = draw(st.sampled_from([0, 1, 1, 2]))
     odd = draw(st.sets(st.sampled_from(_ODDITIES), min_size=count, max_size=count))
     target = place + draw(st.sampled_from(TARGETS))
-    said = {
+    chosen = {
         b"username": login.name,
         b"realm": realm,
         b"nonce": b"@NONCE@",
@@ -178,21 +178,21 @@ def digest_tries(
     }
     for how in sorted(odd & set(others)):
         name, values = others[how]
-        said[name] = draw(st.sampled_from(values))
+        chosen[name] = draw(st.sampled_from(values))
     if "other" in odd:
-        said.update([draw(st.sampled_from(_OTHERS))])
+        chosen.update([draw(st.sampled_from(_OTHERS))])
     if "lacks" in odd:
-        del said[draw(st.sampled_from(sorted(said)))]
+        del chosen[draw(st.sampled_from(sorted(chosen)))]
     if "ha1" in odd:
         ha1 = draw(st.sampled_from([b"", ha1.lower(), ha1.upper(), b"0" * 32]))
     shape = draw(st.sampled_from(["upper", "cut"])) if "shape" in odd else ""
-    fields = list(said.items())
+    fields = list(chosen.items())
     if "order" in odd:
         fields = draw(st.permutations(fields))
     if "twice" in odd:
         name, value = draw(st.sampled_from(fields))
         fields.append((name, draw(st.sampled_from([value, b"bob"]))))
-    return DigestTry(target, tuple(fields), draw(_written(fields, odd)), ha1, shape)
+    return DigestAttempt(target, tuple(fields), draw(_written(fields, odd)), ha1, shape)
 
 
 @st.composite

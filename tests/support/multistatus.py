@@ -5,27 +5,27 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 Value = tuple[object, ...]
-Said = dict[str, tuple[int, Value]]
+PropertyStatuses = dict[str, tuple[int, Value]]
 """Of one address: for each property its status and what is in it; ``""`` is the address itself."""
 
 _DAV = "{DAV:}"
 
 
-def value(element: ET.Element) -> Value:
+def element_content(element: ET.Element) -> Value:
     """What an element holds: text, attributes and children in their order."""
     text = (element.text or "") if len(element) == 0 else (element.text or "").strip()
-    children = tuple((child.tag, value(child)) for child in element)
+    children = tuple((child.tag, element_content(child)) for child in element)
     return (text, tuple(sorted(element.attrib.items())), children)
 
 
-def said(answer: bytes) -> dict[str, Said]:
+def parse_multistatus(answer: bytes) -> dict[str, PropertyStatuses]:
     """What a multistatus says of each address; its sync-token and the like under ``""``."""
     root = ET.fromstring(answer)
     assert root.tag == f"{_DAV}multistatus", root.tag
-    found: dict[str, Said] = {}
+    found: dict[str, PropertyStatuses] = {}
     for child in root:
         if child.tag != f"{_DAV}response":
-            found.setdefault("", {})[child.tag] = (200, value(child))
+            found.setdefault("", {})[child.tag] = (200, element_content(child))
             continue
         href = child.findtext(f"{_DAV}href") or ""
         assert href not in found, f"{href} comes twice"
@@ -33,17 +33,17 @@ def said(answer: bytes) -> dict[str, Said]:
     return found
 
 
-def _of_response(response: ET.Element) -> Said:
-    told: Said = {}
+def _of_response(response: ET.Element) -> PropertyStatuses:
+    statuses: PropertyStatuses = {}
     status = response.findtext(f"{_DAV}status")
     if status:
-        told[""] = (_code(status), ())
+        statuses[""] = (_code(status), ())
     for propstat in response.findall(f"{_DAV}propstat"):
         code = _code(propstat.findtext(f"{_DAV}status") or "")
         for prop in propstat.findall(f"{_DAV}prop/*"):
-            assert prop.tag not in told, f"{prop.tag} comes twice"
-            told[prop.tag] = (code, value(prop))
-    return told
+            assert prop.tag not in statuses, f"{prop.tag} comes twice"
+            statuses[prop.tag] = (code, element_content(prop))
+    return statuses
 
 
 def _code(status: str) -> int:

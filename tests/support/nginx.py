@@ -67,7 +67,7 @@ class RealNginx(WebServer):
 
     Args:
         folder: where its files lie; what is in ``html`` below it is served.
-        server_block: directives of its one server, of `behind_proxy` or the test's own.
+        server_block: directives of its one server, of `proxy_directives` or the test's own.
         certificate: for TLS; plain http without one.
     """
 
@@ -77,7 +77,7 @@ class RealNginx(WebServer):
         self._server_block = server_block
         super().__init__(folder, certificate)
 
-    def _made(self) -> ServerProcess:
+    def _create_process(self) -> ServerProcess:
         (self.folder / "html").mkdir(exist_ok=True)
         return nginx_process(
             self.folder,
@@ -91,12 +91,12 @@ class RealNginx(WebServer):
         )
 
 
-def login(user_file: Path, realm: str) -> str:
+def login_directives(user_file: Path, realm: str) -> str:
     """Directives that let nginx ask for a login itself."""
     return f'auth_basic "{realm}";\nauth_basic_user_file {user_file};'
 
 
-def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
+def proxy_directives(backend: str, *, prefix: str = "/", login: str = "") -> str:
     """Directives for a reverse proxy.
 
     The request target goes on as the client wrote it, but for the prefix, which goes on as
@@ -105,7 +105,7 @@ def behind_proxy(backend: str, *, prefix: str = "/", login: str = "") -> str:
     Args:
         backend: the address behind, with a slash at its end.
         prefix: where Kalends is for clients, with slashes at both ends.
-        login: what `login` gave, if nginx is to ask.
+        login: what `login_directives` gave, if nginx is to ask.
     """
     # With a path of its own, proxy_pass would send what nginx has decoded and encoded again.
     target, host = "", backend.rstrip("/")

@@ -29,7 +29,7 @@ unix_socket_directories = '{folder}'
 """
 
 
-def program(name: str) -> str:
+def newest_program(name: str) -> str:
     """The newest of the installed versions of a program, which Debian keeps off the path."""
     found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
     newest = max(found, key=lambda path: int(path.parent.parent.name), default=None)
@@ -38,7 +38,7 @@ def program(name: str) -> str:
 
 # A database is a thousand small files: in memory they are made and removed in no time.
 _MEMORY = Path("/dev/shm")
-_ROOM = 2 << 30
+_NEEDED_BYTES = 2 << 30
 
 
 class PostgresServer:
@@ -48,23 +48,30 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
-        roomy = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-        where = _MEMORY if roomy else None
+        fits = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _NEEDED_BYTES
+        where = _MEMORY if fits else None
         self._folder = Path(tempfile.mkdtemp(prefix="kalends-postgres-", dir=where))
         self._numbers = itertools.count(1)
         self._reserved = ReservedPort()
         self.port = self._reserved.number
-        self._as: tuple[str, ...] = ()
+        self._run_as: tuple[str, ...] = ()
         if os.geteuid() == 0:
             shutil.chown(self._folder, ACCOUNT, ACCOUNT)
-            self._as = ("setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups")
+            self._run_as = ("setpriv", f"--reuid={ACCOUNT}", f"--regid={ACCOUNT}", "--clear-groups")
         data = self._folder / "data"
         secret = self._folder / "password"
         secret.write_text(PASSWORD)
         secret.chmod(0o644)
         subprocess.run(
             [
-                *(*self._as, program("initdb"), "--pgdata", str(data), "--no-sync", "--no-locale"),
+                *(
+                    *self._run_as,
+                    newest_program("initdb"),
+                    "--pgdata",
+                    str(data),
+                    "--no-sync",
+                    "--no-locale",
+                ),
                 *("--encoding=UTF8", f"--username={ACCOUNT}", "--auth=scram-sha-256"),
                 f"--pwfile={secret}",
             ],
@@ -75,7 +82,7 @@ class PostgresServer:
         with (data / "postgresql.conf").open("a") as configuration:
             configuration.write(_CONFIGURATION.format(port=self.port, folder=self._folder))
         self.process = ServerProcess(
-            [*self._as, program("postgres"), "-D", str(data)],
+            [*self._run_as, newest_program("postgres"), "-D", str(data)],
             ready="database system is ready to accept connections",
             folder=self._folder,
             environment={"LC_ALL": "C"},
@@ -116,7 +123,7 @@ class PostgresServer:
         if not self.process.runs:
             return
         data = str(self._folder / "data")
-        command = [*self._as, program("pg_ctl"), "stop", "-D", data, "-m", mode]
+        command = [*self._run_as, newest_program("pg_ctl"), "stop", "-D", data, "-m", mode]
         subprocess.run(command, cwd=self._folder, stdout=subprocess.DEVNULL, check=True)
         self.process.stop()
 

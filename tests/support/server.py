@@ -36,7 +36,7 @@ class Answer:
         return self.body.decode()
 
 
-def asked(
+def send_request(
     connection: http.client.HTTPConnection,
     method: str,
     path: str,
@@ -66,7 +66,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
-def ini(sections: Sections) -> str:
+def format_ini(sections: Sections) -> str:
     """Return sections as the text of an INI file."""
     lines = []
     for name, options in sections.items():
@@ -152,7 +152,7 @@ class Server:
         if user is not None:
             secret = self.users[user] if password is None else password
             fields.setdefault("Authorization", basic(user, secret))
-        return asked(connection, method, path, body, fields)
+        return send_request(connection, method, path, body, fields)
 
     def start(self) -> None:
         """Start the server; returns when it answers."""
@@ -252,10 +252,10 @@ class KalendsServer(Server):
 
     def write_config(self) -> None:
         """Write the configuration file anew, from `sections`."""
-        self.config_file.write_text(ini(self.sections()))
+        self.config_file.write_text(format_ini(self.sections()))
 
 
-def with_digest(
+def create_digest_server(
     folder: Path,
     users: dict[str, str],
     *,
@@ -291,7 +291,7 @@ class RadicaleServer(Server):
         }
         for name, changed in (options or {}).items():
             sections.setdefault(name, {}).update(changed)
-        self.config_file.write_text(ini(sections))
+        self.config_file.write_text(format_ini(sections))
         self.process = ServerProcess(
             [sys.executable, "-m", "radicale", "--config", str(self.config_file)],
             ready="Radicale server ready",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from support.samples import event
 from support.server import Answer, KalendsServer
 
-LOST = (http.client.HTTPException, OSError)
+CONNECTION_LOST = (http.client.HTTPException, OSError)
 
 
 class Gate:
@@ -134,7 +134,7 @@ class Client:
         before = {name: self.held.get(name) for name in after}
         try:
             answer = self.ask(method, path, body=body, headers=headers)
-        except LOST:
+        except CONNECTION_LOST:
             self.in_doubt += 1
             now = {name: self.read(name) for name in after}
             if now not in (before, after):
@@ -170,7 +170,7 @@ class Client:
             return self.server.request_on(
                 self._connection, method, path, user=self.user, body=body, headers=headers
             )
-        except LOST:
+        except CONNECTION_LOST:
             self._connection.close()
             self._connection = None
             raise
@@ -186,7 +186,7 @@ class Client:
             self.gate.wait()
             try:
                 answer = self.ask("GET", path)
-            except LOST:
+            except CONNECTION_LOST:
                 continue
             if answer.status not in (200, 404):
                 raise AssertionError(f"GET {path} answered {answer.status}")

@@ -122,16 +122,16 @@ def passwords() -> st.SearchStrategy[bytes]:
 
 def names() -> st.SearchStrategy[bytes]:
     """A user's name, mostly one that comes again."""
-    odd = st.binary(max_size=5).map(lambda name: name.translate(None, _UNFIT))
+    odd = st.binary(max_size=5).map(lambda name: name.translate(None, _NOT_IN_NAMES))
     return st.sampled_from(NAMES[:2]) | st.sampled_from(NAMES) | st.sampled_from(NAMES) | odd
 
 
 # What ends a name or a line, and control characters, which Apache cannot say in a header.
-_UNFIT = bytes([*range(9), *range(10, 32), 127]) + b":"
+_NOT_IN_NAMES = bytes([*range(9), *range(10, 32), 127]) + b":"
 
 
 @st.composite
-def noise(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
+def lines_without_account(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
     """A line without an account in it, perhaps with consequences for others."""
     return draw(
         st.sampled_from([b"", b"# comment", b"#alice:x", b"  # indented", b"\t", b"nobody", b":"])
@@ -143,7 +143,7 @@ def noise(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
 
 
 @st.composite
-def around(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
+def decorated_lines(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
     """A line with what may stand around it: blanks, further fields, a long tail, line ends.
 
     Args:
@@ -163,7 +163,7 @@ def around(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
 
 
 @st.composite
-def whole(draw: st.DrawFn, lines: list[bytes]) -> bytes:
+def file_of_lines(draw: st.DrawFn, lines: list[bytes]) -> bytes:
     """The file of these lines: perhaps with a byte order mark, perhaps without its last end."""
     data = b"".join(lines)
     how = draw(st.integers(0, 15))
@@ -184,13 +184,15 @@ def htpasswd_files(draw: st.DrawFn, prefix: bytes = b"") -> tuple[bytes, list[Lo
     lines, logins, tidy = [], [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
         if not tidy and draw(st.integers(0, 4)) == 0:
-            lines.append(draw(noise()) + b"\n")
+            lines.append(draw(lines_without_account()) + b"\n")
             continue
         login = Login(prefix + draw(names()), draw(passwords()))
         colon = draw(st.sampled_from([b":"] * 12 + [b"::", b":::", b" :", b": "]))
-        lines.append(draw(around(login.name + colon + draw(hash_fields(login.password)), tidy)))
+        lines.append(
+            draw(decorated_lines(login.name + colon + draw(hash_fields(login.password)), tidy))
+        )
         logins.append(login)
-    return draw(whole(lines)), logins
+    return draw(file_of_lines(lines)), logins
 
 
 def md5(*parts: bytes) -> bytes:
@@ -215,15 +217,15 @@ def htdigest_files(
     lines, logins, tidy = [], [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
         if not tidy and draw(st.integers(0, 4)) == 0:
-            lines.append(draw(noise()) + b"\n")
+            lines.append(draw(lines_without_account()) + b"\n")
             continue
         name, realm = prefix + draw(names()), draw(st.sampled_from([*realms, realms[0], b"r", b""]))
         password = draw(passwords())
         ha1 = draw(_ha1s(name, realm, password))
         colons = draw(st.sampled_from([(b":", b":")] * 12 + [(b"::", b":"), (b":", b"::")]))
-        lines.append(draw(around(name + colons[0] + realm + colons[1] + ha1, tidy)))
+        lines.append(draw(decorated_lines(name + colons[0] + realm + colons[1] + ha1, tidy)))
         logins.append(DigestLogin(name, realm, ha1))
-    return draw(whole(lines)), logins
+    return draw(file_of_lines(lines)), logins
 
 
 @st.composite
@@ -247,7 +249,7 @@ def htgroup_files(draw: st.DrawFn, groups: list[bytes], users: list[bytes]) -> b
     lines, tidy = [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
         if not tidy and draw(st.integers(0, 4)) == 0:
-            lines.append(draw(noise()) + b"\n")
+            lines.append(draw(lines_without_account()) + b"\n")
             continue
         group = draw(st.sampled_from(groups) if draw(st.integers(0, 5)) else names())
         group = draw(
@@ -256,8 +258,8 @@ def htgroup_files(draw: st.DrawFn, groups: list[bytes], users: list[bytes]) -> b
         colon = draw(st.sampled_from([b": "] * 8 + [b":", b" : ", b"::", b":::  ", b"\t:\v", b" "]))
         members = draw(st.lists(_members(users), min_size=1, max_size=5))
         blank = draw(st.sampled_from([b" "] * 8 + [b"\t", b"\v\f", b"  ", b",", b", ", b""]))
-        lines.append(draw(around(group + colon + blank.join(members), tidy)))
-    return draw(whole(lines))
+        lines.append(draw(decorated_lines(group + colon + blank.join(members), tidy)))
+    return draw(file_of_lines(lines))
 
 
 @st.composite

@@ -27,7 +27,7 @@ class Certificate:
     key: Path
 
     @classmethod
-    def made_in(cls, folder: Path, days: int = 2) -> Certificate:
+    def create_in(cls, folder: Path, days: int = 2) -> Certificate:
         """Let openssl make a new one, which ends in so many days."""
         made = cls(folder / "server.crt", folder / "server.key")
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)]
@@ -61,14 +61,14 @@ class WebServer:
         self.port = self._reserved.number
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._process = self._made()
+            self._process = self._create_process()
             self._process.start()
             self._await_an_answer()
         except BaseException:
             self.close()
             raise
 
-    def _made(self) -> ServerProcess:
+    def _create_process(self) -> ServerProcess:
         """Write the configuration, and say what process reads it."""
         raise NotImplementedError
 

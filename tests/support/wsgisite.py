@@ -74,9 +74,9 @@ class Site:
         if authorization is not None:
             environ["HTTP_AUTHORIZATION"] = authorization
         setup_testing_defaults(environ)
-        return self.pass_on(environ)
+        return self.send(environ)
 
-    def pass_on(self, environ: WSGIEnvironment) -> Answer:
+    def send(self, environ: WSGIEnvironment) -> Answer:
         """The answer to the request of this environ."""
         started: list[Any] = []
 

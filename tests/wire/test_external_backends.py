@@ -15,7 +15,7 @@ import pytest
 from kalends.authn.backends.external import ExternalBackends
 from kalends.config.loader import load
 from kalends.errors import ConfigurationError, DirectoryUnavailableError
-from support.directoryservers import Dovecot, Slapd, with_pam
+from support.directoryservers import Dovecot, Slapd, pam_command_prefix
 from support.samples import event
 from support.server import BIN, KalendsServer
 
@@ -122,7 +122,7 @@ def test_an_imap_server_that_is_away_is_no_wrong_password(tmp_path: Path) -> Non
 
 
 def test_pam_beside_the_files(tmp_path: Path) -> None:
-    prefix = with_pam(tmp_path / "etc", "kalends", PEOPLE)
+    prefix = pam_command_prefix(tmp_path / "etc", "kalends", PEOPLE)
     options = {"pam_service": "kalends", "pam_group_membership": "users"}
     with closing(asking(tmp_path / "k", "files, pam", options, prefix)) as server:
         assert status(server, "lena", "lilac") == 207

@@ -13,7 +13,7 @@ import pytest
 
 from support.process import ReservedPort
 from support.samples import event
-from support.server import REALM, KalendsServer, basic, with_digest
+from support.server import REALM, KalendsServer, basic, create_digest_server
 from support.webserver import Certificate
 
 PASSWORD = "wonderland"
@@ -37,12 +37,12 @@ class Site:
     def __init__(self, folder: Path, *, tls: bool) -> None:
         self.feeds, self.admin = ReservedPort(), ReservedPort()
         folder.mkdir()
-        self.server: KalendsServer = with_digest(
+        self.server: KalendsServer = create_digest_server(
             folder,
             {"alice": PASSWORD},
             schemes="basic",
             feeds=FEEDS,
-            certificate=Certificate.made_in(folder) if tls else None,
+            certificate=Certificate.create_in(folder) if tls else None,
             options={
                 "auth": {"digest_without_qop": "True"},
                 "kalends": {

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from support.apache import RealApache, behind_proxy
-from support.server import REALM, Answer, KalendsServer, basic, with_digest
+from support.apache import RealApache, proxy_directives
+from support.server import REALM, Answer, KalendsServer, basic, create_digest_server
 from support.webserver import Certificate
 
 PASSWORD = "correct horse"
@@ -25,7 +25,7 @@ FEEDS = '[feed."{user}"]\ncalendars = ["{user}/*"]\naccess = "owner"\n'
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
     """Three workers that log all they can."""
-    running = with_digest(
+    running = create_digest_server(
         tmp_path_factory.mktemp("login") / "server",
         {**{f"user{number}": PASSWORD for number in range(40)}, "bob": "builder"},
         workers=3,
@@ -203,9 +203,9 @@ def test_digest_is_offered_before_basic_in_lines_of_their_own(person: Person) ->
 
 def test_over_tls_a_failed_digest_answer_gets_basic_alone(person: Person, tmp_path: Path) -> None:
     """Also behind a web server that has the certificate, and for whatever reason it failed."""
-    certificate = Certificate.made_in(tmp_path)
+    certificate = Certificate.create_in(tmp_path)
     with RealApache(
-        tmp_path / "apache", behind_proxy(person.server.url), certificate=certificate
+        tmp_path / "apache", proxy_directives(person.server.url), certificate=certificate
     ) as tls:
         bodies = set()
         for said in ({"password": "wrong"}, {"user": "nobody"}, {"user": "bob"}):

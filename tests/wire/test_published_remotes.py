@@ -17,7 +17,7 @@ from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to
 from kalends.store.engine import open_database
 from kalends.store.feed_deliveries import DeliveryLog
 from kalends.store.migrate import migrate
-from support.apache import RealApache, dav
+from support.apache import RealApache, dav_directives
 from support.awaiting import await_that
 from support.installation import Client, Installation, event
 from support.server import htdigest_line, htpasswd_line
@@ -46,14 +46,14 @@ class Target:
         line = htdigest_line("kalends", REALM, PASSWORD)
         users.write_text(line if kind == "Digest" else htpasswd_line("kalends", PASSWORD))
         config = f"""
-{dav(folder, kind=kind, user_file=users, realm=REALM)}
+{dav_directives(folder, kind=kind, user_file=users, realm=REALM)}
 Redirect 302 /moved/ http://localhost:9/dav/
 <If "-f '{folder}/refusing' && %{{REQUEST_METHOD}} == 'PUT'">
     Require all denied
 </If>
 {more}
 """
-        certificate = Certificate.made_in(folder) if tls else None
+        certificate = Certificate.create_in(folder) if tls else None
         self.apache = RealApache(folder, config, certificate=certificate)
         self.file = folder / "dav" / "family.ics"
         self.refusing = folder / "refusing"

@@ -28,7 +28,7 @@ from kalends.app.stack import ApplicationStack
 from kalends.dav.response_spool import ResponseBuffer
 from kalends.wsgi import create_app
 from support.installation import NAMES, Answer, Client, Installation
-from support.multistatus import Said, Value, said
+from support.multistatus import PropertyStatuses, Value, parse_multistatus
 from support.samples import calendar, card, component, event, todo
 
 SPACES = {**NAMES, "ICAL": "http://apple.com/ns/ical/", "ME": "http://me.com/_namespace/"}
@@ -125,7 +125,11 @@ def differs(report: bool, tag: str, path: str, ours: Value, theirs: Value) -> st
 
 
 def same(
-    ours: dict[str, Said], theirs: dict[str, Said], *, report: bool = False, path: str = ""
+    ours: dict[str, PropertyStatuses],
+    theirs: dict[str, PropertyStatuses],
+    *,
+    report: bool = False,
+    path: str = "",
 ) -> set[str]:
     """Assert that two answers say the same but for what `differs` knows; return what that was."""
     assert ours.keys() == theirs.keys()
@@ -205,7 +209,7 @@ def test_propfind(
         ours, theirs = (propfind(client, place, asked, depth) for client in apps)
         assert (ours.status, theirs.status) == (207, 207), place
         assert ours.headers["DAV"] == theirs.headers["DAV"]
-        same(said(ours.body), said(theirs.body), path=place)
+        same(parse_multistatus(ours.body), parse_multistatus(theirs.body), path=place)
     assert radicale("DELETE", path).status == 200
 
 
@@ -220,12 +224,12 @@ def test_sync(
     frequent, radicale = apps
     path = make(radicale, *made)
 
-    def sync(client: Client, token: str) -> dict[str, Said]:
+    def sync(client: Client, token: str) -> dict[str, PropertyStatuses]:
         level = "<D:sync-level>1</D:sync-level>"
         body = xml("D:sync-collection", f"<D:sync-token>{token}</D:sync-token>", level, prop(asked))
         answer = client("REPORT", path, body, headers={"Depth": "1"})
         assert answer.status == 207, answer
-        return said(answer.body)
+        return parse_multistatus(answer.body)
 
     first = sync(frequent, "")
     same(first, sync(radicale, ""), report=True)
@@ -252,7 +256,7 @@ def test_multiget(
     body = xml(kind, prop(asked), *(f"<D:href>{href}</D:href>" for href in hrefs))
     ours, theirs = (client("REPORT", path, body, headers={"Depth": "1"}) for client in apps)
     assert (ours.status, theirs.status) == (207, 207)
-    same(said(ours.body), said(theirs.body), report=True)
+    same(parse_multistatus(ours.body), parse_multistatus(theirs.body), report=True)
     assert apps[1]("DELETE", path).status == 200
 
 
@@ -275,8 +279,8 @@ def test_a_sync_without_properties_names_its_members(apps: tuple[Client, Client]
     path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
     body = xml("D:sync-collection", "<D:sync-token/><D:sync-level>1</D:sync-level>", "<D:prop/>")
     ours, theirs = (client("REPORT", path, body) for client in apps)
-    assert f"{path}a.ics" in said(ours.body)
-    assert f"{path}a.ics" not in said(theirs.body)
+    assert f"{path}a.ics" in parse_multistatus(ours.body)
+    assert f"{path}a.ics" not in parse_multistatus(theirs.body)
 
 
 def test_a_propfind_is_one_by_its_root(apps: tuple[Client, Client]) -> None:
@@ -295,7 +299,7 @@ def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Cli
     assert apps[1]("MKCALENDAR", path, body).status == 201
     asked = ["C:supported-calendar-component-set"]
     ours, theirs = (propfind(client, path, asked, "0") for client in apps)
-    assert said(ours.body) == said(theirs.body)
+    assert parse_multistatus(ours.body) == parse_multistatus(theirs.body)
     assert apps[1]("DELETE", path).status == 200
 
 
@@ -324,7 +328,9 @@ def test_what_is_another_persons_goes_to_radicale_who_refuses(
 
 def test_members_see_their_groups_calendars_in_their_homes(apps: tuple[Client, Client]) -> None:
     for client in apps:
-        found = said(propfind(client, "/bob/", ["D:displayname"], "1", user="bob").body)
+        found = parse_multistatus(
+            propfind(client, "/bob/", ["D:displayname"], "1", user="bob").body
+        )
         assert "/GROUPS/family/calendar/" in found
 
 
@@ -366,7 +372,7 @@ def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
         assert store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     finally:
         store.close()
-    told = said(b"".join(unread))
+    told = parse_multistatus(b"".join(unread))
     unread.close()
     assert len(told) == 201
 
@@ -474,7 +480,7 @@ def test_query(
         end = start + timedelta(hours=hours)
         answer = frequent("REPORT", path, query(kind, start, end), headers={"Depth": "1"})
         assert answer.status == 207, answer
-        found = said(answer.body)
+        found = parse_multistatus(answer.body)
         assert found.keys() == {
             f"{path}{number}.ics"
             for number, one in enumerate(made)
@@ -499,5 +505,5 @@ def test_times_without_zone_are_read_in_the_zone_of_the_query(
     body = query("VEVENT", start, start + timedelta(hours=1))
     with_zone = body.replace("</C:calendar-query>", f"{timezone}</C:calendar-query>")
     assert with_zone != body
-    assert (f"{path}a.ics" in said(apps[0]("REPORT", path, with_zone).body)) is found
-    assert f"{path}a.ics" not in said(apps[0]("REPORT", path, body).body)
+    assert (f"{path}a.ics" in parse_multistatus(apps[0]("REPORT", path, with_zone).body)) is found
+    assert f"{path}a.ics" not in parse_multistatus(apps[0]("REPORT", path, body).body)

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from support.awaiting import await_that
-from support.digestclients import A_GOOD_DAY, CLIENTS, a_day, opened
+from support.digestclients import CLIENTS, TYPICAL_STATUSES, open_client, run_typical_requests
 from support.paths import ROOT
 from support.process import ReservedPort, ServerProcess
 from support.samples import event
-from support.server import BIN, REALM, KalendsServer, basic, htdigest_line, ini
+from support.server import BIN, REALM, KalendsServer, basic, format_ini, htdigest_line
 from support.webserver import Certificate
 
 USER, PASSWORD = "ann", "pass word"
@@ -34,7 +34,7 @@ class Alone(KalendsServer):
 
     def __init__(self, folder: Path, **options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.certificate = Certificate.made_in(folder)
+        self.certificate = Certificate.create_in(folder)
         digests = folder / "users.htdigest"
         digests.write_text(htdigest_line(USER, REALM, PASSWORD))
         auth = {"htdigest_filename": str(digests), "schemes": "digest, basic", "realm": REALM}
@@ -83,8 +83,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
 def test_a_client_works_all_day(alone: Alone, kind: type) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-        with opened(kind, f"https://127.0.0.1:{alone.port}", USER, PASSWORD) as ask:
-            assert a_day(ask, f"/{USER}") == A_GOOD_DAY
+        with open_client(kind, f"https://127.0.0.1:{alone.port}", USER, PASSWORD) as ask:
+            assert run_typical_requests(ask, f"/{USER}") == TYPICAL_STATUSES
 
 
 def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
@@ -137,7 +137,7 @@ def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(tmp_path: P
         assert options(kept) == 200
         before = alone.shown()
         (tmp_path / "new").mkdir()
-        renewed = Certificate.made_in(tmp_path / "new")
+        renewed = Certificate.create_in(tmp_path / "new")
         # Between the two renames the chain and the key do not belong together.
         renewed.chain.replace(alone.certificate.chain)
         assert alone.shown() == before
@@ -185,7 +185,7 @@ def challenge(alone: Alone) -> str:
 @pytest.mark.parametrize("kind", ["port", "unix"])
 def test_systemd_may_open_the_socket(tmp_path: Path, kind: str) -> None:
     server = KalendsServer(tmp_path / "k", users={USER: PASSWORD}, start=False)
-    server.config_file.write_text(ini(server.sections()))
+    server.config_file.write_text(format_ini(server.sections()))
     reserved = ReservedPort()
     path = f"/tmp/kalends-{reserved.number}.sock"
     address = path if kind == "unix" else f"127.0.0.1:{reserved.number}"

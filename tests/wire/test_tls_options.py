@@ -30,7 +30,7 @@ class Guarded(KalendsServer):
 
     def __init__(self, folder: Path, **options: str) -> None:
         folder.mkdir(parents=True)
-        self.certificate = Certificate.made_in(folder)
+        self.certificate = Certificate.create_in(folder)
         super().__init__(
             folder,
             users={"ann": "pass word"},
@@ -103,7 +103,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
 def test_clients_need_a_certificate_of_the_authority(
     start: Callable[..., Guarded], tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
-    ours, others = Authority.made_in(tmp_path / "ours"), Authority.made_in(tmp_path / "others")
+    ours, others = Authority.create_in(tmp_path / "ours"), Authority.create_in(tmp_path / "others")
     server = start(certificate_authority=str(ours.certificate))
     assert not server.admits(version=version)
     assert not server.admits(version=version, certificate=others.client("mallory"))
@@ -115,7 +115,7 @@ def test_clients_need_a_certificate_of_the_authority(
 def test_another_authority_counts_at_the_next_connection(
     start: Callable[..., Guarded], tmp_path: Path
 ) -> None:
-    old, new = Authority.made_in(tmp_path / "old"), Authority.made_in(tmp_path / "new")
+    old, new = Authority.create_in(tmp_path / "old"), Authority.create_in(tmp_path / "new")
     of_old, of_new = old.client("phone"), new.client("phone")
     file = tmp_path / "ca.pem"
     shutil.copy(old.certificate, file)

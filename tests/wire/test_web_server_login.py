@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from support.behind import Behind
-from support.deployment import Deployed, DeployedApache, DeployedNginx, DeployedWsgi, Place
+from support.deployment import Backend, Deployed, DeployedApache, DeployedNginx, DeployedWsgi
 from support.digestclients import (
-    A_GOOD_DAY,
+    TYPICAL_STATUSES,
     XML,
-    AbstractAsk,
     Curl,
     CurlBasic,
-    a_day,
-    opened,
+    DigestClient,
+    open_client,
+    run_typical_requests,
 )
 from support.installation import Installation
+from support.proxied import ProxiedKalends
 from support.samples import event
 from support.server import htpasswd_line
 
@@ -29,10 +29,10 @@ USERS = {"ann": "secret", "bob": "builder"}
 
 
 @pytest.fixture(scope="module")
-def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
     """Kalends, which leaves all logins to the web server."""
     folder = tmp_path_factory.mktemp("behind") / "server"
-    with Behind(folder, USERS, schemes="none") as running:
+    with ProxiedKalends(folder, USERS, schemes="none") as running:
         yield running
 
 
@@ -46,12 +46,14 @@ def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
     ],
 )
 def front(
-    request: pytest.FixtureRequest, kalends: Behind, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    kalends: ProxiedKalends,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Front]:
     """A web server that asks for the login itself, with the files of ``deploy/``."""
     make, login, curl = request.param
     folder = tmp_path_factory.mktemp("front")
-    with make(folder, kalends.place(), login=login) as running:
+    with make(folder, kalends.backend(), login=login) as running:
         yield Front(running, curl)
 
 
@@ -60,16 +62,16 @@ class Front:
     """A web server, and curl with the login that it asks for."""
 
     server: Deployed
-    curl: type[AbstractAsk]
+    curl: type[DigestClient]
 
-    def as_user(self, name: str, password: str) -> AbstractContextManager[AbstractAsk]:
+    def as_user(self, name: str, password: str) -> AbstractContextManager[DigestClient]:
         """curl with a login."""
-        return opened(self.curl, self.server.base, name, password)
+        return open_client(self.curl, self.server.base, name, password)
 
 
 def test_the_web_server_says_who_it_is(front: Front) -> None:
     with front.as_user("ann", "secret") as ask:
-        assert a_day(ask, "/ann") == A_GOOD_DAY
+        assert run_typical_requests(ask, "/ann") == TYPICAL_STATUSES
         assert ask("PROPFIND", "/bob/", headers=XML) == 403
     with front.as_user("ann", "wrong") as ask:
         assert ask("PROPFIND", "/ann/", headers=XML) == 401
@@ -77,19 +79,19 @@ def test_the_web_server_says_who_it_is(front: Front) -> None:
 
 def test_a_client_cannot_say_it_in_its_place(front: Front) -> None:
     with front.as_user("ann", "secret") as ask:
-        assert a_day(ask, "/ann") == A_GOOD_DAY
+        assert run_typical_requests(ask, "/ann") == TYPICAL_STATUSES
         claim = {**XML, "X-Remote-User": "bob"}
         assert ask("PROPFIND", "/bob/", headers=claim) == 403
-    with opened(CurlBasic, front.server.base, "nobody", "") as ask:
+    with open_client(CurlBasic, front.server.base, "nobody", "") as ask:
         assert ask("PROPFIND", "/bob/", headers=claim) == 401
 
 
-def test_a_secret_feed_asks_for_no_login(front: Front, kalends: Behind) -> None:
+def test_a_secret_feed_asks_for_no_login(front: Front, kalends: ProxiedKalends) -> None:
     if not kalends.secret:
         with front.as_user("ann", "secret") as ask:
             assert ask("PUT", "/ann/calendar/p.ics", event("p").encode()) in (201, 204)
         kalends.publish("ann")
-    bare = opened(CurlBasic, front.server.base, "", "")
+    bare = open_client(CurlBasic, front.server.base, "", "")
     with bare as ask:
         assert ask("GET", f"/feeds/s/{kalends.secret}/family.ics") == 200
         assert ask("GET", f"/published/s/{kalends.secret}/family.ics") == 200
@@ -97,7 +99,7 @@ def test_a_secret_feed_asks_for_no_login(front: Front, kalends: Behind) -> None:
         assert ask("GET", "/published/public/open.ics") == 200
 
 
-def test_a_published_feed_is_for_its_owner(front: Front, kalends: Behind) -> None:
+def test_a_published_feed_is_for_its_owner(front: Front, kalends: ProxiedKalends) -> None:
     test_a_secret_feed_asks_for_no_login(front, kalends)
     with front.as_user("ann", "secret") as ask:
         assert ask("GET", "/published/owner/ann/mine.ics") == 200
@@ -108,7 +110,7 @@ def test_a_published_feed_is_for_its_owner(front: Front, kalends: Behind) -> Non
         assert ask("GET", "/published/owner/ann/mine.ics") == 401
 
 
-def test_nobody_logs_in_past_the_web_server(kalends: Behind) -> None:
+def test_nobody_logs_in_past_the_web_server(kalends: ProxiedKalends) -> None:
     answer = kalends.request("PROPFIND", "/ann/", headers={"X-Remote-User": ""})
     assert answer.status == 403
     assert answer.headers["WWW-Authenticate"] is None
@@ -131,20 +133,20 @@ def test_nobody_has_to_log_in_to_be_led_on(front: Front) -> None:
 
 def test_who_came_that_way_counts_as_an_account(tmp_path: Path) -> None:
     with (
-        Behind(tmp_path / "server", {}, schemes="none") as kalends,
-        DeployedNginx(tmp_path / "front", web_place(kalends, tmp_path), login="Basic") as nginx,
-        opened(CurlBasic, nginx.base, "ann", "secret") as ask,
+        ProxiedKalends(tmp_path / "server", {}, schemes="none") as kalends,
+        DeployedNginx(tmp_path / "front", nginx_backend(kalends, tmp_path), login="Basic") as nginx,
+        open_client(CurlBasic, nginx.base, "ann", "secret") as ask,
     ):
-        a_day(ask, "/ann")
+        run_typical_requests(ask, "/ann")
         assert ask("PUT", "/ann/calendar/e.ics", event("counts").encode()) == 201
         assert b"counts" in kalends.request("GET", "/feeds/open.ics").body
 
 
-def web_place(kalends: Behind, folder: Path) -> Place:
+def nginx_backend(kalends: ProxiedKalends, folder: Path) -> Backend:
     """A place whose user file is the web server's alone."""
     file = folder / "web.htpasswd"
     file.write_text(htpasswd_line("ann", "secret"))
-    return replace(kalends.place(), passwords=file)
+    return replace(kalends.backend(), passwords=file)
 
 
 def test_a_stranger_is_not_believed(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ class Three(KalendsServer):
             folder,
             users={USER: PASSWORD},
             feeds=FEEDS,
-            certificate=Certificate.made_in(folder),
+            certificate=Certificate.create_in(folder),
             options={
                 "kalends": {
                     "feeds_hosts": f"127.0.0.1:{self.feeds.number}",

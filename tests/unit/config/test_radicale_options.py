@@ -22,7 +22,7 @@ from kalends.config.radicale_options import (
 )
 from kalends.config.schema import full_schema
 from kalends.errors import ConfigurationError
-from support.server import Sections, ini
+from support.server import Sections, format_ini
 
 SCHEMA: Mapping[str, Mapping[str, Any]] = DEFAULT_CONFIG_SCHEMA
 # Each type of an option accepts one of these.
@@ -57,7 +57,7 @@ def load(folder: Path, sections: Sections) -> None:
     """Load a configuration with these options and the required ones."""
     storage = {"database": f"sqlite:///{folder}/kalends.db", **sections.get("storage", {})}
     file = folder / "kalends.ini"
-    file.write_text(ini({**sections, "storage": storage}))
+    file.write_text(format_ini({**sections, "storage": storage}))
     loader.load(file)
 
 

@@ -392,7 +392,7 @@ def test_over_tls_all_that_came_is_answered_by_the_certificate_of_the_day(
     made = []
     for folder in folders:
         folder.mkdir()
-        made.append(MadeCertificate.made_in(folder))
+        made.append(MadeCertificate.create_in(folder))
     chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
 
     def use(certificate: MadeCertificate) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from support.awaiting import await_that
-from support.deployment import Place
+from support.deployment import Backend
 from support.samples import event
 from support.server import BIN, REALM, KalendsServer, Sections, htdigest_line
 
@@ -32,7 +32,7 @@ publish = ["family.ics"]
 """
 
 
-class Behind(KalendsServer):
+class ProxiedKalends(KalendsServer):
     """`kalends serve` that believes web servers on this machine.
 
     Args:
@@ -74,10 +74,10 @@ class Behind(KalendsServer):
         found["kalends"]["trusted_proxies"] = "127.0.0.1, unix"
         return found
 
-    def place(self, backend: str = "unix") -> Place:
-        """What a web server is told of it; ``backend`` is ``unix`` or ``port``."""
-        return Place(
-            str(self.socket) if backend == "unix" else f"{self.host}:{self.port}",
+    def backend(self, kind: str = "unix") -> Backend:
+        """What a web server is told of it; ``kind`` is ``unix`` or ``port``."""
+        return Backend(
+            str(self.socket) if kind == "unix" else f"{self.host}:{self.port}",
             self.config_file,
             self.users_file,
             self.digests,
