@@ -15,8 +15,8 @@ from typing import Any, cast
 from sqlalchemy import Connection, create_engine, update
 
 from kalends.feeds.cache import FeedCache
-from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Feed, Rules
+from kalends.feeds.definitions.parse import parse_definitions
 from kalends.feeds.state import OWNER_ONLY
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
@@ -181,14 +181,14 @@ class Everyone:
         return frozenset()
 
 
-def versions_in(folder: Path, store: Store, today: datetime = TODAY) -> FeedCache:
+def cache_in(folder: Path, store: Store, today: datetime = TODAY) -> FeedCache:
     """The versions of the store's feeds, as of a day."""
-    return FeedCache(folder, store, Everyone(store), lambda: today, composed=None)
+    return FeedCache(folder, store, Everyone(store), lambda: today, on_composed=None)
 
 
-def composed(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) -> bytes:
+def compose(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) -> bytes:
     """The newest version of a feed, whole."""
-    _, file = versions_in(folder, store, today).open(feed)
+    _, file = cache_in(folder, store, today).open(feed)
     with file:
         return file.read()
 
@@ -196,4 +196,4 @@ def composed(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) ->
 def feed_with(rules: Rules) -> Feed:
     """A feed of all calendars."""
     text = '[feed.all]\ncalendars = ["*/*"]\naccess = "login"\n'
-    return replace(parse.parse(text, "feeds.toml").named["all"], rules=rules)
+    return replace(parse_definitions(text, "feeds.toml").named["all"], rules=rules)

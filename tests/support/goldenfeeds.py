@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Feed
-from support.feedstore import TODAY, Store, composed
+from kalends.feeds.definitions.parse import parse_definitions
+from support.feedstore import TODAY, Store, compose
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "feeds"
 _UID = re.compile(rb"^UID:(.*?)\r?$", re.MULTILINE)
@@ -34,7 +34,7 @@ class Golden:
         """What the feed should be."""
         return (self.folder / "expected.ics").read_bytes()
 
-    def store(self, *, backwards: bool = False) -> Store:
+    def make_store(self, *, backwards: bool = False) -> Store:
         """A store with the objects, written in order or against it."""
         paths = sorted({path for path, _ in self.objects})
         store = Store(*paths)
@@ -44,20 +44,20 @@ class Golden:
             store.put(numbers[path], uid, data)
         return store
 
-    def made(self, folder: Path, *, backwards: bool = False) -> bytes:
+    def compose_feed(self, folder: Path, *, backwards: bool = False) -> bytes:
         """The feed as it is now."""
-        return composed(folder, self.store(backwards=backwards), self.feed, self.today)
+        return compose(folder, self.make_store(backwards=backwards), self.feed, self.today)
 
 
-def folders() -> list[Path]:
+def list_folders() -> list[Path]:
     """All golden folders."""
     return sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
 
-def read(folder: Path) -> Golden:
+def load(folder: Path) -> Golden:
     """Read a golden folder."""
     text = (folder / "feed.toml").read_text("utf-8")
-    (feed,) = parse.parse(text, str(folder / "feed.toml")).named.values()
+    (feed,) = parse_definitions(text, str(folder / "feed.toml")).named.values()
     said = re.search(r"^# today: (.+)$", text, re.MULTILINE)
     today = datetime.fromisoformat(said[1]).replace(tzinfo=UTC) if said else TODAY
     objects = {}

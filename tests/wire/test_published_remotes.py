@@ -13,7 +13,7 @@ import pytest
 
 from kalends.app.stack import ApplicationStack
 from kalends.cli.main import main
-from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to
+from kalends.feeds.definitions.remote_credentials import RemoteServer, find_server
 from kalends.store.engine import open_database
 from kalends.store.feed_deliveries import DeliveryLog
 from kalends.store.migrate import migrate
@@ -298,8 +298,8 @@ def test_a_login_is_for_its_own_server_alone() -> None:
     there = RemoteServer("https://h/cal/", "a", "secret")
     narrower = RemoteServer("https://h/cal/more/", "b", "secret")
     remotes = (there, narrower)
-    assert access_to("https://h/cal/x.ics", remotes) is there
-    assert access_to("https://h:443/cal/more/x.ics", remotes) is narrower
+    assert find_server("https://h/cal/x.ics", remotes) is there
+    assert find_server("https://h:443/cal/more/x.ics", remotes) is narrower
     for other in (
         "https://h/calendar/x.ics",
         "http://h/cal/x.ics",
@@ -307,7 +307,7 @@ def test_a_login_is_for_its_own_server_alone() -> None:
         "https://h.example/cal/x.ics",
         "https://example/cal/x.ics",
     ):
-        assert access_to(other, remotes).user == ""
+        assert find_server(other, remotes).user == ""
     assert "secret" not in repr(there)
 
 

@@ -15,7 +15,7 @@ from kalends.adapters.item import RadicaleItem, content_of, may_match
 from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.events import Change
-from kalends.feeds.export import card_pieces, whole_calendar
+from kalends.feeds.export import export_calendar, stream_address_book
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
@@ -176,8 +176,8 @@ class Collection(BaseCollection):
         if self.tag == "VCALENDAR":
             name = self.row.props.get("D:displayname", "")
             description = self.row.props.get("C:calendar-description", "")
-            return whole_calendar(data, name, description).decode("utf-8")
-        return b"".join(card_pieces(data)).decode("utf-8")
+            return export_calendar(data, name, description).decode("utf-8")
+        return b"".join(stream_address_book(data)).decode("utf-8")
 
     def item(self, row: ObjectRow) -> RadicaleItem:
         """A row as Radicale's item."""

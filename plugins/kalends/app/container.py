@@ -54,12 +54,12 @@ class FeedServices:
         metrics: Metrics | None,
     ) -> None:
         folder = settings.feeds_folder
-        kept = folder / ".feeds.toml" if serves else None
-        self.registry = FeedRegistry(path, accounts, kept=kept)
+        backup = folder / ".feeds.toml" if serves else None
+        self.registry = FeedRegistry(path, accounts, backup=backup)
         self.secrets = SecretBook(database)
         self.source = FeedSource(database)
-        composed = metrics.composed if metrics else None
-        self.cache = FeedCache(folder / ".versions", self.source, accounts, composed=composed)
+        on_composed = metrics.composed if metrics else None
+        self.cache = FeedCache(folder / ".versions", self.source, accounts, on_composed=on_composed)
         self.access = AccessControl(self.registry, self.secrets, USER_KEY)
         log = PublicationLog(database)
         self.publisher = Publisher(
@@ -173,7 +173,7 @@ class Container:
 
     def named_feeds(self) -> frozenset[str]:
         """The names that feeds have taken."""
-        return self.feeds.registry.named() if self.feeds else frozenset()
+        return self.feeds.registry.defined_names() if self.feeds else frozenset()
 
     def require_feeds(self) -> FeedServices:
         """The feeds.

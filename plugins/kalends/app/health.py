@@ -71,9 +71,9 @@ def feeds_behind(built: Container) -> PublicationLag:
     feeds = built.feeds
     if feeds is None:
         return PublicationLag(0, 0, 0, 0.0)
-    standing = feeds.publisher.standing()
+    standing = feeds.publisher.expected_files()
     late = [file.feed for file in standing if not file.is_current]
-    wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+    wanted, known = feeds.remote_publisher.feeds_by_url(), feeds.remote_publisher.deliveries()
     states = feeds.cache.states(list(wanted.values()))
     failing = 0
     for (url, feed), newest in zip(wanted.items(), states, strict=True):

@@ -132,8 +132,8 @@ def _refresh(built: container.Container, args: argparse.Namespace) -> int:
             feeds.cache.open(feed)[1].close()
         built.catch_up()
         for url in tqdm(addresses, unit="address", disable=None, leave=False):
-            feeds.remote_publisher.push([url])
-    deliveries = feeds.remote_publisher.known()
+            feeds.remote_publisher.publish_now([url])
+    deliveries = feeds.remote_publisher.deliveries()
     failed = [deliveries[u] for u in addresses if u in deliveries and deliveries[u].failures]
     for delivery in failed:
         sys.stderr.write(f"{delivery.target}: {delivery.why}\n")
@@ -195,16 +195,16 @@ def _require_right(feeds: container.FeedServices, feed: Feed, user: str) -> None
 def _publication_lines(feeds: container.FeedServices) -> Iterator[tuple[str, list[str]]]:
     """Yield the lines for the targets of each feed; those to be removed are under no name."""
     lines: dict[str, list[str]] = {}
-    for file in feeds.publisher.standing():
+    for file in feeds.publisher.expected_files():
         state = "up to date" if file.is_current else "behind"
-        lines.setdefault(file.feed.name, []).append(f"{file.shown}: {state}")
-    wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+        lines.setdefault(file.feed.name, []).append(f"{file.display_name}: {state}")
+    wanted, known = feeds.remote_publisher.feeds_by_url(), feeds.remote_publisher.deliveries()
     states = feeds.cache.states(list(wanted.values()))
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
         lines.setdefault(feed.name, []).append(
             f"{url}: {_delivery_state(known.get(url), newest.key)}"
         )
-    left = [f"to be removed: {file}" for file in feeds.publisher.left_over()]
+    left = [f"to be removed: {file}" for file in feeds.publisher.obsolete_files()]
     left += [
         f"to be removed: {url}{_failure_note(known[url])}" for url in known if url not in wanted
     ]

@@ -21,10 +21,10 @@ from kalends.common import atomicfile
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.incremental import PARTS, compose_feed
-from kalends.feeds.compose.part_index import COMPOSER, unreadable_in
+from kalends.feeds.compose.part_index import COMPOSER, read_unreadable
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.state import FeedState, StoreViews, is_shown
+from kalends.feeds.state import FeedState, StoreViews, may_include
 from kalends.store.feed_queries import FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
@@ -41,7 +41,7 @@ class FeedCache:
         source: the store.
         accounts: who there is.
         now: tells the time, for feeds with a window.
-        composed: is told how long each composition took, seconds; None if nothing counts them.
+        on_composed: called with the seconds of each composition; None: no one counts.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class FeedCache:
         accounts: Accounts,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
-        composed: Callable[[float], None] | None,
+        on_composed: Callable[[float], None] | None,
     ) -> None:
         self._folder = folder
         self._source = source
-        self._moments = StoreViews(accounts, now)
-        self._composed = composed
+        self._views = StoreViews(accounts, now)
+        self._on_composed = on_composed
 
     def state(self, feed: Feed) -> FeedState:
         """What ``feed`` is now.
@@ -73,8 +73,8 @@ class FeedCache:
             UserFileUnavailableError: who there is cannot be told now.
         """
         with self._source.snapshot() as snapshot:
-            moment, today = self._moments.of(snapshot), self._moments.today()
-            return [moment.state(feed, today) for feed in feeds]
+            view, today = self._views.for_snapshot(snapshot), self._views.today()
+            return [view.state(feed, today) for feed in feeds]
 
     def open(self, feed: Feed, coding: str = "") -> tuple[FeedState, BinaryIO]:
         """The newest version of ``feed``, composed if need be, and its octets.
@@ -91,12 +91,12 @@ class FeedCache:
             return state, found
         try:
             with self._locked(feed):
-                return self._made(feed, coding)
+                return self._open_new(feed, coding)
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
         _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
-        return self._made_elsewhere(feed, coding)
+        return self._open_temporary(feed, coding)
 
     def last_good(self, feed: Feed) -> tuple[FeedState, BinaryIO] | None:
         """The version that was composed last, for a moment when the newest cannot be.
@@ -108,28 +108,30 @@ class FeedCache:
             noted = json.loads((self._feed_folder(feed) / _GOOD).read_text())
         except (OSError, ValueError):
             return None
-        if noted["definition"] != _definition(feed):
+        if noted["definition"] != _definition_key(feed):
             return None
-        if not self._still_shown(feed, frozenset(noted["calendars"])):
+        if not self._is_still_shown(feed, frozenset(noted["calendars"])):
             return None
         day = date.fromisoformat(noted["day"])
         state = FeedState(noted["key"], noted["changed"], (), day)
         file = _open(self._path(feed, state))
         return (state, file) if file else None
 
-    def _still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
+    def _is_still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
         try:
             with self._source.snapshot() as snapshot:
-                shown = {c.id for c in snapshot.calendars() if is_shown(c, feed)}
+                shown = {c.id for c in snapshot.calendars() if may_include(c, feed)}
                 with suppress(UserFileUnavailableError):  # nobody is known to have left, then
-                    shown &= {c.id for c in self._moments.of(snapshot).merged(feed)}
+                    shown &= {
+                        c.id for c in self._views.for_snapshot(snapshot).merged_calendars(feed)
+                    }
         except StoreUnavailableError:
             return True
         return numbers <= shown
 
     def unreadable(self, feed: Feed) -> list[UnreadableObject]:
         """The objects that the newest version leaves out because they cannot be read."""
-        return unreadable_in(self._feed_folder(feed) / PARTS)
+        return read_unreadable(self._feed_folder(feed) / PARTS)
 
     def discard(self, feed: Feed) -> None:
         """Forget what is composed of ``feed``, so that it is composed from scratch."""
@@ -144,9 +146,9 @@ class FeedCache:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        return self._moments.state(feed, snapshot)
+        return self._views.state(feed, snapshot)
 
-    def _made(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
+    def _open_new(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
         # Whoever waited for the lock looks again: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
@@ -163,7 +165,7 @@ class FeedCache:
     def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: FeedState, path: Path) -> None:
         older = [old for old in path.parent.glob("*.ics") if old != path]
         self._compose_into(path, feed, snapshot, state)
-        _note_good(path.with_name(_GOOD), feed, state)
+        _record_good(path.with_name(_GOOD), feed, state)
         for old in older:  # whoever reads one of them now holds it open
             old.unlink(missing_ok=True)
             old.with_suffix(".gz").unlink(missing_ok=True)
@@ -172,13 +174,13 @@ class FeedCache:
         self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: FeedState
     ) -> None:
         began = time.perf_counter()
-        outcome = compose_feed(snapshot, state.calendars, feed, state.day, path)
-        if self._composed:
-            self._composed(time.perf_counter() - began)
-        for one in outcome.left_out:
+        result = compose_feed(snapshot, state.calendars, feed, state.day, path)
+        if self._on_composed:
+            self._on_composed(time.perf_counter() - began)
+        for one in result.unreadable:
             _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
 
-    def _made_elsewhere(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
+    def _open_temporary(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
             path = Path(folder) / "feed.ics"
@@ -204,17 +206,17 @@ class FeedCache:
         return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
 
 
-def _definition(feed: Feed) -> str:
+def _definition_key(feed: Feed) -> str:
     """What of a definition says what a reader may see."""
     return repr((COMPOSER, feed.rules, feed.calendars))
 
 
-def _note_good(path: Path, feed: Feed, state: FeedState) -> None:
+def _record_good(path: Path, feed: Feed, state: FeedState) -> None:
     noted = {
         "key": state.key,
         "changed": state.changed,
         "day": state.day.isoformat(),
-        "definition": _definition(feed),
+        "definition": _definition_key(feed),
         "calendars": [calendar.id for calendar in state.calendars],
     }
     made = path.with_suffix(".tmp")

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from kalends.feeds.compose.render import TAIL
-from kalends.feeds.compose.timezones import ZoneDefinition, definition_text, digest_of, names_of
-from kalends.feeds.compose.visibility import days_of, renamed
+from kalends.feeds.compose.timezones import (
+    ZoneDefinition,
+    assign_names,
+    definition_digest,
+    definition_text,
+)
+from kalends.feeds.compose.visibility import days_in_zone, rename_tzids
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.timezones.iana import equivalent_since, iana_definition
 from kalends.ical.timezones.resolve import by_tzid, tzid_name, tzids_of
 
 
-def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
+def export_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
     """Merge objects into one VCALENDAR; zones that share a TZID and differ are kept apart.
 
     Of a zone its rules are kept: comments and X- lines in it are left out, as in a feed.
@@ -26,10 +31,10 @@ def whole_calendar(objects: Iterable[bytes], name: str, description: str) -> byt
     return b"".join(_pieces(lambda: parsed, name, description))
 
 
-def calendar_pieces(
+def stream_calendar(
     objects: Callable[[], Iterable[bytes]], name: str, description: str
 ) -> Iterator[bytes]:
-    """The octets of `whole_calendar` one after the other; one object is in memory at a time.
+    """The octets of `export_calendar` one after the other; one object is in memory at a time.
 
     Args:
         objects: gives the objects, twice the same: zones stand before what uses them.
@@ -37,7 +42,7 @@ def calendar_pieces(
     return _pieces(lambda: map(_parsed, objects()), name, description)
 
 
-def card_pieces(cards: Iterable[bytes]) -> Iterator[bytes]:
+def stream_address_book(cards: Iterable[bytes]) -> Iterator[bytes]:
     """An address book as one file, card by card."""
     for card in cards:
         yield card.strip() + b"\r\n"
@@ -78,7 +83,7 @@ def _parsed(data: bytes) -> Component:
 def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:
     for child in calendar.children:
         if child.name == "VTIMEZONE":
-            yield ZoneDefinition(tzid_name(child.value("TZID")), digest_of(child)), child
+            yield ZoneDefinition(tzid_name(child.value("TZID")), definition_digest(child)), child
 
 
 def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
@@ -86,7 +91,7 @@ def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
     own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     for tzid in {tzid for part in parts for tzid in tzids_of(part)} - own.keys():
-        yield tzid, min(day for part in parts for day in days_of(part, tzid))
+        yield tzid, min(day for part in parts for day in days_in_zone(part, tzid))
 
 
 def _names(
@@ -98,17 +103,17 @@ def _names(
     """
     free: set[str] = set()
     for tzid, first in undefined.items():
-        names = names_of(zones)
+        names = assign_names(zones)
         keeper = next((zone for zone in zones if names[zone] == tzid), None)
         known = iana_definition(tzid)
         if known is None:
             free |= {tzid, tzid_name(tzid)}
         elif keeper is not None and equivalent_since(zones[keeper], tzid) > first:
-            zones[ZoneDefinition(tzid, digest_of(known))] = known
+            zones[ZoneDefinition(tzid, definition_digest(known))] = known
     # A name that a download has made of these rules stays, so that each download is like the last.
     return {
         zone: zone.tzid if zone.tzid.endswith(f"-{zone.digest}") else name
-        for zone, name in names_of(zones).items()
+        for zone, name in assign_names(zones).items()
     } | {zone: f"{zone.tzid}-{zone.digest}" for zone in zones if zone.tzid in free}
 
 
@@ -118,4 +123,4 @@ def _written(calendar: Component, names: Mapping[ZoneDefinition, str]) -> Iterat
     new = {t: names[zone] for t, zone in own.items() if names[zone] != t}
     for child in calendar.children:
         if child.name != "VTIMEZONE":
-            yield contentlines.serialize([renamed(child, new) if new else child])
+            yield contentlines.serialize([rename_tzids(child, new) if new else child])

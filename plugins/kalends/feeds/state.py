@@ -64,21 +64,21 @@ class StoreView:
         asked = feed, day, self._members_of(feed)
         found = self._states.get(asked)
         if found is None:
-            found = self._states[asked] = _state(feed, self.merged(feed), day)
+            found = self._states[asked] = _state(feed, self.merged_calendars(feed), day)
         return found
 
-    def merged(self, feed: Feed) -> tuple[CalendarState, ...]:
+    def merged_calendars(self, feed: Feed) -> tuple[CalendarState, ...]:
         """What a feed merges, by path."""
         found = {
             calendar.path: calendar
             for pattern in feed.calendars
-            for calendar in self._near(pattern)
-            if is_shown(calendar, feed)
+            for calendar in self._candidates(pattern)
+            if may_include(calendar, feed)
             and pattern.matches(calendar.path, self.names, self._members)
         }
         return tuple(found[path] for path in sorted(found))
 
-    def _near(self, pattern: Pattern) -> Iterable[CalendarState]:
+    def _candidates(self, pattern: Pattern) -> Iterable[CalendarState]:
         """The calendars that a pattern may mean, found without looking at all of them."""
         first = pattern.segments[0]
         if first is None or first.startswith("@"):
@@ -110,7 +110,7 @@ class StoreViews:
         self._now = now
         self._last: StoreView | None = None
 
-    def of(self, snapshot: FeedSnapshot) -> StoreView:
+    def for_snapshot(self, snapshot: FeedSnapshot) -> StoreView:
         """The moment of a snapshot.
 
         Raises:
@@ -128,7 +128,7 @@ class StoreViews:
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        return self.of(snapshot).state(feed, self.today())
+        return self.for_snapshot(snapshot).state(feed, self.today())
 
     def today(self) -> date:
         """The UTC date."""
@@ -140,7 +140,7 @@ def is_owner_only(props: Mapping[str, str]) -> bool:
     return props.get(OWNER_ONLY, "").strip().lower() == "owner"
 
 
-def is_shown(calendar: CalendarState, feed: Feed) -> bool:
+def may_include(calendar: CalendarState, feed: Feed) -> bool:
     """Whether the owner of a calendar lets it be in a feed."""
     owner = calendar.path.partition("/")[0]
     return not is_owner_only(calendar.props) or owner == feed.owner

@@ -14,7 +14,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from kalends.common.atomicfile import sync_folder
-from kalends.feeds.export import calendar_pieces, card_pieces
+from kalends.feeds.export import stream_address_book, stream_calendar
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
@@ -147,13 +147,13 @@ class Exporter:
     def _file_pieces(self, connection: Connection, row: CollectionRow) -> Iterable[bytes]:
         """Return a collection as one file, in pieces."""
         if row.tag == "VADDRESSBOOK":
-            return card_pieces(card.data for card in self._objects(connection, row))
+            return stream_address_book(card.data for card in self._objects(connection, row))
 
         def data() -> Iterable[bytes]:
             return (item.data for item in self._objects(connection, row))
 
         name = row.props.get("D:displayname", "")
-        return calendar_pieces(data, name, row.props.get("C:calendar-description", ""))
+        return stream_calendar(data, name, row.props.get("C:calendar-description", ""))
 
     def _add_counts(self, connection: Connection, row: CollectionRow) -> None:
         self._result.collections += bool(row.tag)

@@ -15,16 +15,16 @@ from kalends.feeds.definitions.model import Rules
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from support import goldenfeeds
-from support.feedstore import Store, composed, feed_with
+from support.feedstore import Store, compose, feed_with
 
-folders = goldenfeeds.folders()
+folders = goldenfeeds.list_folders()
 
 
 @pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
 def test_a_golden_folder_makes_its_feed(folder: Path, tmp_path: Path) -> None:
-    golden = goldenfeeds.read(folder)
-    assert golden.made(tmp_path / "a").decode() == golden.expected.decode()
-    assert golden.made(tmp_path / "b", backwards=True) == golden.expected
+    golden = goldenfeeds.load(folder)
+    assert golden.compose_feed(tmp_path / "a").decode() == golden.expected.decode()
+    assert golden.compose_feed(tmp_path / "b", backwards=True) == golden.expected
 
 
 @pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
@@ -97,7 +97,7 @@ def feed_of(data: bytes, rules: Rules, uid: str = WORD) -> bytes:
     store = Store("alice/work")
     store.put(1, uid, data)
     with tempfile.TemporaryDirectory() as folder:
-        return composed(Path(folder), store, feed_with(rules))
+        return compose(Path(folder), store, feed_with(rules))
 
 
 @given(

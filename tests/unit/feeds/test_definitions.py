@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kalends.errors import ConfigurationError
-from kalends.feeds.definitions import parse
+from kalends.feeds.definitions.parse import parse_definitions
 from support.paths import ROOT
 
 SHIPPED = ROOT / "config" / "feeds.toml"
@@ -22,7 +22,7 @@ PLAIN = '[feed.some]\ncalendars = ["alice/*"]\naccess = "login"\n'
     ("said", "days"), [("", None), ('past = "90d"', 90), ('past = "2w"', 14), ('past = "1y"', 366)]
 )
 def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
-    assert parse.parse(PLAIN + said, "feeds.toml").named["some"].rules.past == days
+    assert parse_definitions(PLAIN + said, "feeds.toml").named["some"].rules.past == days
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
 )
 def test_what_is_wrong_is_told_with_its_line(line: str, why: str) -> None:
     with pytest.raises(ConfigurationError) as told:
-        parse.parse(f"{PLAIN}{line}\n", "feeds.toml")
+        parse_definitions(f"{PLAIN}{line}\n", "feeds.toml")
     assert str(told.value).startswith("feeds.toml:4: ")
     assert why in str(told.value)
 
@@ -50,7 +50,7 @@ def test_the_shipped_file_tells_every_option() -> None:
     text = SHIPPED.read_text("utf-8")
     told = set(re.findall(r"^#   (\w+) ", text, re.MULTILINE))
     with pytest.raises(ConfigurationError) as error:
-        parse.parse(f"{PLAIN}nothing = 1", "feeds.toml")
+        parse_definitions(f"{PLAIN}nothing = 1", "feeds.toml")
     known = str(error.value).partition("known are ")[2].split(", ")
     assert told == set(known)
 
@@ -58,7 +58,7 @@ def test_the_shipped_file_tells_every_option() -> None:
 def test_every_definition_of_the_shipped_file_is_a_good_one() -> None:
     text = SHIPPED.read_text("utf-8")
     opened = re.sub(r"^#(?=\[feed|\w+ = )", "", text, flags=re.MULTILINE)
-    found = parse.parse(opened, str(SHIPPED))
+    found = parse_definitions(opened, str(SHIPPED))
     assert sorted(found.named) == ["choir", "everyone", "family"]
     assert found.each is not None
 
@@ -79,7 +79,7 @@ def test_many_feeds_cost_each_what_few_do() -> None:
         before = sys.gettrace()
         sys.settrace(trace)
         try:
-            parse.parse(text, "feeds.toml")
+            parse_definitions(text, "feeds.toml")
         finally:
             sys.settrace(before)
         return count
@@ -101,6 +101,6 @@ def test_many_feeds_cost_each_what_few_do() -> None:
 )
 def test_what_is_not_toml_is_named_by_a_line_of_its_statement(text: str, lines: set[int]) -> None:
     with pytest.raises(ConfigurationError) as raised:
-        parse.parse(text, "feeds.toml")
+        parse_definitions(text, "feeds.toml")
     assert raised.value.line in lines
     assert str(raised.value).startswith(f"feeds.toml:{raised.value.line}: ")

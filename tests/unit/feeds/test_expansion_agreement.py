@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kalends.feeds.definitions.model import Rules
 from support.expansions import IcalJs, Occurrences, expand_with_icalendar
-from support.feedstore import Store, composed, feed_with
+from support.feedstore import Store, compose, feed_with
 from support.randomcalendars import HIDDEN, StoredObjects, random_stores, visible_objects
 
 Reader = Callable[[str], Occurrences]
@@ -33,7 +33,7 @@ def feed_of(objects: StoredObjects, private: str, busy: bool) -> str:
         store.put(calendar, uid, source.text(uid).encode())
     feed = feed_with(Rules("All", private, busy=busy))
     with tempfile.TemporaryDirectory() as folder:
-        return composed(Path(folder), store, feed).decode()
+        return compose(Path(folder), store, feed).decode()
 
 
 def expected(objects: StoredObjects, private: str, busy: bool, reader: Reader) -> Occurrences:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kalends.feeds.export import whole_calendar
+from kalends.feeds.export import export_calendar
 from kalends.ical.split import split_calendar
 from support.expansions import expand_with_icalendar
 
@@ -29,11 +29,11 @@ def starts(data: bytes) -> dict[str, str]:
 def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
     defined = ZONE.format(r"East\, West", "+0300")
     objects = [zoned("a", "East, West", defined), zoned("b", r"East\, West", defined)]
-    whole = whole_calendar(objects, "", "")
+    whole = export_calendar(objects, "", "")
     assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
     back = [one.data for one in split_calendar(whole).objects]
     assert all(defined.encode() in data for data in back)
-    assert whole_calendar(back, "", "") == whole
+    assert export_calendar(back, "", "") == whole
 
 
 def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
@@ -43,8 +43,8 @@ def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
         zoned("own", "Here", ZONE.format("Here", "+0300")),
         zoned("lost", "Here"),
     ]
-    whole = whole_calendar(objects, "", "")
-    for data in (whole, whole_calendar([o.data for o in split_calendar(whole).objects], "", "")):
+    whole = export_calendar(objects, "", "")
+    for data in (whole, export_calendar([o.data for o in split_calendar(whole).objects], "", "")):
         assert starts(data) == {
             "odd": "2026-07-05T04:00:00Z",
             "bare": "2026-07-05T07:00:00Z",
@@ -57,7 +57,7 @@ def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
 def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one() -> None:
     fixed = ZONE.format("Etc/GMT-3", "+0300")
     objects = [zoned("a", "Etc/GMT-3", fixed), zoned("b", "Etc/GMT-3")]
-    whole = whole_calendar(objects, "", "")
+    whole = export_calendar(objects, "", "")
     assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
     assert whole.count(b"BEGIN:VTIMEZONE") == 1
     assert b"\r\nTZID:Etc/GMT-3\r\n" in whole
@@ -66,10 +66,10 @@ def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one(
 def test_a_download_of_what_was_downloaded_is_the_same() -> None:
     definitions = [ZONE.format("Here", f"+0{hours}00") for hours in (3, 4, 5)]
     objects = [zoned(str(n), "Here", zone) for n, zone in enumerate(definitions)]
-    whole = whole_calendar(objects, "", "")
+    whole = export_calendar(objects, "", "")
     back = [one.data for one in split_calendar(whole).objects]
-    assert whole_calendar(back, "", "") == whole
+    assert export_calendar(back, "", "") == whole
     # And beside what never was in a download.
-    mixed = whole_calendar([*back[1:], objects[0]], "", "")
+    mixed = export_calendar([*back[1:], objects[0]], "", "")
     assert starts(mixed) == starts(whole)
     assert mixed.count(b"BEGIN:VTIMEZONE") == 3

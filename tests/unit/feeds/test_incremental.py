@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.feeds.definitions.model import Rules
-from support.feedstore import TODAY, Store, composed, feed_with, versions_in
+from support.feedstore import TODAY, Store, cache_in, compose, feed_with
 
 ZONE = (
     "BEGIN:VTIMEZONE\r\nTZID:Here\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
@@ -101,8 +101,8 @@ def test_from_before_equals_from_scratch(
             today += timedelta(days=passed)
             for write in batch:
                 carry_out(store, write)
-            grown = composed(folder / "grown", store, feed, today)
-            assert grown == composed(folder / f"fresh-{number}", store, feed, today)
+            grown = compose(folder / "grown", store, feed, today)
+            assert grown == compose(folder / f"fresh-{number}", store, feed, today)
             if rules.private == "show" and not rules.past:
                 assert grown.count(b"UID:") >= len(store.shown_uids())
             assert grown.startswith(b"BEGIN:VCALENDAR\r\n")
@@ -129,7 +129,7 @@ def test_the_order_of_writes_does_not_matter(
         for write in written:
             carry_out(store, write)
         with tempfile.TemporaryDirectory() as name:
-            bodies.append(composed(Path(name), store, feed))
+            bodies.append(compose(Path(name), store, feed))
         seed.shuffle(written)  # type: ignore[attr-defined]
     assert bodies[0] == bodies[1]
 
@@ -140,12 +140,12 @@ def test_a_calendar_that_comes_or_goes_costs_no_reading_of_the_others(tmp_path: 
     store.away = {3}
     for calendar, uid in ((1, "a"), (2, "a"), (2, "b"), (3, "c")):
         store.put(calendar, uid, text(uid, f"in {calendar}", "", "", "", False, 5))
-    composed(tmp_path, store, feed)
+    compose(tmp_path, store, feed)
     for away, title in (({2}, b"in 3"), (frozenset(), b"in 2"), ({1}, b"in 2")):
         came = store.away - away
         store.away = away
         store.taken_reads()
-        assert title in composed(tmp_path, store, feed)
+        assert title in compose(tmp_path, store, feed)
         assert store.taken_reads() == came
 
 
@@ -157,11 +157,11 @@ def test_a_copy_that_is_not_shown_leaves_with_its_calendar(tmp_path: Path) -> No
         event = text("same", f"in {calendar}", "", "", f"{organizer}@example.org", False, 5)
         number = f"BEGIN:VEVENT\r\nSEQUENCE:{sequence}\r\n".encode()
         store.put(calendar, "same", event.replace(b"BEGIN:VEVENT\r\n", number))
-    before = composed(tmp_path / "grown", store, feed)
+    before = compose(tmp_path / "grown", store, feed)
     assert b"in 2" not in before
     store.away = {2}
-    after = composed(tmp_path / "grown", store, feed)
-    assert after == composed(tmp_path / "fresh", store, feed)
+    after = compose(tmp_path / "grown", store, feed)
+    assert after == compose(tmp_path / "fresh", store, feed)
     assert after != before
     assert b"in 3" in after
 
@@ -179,10 +179,10 @@ def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
                 data = event.replace(ZONE.format("+0100"), definition).encode()
                 store.put(calendar, f"u{calendar}", data)
             with tempfile.TemporaryDirectory() as name:
-                composed(Path(name) / "grown", store, feed)
+                compose(Path(name) / "grown", store, feed)
                 store.remove(leaves + 1, f"u{leaves + 1}")
-                grown = composed(Path(name) / "grown", store, feed)
-                assert grown == composed(Path(name) / "fresh", store, feed)
+                grown = compose(Path(name) / "grown", store, feed)
+                assert grown == compose(Path(name) / "fresh", store, feed)
 
 
 def ends(uid: str, when: str) -> bytes:
@@ -206,7 +206,7 @@ def test_a_window_moves_with_the_utc_date_and_with_nothing_else(tmp_path: Path) 
         datetime(2026, 2, 9, 23, 59, 59, tzinfo=UTC),
         datetime(2026, 2, 10, 0, 0, 0, tzinfo=UTC),
     ):
-        versions = versions_in(tmp_path, store, moment)
+        versions = cache_in(tmp_path, store, moment)
         state, file = versions.open(window)
         with file:
             body = file.read()
@@ -223,5 +223,5 @@ def test_a_window_moves_with_the_utc_date_and_with_nothing_else(tmp_path: Path) 
     keys = [key for _, _, key, _ in seen]
     assert keys[0] != keys[1] == keys[2] != keys[3]
     days = [datetime(2026, 2, day, tzinfo=UTC) for day in (8, 9)]
-    states = [versions_in(tmp_path, store, day).state(whole) for day in days]
+    states = [cache_in(tmp_path, store, day).state(whole) for day in days]
     assert (states[0].key, states[0].changed) == (states[1].key, states[1].changed)

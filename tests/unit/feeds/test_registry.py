@@ -31,7 +31,7 @@ def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path
 
     registry = FeedRegistry(path, Nobody(), pause)
     path.write_text("")
-    assert registry.named() == {"family", "friends"}
+    assert registry.defined_names() == {"family", "friends"}
 
 
 def test_a_broken_edit_leaves_the_last_good_definitions(tmp_path: Path) -> None:
@@ -39,6 +39,6 @@ def test_a_broken_edit_leaves_the_last_good_definitions(tmp_path: Path) -> None:
     path.write_text(GOOD)
     registry = FeedRegistry(path, Nobody(), lambda _seconds: None)
     path.write_text(GOOD + "nonsense")
-    assert registry.named() == {"family"}
+    assert registry.defined_names() == {"family"}
     path.write_text(GOOD.replace("family", "friends"))
-    assert registry.named() == {"friends"}
+    assert registry.defined_names() == {"friends"}

@@ -11,7 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalends.feeds.compose.timezones import ZoneDefinition, digest_of, names_of, use_of
+from kalends.feeds.compose.timezones import (
+    ZoneDefinition,
+    assign_names,
+    definition_digest,
+    resolve_tzid,
+)
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.timezones.iana import equivalent_since, iana_definition
@@ -26,11 +31,11 @@ def definition(*rules: str, tzid: str = "Here", own: str = "") -> Component:
 
 
 def test_order_names_and_comments_are_no_rules() -> None:
-    plain = digest_of(definition(STANDARD, DAYLIGHT))
+    plain = definition_digest(definition(STANDARD, DAYLIGHT))
     noted = "X-LIC-LOCATION:Europe/Berlin\nLAST-MODIFIED:20260101T000000Z\nTZURL:http://x.example\n"
-    assert digest_of(definition(DAYLIGHT, STANDARD)) == plain
-    assert digest_of(definition(STANDARD, DAYLIGHT, tzid="There", own=noted)) == plain
-    assert digest_of(definition(STANDARD + "COMMENT:x\n", DAYLIGHT)) == plain
+    assert definition_digest(definition(DAYLIGHT, STANDARD)) == plain
+    assert definition_digest(definition(STANDARD, DAYLIGHT, tzid="There", own=noted)) == plain
+    assert definition_digest(definition(STANDARD + "COMMENT:x\n", DAYLIGHT)) == plain
 
 
 @pytest.mark.parametrize(
@@ -43,7 +48,9 @@ def test_order_names_and_comments_are_no_rules() -> None:
     ],
 )
 def test_other_rules_are_told_apart(other: tuple[str, ...]) -> None:
-    assert digest_of(definition(*other)) != digest_of(definition(STANDARD, DAYLIGHT))
+    assert definition_digest(definition(*other)) != definition_digest(
+        definition(STANDARD, DAYLIGHT)
+    )
 
 
 @pytest.mark.parametrize(
@@ -83,7 +90,7 @@ def test_a_windows_name_is_known_and_keeps_its_name() -> None:
     assert made is not None
     assert berlin is not None
     assert made.value("TZID") == "W. Europe Standard Time"
-    assert digest_of(made) == digest_of(berlin)
+    assert definition_digest(made) == definition_digest(berlin)
 
 
 def test_the_smallest_digest_keeps_the_name() -> None:
@@ -93,7 +100,7 @@ def test_the_smallest_digest_keeps_the_name() -> None:
         ZoneDefinition("There", "c" * 16),
     ]
     for order in permutations(zones):
-        assert names_of(order) == {
+        assert assign_names(order) == {
             zones[0]: f"Here-{'b' * 16}",
             zones[1]: "Here",
             zones[2]: "There",
@@ -103,10 +110,10 @@ def test_the_smallest_digest_keeps_the_name() -> None:
 def test_iana_keeps_its_name_whatever_else_is_called_so() -> None:
     berlin = iana_definition("Europe/Berlin")
     assert berlin is not None
-    known = ZoneDefinition("Europe/Berlin", digest_of(berlin))
+    known = ZoneDefinition("Europe/Berlin", definition_digest(berlin))
     other = ZoneDefinition("Europe/Berlin", "0" * 16)
-    assert names_of([other, known])[known] == "Europe/Berlin"
-    assert names_of([other]) == {other: "Europe/Berlin"}
+    assert assign_names([other, known])[known] == "Europe/Berlin"
+    assert assign_names([other]) == {other: "Europe/Berlin"}
 
 
 digests = st.text("0a", min_size=16, max_size=16)
@@ -120,7 +127,7 @@ tzids = st.recursive(
 def test_names_tell_definitions_apart_even_where_somebody_means_to_mix_them_up(
     zones: set[ZoneDefinition],
 ) -> None:
-    names = names_of(zones)
+    names = assign_names(zones)
     assert set(names) == zones
     assert len(set(names.values())) == len(zones)
 
@@ -165,20 +172,20 @@ def test_what_programs_write_for_one_zone_is_one_definition() -> None:
     google, short = (berlin(first) for first in ("1970", "2020"))
     known = iana_definition("Europe/Berlin")
     for own in (google, short, ""):
-        use = use_of("Europe/Berlin", own, "20260105", is_private=False)
+        use = resolve_tzid("Europe/Berlin", own, "20260105", is_private=False)
         assert use is not None
         assert use.definition == known
-    old = use_of("Europe/Berlin", google, "19800105", is_private=False)
+    old = resolve_tzid("Europe/Berlin", google, "19800105", is_private=False)
     assert old is not None
-    assert digest_of(old.definition) == digest_of(contentlines.parse(google)[0])
+    assert definition_digest(old.definition) == definition_digest(contentlines.parse(google)[0])
 
 
 def test_a_hidden_events_zone_tells_nothing_but_its_rules() -> None:
     noted = STANDARD + "TZNAME:Hidden\nCOMMENT:Hidden\nX-HIDDEN:1\n"
     own = "\n".join(definition(noted, DAYLIGHT).lines())
-    use = use_of("Hidden place", own, "20260105", is_private=True)
+    use = resolve_tzid("Hidden place", own, "20260105", is_private=True)
     assert use is not None
     assert "hidden" not in "\n".join([use.zone.tzid, *use.definition.lines()]).lower()
-    vendor = use_of("/hidden/Europe/Berlin", "", "20260105", is_private=True)
+    vendor = resolve_tzid("/hidden/Europe/Berlin", "", "20260105", is_private=True)
     assert vendor is not None
     assert vendor.zone.tzid == "Zone"

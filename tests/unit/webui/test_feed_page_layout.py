@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
-from kalends.feeds.compose.visibility import visible
+from kalends.feeds.compose.visibility import apply_visibility
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.recurrence.days import DAY
 from kalends.store.feed_queries import CalendarState
@@ -256,7 +256,7 @@ def test_what_is_not_read_is_shown_whole_or_as_busy(
     if not is_one(row):
         return
     try:
-        copy = visible(row, "a/b", Rules("x", private, busy=busy))
+        copy = apply_visibility(row, "a/b", Rules("x", private, busy=busy))
     except (IcalendarSyntaxError, ObjectRefusedError):
         return
     assert copy is not None

@@ -20,7 +20,7 @@ from kalends.cli.check import files, tls
 from kalends.common.names import refusal_of_group, refusal_of_name
 from kalends.config import loader
 from kalends.errors import KalendsError, SchemaVersionError, UserFileUnavailableError
-from kalends.feeds.definitions import remote_credentials
+from kalends.feeds.definitions.remote_credentials import load_remote_servers
 from kalends.store import integrity, schema_version, statistics
 from kalends.store.engine import open_database
 
@@ -88,10 +88,10 @@ def _published_problems(built: Container) -> Iterator[str]:
     if feeds is None:
         return
     try:
-        standing = feeds.publisher.standing() if feeds.publisher.has_begun else []
+        standing = feeds.publisher.expected_files() if feeds.publisher.has_published else []
         late = [file for file in standing if not file.is_current]
         states = feeds.cache.states([file.feed for file in late])
-        wanted, known = feeds.remote_publisher.wanted(), feeds.remote_publisher.known()
+        wanted, known = feeds.remote_publisher.feeds_by_url(), feeds.remote_publisher.deliveries()
         all_feeds = list(feeds.registry.feeds())
     except KalendsError:  # a file that cannot be read has been reported already
         return
@@ -99,8 +99,8 @@ def _published_problems(built: Container) -> Iterator[str]:
         if state.changed and state.changed < time.time() - _MOMENT:
             name = file.feed.name
             yield (
-                f"feed {name}: {file.shown} is out of date; if the cause is fixed or no server "
-                f"runs, publish it with `kalends feed refresh {name}`"
+                f"feed {name}: {file.display_name} is out of date; if the cause is fixed or no "
+                f"server runs, publish it with `kalends feed refresh {name}`"
             )
     for url, feed in wanted.items():
         delivery = known.get(url)
@@ -181,6 +181,6 @@ def _feed_problems(built: Container) -> Iterator[str]:
     try:
         built.named_feeds()
         if built.settings.remotes:
-            remote_credentials.load(built.settings.remotes)
+            load_remote_servers(built.settings.remotes)
     except KalendsError as error:
         yield str(error)

@@ -45,15 +45,15 @@ _PARAMS = {
 }
 
 
-def busy(event: Component) -> Component:
+def reduce_to_busy(event: Component) -> Component:
     """An event as it shows where it is only to be seen that there is one (RFC 5545, 3.8.1.3)."""
-    times = [timed for prop in event.properties if (timed := only_time(prop))]
+    times = [timed for prop in event.properties if (timed := reduce_to_time(prop))]
     if event.value("TRANSP").strip().upper() == "TRANSPARENT":
         times.append(Property("TRANSP", "", "TRANSPARENT"))
     return Component(event.name, [*times, Property("SUMMARY", "", "Busy")])
 
 
-def only_time(prop: Property) -> Property | None:
+def reduce_to_time(prop: Property) -> Property | None:
     """What a property says of a time, with the parameters that the time needs; None: nothing."""
     pattern = _VALUES.get(prop.name)
     value = re.sub(r"\s", "", prop.value).upper()

@@ -21,7 +21,7 @@ _INCIDENTAL = frozenset({"UID", "DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
-def settle(copies: Iterable[VisibleObject]) -> list[VisibleObject]:
+def deduplicate(copies: Iterable[VisibleObject]) -> list[VisibleObject]:
     """Which of the copies of one UID stay, each with the UID under which it stands.
 
     Of one meeting that is a copy with the series rather than one with some occurrences of it, then

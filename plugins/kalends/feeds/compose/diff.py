@@ -19,7 +19,7 @@ class ComposedCalendar(NamedTuple):
     modseq: int
 
 
-def noted(calendars: Iterable[CalendarState]) -> str:
+def serialize_calendars(calendars: Iterable[CalendarState]) -> str:
     """How calendars stand now, as text for the next version."""
     return json.dumps({c.id: [c.path, c.incarnation, c.modseq] for c in calendars})
 
@@ -36,19 +36,19 @@ def changed_uids(
     Args:
         snapshot: the store now.
         parts: what the version before consists of.
-        before: what ``noted`` said of its calendars.
+        before: what `serialize_calendars` said of its calendars.
         calendars: what the feed merges now, by number.
         today: the UTC date.
 
     Returns:
         The UIDs; None if they cannot be told any more.
     """
-    uids = set(parts.leaving(today))
+    uids = set(parts.uids_leaving(today))
     stood = {int(number): ComposedCalendar(*state) for number, state in json.loads(before).items()}
     for number, (path, incarnation, modseq) in stood.items():
         now = calendars.get(number)
         if now is None or (now.path, now.incarnation) != (path, incarnation):
-            uids.update(parts.uids_of(path, number))
+            uids.update(parts.uids_in_calendar(path, number))
         elif now.modseq != modseq:
             if modseq < snapshot.oldest_change(number):
                 return None

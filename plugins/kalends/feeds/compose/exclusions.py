@@ -15,7 +15,9 @@ from kalends.ical.values import TimeValue, read_time, read_times
 _SECOND = timedelta(seconds=1)
 
 
-def leave_out(master: Component, hidden: Property, own: Mapping[str, str]) -> Component | None:
+def exclude_override(
+    master: Component, hidden: Property, own: Mapping[str, str]
+) -> Component | None:
     """A master without what a hidden override replaces; None if nothing remains of it.
 
     The gap tells a time alone: nothing of the override's own text is in it.

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kalends.common import atomicfile
-from kalends.feeds.compose.diff import changed_uids, noted
-from kalends.feeds.compose.part_index import PartIndex, PartKey, opened
-from kalends.feeds.compose.render import TAIL, head, render
-from kalends.feeds.compose.select import UnreadableObject, VisibleObject, shown
-from kalends.feeds.compose.timezones import ZoneDefinition, names_of
+from kalends.feeds.compose.diff import changed_uids, serialize_calendars
+from kalends.feeds.compose.part_index import PartIndex, PartKey, open_part_index
+from kalends.feeds.compose.render import TAIL, render_head, render_object
+from kalends.feeds.compose.select import UnreadableObject, VisibleObject, select_visible
+from kalends.feeds.compose.timezones import ZoneDefinition, assign_names
 from kalends.feeds.definitions.model import Feed
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
@@ -36,7 +36,7 @@ _ALWAYS_FEW = 1000
 class ComposeResult:
     """What composing has met for the first time: objects that cannot be read and are left out."""
 
-    left_out: list[UnreadableObject] = field(default_factory=list)
+    unreadable: list[UnreadableObject] = field(default_factory=list)
 
 
 def compose_feed(
@@ -62,7 +62,7 @@ def compose_feed(
     """
     composition = _Composition(snapshot, calendars, feed, today, target)
     try:
-        with opened(target.parent / PARTS) as parts:
+        with open_part_index(target.parent / PARTS) as parts:
             composition.run(parts)
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
@@ -74,16 +74,16 @@ def compose_feed(
         # What failed half-way must not take the room that it lacked.
         composition.made.unlink(missing_ok=True)
         composition.body.unlink(missing_ok=True)
-    return composition.outcome
+    return composition.result
 
 
 class _Text(NamedTuple):
     """The text of one object in a feed, and what is noted of it."""
 
-    place: PartKey
+    key: PartKey
     octets: bytes
     zones: Mapping[ZoneDefinition, bytes]
-    leaves: date | None
+    leaving_date: date | None
 
 
 class _Composition:
@@ -105,33 +105,33 @@ class _Composition:
         self._target = target
         self.made = target.with_suffix(".tmp")
         self.body = target.with_suffix(".body")
-        self.outcome = ComposeResult()
+        self.result = ComposeResult()
 
     def run(self, parts: PartIndex) -> None:
         """Write the version to ``made`` and note its parts."""
         before = parts.state
         known = parts.unreadable()
-        if not (before and self._from_before(parts, before)):
-            self._from_scratch(parts)
-        self.outcome.left_out = [one for one in parts.unreadable() if one not in known]
-        parts.note(
+        if not (before and self._compose_from_previous(parts, before)):
+            self._compose_from_scratch(parts)
+        self.result.unreadable = [one for one in parts.unreadable() if one not in known]
+        parts.record_version(
             version=self._target.name,
             day=self._today.isoformat(),
-            calendars=noted(self._calendars.values()),
+            calendars=serialize_calendars(self._calendars.values()),
             rules=repr(self._feed.rules),
         )
 
-    def _from_scratch(self, parts: PartIndex) -> None:
+    def _compose_from_scratch(self, parts: PartIndex) -> None:
         shared = frozenset(self._snapshot.shared_uids(list(self._calendars)))
         names: Mapping[ZoneDefinition, str] = {}
         while True:
             parts.clear()
             with self.body.open("wb") as out:
-                for copy in self._copies(parts, shared):
-                    text = _rendered(copy, names)
-                    parts.add(text.place, len(text.octets), text.zones, text.leaves)
+                for copy in self._visible_objects(parts, shared):
+                    text = _render(copy, names)
+                    parts.add(text.key, len(text.octets), text.zones, text.leaving_date)
                     out.write(text.octets)
-            found = names_of(parts.zones())
+            found = assign_names(parts.zones())
             if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
                 break
             # Two definitions share a TZID, which is known only now: once more, with their names.
@@ -142,9 +142,9 @@ class _Composition:
             with self.body.open("rb") as source:
                 shutil.copyfileobj(source, out, _BLOCK)
             out.write(TAIL)
-        parts.note(head=str(len(opening)))
+        parts.record_version(head=str(len(opening)))
 
-    def _from_before(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
+    def _compose_from_previous(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
         """Make the version from the one before; False if that cannot be done."""
         old = self._target.parent / before.get("version", "")
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
@@ -156,65 +156,65 @@ class _Composition:
         )
         if uids is None or (len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4):
             return False  # as quick from scratch
-        names = names_of(parts.zones())
-        edits = self._edits(parts, sorted(uids), names)
-        now = names_of(parts.zones())
+        names = assign_names(parts.zones())
+        edits = self._find_edits(parts, sorted(uids), names)
+        now = assign_names(parts.zones())
         if any(names.get(zone, zone.tzid) != name for zone, name in now.items()):
             return False
         opening = self._head(parts)
         with old.open("rb") as source, self.made.open("wb") as out:
             out.write(opening)
             _splice(source, out, int(before["head"]), edits)
-        parts.note(head=str(len(opening)))
+        parts.record_version(head=str(len(opening)))
         return True
 
-    def _edits(
+    def _find_edits(
         self, parts: PartIndex, uids: Sequence[str], names: Mapping[ZoneDefinition, str]
     ) -> list[tuple[int, int, bytes]]:
         """The changes of the old body, in order: an offset, octets that go, octets that come."""
-        gone = parts.places(uids)
+        gone = parts.find(uids)
         parts.forget(uids)
         fresh: list[_Text] = []
         for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
             some = uids[first : first + _AT_A_TIME]
             stored = self._snapshot.objects_with_uids(list(self._calendars), some)
-            fresh += [_rendered(copy, names) for copy in self._shown(parts, stored)]
+            fresh += [_render(copy, names) for copy in self._select(parts, stored)]
         # All offsets are those of the old body, so they are taken before anything changes.
-        offsets = parts.offsets({place for place, _ in gone} | {text.place for text in fresh})
+        offsets = parts.offsets({place for place, _ in gone} | {text.key for text in fresh})
         for place, _ in gone:
             parts.remove(place)
         for text in fresh:
-            parts.add(text.place, len(text.octets), text.zones, text.leaves)
+            parts.add(text.key, len(text.octets), text.zones, text.leaving_date)
         edits = [(offsets[place], place, length, b"") for place, length in gone]
-        edits += [(offsets[text.place], text.place, 0, text.octets) for text in fresh]
+        edits += [(offsets[text.key], text.key, 0, text.octets) for text in fresh]
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
         return [(offset, length, octets) for offset, _, length, octets in edits]
 
-    def _copies(self, parts: PartIndex, shared: frozenset[str]) -> Iterator[VisibleObject]:
+    def _visible_objects(self, parts: PartIndex, shared: frozenset[str]) -> Iterator[VisibleObject]:
         """Everything that the feed shows, in its order."""
-        settled: dict[str, dict[int, VisibleObject]] = {}
+        pending: dict[str, dict[int, VisibleObject]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
             for stored in self._snapshot.objects(calendar.id):
                 if stored.uid in shared:
-                    if stored.uid not in settled:
-                        all_of_it = self._snapshot.objects_with_uids(
+                    if stored.uid not in pending:
+                        copies = self._snapshot.objects_with_uids(
                             list(self._calendars), [stored.uid]
                         )
-                        copies = self._shown(parts, all_of_it)
-                        settled[stored.uid] = {copy.stored.id: copy for copy in copies}
-                    copy = settled[stored.uid].pop(stored.id, None)
+                        visible = self._select(parts, copies)
+                        pending[stored.uid] = {copy.stored.id: copy for copy in visible}
+                    copy = pending[stored.uid].pop(stored.id, None)
                 else:
-                    copy = next(iter(self._shown(parts, [stored])), None)
+                    copy = next(iter(self._select(parts, [stored])), None)
                 if copy:
                     yield copy
 
-    def _shown(self, parts: PartIndex, stored: Iterable[ObjectRow]) -> list[VisibleObject]:
+    def _select(self, parts: PartIndex, stored: Iterable[ObjectRow]) -> list[VisibleObject]:
         """What is shown of all copies of some UIDs."""
         stored = list(stored)
-        parts.note_sharers(stored)
-        found = shown(stored, self._paths, self._feed.rules, self._today)
+        parts.record_shared(stored)
+        found = select_visible(stored, self._paths, self._feed.rules, self._today)
         for one in found.unreadable:
-            parts.note_unreadable(one)
+            parts.record_unreadable(one)
         return found.copies
 
     def _head(self, parts: PartIndex) -> bytes:
@@ -222,13 +222,15 @@ class _Composition:
         colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
         shared = colors.pop() if len(colors) == 1 else ""
         color = self._feed.rules.color or (shared if _is_color(shared) else "")
-        return head(self._feed.rules, color.upper(), zones, names_of(zones))
+        return render_head(self._feed.rules, color.upper(), zones, assign_names(zones))
 
 
-def _rendered(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> _Text:
+def _render(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> _Text:
     texts = {use.zone: use.text for use in copy.zones.values()}
-    octets = render(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
-    return _Text(PartKey(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaves)
+    octets = render_object(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
+    return _Text(
+        PartKey(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaving_date
+    )
 
 
 def _is_color(text: str) -> bool:

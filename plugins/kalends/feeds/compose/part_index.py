@@ -45,17 +45,17 @@ class PartKey(NamedTuple):
 
 
 class PartIndex:
-    """The parts of one version; changes count once the ``opened`` block has ended well."""
+    """The parts of one version; changes count once the `open_part_index` block has ended well."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def state(self) -> dict[str, str]:
-        """What was noted with ``note``: which version this is, and of which calendars."""
+        """What was noted with `record_version`: which version this is, and of which calendars."""
         return dict(self._connection.execute("SELECT what, value FROM state"))
 
-    def note(self, **values: str) -> None:
+    def record_version(self, **values: str) -> None:
         """Note which version this is from now on."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items())
@@ -66,7 +66,7 @@ class PartIndex:
         for table in ("part", "zone", "state", "sharer", "unreadable"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
 
-    def places(self, uids: Collection[str]) -> list[tuple[PartKey, int]]:
+    def find(self, uids: Collection[str]) -> list[tuple[PartKey, int]]:
         """The parts that came from objects with these UIDs, each with its length in octets."""
         found = []
         for uid in uids:
@@ -81,22 +81,22 @@ class PartIndex:
         (number,) = self._connection.execute("SELECT count(*) FROM part").fetchone()
         return int(number)
 
-    def offsets(self, places: Collection[PartKey]) -> dict[PartKey, int]:
-        """How many octets of parts stand before each of these places: one walk over the parts."""
+    def offsets(self, keys: Collection[PartKey]) -> dict[PartKey, int]:
+        """How many octets of parts stand before each of these keys: one walk over the parts."""
         found: dict[PartKey, int] = {}
         before, total = PartKey("", "", 0), 0
-        for place in sorted(places):
+        for key in sorted(keys):
             row = self._connection.execute(
                 "SELECT TOTAL(length) FROM part"
                 " WHERE (path, uid, id) >= (?, ?, ?) AND (path, uid, id) < (?, ?, ?)",
-                (*before, *place),
+                (*before, *key),
             ).fetchone()
             total += int(row[0])
-            found[place] = total
-            before = place
+            found[key] = total
+            before = key
         return found
 
-    def leaving(self, today: date) -> list[str]:
+    def uids_leaving(self, today: date) -> list[str]:
         """The UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
         rows = self._connection.execute(
             "SELECT uid FROM part WHERE leaves <= ?", (today.isoformat(),)
@@ -105,16 +105,16 @@ class PartIndex:
 
     def add(
         self,
-        place: PartKey,
+        key: PartKey,
         length: int,
         zones: Mapping[ZoneDefinition, bytes],
-        leaves: date | None,
+        leaving_date: date | None,
     ) -> None:
         """Note a part, the definitions that it uses with their texts, and when it leaves."""
-        last = leaves.isoformat() if leaves else None
+        last = leaving_date.isoformat() if leaving_date else None
         self._connection.execute(
             "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)",
-            (*place, length, json.dumps(list(zones)), last),
+            (*key, length, json.dumps(list(zones)), last),
         )
         for zone, text in zones.items():
             self._connection.execute(
@@ -122,11 +122,11 @@ class PartIndex:
                 (*zone, text),
             )
 
-    def remove(self, place: PartKey) -> None:
+    def remove(self, key: PartKey) -> None:
         """Forget a part and its use of definitions."""
         where = "WHERE (path, uid, id) = (?, ?, ?)"
-        row = self._connection.execute(f"SELECT zones FROM part {where}", place).fetchone()  # noqa: S608
-        self._connection.execute(f"DELETE FROM part {where}", place)  # noqa: S608
+        row = self._connection.execute(f"SELECT zones FROM part {where}", key).fetchone()  # noqa: S608
+        self._connection.execute(f"DELETE FROM part {where}", key)  # noqa: S608
         for zone in json.loads(row[0]):
             self._connection.execute(
                 "UPDATE zone SET uses = uses - 1 WHERE (tzid, digest) = (?, ?)", zone
@@ -145,12 +145,12 @@ class PartIndex:
         )
         return [UnreadableObject(*row) for row in rows]
 
-    def note_unreadable(self, one: UnreadableObject) -> None:
+    def record_unreadable(self, one: UnreadableObject) -> None:
         """Note an object that is left out."""
         row = (one.path, one.uid, one.id, one.why)
         self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
 
-    def note_sharers(self, objects: Collection[ObjectRow]) -> None:
+    def record_shared(self, objects: Collection[ObjectRow]) -> None:
         """Note the calendars that share a UID: one of them may be what another's is hidden behind.
 
         Args:
@@ -166,7 +166,7 @@ class PartIndex:
         self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
         self._connection.executemany("DELETE FROM sharer WHERE uid = ?", rows)
 
-    def uids_of(self, path: str, calendar: int) -> list[str]:
+    def uids_in_calendar(self, path: str, calendar: int) -> list[str]:
         """The UIDs for which it matters whether a calendar is in the feed."""
         rows = self._connection.execute(
             "SELECT uid FROM part WHERE path = ?1 UNION SELECT uid FROM unreadable WHERE path = ?1"
@@ -176,7 +176,7 @@ class PartIndex:
         return [uid for (uid,) in rows]
 
 
-def unreadable_in(path: Path) -> list[UnreadableObject]:
+def read_unreadable(path: Path) -> list[UnreadableObject]:
     """What the newest version left out, by the parts at ``path``; nothing if there are none."""
     if not path.exists():
         return []
@@ -188,7 +188,7 @@ def unreadable_in(path: Path) -> list[UnreadableObject]:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[PartIndex]:
+def open_part_index(path: Path) -> Iterator[PartIndex]:
     """The parts that are noted at ``path``, made if it is missing or no longer whole.
 
     The caller holds the lock of the feed.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kalends.feeds.compose.timezones import ZoneDefinition
-from kalends.feeds.compose.visibility import VisibleObject, renamed
+from kalends.feeds.compose.visibility import VisibleObject, rename_tzids
 from kalends.feeds.definitions.model import Rules
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -20,7 +20,7 @@ _BASIC_COLORS = {
 }  # fmt: skip
 
 
-def render(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> bytes:
+def render_object(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> bytes:
     """The lines of an object in the feed.
 
     Args:
@@ -30,13 +30,13 @@ def render(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> bytes:
     uid = Property("UID", "", contentlines.escape(copy.uid))
     text = []
     for component in copy.components:
-        named = renamed(component, new) if new else component
+        named = rename_tzids(component, new) if new else component
         whole = Component(named.name, [uid, *named.properties], named.children)
         text.append(contentlines.serialize([whole]))
     return b"".join(text)
 
 
-def head(
+def render_head(
     rules: Rules,
     color: str,
     zones: Mapping[ZoneDefinition, bytes],

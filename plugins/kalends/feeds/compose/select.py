@@ -1,7 +1,7 @@
 """What a feed shows of stored objects: pure, and the one answer for every way out of a feed.
 
-Whoever renders a feed, as one file or as a page, asks ``shown`` with all copies of the UIDs in
-question that the feed's calendars hold (``FeedSnapshot.copies`` has them): visibility, private
+Whoever renders a feed, as one file or as a page, asks `select_visible` with all copies of the UIDs
+in question that the feed's calendars hold (``FeedSnapshot.copies`` has them): visibility, private
 times, meetings that several people hold, the feed's window and the stamps are settled here.
 """
 
@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
-from kalends.feeds.compose.deduplicate import settle
-from kalends.feeds.compose.stamps import finish
-from kalends.feeds.compose.visibility import VisibleObject, visible
-from kalends.feeds.compose.window import leaves
+from kalends.feeds.compose.deduplicate import deduplicate
+from kalends.feeds.compose.stamps import finalize
+from kalends.feeds.compose.visibility import VisibleObject, apply_visibility
+from kalends.feeds.compose.window import leaving_date
 from kalends.feeds.definitions.model import Rules
 from kalends.store.objects.read import ObjectRow
 
-__all__ = ["Selection", "UnreadableObject", "VisibleObject", "shown"]
+__all__ = ["Selection", "UnreadableObject", "VisibleObject", "select_visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Selection:
     unreadable: list[UnreadableObject] = field(default_factory=list)
 
 
-def shown(
+def select_visible(
     objects: Iterable[ObjectRow], paths: Mapping[int, str], rules: Rules, today: date
 ) -> Selection:
     """What a feed shows of objects, in the feed's order.
@@ -60,17 +60,17 @@ def shown(
     for stored in objects:
         path = paths[stored.collection_id]
         try:
-            copy = visible(stored, path, rules)
+            copy = apply_visibility(stored, path, rules)
         except (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError) as error:
             found.unreadable.append(UnreadableObject(path, stored.uid, stored.id, str(error)))
             continue
         if copy:
             groups.setdefault(stored.uid, []).append(copy)
     for same in groups.values():
-        for copy in settle(same):
+        for copy in deduplicate(same):
             _place_in_window(copy, rules)
-            if copy.leaves is None or today < copy.leaves:
-                finish(copy, rules)
+            if copy.leaving_date is None or today < copy.leaving_date:
+                finalize(copy, rules)
                 found.copies.append(copy)
     found.copies.sort(key=lambda copy: (copy.path, copy.stored.uid, copy.stored.id))
     return found
@@ -79,4 +79,4 @@ def shown(
 def _place_in_window(copy: VisibleObject, rules: Rules) -> None:
     if rules.past is not None:
         with suppress(ObjectRefusedError):  # when it happens cannot be told, so it stays
-            copy.leaves = leaves(copy, rules.past)
+            copy.leaving_date = leaving_date(copy, rules.past)

@@ -23,12 +23,12 @@ def last_modified(component: Component, stored: ObjectRow) -> str:
     return max(own, moment) if _STAMP.fullmatch(own) else moment
 
 
-def finish(copy: VisibleObject, rules: Rules) -> None:
+def finalize(copy: VisibleObject, rules: Rules) -> None:
     """Give a copy's components their stamps, and take from them what the feed leaves out."""
-    copy.components = [_finished(component, copy, rules) for component in copy.components]
+    copy.components = [_finalized(component, copy, rules) for component in copy.components]
 
 
-def _finished(component: Component, copy: VisibleObject, rules: Rules) -> Component:
+def _finalized(component: Component, copy: VisibleObject, rules: Rules) -> Component:
     # What an event is related to may be hidden, and its UID is nobody's business then.
     gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
     kept = [prop for prop in component.properties if prop.name not in gone]

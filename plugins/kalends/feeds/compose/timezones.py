@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
-from kalends.feeds.compose.busy import only_time
+from kalends.feeds.compose.busy import reduce_to_time
 from kalends.ical import contentlines
 from kalends.ical.client_quirks import uppercase_rule
 from kalends.ical.contentlines import Component, Property
@@ -20,7 +20,7 @@ NEUTRAL = "Zone"
 """What a time zone is called whose own name may tell something of a hidden event."""
 
 _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
-# What ``names_of`` makes looks like this; a client's own name that does must not be taken for one.
+# The form of a name from `assign_names`; a client's own TZID of this form gets another name.
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
@@ -39,7 +39,7 @@ class ZoneUse(NamedTuple):
     text: bytes
 
 
-def canonical(definition: Component) -> Component:
+def canonical_definition(definition: Component) -> Component:
     """What a VTIMEZONE says of its rules, in an order of its own and without a TZID.
 
     Comments and X- properties say nothing of the rules, and may tell what an event hides.
@@ -52,9 +52,9 @@ def canonical(definition: Component) -> Component:
     return Component("VTIMEZONE", children=sorted(rules, key=lambda rule: list(rule.lines())))
 
 
-def digest_of(definition: Component) -> str:
+def definition_digest(definition: Component) -> str:
     """What the rules of a VTIMEZONE are: equal where, and only where, the canonical text is."""
-    return sha256("\n".join(canonical(definition).lines()).encode()).hexdigest()[:16]
+    return sha256("\n".join(canonical_definition(definition).lines()).encode()).hexdigest()[:16]
 
 
 def _rules(rule: Component) -> Iterable[Property]:
@@ -63,10 +63,10 @@ def _rules(rule: Component) -> Iterable[Property]:
 
 def definition_text(definition: Component) -> bytes:
     """The content of a VTIMEZONE in a feed, without its TZID."""
-    return contentlines.serialize(canonical(definition).children)
+    return contentlines.serialize(canonical_definition(definition).children)
 
 
-def use_of(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | None:
+def resolve_tzid(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | None:
     """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
 
     An object's own definition counts, if it can be read. Where IANA's says the same of all of the
@@ -111,19 +111,19 @@ def _agreed_since(text: str, tzid: str) -> str:
 @lru_cache(maxsize=512)
 def _iana(tzid: str) -> _ParsedZone | None:
     known = iana_definition(tzid)
-    return _ParsedZone(digest_of(known), known, definition_text(known)) if known else None
+    return _ParsedZone(definition_digest(known), known, definition_text(known)) if known else None
 
 
 @lru_cache(maxsize=512)
 def _read(text: str, *, is_private: bool) -> _ParsedZone:
-    definition = canonical(contentlines.parse(text)[0])
+    definition = canonical_definition(contentlines.parse(text)[0])
     if is_private:
         for rule in definition.children:
-            rule.properties = [told for prop in rule.properties if (told := only_time(prop))]
-    return _ParsedZone(digest_of(definition), definition, definition_text(definition))
+            rule.properties = [told for prop in rule.properties if (told := reduce_to_time(prop))]
+    return _ParsedZone(definition_digest(definition), definition, definition_text(definition))
 
 
-def names_of(zones: Collection[ZoneDefinition]) -> Mapping[ZoneDefinition, str]:
+def assign_names(zones: Collection[ZoneDefinition]) -> Mapping[ZoneDefinition, str]:
     """Under which TZID each definition stands in a feed: each under another.
 
     Of several that share a TZID, IANA's own keeps it, else the one with the smallest digest: that

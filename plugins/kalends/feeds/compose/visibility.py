@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
-from kalends.feeds.compose.busy import busy
-from kalends.feeds.compose.exclusions import leave_out
-from kalends.feeds.compose.timezones import ZoneUse, use_of
+from kalends.feeds.compose.busy import reduce_to_busy
+from kalends.feeds.compose.exclusions import exclude_override
+from kalends.feeds.compose.timezones import ZoneUse, resolve_tzid
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.object_text import read_object
@@ -28,7 +28,7 @@ class VisibleObject:
         components: what is shown, the master first.
         zones: what each TZID means that these use.
         is_private: whether it shows as busy, under a UID that tells nothing.
-        leaves: the first UTC date on which a feed with a window no longer shows it, or None.
+        leaving_date: the first UTC date on which a feed with a window no longer shows it, or None.
     """
 
     stored: ObjectRow
@@ -37,10 +37,10 @@ class VisibleObject:
     components: list[Component]
     zones: dict[str, ZoneUse]
     is_private: bool
-    leaves: date | None = None
+    leaving_date: date | None = None
 
 
-def visible(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
+def apply_visibility(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
     """An object as far as a feed shows it; None if it shows nothing of it.
 
     Raises:
@@ -61,11 +61,13 @@ def visible(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
     copy = VisibleObject(stored, path, uid, shown, {}, is_private=not whole)
     told = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
-        first = min(day for component in shown for day in days_of(component, tzid))
-        use = use_of(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
+        first = min(day for component in shown for day in days_in_zone(component, tzid))
+        use = resolve_tzid(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
         if use is None:
             # Nobody knows this zone: a floating time, which no other definition may claim.
-            copy.components = [renamed(component, {tzid: None}) for component in copy.components]
+            copy.components = [
+                rename_tzids(component, {tzid: None}) for component in copy.components
+            ]
         else:
             copy.zones[tzid] = use
     return copy
@@ -99,14 +101,14 @@ def _without_hidden(
             shown.append(component)
             whole.append(component)
         elif level == "busy" and component.name == "VEVENT":
-            shown.append(busy(component))
+            shown.append(reduce_to_busy(component))
         elif recurrence := component.first("RECURRENCE-ID"):
             gone.append(recurrence)
     if gone and shown and shown[0].first("RECURRENCE-ID") is None:
         # Otherwise the master would show at the place of what is hidden.
         master: Component | None = shown.pop(0)
         for recurrence in gone:
-            master = master and leave_out(master, recurrence, vtimezones_of(calendar))
+            master = master and exclude_override(master, recurrence, vtimezones_of(calendar))
         shown = [master, *shown] if master else shown
     return shown, whole
 
@@ -141,16 +143,16 @@ def _tzids(component: Component) -> Iterable[str]:
         yield from _tzids(child)
 
 
-def days_of(component: Component, tzid: str) -> Iterable[str]:
+def days_in_zone(component: Component, tzid: str) -> Iterable[str]:
     """The days, ``YYYYMMDD``, of the times that refer to a time zone."""
     for prop in component.properties:
         if prop.raw_params and prop.param("TZID") == tzid:
             yield from (text.strip()[:8] for text in prop.value.split(","))
     for child in component.children:
-        yield from days_of(child, tzid)
+        yield from days_in_zone(child, tzid)
 
 
-def renamed(component: Component, names: Mapping[str, str | None]) -> Component:
+def rename_tzids(component: Component, names: Mapping[str, str | None]) -> Component:
     """A component that refers to time zones by other names, from the old TZID to the new.
 
     None takes the reference away.
@@ -161,5 +163,5 @@ def renamed(component: Component, names: Mapping[str, str | None]) -> Component:
         if tzid is not None and tzid in names:
             prop = prop.with_param("TZID", names[tzid])
         properties.append(prop)
-    children = [renamed(child, names) for child in component.children]
+    children = [rename_tzids(child, names) for child in component.children]
     return Component(component.name, properties, children, component.line)

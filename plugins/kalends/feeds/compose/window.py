@@ -11,7 +11,7 @@ from kalends.ical.recurrence.days import DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.occurrences import last_end
 
 
-def leaves(copy: VisibleObject, past: int) -> date | None:
+def leaving_date(copy: VisibleObject, past: int) -> date | None:
     """The first UTC date on which a copy is no longer shown, or None if it stays for ever.
 
     What comes again stays, whole, while it does, a task until it is done, and what has no date.

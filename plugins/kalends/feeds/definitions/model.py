@@ -164,7 +164,7 @@ class Feed:
             page=self.page,
         )
 
-    def admits(self, user: str, members: Members) -> bool:
+    def allows(self, user: str, members: Members) -> bool:
         """Whether ``user``, who logged in (empty: nobody did), may see it."""
         kind = self.access.kind
         if kind == "public":

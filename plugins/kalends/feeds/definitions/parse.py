@@ -13,7 +13,7 @@ from kalends.common.names import GROUPS, refusal_of_name
 from kalends.errors import ConfigurationError
 from kalends.feeds.definitions.model import USER, Access, Definitions, Feed, Pattern, Rules
 from kalends.feeds.definitions.parse_page import PAGE_KEYS, read_page_rules
-from kalends.feeds.definitions.targets import is_address, refusal_of_place, shared_place
+from kalends.feeds.definitions.targets import find_shared_target, is_url, refusal_of_target
 
 ACCESS = ("owner", "login", "secret", "public")
 PRIVATE = ("hide", "busy", "show")
@@ -27,17 +27,17 @@ _PAST_UNITS = {"d": 1, "w": 7, "y": 366}
 _T = TypeVar("_T")
 
 
-def load(path: Path) -> Definitions:
+def load_definitions(path: Path) -> Definitions:
     """Read and check a file of feed definitions.
 
     Raises:
         ConfigurationError: it cannot be read or something in it is wrong; with the line, where one
             can be told.
     """
-    return parse(read(path), str(path))
+    return parse_definitions(read_definitions(path), str(path))
 
 
-def read(path: Path) -> str:
+def read_definitions(path: Path) -> str:
     """The text of a file of feed definitions.
 
     Raises:
@@ -51,14 +51,14 @@ def read(path: Path) -> str:
         raise ConfigurationError(str(path), "is not UTF-8 text") from None
 
 
-def parse(text: str, path: str) -> Definitions:
+def parse_definitions(text: str, path: str) -> Definitions:
     """Read and check the text of a file of feed definitions.
 
     Args:
         path: the file, as errors should name it.
 
     Raises:
-        ConfigurationError: as ``load``.
+        ConfigurationError: as `load_definitions`.
     """
     try:
         tables = tomllib.loads(text)
@@ -73,7 +73,7 @@ def parse(text: str, path: str) -> Definitions:
     if not isinstance(feeds, dict):
         raise ConfigurationError(path, "'feed' must be tables, [feed.NAME]", _find(text, "feed"))
     read = {name: _Table(name, table, text, path).feed() for name, table in feeds.items()}
-    shared = shared_place(read)
+    shared = find_shared_target(read)
     if shared:
         name, other, target = shared
         why = f"feed {name!r}: 'publish': {target!r} is published by {other!r} already"
@@ -137,15 +137,15 @@ class _Table:
         )
         if not rules.title.isprintable() or (USER in rules.title and self._name != USER):
             self._refuse("'title' must be printable text on one line, without {user}", "title")
-        places = self._publish(access)
+        targets = self._publish(access)
         return Feed(
             name=self._name,
             owner=None,
             calendars=self._calendars(),
             access=access,
             rules=rules,
-            publish=tuple(place for place in places if not is_address(place)),
-            remotes=tuple(place for place in places if is_address(place)),
+            publish=tuple(target for target in targets if not is_url(target)),
+            remotes=tuple(target for target in targets if is_url(target)),
             page=read_page_rules(self._table, self._refuse),
         )
 
@@ -239,10 +239,10 @@ class _Table:
 
     def _publish(self, access: Access) -> tuple[str, ...]:
         given = self._texts("publish") if "publish" in self._table else ()
-        for place in given:
-            refusal = refusal_of_place(place, access, is_each=self._name == USER)
+        for target in given:
+            refusal = refusal_of_target(target, access, is_each=self._name == USER)
             if refusal:
-                self._refuse(f"'publish': {place!r}: {refusal}", "publish", place)
+                self._refuse(f"'publish': {target!r}: {refusal}", "publish", target)
         return given
 
     def _texts(self, key: str) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from kalends.common import atomicfile
 from kalends.common.names import refusal_of_name
 from kalends.errors import ConfigurationError
 from kalends.feeds.accounts import Accounts
-from kalends.feeds.definitions import parse
 from kalends.feeds.definitions.model import Definitions, Feed
+from kalends.feeds.definitions.parse import load_definitions, parse_definitions, read_definitions
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -31,11 +31,11 @@ class FeedRegistry:
         path: the file of definitions.
         accounts: who there is.
         pause: waits for so many seconds.
-        kept: where the last good ones are kept, for a process that begins while the file cannot be
-            used; None keeps none.
+        backup: the file for a copy of the last good definitions, for a process that starts while
+            the definitions cannot be used; None for no copy.
 
     Raises:
-        ConfigurationError: the definitions cannot be used, and none are kept. Later on, the last
+        ConfigurationError: the definitions cannot be used, and none are backup. Later on, the last
             good ones stand until the file is mended, and the log tells.
     """
 
@@ -44,14 +44,14 @@ class FeedRegistry:
         path: Path,
         accounts: Accounts,
         pause: Callable[[float], None] = time.sleep,
-        kept: Path | None = None,
+        backup: Path | None = None,
     ) -> None:
         self._pause = pause
         self._path = path
         self._accounts = accounts
         self._lock = threading.Lock()
         self._seen = self._stamp()
-        self._kept = kept
+        self._backup = backup
         try:
             self._definitions = self._load()
         except ConfigurationError as error:
@@ -62,7 +62,7 @@ class FeedRegistry:
         """Who there is."""
         return self._accounts
 
-    def named(self) -> frozenset[str]:
+    def defined_names(self) -> frozenset[str]:
         """The names of the feeds that are defined by name."""
         return frozenset(self._current().named)
 
@@ -93,7 +93,7 @@ class FeedRegistry:
             if refusal_of_name(name, definitions.named) is None:
                 yield definitions.each.for_account(name)
 
-    def seen_by(self, person: str, held: Collection[str]) -> Iterator[Feed]:
+    def visible_to(self, person: str, held: Collection[str]) -> Iterator[Feed]:
         """All feeds that a person is shown as theirs to see.
 
         Args:
@@ -105,16 +105,16 @@ class FeedRegistry:
         """
         if self._accounts.has(person):
             for feed in self.feeds():
-                if self._is_shown(feed, person, held):
+                if self._is_visible_to(feed, person, held):
                     yield feed
 
-    def is_shown(self, feed: Feed, person: str, held: Collection[str]) -> bool:
-        """Whether `seen_by` tells of a feed.
+    def is_visible_to(self, feed: Feed, person: str, held: Collection[str]) -> bool:
+        """Whether `visible_to` tells of a feed.
 
         Raises:
             UserFileUnavailableError: who there is cannot be told now.
         """
-        return self._accounts.has(person) and self._is_shown(feed, person, held)
+        return self._accounts.has(person) and self._is_visible_to(feed, person, held)
 
     def may_see(self, feed: Feed, person: str) -> bool:
         """Whether a person may see a feed when logged in, or may be given a secret for it.
@@ -127,14 +127,14 @@ class FeedRegistry:
         """
         return self._accounts.has(person) and self._may_see(feed, person)
 
-    def _is_shown(self, feed: Feed, person: str, held: Collection[str]) -> bool:
+    def _is_visible_to(self, feed: Feed, person: str, held: Collection[str]) -> bool:
         is_anybodys = feed.access.kind == "secret" and feed.owner is None
         return feed.name in held if is_anybodys else self._may_see(feed, person)
 
     def _may_see(self, feed: Feed, person: str) -> bool:
         if feed.access.kind == "secret":
             return feed.owner is None or feed.owner == person
-        return feed.admits(person, self._accounts.members)
+        return feed.allows(person, self._accounts.members)
 
     def _current(self) -> Definitions:
         stamp = self._stamp()
@@ -153,19 +153,19 @@ class FeedRegistry:
             _log.error("%s; the feeds stay as they were", error)
 
     def _load(self) -> Definitions:
-        text = parse.read(self._path)
-        definitions = parse.parse(text, str(self._path))
-        if self._kept:
+        text = read_definitions(self._path)
+        definitions = parse_definitions(text, str(self._path))
+        if self._backup:
             with suppress(OSError):  # the folder is not there yet, or full: it helps, and no more
-                atomicfile.replace(self._kept, text.encode(), mode=0o600)
+                atomicfile.replace(self._backup, text.encode(), mode=0o600)
         return definitions
 
     def _last_good(self, error: ConfigurationError) -> Definitions:
         """The definitions that a process of before has read last, since those now are in error."""
-        if self._kept is None:
+        if self._backup is None:
             raise error
         try:
-            definitions = parse.load(self._kept)
+            definitions = load_definitions(self._backup)
         except ConfigurationError:
             raise error from None
         _log.error("%s; the feeds stay as they were", error)

@@ -51,7 +51,7 @@ class RemoteServer:
         return mine.path == other.path or other.path.startswith(folder)
 
 
-def load(path: Path) -> tuple[RemoteServer, ...]:
+def load_remote_servers(path: Path) -> tuple[RemoteServer, ...]:
     """Read and check the file of other servers.
 
     Raises:
@@ -76,7 +76,7 @@ def load(path: Path) -> tuple[RemoteServer, ...]:
     return tuple(_remote(address, table, str(path)) for address, table in tables.items())
 
 
-def access_to(url: str, remotes: tuple[RemoteServer, ...]) -> RemoteServer:
+def find_server(url: str, remotes: tuple[RemoteServer, ...]) -> RemoteServer:
     """What the file says of ``url``: the longest address that covers it, or else no login."""
     found = [remote for remote in remotes if remote.covers(url)]
     return max(found, key=lambda remote: len(remote.address), default=RemoteServer(url))
@@ -88,7 +88,7 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{_port(parts)}"
 
 
-def refusal_of_address(url: str) -> str | None:
+def refusal_of_url(url: str) -> str | None:
     """Why ``url`` cannot be an address on another server, for the administrator, or None."""
     try:
         parts = urlsplit(url)
@@ -107,7 +107,7 @@ def refusal_of_address(url: str) -> str | None:
 
 
 def _remote(address: str, table: object, path: str) -> RemoteServer:
-    refusal = refusal_of_address(address)
+    refusal = refusal_of_url(address)
     if refusal:
         raise ConfigurationError(path, f"[{address!r}] {refusal}")
     if not isinstance(table, dict):

@@ -21,7 +21,7 @@ _FIRST_PAUSE = 2
 _LONGEST_PAUSE = 3600
 
 
-def growing_pause(failures: int, longest: int = _LONGEST_PAUSE) -> int:
+def backoff_seconds(failures: int, longest: int = _LONGEST_PAUSE) -> int:
     """Seconds to wait after so many failures one after the other: 2, 4, 8 … an hour."""
     return int(min(_FIRST_PAUSE << min(max(failures - 1, 0), 20), longest))
 

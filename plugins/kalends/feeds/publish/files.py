@@ -12,7 +12,7 @@ from kalends.errors import KalendsError, UnpublishedError
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.publish.background import BackgroundLoop, growing_pause
+from kalends.feeds.publish.background import BackgroundLoop, backoff_seconds
 from kalends.feeds.publish.folder import PublicationFolder
 from kalends.feeds.state import FeedState
 from kalends.store.feed_secrets import PublicationLog, SecretBook
@@ -39,12 +39,12 @@ class PublishedFile:
     is_current: bool = False
 
     def __repr__(self) -> str:
-        return f"PublishedFile({self.shown!r})"
+        return f"PublishedFile({self.display_name!r})"
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The path as it may stand in a log or a list: without the secret."""
-        return _shown(self.target) + (f" of {self.person}" if self.person else "")
+        return _without_secret(self.target) + (f" of {self.person}" if self.person else "")
 
 
 class Publisher:
@@ -79,9 +79,9 @@ class Publisher:
         self.stop = self._background.stop
 
     @property
-    def has_begun(self) -> bool:
+    def has_published(self) -> bool:
         """Whether it has ever published anything."""
-        return self._files.have_begun
+        return self._files.has_published
 
     def catch_up(self) -> None:
         """Do all that is due; one process of a host at a time.
@@ -95,31 +95,33 @@ class Publisher:
         if failed:
             raise failed[0]
 
-    def standing(self) -> list[PublishedFile]:
+    def expected_files(self) -> list[PublishedFile]:
         """The files that should stand, and whether they are up to date.
 
         Raises:
             KalendsError: who there is cannot be told, or the store cannot be used.
         """
-        known = self._known()
-        wanted = list(self._wanted().values())
+        known = self._published_keys()
+        wanted = list(self._find_wanted().values())
         return [
             replace(
                 file,
                 is_current=known.get(file.target) == state.key
-                and self._files.is_right(file.target),
+                and self._files.is_valid(file.target),
             )
             for file, state in zip(wanted, self._states(wanted), strict=True)
         ]
 
-    def left_over(self) -> list[str]:
+    def obsolete_files(self) -> list[str]:
         """The files that should stand no more and are not taken away yet, without secrets.
 
         Raises:
             KalendsError: who there is cannot be told, or the store cannot be used.
         """
-        wanted = self._wanted()
-        return [_shown(target) for target in self._known() if target not in wanted]
+        wanted = self._find_wanted()
+        return [
+            _without_secret(target) for target in self._published_keys() if target not in wanted
+        ]
 
     def _work(self) -> None:
         try:
@@ -128,23 +130,23 @@ class Publisher:
             _log.error("publishing feeds: %s; tried again soon", error)
 
     def _catch_up(self) -> list[Exception]:
-        wanted = self._wanted()
+        wanted = self._find_wanted()
         if not wanted and not self._published.published_keys():
             return []
-        with self._files.alone():
-            self._files.owner()  # named now, if nothing was ever published
-            known = self._known()
+        with self._files.lock():
+            self._files.identity()  # named now, if nothing was ever published
+            known = self._published_keys()
             # What nobody may see any more goes first.
             gone = [target for target in known if target not in wanted]
-            failed = [self._tried(t, _shown(t), partial(self._take_away, t)) for t in gone]
+            failed = [self._attempt(t, _without_secret(t), partial(self._remove, t)) for t in gone]
             todo = list(wanted.values())
             for file, state in zip(todo, self._states(todo), strict=True):
                 is_there = known.get(file.target) == state.key
                 publish = partial(self._publish, file, is_there=is_there)
-                failed.append(self._tried(file.target, file.shown, publish))
+                failed.append(self._attempt(file.target, file.display_name, publish))
         return [error for error in failed if error]
 
-    def _tried(self, target: str, shown: str, do: Callable[[], None]) -> Exception | None:
+    def _attempt(self, target: str, shown: str, do: Callable[[], None]) -> Exception | None:
         """Do something to one file; one that fails holds up no other, and is tried again later."""
         failures, due = self._failing.get(target, (0, 0.0))
         if time.monotonic() < due:
@@ -152,7 +154,7 @@ class Publisher:
         try:
             do()
         except Exception as error:  # noqa: BLE001 - our bug in one feed must not stop the others
-            pause = growing_pause(failures + 1, _LONGEST_PAUSE)
+            pause = backoff_seconds(failures + 1, _LONGEST_PAUSE)
             self._failing[target] = failures + 1, time.monotonic() + pause
             why = _why(error)
             text = "%s cannot be published or taken away: %s; tried again in %d s"
@@ -162,22 +164,22 @@ class Publisher:
         return None
 
     def _publish(self, file: PublishedFile, *, is_there: bool) -> None:
-        if is_there and self._files.stands(file.target):
+        if is_there and self._files.repair(file.target):
             return
         state, content = self._cache.open(file.feed)
         with content:
             self._files.put(file.target, content)
-        self._published.record(f"{self._files.owner()}:{file.target}", state.key)
+        self._published.record(f"{self._files.identity()}:{file.target}", state.key)
 
-    def _take_away(self, target: str) -> None:
+    def _remove(self, target: str) -> None:
         self._files.remove(target)
-        self._published.remove(f"{self._files.owner()}:{target}")
+        self._published.remove(f"{self._files.identity()}:{target}")
 
-    def _known(self) -> dict[str, str]:
+    def _published_keys(self) -> dict[str, str]:
         """By target, the key of the version that was written in this folder."""
-        if not self._files.have_begun:
+        if not self._files.has_published:
             return {}
-        mine = f"{self._files.owner()}:"
+        mine = f"{self._files.identity()}:"
         known = self._published.published_keys()
         return {
             name.removeprefix(mine): key for name, key in known.items() if name.startswith(mine)
@@ -186,16 +188,16 @@ class Publisher:
     def _states(self, files: list[PublishedFile]) -> list[FeedState]:
         return self._cache.states([file.feed for file in files])
 
-    def _wanted(self) -> dict[str, PublishedFile]:
+    def _find_wanted(self) -> dict[str, PublishedFile]:
         """The files that should stand, by target; of two feeds at one place the first has it."""
         wanted: dict[str, PublishedFile] = {}
         for feed in self._registry.feeds():
             for name in feed.publish:
-                for target, person in self._places(feed, name):
+                for target, person in self._targets(feed, name):
                     wanted.setdefault(target, PublishedFile(target, feed, person))
         return wanted
 
-    def _places(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
+    def _targets(self, feed: Feed, name: str) -> Iterator[tuple[str, str]]:
         if feed.access.kind == "secret":
             for person, secret in sorted(self._secrets.secrets_of_feed(feed.name).items()):
                 if self._registry.may_see(feed, person):
@@ -206,7 +208,7 @@ class Publisher:
             yield f"{feed.access.kind}/{name}", ""
 
 
-def _shown(target: str) -> str:
+def _without_secret(target: str) -> str:
     """A path without the secret in it."""
     return f"s/…/{target.rpartition('/')[2]}" if target.startswith("s/") else target
 

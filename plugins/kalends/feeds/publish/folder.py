@@ -14,10 +14,10 @@ from typing import BinaryIO
 
 from kalends.common import atomicfile
 
-_OURS = 0o755
+_DEFAULT_MODE = 0o755
 """The permissions of the folder where we make it ourselves."""
 
-_LIST = 0o044
+_LISTABLE = 0o044
 """What lets others list a folder: the names in it are secrets."""
 
 _PERMISSIONS = 0o777
@@ -42,11 +42,11 @@ class PublicationFolder:
         self._folder = folder
 
     @property
-    def have_begun(self) -> bool:
+    def has_published(self) -> bool:
         """Whether anything was ever published here."""
         return (self._folder / _NAME).exists()
 
-    def owner(self) -> str:
+    def identity(self) -> str:
         """What the records of this folder go by, on whatever host it is mounted.
 
         Raises:
@@ -59,7 +59,7 @@ class PublicationFolder:
         return name.read_text("ascii")
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def lock(self) -> Iterator[None]:
         """Let no other process of this host write, for as long as the block.
 
         Raises:
@@ -70,7 +70,7 @@ class PublicationFolder:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def is_right(self, target: str) -> bool:
+    def is_valid(self, target: str) -> bool:
         """Whether there is a file at ``target`` with the permissions that it should have."""
         try:
             found = (self._folder / target).lstat()
@@ -78,7 +78,7 @@ class PublicationFolder:
         except OSError:
             return False
 
-    def stands(self, target: str) -> bool:
+    def repair(self, target: str) -> bool:
         """Whether there is a file at ``target`` as it should be; what can be mended of it is.
 
         Raises:
@@ -87,9 +87,12 @@ class PublicationFolder:
         path = self._folder / target
         try:
             folders_are_right = all(
-                self._mended(folder, mode, stat.S_ISDIR) for folder, mode in self._folders_of(path)
+                self._repair_permissions(folder, mode, stat.S_ISDIR)
+                for folder, mode in self._parents_of(path)
             )
-            return folders_are_right and self._mended(path, self._file_mode(), stat.S_ISREG)
+            return folders_are_right and self._repair_permissions(
+                path, self._file_mode(), stat.S_ISREG
+            )
         except FileNotFoundError:
             return False
 
@@ -100,13 +103,13 @@ class PublicationFolder:
             OSError: it cannot be written; what stood there stands.
         """
         path = self._folder / target
-        for folder, mode in self._folders_of(path):
+        for folder, mode in self._parents_of(path):
             folder.mkdir(mode & _PERMISSIONS, exist_ok=True)
-            if not self._mended(folder, mode, stat.S_ISDIR):
+            if not self._repair_permissions(folder, mode, stat.S_ISDIR):
                 why = "its folder belongs to somebody else, and has other permissions"
                 raise PermissionError(errno.EPERM, why)
         group = self._folder.stat().st_gid
-        force = not self.stands(target)
+        force = not self.repair(target)
         atomicfile.replace(path, content, mode=self._file_mode(), group=group, force=force)
 
     def remove(self, target: str) -> None:
@@ -125,7 +128,7 @@ class PublicationFolder:
     def _file_mode(self) -> int:
         return self._folder.stat().st_mode & 0o644 | 0o600
 
-    def _folders_of(self, path: Path) -> Iterator[tuple[Path, int]]:
+    def _parents_of(self, path: Path) -> Iterator[tuple[Path, int]]:
         """The folders between ours and a file, from above, with the permissions they should have.
 
         One that is a link is its maker's business.
@@ -134,9 +137,9 @@ class PublicationFolder:
         for folder in reversed(list(path.relative_to(self._folder).parents)[:-1]):
             made = self._folder / folder
             if not made.is_symlink():
-                yield made, mode & ~_LIST if folder == Path("s") else mode
+                yield made, mode & ~_LISTABLE if folder == Path("s") else mode
 
-    def _mended(self, path: Path, mode: int, is_kind: Callable[[int], bool]) -> bool:
+    def _repair_permissions(self, path: Path, mode: int, is_kind: Callable[[int], bool]) -> bool:
         """Whether a file or folder has these permissions, now at least; and our folder's group.
 
         A group that we may not give it to is let be: `kalends check` tells of it. A link is not
@@ -182,7 +185,7 @@ def make_folder(folder: Path) -> None:
         if not folder.is_dir():
             raise
     else:
-        folder.chmod(_OURS)
+        folder.chmod(_DEFAULT_MODE)
     hidden = folder / ".versions"
     with suppress(FileExistsError):
         hidden.mkdir(mode=0o700)

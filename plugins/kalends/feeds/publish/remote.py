@@ -20,11 +20,15 @@ from pathlib import Path
 
 from kalends.errors import KalendsError
 from kalends.feeds.cache import FeedCache
-from kalends.feeds.definitions import remote_credentials
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.definitions.registry import FeedRegistry
-from kalends.feeds.definitions.remote_credentials import RemoteServer, access_to, origin_of
-from kalends.feeds.publish.background import BackgroundLoop, growing_pause
+from kalends.feeds.definitions.remote_credentials import (
+    RemoteServer,
+    find_server,
+    load_remote_servers,
+    origin_of,
+)
+from kalends.feeds.publish.background import BackgroundLoop, backoff_seconds
 from kalends.feeds.publish.errors import RemoteError
 from kalends.feeds.publish.folder import PublicationFolder, make_folder
 from kalends.store.feed_deliveries import Delivery, DeliveryLog
@@ -32,8 +36,8 @@ from kalends.store.feed_deliveries import Delivery, DeliveryLog
 _log = logging.getLogger("kalends.feeds")
 
 _CLAIM_SECONDS = 120
-_KEEP_SECONDS = 30
-_APART_SECONDS = 2
+_RENEW_SECONDS = 30
+_MIN_INTERVAL_SECONDS = 2
 """How far apart two versions come to one address at least."""
 
 
@@ -61,13 +65,13 @@ class RemotePublisher:
         self._registry = registry
         self._cache = cache
         self._deliveries = log
-        self._at_work: dict[str, threading.Thread] = {}
+        self._threads: dict[str, threading.Thread] = {}
         self._background = BackgroundLoop("bringing feeds to other servers", self._work)
         self.start = self._background.start
         self.wake = self._background.wake
         self.stop = self._background.stop
 
-    def wanted(self) -> dict[str, Feed]:
+    def feeds_by_url(self) -> dict[str, Feed]:
         """By address on another server, the feed that should stand there.
 
         Raises:
@@ -79,39 +83,39 @@ class RemotePublisher:
                 wanted.setdefault(url, feed)
         return wanted
 
-    def known(self) -> Mapping[str, Delivery]:
+    def deliveries(self) -> Mapping[str, Delivery]:
         """What is known of each address that something was brought to, or was to be."""
         return self._deliveries.deliveries()
 
-    def push(self, urls: Collection[str]) -> None:
+    def publish_now(self, urls: Collection[str]) -> None:
         """Bring what is due to these addresses now, whatever pause a failure has made.
 
         Raises:
             KalendsError: who there is cannot be told, or the store cannot be used.
             OSError: this host's locks cannot be made.
         """
-        wanted = self.wanted()
+        wanted = self.feeds_by_url()
         for url in urls:
-            self._bring(url, wanted.get(url), at_once=True)
+            self._publish(url, wanted.get(url), at_once=True)
 
     def _work(self) -> None:
         try:
-            due = self._due()
+            due = self._find_due()
         except (KalendsError, OSError) as error:
             _log.error("bringing feeds to other servers: %s; tried again soon", error)
             return
         for origin, jobs in due.items():
-            running = self._at_work.get(origin)
+            running = self._threads.get(origin)
             if running is None or not running.is_alive():
                 thread = threading.Thread(
-                    target=self._bring_all, args=(jobs,), name=f"to {origin}", daemon=True
+                    target=self._publish_all, args=(jobs,), name=f"to {origin}", daemon=True
                 )
-                self._at_work[origin] = thread
+                self._threads[origin] = thread
                 thread.start()
 
-    def _due(self) -> dict[str, list[tuple[str, Feed | None]]]:
+    def _find_due(self) -> dict[str, list[tuple[str, Feed | None]]]:
         """By server, the addresses that something is to be done at, each with its feed."""
-        wanted, known = self.wanted(), self._deliveries.deliveries()
+        wanted, known = self.feeds_by_url(), self._deliveries.deliveries()
         due: dict[str, list[tuple[str, Feed | None]]] = defaultdict(list)
         now = time.time()
         waiting = {url for url, delivery in known.items() if now < delivery.due}
@@ -125,31 +129,31 @@ class RemotePublisher:
                 due[origin_of(url)].append((url, None))
         return due
 
-    def _bring_all(self, jobs: list[tuple[str, Feed | None]]) -> None:
+    def _publish_all(self, jobs: list[tuple[str, Feed | None]]) -> None:
         for url, feed in jobs:
             try:
-                self._bring(url, feed)
+                self._publish(url, feed)
             except Exception:  # noqa: BLE001 - our bug must not hold up the next; it is logged whole
                 _log.exception("bringing a feed to %s", url)
 
-    def _bring(self, url: str, feed: Feed | None, *, at_once: bool = False) -> None:
+    def _publish(self, url: str, feed: Feed | None, *, at_once: bool = False) -> None:
         """Let ``url`` show its feed; without a feed, take away what we have put there."""
-        with self._alone(url) as (is_mine, claimant):
+        with self._lock(url) as (is_mine, claimant):
             if not is_mine:
                 return
             delivery = self._deliveries.claim(url, claimant, _CLAIM_SECONDS)
             if delivery is None or (time.time() < delivery.due and not at_once):
                 return
             try:
-                remote = self._access(url)
+                remote = self._server_for(url)
                 if feed is None:
-                    self._take_away(remote, delivery)
+                    self._remove(remote, delivery)
                 else:
-                    self._put(remote, delivery, feed, self._keeping(url, claimant))
+                    self._put(remote, delivery, feed, self._claim_keeper(url, claimant))
             except (RemoteError, KalendsError, OSError) as error:
-                self._failed(delivery, error)
+                self._record_failure(delivery, error)
             except Exception as error:
-                self._failed(delivery, error, "a bug of ours; the log tells")
+                self._record_failure(delivery, error, "a bug of ours; the log tells")
                 raise
 
     def _put(
@@ -165,10 +169,10 @@ class RemotePublisher:
             )
         if was_changed:
             _log.warning("%s was changed by somebody else; replaced", delivery.target)
-        due = int(time.time()) + _APART_SECONDS
+        due = int(time.time()) + _MIN_INTERVAL_SECONDS
         self._deliveries.record_success(delivery.target, state.key, etag, due)
 
-    def _take_away(self, remote: RemoteServer, delivery: Delivery) -> None:
+    def _remove(self, remote: RemoteServer, delivery: Delivery) -> None:
         from kalends.feeds.publish import webdav_client  # as above
 
         try:
@@ -181,23 +185,23 @@ class RemotePublisher:
             _log.warning("%s stays where it is: %s", delivery.target, error)
         self._deliveries.remove(delivery.target)
 
-    def _failed(self, delivery: Delivery, error: Exception, why: str = "") -> None:
+    def _record_failure(self, delivery: Delivery, error: Exception, why: str = "") -> None:
         retry_after = error.retry_after if isinstance(error, RemoteError) else 0
-        pause = max(growing_pause(delivery.failures + 1), retry_after)
+        pause = max(backoff_seconds(delivery.failures + 1), retry_after)
         why = why or str(error)
         self._deliveries.record_failure(delivery.target, why, int(time.time()) + pause)
         _log.warning("%s: %s; tried again in %d s", delivery.target, why, pause)
 
-    def _access(self, url: str) -> RemoteServer:
-        return access_to(url, remote_credentials.load(self._logins) if self._logins else ())
+    def _server_for(self, url: str) -> RemoteServer:
+        return find_server(url, load_remote_servers(self._logins) if self._logins else ())
 
-    def _keeping(self, url: str, claimant: str) -> Callable[[], None]:
+    def _claim_keeper(self, url: str, claimant: str) -> Callable[[], None]:
         """What keeps the claim for as long as octets go out; it ends the sending if that fails."""
         kept = time.monotonic()
 
         def keep() -> None:
             nonlocal kept
-            if time.monotonic() - kept > _KEEP_SECONDS:
+            if time.monotonic() - kept > _RENEW_SECONDS:
                 kept = time.monotonic()
                 if self._deliveries.claim(url, claimant, _CLAIM_SECONDS) is None:
                     raise RemoteError("another host has taken over")
@@ -205,7 +209,7 @@ class RemotePublisher:
         return keep
 
     @contextmanager
-    def _alone(self, url: str) -> Iterator[tuple[bool, str]]:
+    def _lock(self, url: str) -> Iterator[tuple[bool, str]]:
         """Whether nobody else of this host is at this address, and what this host is called."""
         make_folder(self._folder)
         locks = self._folder / ".remotes"
@@ -217,4 +221,4 @@ class RemotePublisher:
             except BlockingIOError:
                 yield False, ""
             else:
-                yield True, PublicationFolder(self._folder).owner()
+                yield True, PublicationFolder(self._folder).identity()

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS
 from kalends.events import Change, CommitEvents
-from kalends.feeds.export import calendar_pieces, card_pieces
+from kalends.feeds.export import stream_address_book, stream_calendar
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
@@ -132,12 +132,12 @@ class AccountCollections:
 
 def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
     if row.tag == "VADDRESSBOOK":
-        return card_pieces(read.object_data(connection, row.id))
+        return stream_address_book(read.object_data(connection, row.id))
     name, description = (
         row.props.get("D:displayname", ""),
         row.props.get("C:calendar-description", ""),
     )
-    return calendar_pieces(lambda: read.object_data(connection, row.id), name, description)
+    return stream_calendar(lambda: read.object_data(connection, row.id), name, description)
 
 
 def _held(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:

@@ -36,7 +36,7 @@ class VisibleFeeds:
         secrets = self._secrets.secrets_of_person(person)
         found = [
             seen(feed, person, secrets.get(feed.name), groups)
-            for feed in self._registry.seen_by(person, secrets)
+            for feed in self._registry.visible_to(person, secrets)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
 
@@ -67,6 +67,6 @@ class VisibleFeeds:
 
     def _is_seen(self, name: str, person: str) -> bool:
         feed = self._registry.feed(name)
-        return feed is not None and self._registry.is_shown(
+        return feed is not None and self._registry.is_visible_to(
             feed, person, self._secrets.secrets_of_person(person)
         )

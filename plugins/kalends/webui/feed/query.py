@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 
-from kalends.feeds.compose.select import VisibleObject, shown
+from kalends.feeds.compose.select import VisibleObject, select_visible
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.expand import Budget
@@ -142,4 +142,4 @@ class EventQuery:
         return self._snapshot.objects_with_uids(self._calendars.keys(), sorted(uids))
 
     def _shown(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
-        return shown(objects, self._paths, self._rules, self._today).copies
+        return select_visible(objects, self._paths, self._rules, self._today).copies
