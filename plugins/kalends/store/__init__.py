@@ -1,1 +1,1 @@
-"""Calendar objects in SQL: collections, their objects, and what has changed since when."""
+"""The store: collections, calendar objects and the history of their changes, in SQL."""

@@ -1,4 +1,4 @@
-"""What the store holds of an account, and how it goes."""
+"""The data of an account in the store, and its deletion."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from kalends.store.schema import feed_secret
 
 @dataclass(frozen=True)
 class AccountData:
-    """What the store holds of an account.
+    """The data of an account in the store.
 
     Attributes:
-        collections: its home and what is in it, by path, with the number of objects in each.
-        secrets: the feeds that it has a secret address of.
+        collections: the number of objects in its home and in each collection below, by path.
+        secrets: the names of the feeds for which it has a secret address.
     """
 
     collections: Mapping[str, int]
@@ -34,22 +34,22 @@ NO_DATA = AccountData({}, ())
 
 
 def list_homes(connection: Connection) -> frozenset[str]:
-    """The accounts that have a home, whether any file names them or not."""
+    """Return the accounts that have a home, even if no user file names them."""
     return frozenset(row.path for row in collections.list_children(connection, "")) - RESERVED
 
 
 def read_account_data(connection: Connection, name: str) -> AccountData:
-    """What the store holds of an account, whether any file names it or not."""
+    """Return the data of an account, even if no user file names it."""
     found = dict(_below(connection, name)) if refusal_of_name(name, ()) is None else {}
     query = select(feed_secret.c.feed).where(feed_secret.c.person == name)
     return AccountData(found, sorted(connection.execute(query).scalars()))
 
 
 def remove_account_data(database: Database, name: str) -> AccountData:
-    """Delete the home of an account with all that is in it, and its secret addresses of feeds.
+    """Delete the home of an account with everything in it, and its secret feed addresses.
 
     Returns:
-        what was there.
+        the data that was deleted.
     """
     with database.write(name) as connection:
         found = read_account_data(connection, name)
@@ -61,7 +61,7 @@ def remove_account_data(database: Database, name: str) -> AccountData:
 
 
 def forget_external_account(database: Database, name: str) -> None:
-    """Let ``name`` be no account for having been logged in by the web server once."""
+    """Stop counting ``name`` as an account because the web server once logged it in."""
     with database.write(name) as connection:
         external_accounts.delete_external_account(connection, name)
 

@@ -1,4 +1,4 @@
-"""Long lists of names, in pieces that every database takes in one query."""
+"""Batches of names, small enough for one query on every database."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from itertools import islice
 from typing import TypeVar
 
 BATCH_SIZE = 400
-"""Names in one query."""
+"""The most names in one query."""
 
 _Name = TypeVar("_Name")
 
 
 def batched(names: Iterable[_Name]) -> Iterator[list[_Name]]:
-    """The names in order, a few hundred at a time."""
+    """Yield the names in order, a few hundred at a time."""
     rest = iter(names)
     while batch := list(islice(rest, BATCH_SIZE)):
         yield batch

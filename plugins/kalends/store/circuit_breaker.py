@@ -1,4 +1,4 @@
-"""Whether a server can be reached: who waits for one that does not answer, and who does not."""
+"""Circuit breaker for an unresponsive database server."""
 
 from __future__ import annotations
 
@@ -11,50 +11,51 @@ _SLOW_SECONDS = 1.0
 
 
 class CircuitOpenError(Exception):
-    """It did not answer a moment ago, and was not asked again."""
+    """The server did not answer recently, so this attempt was skipped."""
 
     def __init__(self) -> None:
-        super().__init__("it did not answer a moment ago; it is asked again soon")
+        super().__init__("it did not answer a moment ago; the next attempt follows soon")
 
 
 class CircuitBreaker:
-    """Keeps threads from waiting for a server that does not answer, one after the other.
+    """Circuit breaker that keeps threads from queueing up for a server that does not answer.
 
-    Once it was long in vain, nobody tries for as long again as that took; then one thread does at
-    a time, and the others are told at once. A server that refuses at once is asked each time.
+    An attempt that fails slowly opens the circuit for as long as the attempt took. After that one
+    thread at a time may try, and the others fail immediately. A server that refuses connections
+    immediately costs nothing, so it is tried every time.
 
     Args:
-        now: seconds, of a clock that only goes forward.
+        now: a monotonic clock, in seconds.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._is_silent = False
-        self._is_tried = False
-        self._again = 0.0
+        self._is_open = False
+        self._is_trying = False
+        self._retry_at = 0.0
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
-        """Try to reach it in the block, which raises if it cannot be reached.
+        """Run the block as an attempt to reach the server; the block raises if that fails.
 
         Raises:
-            OutOfReachError: it is not to be tried now.
+            CircuitOpenError: no attempt is allowed now.
         """
         began = self._now()
         with self._lock:
-            if self._is_silent and (self._is_tried or began < self._again):
+            if self._is_open and (self._is_trying or began < self._retry_at):
                 raise CircuitOpenError
-            self._is_tried = True
+            self._is_trying = True
         try:
             yield
         except BaseException:
-            self._ended(self._now() - began)
+            self._end(self._now() - began)
             raise
-        self._ended(0.0)
+        self._end(0.0)
 
-    def _ended(self, in_vain: float) -> None:
+    def _end(self, wasted: float) -> None:
         with self._lock:
-            self._is_tried = False
-            self._is_silent = in_vain >= _SLOW_SECONDS
-            self._again = self._now() + in_vain
+            self._is_trying = False
+            self._is_open = wasted >= _SLOW_SECONDS
+            self._retry_at = self._now() + wasted

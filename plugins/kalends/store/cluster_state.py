@@ -1,7 +1,8 @@
 """State that the hosts of one installation share for logins: a key, nonce counts, login attempts.
 
-It is in tables of the database server. Nonce counts and login attempts are in unlogged tables,
-which wait for no disk and are empty after a crash of that server: see `SharedNonceUses`.
+It is kept in tables of the database server. Nonce counts and login attempts are in unlogged
+tables, which never wait for a disk and are empty after a crash of that server: see
+`SharedNonceUses`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Statements(Protocol):
             values: the parameters.
 
         Raises:
-            StoreUnavailableError: the database is gone.
+            StoreUnavailableError: the database server does not answer.
         """
 
 
@@ -48,8 +49,8 @@ def shared_key(statements: Statements) -> bytes:
     return bytes(rows[0][0])
 
 
-# A count is taken if it is above the highest, or one of the 64 below it that was not used. Bit 0
-# of `used` is the highest count.
+# A count is accepted if it is above the highest, or if it is one of the 64 below it and was not
+# used. Bit 0 of `used` is the highest count.
 _USE = """
 INSERT INTO nonce_use AS known (mac, issued, highest, used)
     SELECT %(mac)s::bytea, %(issued)s::bigint, %(count)s::bigint, 1
@@ -78,7 +79,8 @@ DELETE FROM nonce_use WHERE mac IN (
     SELECT mac FROM nonce_use, nonce_floor WHERE issued <= since FOR UPDATE OF nonce_use SKIP LOCKED
 )
 """
-# Nonces below it now are deleted the next time, when no request that took one for new is running.
+# Nonces below the new floor are deleted at the next pruning: until then, a request that found one
+# of them to be new may still be running.
 _RAISE = """
 UPDATE nonce_floor SET since = greatest(since, %(old)s, (
     SELECT issued FROM nonce_use ORDER BY issued DESC OFFSET %(most)s LIMIT 1
@@ -172,7 +174,7 @@ class SharedLoginAttempts:
     Args:
         statements: the database.
         seconds_per_failure: the time after which a failure expires.
-        now: seconds, of a clock that only goes forward.
+        now: a monotonic clock, in seconds.
         capacity: the most clients that are welcome without a statement.
     """
 
@@ -194,7 +196,7 @@ class SharedLoginAttempts:
         self._pruning = _PeriodicTask()
 
     def pending(self, account: str, network: str) -> tuple[float, float, float, bool]:
-        """Return the failures of an account, of a network and of both; True if both are welcome."""
+        """Return the failures of an account, a network and both; True if both are welcome."""
         keys = _keys(account, network)
         with self._lock:
             if self._fresh.get(keys[2], 0.0) > self._now():
@@ -234,7 +236,7 @@ class SharedLoginAttempts:
 
 
 class _PeriodicTask:
-    """A timer that lets one thread of this process do a task periodically."""
+    """A timer that makes a task due for one thread of this process at a time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Collections: homes, calendars and address books, and the change number of each.
+"""Collections (homes, calendars and address books) and their change numbers.
 
 Every function works on a connection that ``engine.Database`` opened, inside its transaction.
 """
@@ -24,15 +24,16 @@ from kalends.store.schema import collection
 
 @dataclass(frozen=True, slots=True)
 class CollectionRow:
-    """A collection as it stood when it was read.
+    """A collection as of the moment it was read.
 
     Attributes:
+        id: its number, which is never used again.
         path: without a slash at either end; the root's is the empty string.
         tag: ``VCALENDAR``, ``VADDRESSBOOK``, ``VSUBSCRIBED``, or empty for a home or folder.
         props: its WebDAV properties under Radicale's short names, ``tag`` among them.
-        incarnation: a random name for this life of the collection.
-        modseq: its change number; grows with each change of its objects and properties.
-        forgotten: removals up to this change number are no longer known.
+        incarnation: a random name, new after each creation and each restore.
+        modseq: its change number, which grows with each change of its objects and properties.
+        forgotten: the change number up to which removals are no longer known.
         changed: the time of the last change, microseconds since 1970.
     """
 
@@ -47,13 +48,13 @@ class CollectionRow:
 
     @property
     def components(self) -> frozenset[str] | None:
-        """The component types that a calendar takes (RFC 4791 section 5.2.3); None for all."""
+        """The component types that a calendar accepts (RFC 4791 section 5.2.3); None for all."""
         stated = self.props.get("C:supported-calendar-component-set")
         return frozenset(part.strip().upper() for part in stated.split(",")) if stated else None
 
 
 UNWRITTEN_ROOT = CollectionRow(0, "", "", MappingProxyType({}), "", 0, 0, 0)
-"""The root before anything was written: it always exists."""
+"""The root collection before the first write: it always exists."""
 
 _COLUMNS = (
     collection.c.id,
@@ -85,12 +86,12 @@ _TOUCH = CompiledStatement(
 
 
 def now_microseconds() -> int:
-    """This moment in microseconds since 1970."""
+    """Return the current time in microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 def find_collection(connection: Connection, path: str) -> CollectionRow | None:
-    """The collection at ``path``, or None."""
+    """Return the collection at ``path``, or None."""
     row = _BY_PATH.run(connection, {"path": path}).fetchone()
     return _row(row) if row else None
 
@@ -98,33 +99,34 @@ def find_collection(connection: Connection, path: str) -> CollectionRow | None:
 def find_pair(
     connection: Connection, one: str, other: str
 ) -> tuple[CollectionRow | None, CollectionRow | None]:
-    """The collections at two paths, each None if it is not there."""
+    """Return the collections at two paths, each None if it does not exist."""
     rows = _PAIR.run(connection, {"one": one, "other": other}).fetchall()
     found = {row.path: row for row in map(_row, rows)}
     return found.get(one), found.get(other)
 
 
 def list_children(connection: Connection, path: str) -> list[CollectionRow]:
-    """The collections directly below ``path``, by path."""
+    """Return the collections directly below ``path``, in the order of their paths."""
     return [_row(row) for row in _BY_PARENT.run(connection, {"parent": path}).fetchall()]
 
 
 def list_by_tag(connection: Connection, tag: str) -> list[CollectionRow]:
-    """All collections of one kind, by path."""
+    """Return all collections with a tag, in the order of their paths."""
     return [_row(row) for row in connection.execute(_BY_TAG, {"tag": tag})]
 
 
 def list_collections(connection: Connection) -> list[CollectionRow]:
-    """All collections, by path."""
+    """Return all collections, in the order of their paths."""
     return [_row(row) for row in connection.execute(_ALL)]
 
 
 def create_collection(connection: Connection, path: str, props: Mapping[str, str]) -> CollectionRow:
-    """Make the collection at ``path``, and the plain folders above it that are missing.
+    """Create the collection at ``path``, and the plain folders above it that are missing.
 
     Args:
-        path: an address at which nothing stands.
-        props: its properties; ``tag`` says of which kind it is.
+        connection: a write transaction.
+        path: a path at which nothing exists.
+        props: its properties; ``tag`` says what kind of collection it is.
     """
     parent = path.rpartition("/")[0] if path else None
     if parent in ("", GROUPS):
@@ -150,30 +152,30 @@ def create_collection(connection: Connection, path: str, props: Mapping[str, str
 
 
 def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
-    """Make the home of an account, with the collections it begins with, if it has none."""
+    """Create the home of an account, with its first collections, unless it has a home."""
     _ensure(connection, name, first)
 
 
 def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> str:
-    """Make the place of a group, with the collections it begins with, if it has none.
+    """Create the home of a group, with its first collections, unless it has a home.
 
-    A collection without a display name is called as the group is.
+    A collection without a display name gets the name of the group.
 
     Returns:
-        the last segment of its place.
+        the last segment of the home's path.
     """
-    place = group_segment(connection, name)
-    if place is None:
+    segment = group_segment(connection, name)
+    if segment is None:
         named = {child: {"D:displayname": name, **props} for child, props in first.items()}
         _ensure(connection, f"{GROUPS}/{name}", named)
-    return place or name
+    return segment or name
 
 
 def group_segment(connection: Connection, name: str) -> str | None:
-    """The last segment of the place of a group; None if it has none."""
+    """Return the last segment of the path of a group's home; None if it has none."""
     wanted = folded_group(name)
-    places = (row.path.partition("/")[2] for row in list_children(connection, GROUPS))
-    return next((place for place in places if folded_group(place) == wanted), None)
+    segments = (row.path.partition("/")[2] for row in list_children(connection, GROUPS))
+    return next((segment for segment in segments if folded_group(segment) == wanted), None)
 
 
 def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, str]]) -> None:
@@ -184,7 +186,7 @@ def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, 
 
 
 def remove_collection(connection: Connection, path: str) -> None:
-    """Delete the collection at ``path``, what is in it and what is below it."""
+    """Delete the collection at ``path``, its objects and the collections below it."""
     for child in list_children(connection, path):
         remove_collection(connection, child.path)
     connection.execute(delete(collection).where(collection.c.path == path))
@@ -194,7 +196,7 @@ def remove_collection(connection: Connection, path: str) -> None:
 
 
 def set_props(connection: Connection, collection_id: int, props: Mapping[str, str]) -> None:
-    """Replace the properties of a collection; that is a change of it."""
+    """Replace the properties of a collection, which counts as a change."""
     connection.execute(
         update(collection)
         .where(collection.c.id == collection_id)
@@ -204,10 +206,10 @@ def set_props(connection: Connection, collection_id: int, props: Mapping[str, st
 
 
 def record_change(connection: Connection, collection_id: int) -> tuple[int, int]:
-    """Count one more change of a collection.
+    """Give a collection its next change number.
 
     Returns:
-        its new modseq, and the time that was noted for it in microseconds since 1970.
+        its new modseq, and the time recorded for it in microseconds since 1970.
     """
     moment = now_microseconds()
     (modseq,) = _TOUCH.run(connection, {"which": collection_id, "now": moment}).fetchall()[0]
@@ -215,13 +217,12 @@ def record_change(connection: Connection, collection_id: int) -> tuple[int, int]
 
 
 def _row(row: Any) -> CollectionRow:
-    return _made(*row)
+    return _parse(*row)
 
 
-@lru_cache(maxsize=4096)
-def _made(where: int, path: str, tag: str, props: str, *rest: Any) -> CollectionRow:
-    """A row as what it means; the same row is asked for again and again."""
-    return CollectionRow(where, path, tag, MappingProxyType(json.loads(props)), *rest)
+@lru_cache(maxsize=4096)  # the same rows are read again and again
+def _parse(number: int, path: str, tag: str, props: str, *rest: Any) -> CollectionRow:
+    return CollectionRow(number, path, tag, MappingProxyType(json.loads(props)), *rest)
 
 
 def _dump(props: Mapping[str, str]) -> str:

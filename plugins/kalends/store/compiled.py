@@ -1,7 +1,7 @@
-"""Statements that every request needs: written in SQLAlchemy, and run without it.
+"""Compiled statements for frequent queries: written in SQLAlchemy, run on the driver.
 
-SQLAlchemy's way to a row costs several times what SQLite takes to find it. It still says what the
-statement is for a database; that is asked once.
+Fetching a row through SQLAlchemy costs several times what SQLite needs to find it. SQLAlchemy
+compiles each statement once for each kind of database; after that it is bypassed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _Arguments = Callable[[Mapping[str, Any]], Any]
 
 
 class CompiledStatement:
-    """A statement without lists among its parameters, and without columns to be translated.
+    """A compiled statement; it has no list parameters, and its result columns need no conversion.
 
     Args:
-        statement: its parameters are named by ``bindparam``.
-        columns: the columns that an INSERT or UPDATE writes; their parameters have their names.
+        statement: a statement whose parameters are named by ``bindparam``.
+        columns: the columns that an INSERT or UPDATE writes; each has a parameter of its name.
     """
 
     def __init__(self, statement: ClauseElement, columns: Sequence[str] | None = None) -> None:
@@ -32,14 +32,14 @@ class CompiledStatement:
         self._texts: dict[str, tuple[str, _Arguments]] = {}
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> DBAPICursor:
-        """A cursor on the rows, for as long as the transaction is open."""
+        """Run the statement; return a cursor on its rows, valid while the transaction is open."""
         text, arguments = self._text(connection)
         driver: Any = connection.connection.dbapi_connection
         cursor: DBAPICursor = driver.execute(text, arguments(values))
         return cursor
 
     def run_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Run it once for each row of values."""
+        """Run the statement once for each row of values."""
         text, arguments = self._text(connection)
         connection.connection.cursor().executemany(text, [arguments(values) for values in rows])
 
@@ -64,13 +64,13 @@ class CompiledStatement:
 
 
 class CompiledLookup:
-    """A statement that looks for values in a list, whose length is not known before it runs.
+    """A compiled statement that finds rows by a list of values of any length.
 
     Args:
         statement: returns the statement for a list of parameters.
     """
 
-    # A longer list than was asked for repeats its last value, and finds nothing more.
+    # A list is padded to the next of these lengths with its last value, which adds no rows.
     _LENGTHS = (1, 20, 100, BATCH_SIZE)
     _NAMES = tuple(f"listed{number}" for number in range(BATCH_SIZE))
 
@@ -86,8 +86,9 @@ class CompiledLookup:
         """Yield the rows for any number of values, a few hundred values in each query.
 
         Args:
+            connection: the transaction to read in.
             listed: the values to look for, each once.
-            values: of the other parameters.
+            values: the values of the other parameters.
         """
         for some in batched(listed):
             length, statement = next(pair for pair in self._statements if pair[0] >= len(some))

@@ -1,6 +1,6 @@
-"""The database as a source of transactions, and the only module that chooses which one it is.
+"""The interface of a database, and the only module that chooses between SQLite and PostgreSQL.
 
-What is particular to SQLite is in ``sqlite``, what is to PostgreSQL in ``postgres``.
+Code for SQLite alone is in ``sqlite``, code for PostgreSQL alone in ``postgres``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Database(Protocol):
     """Transactions on one database.
 
     Attributes:
-        url: an SQLAlchemy URL; ``repr`` and ``str`` of it hide the password.
-        engine: SQLAlchemy's way to it.
-        name: what the administrator knows it by, without its password.
-        folder: the folder on this host that holds it; None where a server does.
-        statements: runs statements on a server by themselves; None where all is on this host.
+        url: its SQLAlchemy URL; ``repr`` and ``str`` of it hide the password.
+        engine: its SQLAlchemy engine.
+        name: its name in messages, without a password.
+        folder: the folder on this host that holds its file; None for a database server.
+        statements: runs single statements on a database server; None for a file.
     """
 
     url: URL
@@ -40,33 +40,34 @@ class Database(Protocol):
     statements: Statements | None
 
     def read(self) -> AbstractContextManager[Connection]:
-        """One snapshot: whatever is read through the connection is of one moment."""
+        """Open a read transaction; everything read in it is as of one moment."""
 
     def write(self, *paths: str) -> AbstractContextManager[Connection]:
-        """A write transaction; durable when the block has ended.
+        """Open a write transaction, which is durable when the block has ended.
 
-        Two writes to one home come one after the other, and each sees all of the one before.
+        Two writes to one home run one after the other, and the second sees all of the first.
 
         Args:
-            paths: of what is written to, collections or objects, with or without slashes at their
-                ends; anything may be written to if there is none.
+            paths: the paths of the collections or objects that are written to, with or without
+                slashes at their ends; without any, everything may be written to.
 
         Raises:
-            StoreFullError: there was no room; nothing was stored.
-            StoreUnavailableError: the writes before it took too long, or the database is gone.
+            StoreFullError: the disk is full; nothing was stored.
+            StoreUnavailableError: earlier writes took too long, or the database is unavailable.
         """
 
     def exists(self) -> bool:
-        """Whether it is there, with or without tables; nothing is made by asking."""
+        """Return True if the database exists, with or without tables; do not create it."""
 
     def close(self) -> None:
         """Close the connections that are not in use."""
 
 
 def open_database(raw: str) -> Database:
-    """The database at an SQLAlchemy URL: ``sqlite:////path`` or ``postgresql+psycopg://…``.
+    """Return the database at an SQLAlchemy URL, without connecting to it yet.
 
-    Nothing is connected to yet.
+    Args:
+        raw: ``sqlite:////path`` or ``postgresql+psycopg://…``.
 
     Raises:
         ConfigurationError: the URL cannot be used, or the folder of the database does not exist.
@@ -74,11 +75,11 @@ def open_database(raw: str) -> Database:
     try:
         url = make_url(raw)
     except ArgumentError:
-        # What was given is not shown: a password may be in it.
+        # The text is not shown: it may contain a password.
         raise ConfigurationError(
             "[storage] database", f"is not a database URL; use {_EXAMPLES}"
         ) from None
-    # Passwords can stand in two places of a URL; of its options the hosts alone are shown.
+    # A URL has two places for a password, so only the hosts are shown of its options.
     hosts = {"host": url.query["host"]} if "host" in url.query else {}
     shown = url.set(query=hosts).render_as_string(hide_password=True)
     backend = url.get_backend_name()
@@ -87,22 +88,22 @@ def open_database(raw: str) -> Database:
     try:
         url.get_dialect()
     except NoSuchModuleError:
-        raise ConfigurationError(shown, "no driver of that name") from None
+        raise ConfigurationError(shown, f"has an unknown driver; use {_EXAMPLES}") from None
     if backend == "sqlite":
         return sqlite.SqliteDatabase(url)
     if url.get_driver_name() != "psycopg":
-        raise ConfigurationError(shown, f"that driver is not supported; use {_EXAMPLES}")
-    # Not loaded where nobody needs it: it takes a tenth of a second and some megabytes.
+        raise ConfigurationError(shown, f"has an unsupported driver; use {_EXAMPLES}")
+    # Loaded only where it is needed: it takes a tenth of a second and some megabytes.
     from kalends.store import postgres
 
     return postgres.PostgresDatabase(url, shown)
 
 
 def lock_homes(connection: Connection) -> None:
-    """Keep other writes from making or removing homes, until this one ends.
+    """Keep other writes from creating or deleting homes until this transaction ends.
 
-    What is above the homes belongs to none of them. Where there is one write at a time nothing is
-    to be done.
+    The collections above the homes belong to no home, so a write that locks one home does not lock
+    them. SQLite needs no such lock, since it has one write at a time.
     """
     if connection.dialect.name == _POSTGRESQL:
         from kalends.store import postgres
@@ -111,7 +112,7 @@ def lock_homes(connection: Connection) -> None:
 
 
 def check_database(connection: Connection) -> Iterator[str]:
-    """What the database finds wrong with itself, one line each."""
+    """Yield the problems that the database itself reports, one line each."""
     if connection.dialect.name == _POSTGRESQL:
         from kalends.store import postgres
 

@@ -1,4 +1,4 @@
-"""Accounts that no user file names: the web server in front has logged them in."""
+"""External accounts: logged in by the web server in front, and named in no user file."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ _FORGET = delete(outsider).where(outsider.c.name == bindparam("who"))
 
 
 class ExternalAccounts:
-    """Who has come from elsewhere; they count as accounts for as long as they have a home."""
+    """The external accounts, which count as accounts for as long as they have a home."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._seen: frozenset[str] | None = None
 
     def record(self, name: str) -> None:
-        """Remember that the web server has logged ``name`` in.
+        """Record that the web server has logged ``name`` in.
 
         Raises:
-            StoreFullError: there is no room for it.
+            StoreFullError: the disk is full.
         """
         with self._database.read() as connection:
-            if _is_noted(connection, name):
+            if _is_recorded(connection, name):
                 return
         with self._database.write(name) as connection:
-            if not _is_noted(connection, name):
+            if not _is_recorded(connection, name):
                 connection.execute(insert(outsider), {"name": name})
 
     def names(self) -> frozenset[str]:
-        """Those who have a home; who had one when last seen, while the database is away.
+        """Return the external accounts that have a home.
+
+        While the database is unavailable, the result of the last successful call is returned.
 
         Raises:
-            StoreUnavailableError: it is away, and this process has never seen it.
+            StoreUnavailableError: it is unavailable, and no call of this process succeeded yet.
         """
         try:
             with self._database.read() as connection:
@@ -54,9 +56,9 @@ class ExternalAccounts:
 
 
 def delete_external_account(connection: Connection, name: str) -> None:
-    """Let ``name`` be nobody, until it is logged in again."""
+    """Delete the record of ``name``, until the web server logs it in again."""
     connection.execute(_FORGET, {"who": name})
 
 
-def _is_noted(connection: Connection, name: str) -> bool:
+def _is_recorded(connection: Connection, name: str) -> bool:
     return connection.execute(_ONE, {"who": name}).first() is not None

@@ -1,4 +1,4 @@
-"""The record of what stands on other servers, and whose turn it is to bring something there."""
+"""Deliveries of feeds to other servers: the delivered versions, failures and claims."""
 
 from __future__ import annotations
 
@@ -16,15 +16,16 @@ from kalends.store.schema import delivery
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What is known of one address on another server.
+    """The state of the deliveries to one address on another server.
 
     Attributes:
-        key: the version of the feed that stands there; empty if none does.
-        etag: what that server calls it; empty if it did not say.
-        delivered: when it was brought there, seconds since 1970; None if nothing was.
-        failures: how often it failed since, one after the other.
-        why: of the last failure; empty after a success.
-        due: seconds since 1970 before which it is not tried again.
+        target: the address.
+        key: the key of the version that is there; empty if there is none.
+        etag: the entity tag that the server gave it; empty if it gave none.
+        delivered: the time of the last success, seconds since 1970; None if there was none.
+        failures: the number of failures since the last success.
+        why: the reason of the last failure; empty after a success.
+        due: the earliest time of the next attempt, seconds since 1970.
     """
 
     target: str
@@ -58,55 +59,64 @@ _FRESH = {
 
 
 class DeliveryLog:
-    """Which version of a feed stands at which address of other servers.
+    """The deliveries to all addresses on other servers.
 
-    Of all workers of all hosts one at a time has the claim on an address; it ends by itself, so
-    that a host which is gone holds nothing up.
+    Of all workers on all hosts, one at a time has the claim on an address. A claim expires, so a
+    host that has crashed does not block an address.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def deliveries(self) -> Mapping[str, Delivery]:
-        """What is known of each address."""
+        """Return the state of each address, by address."""
         with self._database.read() as connection:
             return {row.target: Delivery(*row) for row in connection.execute(select(*_COLUMNS))}
 
     def claim(self, target: str, claimant: str, seconds: int) -> Delivery | None:
-        """Take the claim on an address, or keep it; None if another claimant has it.
+        """Take or extend the claim on an address.
 
         Args:
-            claimant: who; claiming again is keeping.
-            seconds: for how long from now on.
+            target: the address.
+            claimant: names the claimant, which may extend its own claim.
+            seconds: the time after which the claim expires.
+
+        Returns:
+            the state of the address; None if another claimant has the claim.
         """
         try:
             with self._database.write(FEEDS) as connection:
                 if not _exists(connection, target):
                     connection.execute(insert(delivery), {"target": target, **_FRESH})
                 return _claimed(connection, target, claimant, seconds)
-        except IntegrityError:  # another host has just made the row, for its own claim
+        except IntegrityError:  # another host has just inserted the row for its own claim
             return None
 
     def record_success(self, target: str, key: str, etag: str, due: int) -> None:
-        """Note that the version ``key`` stands there now; the claim ends.
+        """Record a successful delivery, and end the claim.
 
         Args:
-            due: seconds since 1970 before which nothing else is brought there.
+            target: the address.
+            key: the key of the version that is there now.
+            etag: the entity tag that the server gave it; empty if it gave none.
+            due: the earliest time of the next delivery, seconds since 1970.
         """
         self._update(
             target, key=key, etag=etag, delivered=int(time.time()), failures=0, why="", due=due
         )
 
     def record_failure(self, target: str, why: str, due: int) -> None:
-        """Note one more failure; the claim ends.
+        """Record a failed delivery, and end the claim.
 
         Args:
-            due: seconds since 1970 before which it is not tried again.
+            target: the address.
+            why: the reason.
+            due: the earliest time of the next attempt, seconds since 1970.
         """
         self._update(target, failures=delivery.c.failures + 1, why=why, due=due)
 
     def remove(self, target: str) -> None:
-        """Note that nothing of ours stands there any more."""
+        """Delete the record of an address from which our file was removed."""
         with self._database.write(FEEDS) as connection:
             connection.execute(delete(delivery).where(_THIS), {"which": target})
 

@@ -1,6 +1,6 @@
-"""What feeds read of the store: calendars with their change numbers, and objects across calendars.
+"""Queries of feeds: calendars with their change numbers, and objects across calendars.
 
-What is read of one calendar alone is in ``objects.read`` and ``objects.time_range``.
+Queries within one collection are in ``objects.read`` and ``objects.time_range``.
 """
 
 from __future__ import annotations
@@ -25,11 +25,16 @@ from kalends.store.schema import calendar_object, collection, tombstone
 
 @dataclass(frozen=True, slots=True)
 class CalendarState:
-    """A calendar: its path without slashes at the ends, its change number and properties.
+    """A calendar as of one moment.
 
     Attributes:
-        incarnation: names the life in which its change numbers count.
+        id: its number, which is never used again.
+        path: its path, without a slash at either end.
+        incarnation: names the incarnation of the collection; change numbers of two incarnations
+            cannot be compared.
+        modseq: its change number.
         changed: the time of its last change, microseconds since 1970.
+        props: its WebDAV properties.
     """
 
     id: int
@@ -62,8 +67,8 @@ _REMOVED = (
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
     .order_by(tombstone.c.id)
 )
-# Equal as long as no collection has changed, come or gone: change numbers only grow, and numbers of
-# collections that are gone are not given again.
+# Equal as long as no collection was changed, created or deleted: change numbers only grow, and the
+# ids of deleted collections are never used again.
 _FINGERPRINT = CompiledStatement(
     select(
         func.count(),
@@ -75,13 +80,13 @@ _FINGERPRINT = CompiledStatement(
 
 
 class CalendarCache:
-    """All calendars: read again when any of them has changed, and else the very same."""
+    """A cache of all calendars, which is read again only after a collection has changed."""
 
     def __init__(self) -> None:
         self._last: tuple[object, tuple[CalendarState, ...]] = (None, ())
 
     def load(self, connection: Connection) -> tuple[CalendarState, ...]:
-        """Return all calendars, by path, as a transaction sees them."""
+        """Return all calendars as of a transaction, in the order of their paths."""
         (fingerprint,) = map(tuple, _FINGERPRINT.run(connection, {}).fetchall())
         known, calendars = self._last
         if fingerprint != known:
@@ -94,18 +99,18 @@ class CalendarCache:
 
 
 class FeedSnapshot:
-    """One moment of the store, for as long as its transaction is open."""
+    """A snapshot of the store, valid while its transaction is open."""
 
     def __init__(self, connection: Connection, calendars: CalendarCache) -> None:
         self._connection = connection
         self._calendars = calendars
 
     def calendars(self) -> tuple[CalendarState, ...]:
-        """Return all calendars, by path; the very same if none has changed since another one."""
+        """Return all calendars by path; the same tuple as before if no collection has changed."""
         return self._calendars.load(self._connection)
 
     def objects(self, calendar: int) -> Iterator[ObjectRow]:
-        """Yield all objects of a calendar, by UID in code point order."""
+        """Yield all objects of a calendar, sorted by UID in code point order."""
         return self._rows(_OF_CALENDAR, where=calendar)
 
     def uids(self, calendar: int) -> Iterator[str]:
@@ -113,17 +118,17 @@ class FeedSnapshot:
         return self.uids_changed_since(calendar, 0)
 
     def uids_changed_since(self, calendar: int, modseq: int) -> Iterator[str]:
-        """Yield the UIDs of the objects that came or changed after change number ``modseq``."""
+        """Yield the UIDs of the objects that were added or changed after ``modseq``."""
         rows = read.objects_changed_since(self._connection, calendar, modseq, data=False)
         return (row.uid for row in rows)
 
     def uids_removed_since(self, calendar: int, modseq: int) -> Iterator[str]:
-        """Yield the UIDs that went after change number ``modseq``; a new UID counts as going."""
+        """Yield the UIDs that were removed after ``modseq``, also by an object with another UID."""
         where = {"where": calendar, "since": modseq}
         return iter(self._connection.execute(_REMOVED, where).scalars())
 
     def shared_uids(self, calendars: Collection[int]) -> set[str]:
-        """Return the UIDs that more than one of these calendars has."""
+        """Return the UIDs that are in more than one of these calendars."""
         query = (
             select(calendar_object.c.uid)
             .where(calendar_object.c.collection_id.in_(calendars))
@@ -133,7 +138,7 @@ class FeedSnapshot:
         return set(self._connection.execute(query).scalars())
 
     def oldest_change(self, calendar: int) -> int:
-        """Return the change number from which on removals are known."""
+        """Return the change number after which all removals are known."""
         found = self._connection.execute(
             select(collection.c.forgotten).where(collection.c.id == calendar)
         ).scalar()
@@ -150,7 +155,7 @@ class FeedSnapshot:
     def intervals_in_range(
         self, calendar: int, within: TimeRange
     ) -> Iterator[tuple[int, Interval]]:
-        """Yield when objects of a calendar happen, or may happen, in a time range, by their ids."""
+        """Yield the intervals of a calendar that meet a time range, each with its object's id."""
         return time_range.intervals_in_range(self._connection, calendar, within)
 
     def objects_by_id(self, ids: Collection[int]) -> Iterator[ObjectRow]:
@@ -163,7 +168,7 @@ class FeedSnapshot:
         return ObjectRow._make(row) if row else None
 
     def with_shared_uid(self, ids: Collection[int]) -> Iterator[tuple[int, str]]:
-        """Yield those of the objects whose UID another calendar has too, each with the UID."""
+        """Yield the ids, each with its UID, of those objects whose UID another object has too."""
         return ((number, uid) for number, uid in _REPEATED.rows(self._connection, ids))
 
     def _rows(self, query: Select[Any], **values: object) -> Iterator[ObjectRow]:
@@ -171,7 +176,7 @@ class FeedSnapshot:
 
 
 class FeedSource:
-    """The store as feeds see it."""
+    """Snapshots of the store for feeds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -179,6 +184,6 @@ class FeedSource:
 
     @contextmanager
     def snapshot(self) -> Iterator[FeedSnapshot]:
-        """Open one consistent moment, for as long as the block."""
+        """Open a snapshot for as long as the block."""
         with self._database.read() as connection:
             yield FeedSnapshot(connection, self._calendars)

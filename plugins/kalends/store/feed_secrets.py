@@ -1,4 +1,4 @@
-"""What is noted of feeds: the secrets of people, and which version stands where."""
+"""Records of feeds: the secret of each person, and the published versions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kalends.store.engine import Database
 from kalends.store.schema import feed_secret, publication
 
 FEEDS = "feeds"
-"""What is locked for secrets, publications and deliveries: no account has that name."""
+"""The name that is locked to write secrets, publications and deliveries; never an account."""
 
 
 class SecretBook:
@@ -25,17 +25,22 @@ class SecretBook:
         self._seen: Sequence[Row[Any]] = ()
 
     def secret_for(self, feed: str, person: str) -> str:
-        """The secret, made at the first time of asking."""
+        """Return the secret of a person for a feed; create it if there is none."""
         where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
         with self._database.read() as connection:
             found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
         return found or self.rotate(feed, person, keep=True)
 
     def rotate(self, feed: str, person: str, *, keep: bool = False) -> str:
-        """Make a new secret; the old one ends.
+        """Create a new secret in place of the old one.
 
         Args:
-            keep: return the one that is there, if another process was faster.
+            feed: the name of the feed.
+            person: the name of the account.
+            keep: return the existing secret if another process has created one meanwhile.
+
+        Returns:
+            the secret that holds from now on.
         """
         where = (feed_secret.c.feed == feed, feed_secret.c.person == person)
         with self._database.write(FEEDS) as connection:
@@ -51,24 +56,24 @@ class SecretBook:
         return secret
 
     def secrets_of_feed(self, feed: str) -> dict[str, str]:
-        """The secrets that were made for a feed, by person."""
+        """Return the secrets of a feed, by person."""
         query = select(feed_secret).where(feed_secret.c.feed == feed)
         with self._database.read() as connection:
             return {row.person: row.secret for row in connection.execute(query)}
 
     def secrets_of_person(self, person: str) -> dict[str, str]:
-        """The secrets that were made for a person, by feed."""
+        """Return the secrets of a person, by feed."""
         query = select(feed_secret).where(feed_secret.c.person == person)
         with self._database.read() as connection:
             return {row.feed: row.secret for row in connection.execute(query)}
 
     def find_holder(self, secret: str) -> tuple[str, str] | None:
-        """The feed and the person that a secret belongs to, or None; takes constant time.
+        """Return the feed and the person of a secret, or None, in constant time.
 
-        While the database is away, it is the one whose it was at the last `look`.
+        While the database is unavailable, the secrets of the last `refresh` count.
 
         Raises:
-            StoreUnavailableError: the database is away, and the secret may have come since.
+            StoreUnavailableError: the database is unavailable, and the secret may be newer.
         """
         try:
             self.refresh()
@@ -79,17 +84,17 @@ class SecretBook:
         return _holder(self._seen, secret)
 
     def refresh(self) -> None:
-        """See whose each secret is.
+        """Read the secrets of all people again.
 
         Raises:
-            StoreUnavailableError: the database is away.
+            StoreUnavailableError: the database is unavailable.
         """
         with self._database.read() as connection:
             self._seen = connection.execute(select(feed_secret)).all()
 
 
 def _holder(rows: Iterable[Row[Any]], secret: str) -> tuple[str, str] | None:
-    """Compare with every one, so that how long it took tells nothing of how much was right."""
+    """Return the feed and person of a secret; compare it with all, to take constant time."""
     given = secret.encode()
     match = None
     for row in rows:
@@ -99,18 +104,18 @@ def _holder(rows: Iterable[Row[Any]], secret: str) -> tuple[str, str] | None:
 
 
 class PublicationLog:
-    """Which version of a feed stands at which target; what is still to do is what differs."""
+    """The published version at each target; the publisher works on the differences."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def published_keys(self) -> dict[str, str]:
-        """The key of the version at each target."""
+        """Return the key of the published version at each target."""
         with self._database.read() as connection:
             return {row.target: row.key for row in connection.execute(select(publication))}
 
     def record(self, target: str, key: str) -> None:
-        """Note that ``target`` has the version ``key`` now."""
+        """Record that the version ``key`` is at ``target`` now."""
         where = publication.c.target == target
         with self._database.write(FEEDS) as connection:
             done = connection.execute(update(publication).where(where).values(key=key))
@@ -118,6 +123,6 @@ class PublicationLog:
                 connection.execute(insert(publication), {"target": target, "key": key})
 
     def remove(self, target: str) -> None:
-        """Note that nothing stands at ``target`` any more."""
+        """Delete the record of ``target``, which no longer exists."""
         with self._database.write(FEEDS) as connection:
             connection.execute(delete(publication).where(publication.c.target == target))

@@ -1,4 +1,4 @@
-"""Is the database whole? What ``kalends check`` and Radicale's ``verify`` ask of the store."""
+"""Integrity checks of the store, for ``kalends check`` and Radicale's ``verify``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kalends.store.schema import calendar_object, tombstone
 
 
 def check_store(connection: Connection) -> Iterator[str]:
-    """What is wrong, one line each; nothing if all is well."""
+    """Yield the problems of a store, one line each."""
     yield from engine.check_database(connection)
     rows = collections.list_collections(connection)
     paths = {row.path for row in rows}
@@ -22,7 +22,7 @@ def check_store(connection: Connection) -> Iterator[str]:
         if row.path and parent not in paths:
             yield f"/{row.path}/: the collection above it is missing"
         if row.tag != row.props.get("tag", ""):
-            yield f"/{row.path}/: its kind {row.tag!r} is not what its properties say"
+            yield f"/{row.path}/: its tag {row.tag!r} contradicts its properties"
         yield from _object_problems(connection, row)
 
 
@@ -32,18 +32,18 @@ def _object_problems(connection: Connection, row: collections.CollectionRow) -> 
     for item in read.all_objects_by_href(connection, row.id):
         place = f"/{row.path}/{item.href}"
         if item.etag != f'"{sha256(item.data).hexdigest()}"':
-            yield f"{place}: its bytes are not those that were stored"
+            yield f"{place}: its data has changed since it was stored"
         if item.href in ahead:
-            yield f"{place}: it has a change number that its collection never had"
+            yield f"{place}: its change number is above that of its collection"
     newest = connection.execute(
         select(func.max(tombstone.c.modseq)).where(tombstone.c.collection_id == row.id)
     ).scalar()
     if newest is not None and newest > row.modseq:
-        yield f"/{row.path}/: a removal has a change number that the collection never had"
+        yield f"/{row.path}/: the change number of a removal is above that of the collection"
     if (
         not row.tag
         and connection.execute(
             select(calendar_object.c.id).where(calendar_object.c.collection_id == row.id).limit(1)
         ).first()
     ):
-        yield f"/{row.path}/: holds objects but is no calendar or address book"
+        yield f"/{row.path}/: contains objects but is not a calendar or address book"

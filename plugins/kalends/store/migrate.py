@@ -1,4 +1,4 @@
-"""Bringing a database to the schema that this code needs, with a copy of it taken first."""
+"""Migration of a database to the current schema, after taking a copy of it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ _log = logging.getLogger("kalends.store")
 
 
 def migrate(database: Database, copies_folder: Path | None = None) -> None:
-    """Create or upgrade the tables, in one transaction; a database that is up to date is only read.
+    """Create or upgrade the tables in one transaction; only read a database that is up to date.
 
-    Before an upgrade the database as it is is copied to a file that ``kalends backup --restore``
-    takes, of this version or the one before.
+    Before an upgrade the database is copied to a file that ``kalends backup --restore`` accepts,
+    both of this version and of the previous one.
 
     Args:
-        copies_folder: where that copy goes, if the database lies on no disk of this host.
+        database: the database.
+        copies_folder: the folder for the copy of a database that is not a file on this host.
 
     Raises:
         SchemaVersionError: a newer Kalends wrote this database; nothing was changed.
-        ConfigurationError: no copy could be taken; nothing was changed.
+        ConfigurationError: the copy could not be taken; nothing was changed.
     """
     with database.read() as connection:
         if schema_version.current_version(connection) == HEAD:
@@ -38,7 +39,7 @@ def migrate(database: Database, copies_folder: Path | None = None) -> None:
         if found is not None and found not in schema_version.known_versions():
             raise SchemaVersionError(database.name, found, HEAD)
         if found is not None and found != HEAD:
-            # Nobody else writes now, so that the copy is what is upgraded.
+            # No other process can write now, so the copy is the same as the upgraded database.
             _copy_first(database, found, copies_folder)
         schema_version.upgrade(connection, "head")
 
@@ -49,8 +50,8 @@ def _copy_first(database: Database, found: str, folder: Path | None) -> None:
     elif folder is not None and folder.is_dir():
         copy = folder / f"kalends.db-before-{HEAD}"
     else:
-        why = "its schema must be upgraded, and no folder is known for the copy that is taken first"
-        raise ConfigurationError(database.name, f"{why}: name [auth] nonce_folder")
+        why = "its schema must be upgraded, and there is no folder for the copy that is taken first"
+        raise ConfigurationError(database.name, f"{why}: set [auth] nonce_folder")
     made = copy.with_name(f".{copy.name}.tmp")
     try:
         made.unlink(missing_ok=True)
@@ -62,4 +63,4 @@ def _copy_first(database: Database, found: str, folder: Path | None) -> None:
         reason = error.strerror if isinstance(error, OSError) else error
         why = f"no copy could be taken before the upgrade of the schema: {reason}"
         raise ConfigurationError(str(copy), why) from None
-    _log.warning("the database has schema %s, and gets %s; its copy is %s", found, HEAD, copy)
+    _log.warning("upgrading the schema from %s to %s; a copy of before is %s", found, HEAD, copy)

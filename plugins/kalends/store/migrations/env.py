@@ -1,4 +1,4 @@
-"""Alembic's entry point: it runs on the connection that ``store.migrate`` hands over."""
+"""Alembic's entry point: it runs on the connection that ``store.schema_version`` passes."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
-"""Reads of the objects of a collection: one by name or UID, some, all, and what changed.
+"""Reads of the objects of a collection: one by name or UID, several, all, and changes.
 
 Every function works on a connection that ``engine.Database`` opened, inside its transaction. Rows
-come as they are read: no function holds a whole collection in memory.
+are yielded as they are read: no function holds a whole collection in memory.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from kalends.store.schema import calendar_object, collection, tombstone
 
 
 class ObjectRow(NamedTuple):
-    """An object as it stood when it was read.
+    """An object as of the moment it was read.
 
     Attributes:
-        id: its number, which no other object ever had or gets.
+        id: its number, which is never used again.
         collection_id: the number of its collection.
         href: its name in the collection.
         uid: its UID, which no other object of the collection has.
@@ -41,7 +41,7 @@ class ObjectRow(NamedTuple):
         component: ``VEVENT``, ``VTODO``, ``VCARD``…
         changed: the time of its last change, microseconds since 1970.
         size: its length in octets.
-        data: the client's octets; empty where they were not asked for.
+        data: the octets as the client sent them; empty if they were not requested.
     """
 
     id: int
@@ -57,7 +57,7 @@ class ObjectRow(NamedTuple):
 
 
 def object_columns(data: Any = calendar_object.c.data) -> tuple[Any, ...]:
-    """Return what is selected for an `ObjectRow`, with the octets or what is read instead."""
+    """Return the columns of an `ObjectRow`, with ``data`` as the last one."""
     table = calendar_object.c
     return (
         *(table.id, table.collection_id, table.href, table.uid, table.etag, table.kind),
@@ -67,12 +67,12 @@ def object_columns(data: Any = calendar_object.c.data) -> tuple[Any, ...]:
     )
 
 
-# ``ObjectRow._make`` without a call of Python's, for each row of long answers.
+# ``ObjectRow._make`` without a Python call for each row: answers can be long.
 _row: Callable[[Iterable[Any]], ObjectRow] = partial(tuple.__new__, ObjectRow)
 
 _IN = calendar_object.c.collection_id == bindparam("where")
 _SINCE = calendar_object.c.modseq > bindparam("since")
-# The octets are the largest part of a row, and stay unread where nobody asks for them.
+# The octets are the largest part of a row, so they are read only on request.
 _ROWS: dict[bool, Select[Any]] = {
     False: select(*object_columns(cast(literal_column("''"), LargeBinary))).where(_IN),
     True: select(*object_columns()).where(_IN),
@@ -84,17 +84,17 @@ def _named(rows: Select[Any], hrefs: Sequence[Any]) -> Select[Any]:
 
 
 _BY_NAME = {data: CompiledLookup(partial(_named, rows)) for data, rows in _ROWS.items()}
-# In the order of an index: another order would be sorted, and the rows be read here and there.
+# In the order of an index: another order would need a sort, and scattered reads of the rows.
 _CHANGED = {
     data: rows.where(_SINCE).order_by(calendar_object.c.modseq) for data, rows in _ROWS.items()
 }
-_CHANGED_PREPARED = {data: CompiledStatement(query) for data, query in _CHANGED.items()}
+_CHANGED_COMPILED = {data: CompiledStatement(query) for data, query in _CHANGED.items()}
 _ETAGS = CompiledStatement(
     select(calendar_object.c.href, calendar_object.c.etag)
     .where(_IN, _SINCE)
     .order_by(calendar_object.c.modseq)
 )
-_ETAGS_AT_ONCE = 500
+_ETAG_BATCH = 500
 _ONE = CompiledStatement(_ROWS[True].where(calendar_object.c.href == bindparam("href")))
 _AT = CompiledStatement(
     select(*object_columns()).where(
@@ -105,11 +105,11 @@ _AT = CompiledStatement(
     )
 )
 _OCTETS = select(calendar_object.c.data).where(_IN).order_by(calendar_object.c.href)
-_OCTETS_AT_ONCE = 10  # objects may be large
+_DATA_BATCH = 10  # objects may be large
 _BY_UID = select(calendar_object.c.href).where(_IN, calendar_object.c.uid == bindparam("uid"))
 _HREFS = select(calendar_object.c.href).where(_IN)
 _CHANGED_HREFS = _HREFS.where(_SINCE)
-_GONE = CompiledStatement(
+_REMOVED = CompiledStatement(
     select(tombstone.c.href)
     .where(tombstone.c.collection_id == bindparam("where"), tombstone.c.modseq > bindparam("since"))
     .order_by(tombstone.c.modseq)
@@ -145,7 +145,10 @@ def objects_named(
     """Yield those of the named objects that exist, in no particular order.
 
     Args:
-        data: read their octets; so for the functions below.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        hrefs: the names.
+        data: read their octets, too.
     """
     rows = _BY_NAME[data].rows(connection, dict.fromkeys(hrefs), {"where": collection_id})
     return map(_row, rows)
@@ -157,7 +160,10 @@ def all_objects(
     """Yield all objects of a collection, in the order of their last change.
 
     Args:
-        component: only objects of this type, if given.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        data: read their octets, too.
+        component: the only type of objects to yield, or None for all.
     """
     if component is None:
         return objects_changed_since(connection, collection_id, 0, data=data)
@@ -172,16 +178,16 @@ def all_objects_by_href(connection: Connection, collection_id: int) -> Iterator[
 
 
 def object_data(connection: Connection, collection_id: int) -> Iterator[bytes]:
-    """Yield the octets of all objects of a collection, by href; a few are in memory at a time."""
-    some = {"yield_per": _OCTETS_AT_ONCE}
+    """Yield the octets of all objects of a collection, by href, with a few in memory at a time."""
+    some = {"yield_per": _DATA_BATCH}
     found = connection.execute(_OCTETS, {"where": collection_id}, execution_options=some)
     yield from found.scalars()
 
 
 def etag_batches(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
-    """Yield the name and the etag of all objects of a collection, some hundreds at a time."""
+    """Yield batches of the name and the etag of each object of a collection."""
     cursor = _ETAGS.run(connection, {"where": collection_id, "since": 0})
-    return iter(lambda: list(cursor.fetchmany(_ETAGS_AT_ONCE)), [])
+    return iter(lambda: list(cursor.fetchmany(_ETAG_BATCH)), [])
 
 
 def objects_between(
@@ -191,14 +197,16 @@ def objects_between(
     start: int | None,
     end: int | None,
 ) -> Iterator[tuple[ObjectRow, bool]]:
-    """Yield the objects that can happen in ``[start, end)``, seconds since 1970, by href.
+    """Yield the objects that can happen in ``[start, end)``, by href.
 
     Each comes with True if all times at which it can happen are within the range.
 
     Args:
-        component: only those of this kind, if given.
-        start: None for a range without a beginning.
-        end: None for a range without an end.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        component: the only type of objects to yield, or None for all.
+        start: seconds since 1970; None for a range without a beginning.
+        end: seconds since 1970; None for a range without an end.
     """
     table = calendar_object.c
     conditions = []
@@ -209,7 +217,7 @@ def objects_between(
     if component is not None:
         conditions.append(table.component == component)
     if start is not None:
-        # An instant without a length counts when it is at the very beginning of the range.
+        # An event without a duration is in the range if it is exactly at the beginning.
         instant = and_(
             table.last_end == start, or_(table.first_start == start, table.recurring.is_(True))
         )
@@ -226,23 +234,25 @@ def objects_between(
 def objects_changed_since(
     connection: Connection, collection_id: int, modseq: int, *, data: bool
 ) -> Iterator[ObjectRow]:
-    """Yield the objects that came or changed after a change number, in that order."""
+    """Yield the objects added or changed after a change number, in the order of the changes."""
     where = {"where": collection_id, "since": modseq}
-    cursor = _CHANGED_PREPARED[data].run(connection, where)
+    cursor = _CHANGED_COMPILED[data].run(connection, where)
     return map(_row, iter(cursor.fetchone, None))
 
 
 def hrefs_removed_since(connection: Connection, collection_id: int, modseq: int) -> Iterator[str]:
-    """Yield the names whose object went after a change number; another may have the name by now."""
+    """Yield the names of objects removed after a change number; some may be in use again."""
     where = {"where": collection_id, "since": modseq}
-    return iter(dict.fromkeys(name for (name,) in _GONE.run(connection, where).fetchall()))
+    return iter(dict.fromkeys(name for (name,) in _REMOVED.run(connection, where).fetchall()))
 
 
 def hrefs_changed_since(connection: Connection, collection_id: int, since: int) -> Sequence[str]:
-    """Return the names whose object came, changed or went after change number ``since``.
+    """Return the names of the objects added, changed or removed after a change number.
 
     Args:
-        since: 0 names all that are there, and none that went.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        since: the change number; 0 for all existing objects and no removed ones.
     """
     where = {"where": collection_id}
     if since == 0:

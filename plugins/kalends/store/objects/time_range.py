@@ -1,4 +1,4 @@
-"""When objects happen: a table of intervals that answers a time range by look-ups.
+"""Index of the intervals of objects, which answers time ranges by index lookups.
 
 Every function works on a connection that ``engine.Database`` opened, inside its transaction.
 """
@@ -32,21 +32,21 @@ from kalends.store.compiled import CompiledStatement
 from kalends.store.objects.read import ObjectRow, object_columns
 from kalends.store.schema import calendar_object, occurrence
 
-# Where an interval is looked for, by how long it is with all its repetitions: what meets a range
-# begins within that time before it, so that the index finds it. Times of a clock without zone are
-# looked for apart, and what is not sure.
+# The classes of intervals by their length with all repetitions: an interval that meets a range
+# begins at most that length before it, so the index finds it. Each class is searched by itself, and
+# so are floating times (times without a zone) and uncertain intervals.
 _LENGTHS = (7 * DAY, 28 * DAY, 112 * DAY, 448 * DAY, 2 * FOREVER)
 _UNSURE = 2 * len(_LENGTHS)
 
 
 class TimeRange(NamedTuple):
-    """A time range that is asked for.
+    """A time range of a query.
 
     Attributes:
         start: seconds since 1970, UTC.
-        end: the same, exclusive.
-        local_start: the start as a clock of the reader's zone shows it, for floating times.
-        local_end: the end, likewise.
+        end: seconds since 1970, UTC, exclusive.
+        local_start: the start as local time of the reader's zone, for floating times.
+        local_end: the end as local time of the reader's zone, exclusive.
     """
 
     start: int
@@ -58,7 +58,7 @@ class TimeRange(NamedTuple):
     def open_ended(
         cls, start: int | None, end: int | None, local_start: int | None, local_end: int | None
     ) -> TimeRange:
-        """Return a time range of which each side may be None, for one without a bound there."""
+        """Return a time range that is unbounded on each side that is None."""
         return cls(
             -FOREVER if start is None else start,
             FOREVER if end is None else end,
@@ -82,7 +82,7 @@ _INSERT = CompiledStatement(
 
 
 def read_intervals(connection: Connection, object_id: int) -> list[Interval]:
-    """The intervals of an object."""
+    """Return the intervals of an object."""
     rows = connection.execute(_OF, {"object": object_id})
     return [_interval(start, end, span, length, step) for start, end, span, length, step in rows]
 
@@ -90,7 +90,7 @@ def read_intervals(connection: Connection, object_id: int) -> list[Interval]:
 def replace_intervals(
     connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
 ) -> None:
-    """Note when an object happens, in place of what was noted."""
+    """Replace the intervals of an object."""
     _DELETE.run(connection, {"object": object_id})
     add_intervals(connection, collection_id, object_id, intervals)
 
@@ -98,7 +98,7 @@ def replace_intervals(
 def add_intervals(
     connection: Connection, collection_id: int, object_id: int, intervals: Sequence[Interval]
 ) -> None:
-    """Note when an object happens of which nothing was noted."""
+    """Add the intervals of an object that has none yet."""
     rows = [
         {
             "object_id": object_id,
@@ -122,11 +122,16 @@ def objects_in_range(
     *,
     data: bool,
 ) -> Iterator[tuple[ObjectRow, bool]]:
-    """The objects that happen in a time range, each with whether that is sure, the oldest first.
+    """Yield the objects that happen in a time range, the oldest first.
+
+    Each comes with True if it certainly happens in the range.
 
     Args:
-        component: only objects of this type, if given.
-        data: whether their octets are wanted; those of unsure ones are read in any case.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        component: the only type of objects to yield, or None for all.
+        within: the time range.
+        data: read their octets, too; those of uncertain objects are always read.
     """
     values = {"where": collection_id, "component": component, **within._asdict()}
     for *row, sure in iter(_FIND[data].run(connection, values).fetchone, None):
@@ -136,7 +141,7 @@ def objects_in_range(
 def intervals_in_range(
     connection: Connection, collection_id: int, within: TimeRange
 ) -> Iterator[tuple[int, Interval]]:
-    """The intervals of a collection that meet a time range, each with the id of its object."""
+    """Yield the intervals of a collection that meet a time range, with the ids of their objects."""
     values = {"where": collection_id, **within._asdict()}
     for object_id, start, end, span, length, step in _MEETING.run(connection, values).fetchall():
         yield object_id, _interval(start, end, span, length, step)
@@ -162,14 +167,14 @@ def _statement(*, data: bool) -> Select[Any]:
 
 
 def _hits() -> CompoundSelect[Any]:
-    """The objects with an interval in the range, once for each."""
+    """Return a query of the objects with an interval in the range, one row for each interval."""
     return _of_all_spans(
         lambda span: (occurrence.c.object_id, literal(int(span != _UNSURE)).label("sure"))
     )
 
 
 def _of_all_spans(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]:
-    """What is wanted of the intervals of each span that meet the range."""
+    """Return a query of some columns, by span, of all intervals that meet the range."""
     meeting = [
         _meeting(wanted(span), span, length, "local_" if floating else "")
         for number, length in enumerate(_LENGTHS)
@@ -180,11 +185,12 @@ def _of_all_spans(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]
 
 
 def _meeting(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Select[Any]:
-    """What is wanted of the intervals of one span that meet the range."""
+    """Return a query of some columns of the intervals of one span that meet the range."""
     table = occurrence.c
     start = bindparam(f"{prefix}start", type_=BigInteger)
     end = bindparam(f"{prefix}end", type_=BigInteger)
-    # The first time that ends after the range has begun; it matters whether it begins within.
+    # The first repetition that ends after the start of the range; it is in the range if it starts
+    # before the end.
     late = start - table.start - table.length
     first = table.start + case((late < 0, 0), else_=(late // table.step + 1) * table.step)
     return select(*wanted).where(

@@ -1,4 +1,4 @@
-"""Writing objects: each change takes the next change number of its collection.
+"""Writes of objects: each change takes the next change number of its collection.
 
 Every function works on a connection that ``engine.Database`` opened for writing.
 """
@@ -32,7 +32,7 @@ _EXISTING = (
     calendar_object.c.uid,
     calendar_object.c.etag,
 )
-_STANDING = CompiledStatement(
+_BY_NAME_OR_UID = CompiledStatement(
     select(*_EXISTING).where(
         _IN,
         or_(calendar_object.c.href == bindparam("href"), calendar_object.c.uid == bindparam("uid")),
@@ -65,10 +65,10 @@ _UPDATE = CompiledStatement(
 _DELETE = CompiledStatement(
     delete(calendar_object).where(calendar_object.c.id == bindparam("which"))
 )
-_BURY = CompiledStatement(
+_ADD_TOMBSTONE = CompiledStatement(
     insert(tombstone), ["collection_id", "href", "object_id", "uid", "modseq", "changed"]
 )
-_OLDEST_GRAVE = CompiledStatement(
+_OLDEST_TOMBSTONE = CompiledStatement(
     select(tombstone.c.changed)
     .where(tombstone.c.collection_id == bindparam("where"))
     .order_by(tombstone.c.modseq)
@@ -77,7 +77,7 @@ _OLDEST_GRAVE = CompiledStatement(
 
 
 class ExistingObject(NamedTuple):
-    """An object of the store as a write sees it: what it may replace or remove."""
+    """An object in the store that a write may replace or remove."""
 
     id: int
     href: str
@@ -86,12 +86,12 @@ class ExistingObject(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an object goes in its collection, and what is in its way.
+    """The place of an object in its collection, and the objects that it replaces.
 
     Attributes:
-        href: the name that it gets.
+        href: the name for the object.
         existing: the object that has this name, or None.
-        holder: the object that has its UID, under this name or another one, or None.
+        holder: the object that has its UID, under this or another name, or None.
     """
 
     href: str
@@ -100,7 +100,7 @@ class Place(NamedTuple):
 
 
 class Outcome(Enum):
-    """What storing an object did to its collection."""
+    """The effect of a write on its collection."""
 
     ADDED = "added"
     CHANGED = "changed"
@@ -109,7 +109,7 @@ class Outcome(Enum):
 
 def find_existing(connection: Connection, collection_id: int, href: str) -> ExistingObject | None:
     """Return the object called ``href``, or None."""
-    return _standing(connection, collection_id, href, "")[0]
+    return _by_name_or_uid(connection, collection_id, href, "")[0]
 
 
 def find_place(
@@ -118,10 +118,12 @@ def find_place(
     """Return the place of an object in a collection.
 
     Args:
-        href: the name that it has to have; None for the one that its UID has there already, or
-            else a free one.
+        connection: the transaction to read in.
+        collection_id: the number of the collection.
+        content: the object.
+        href: its name; None for the name that its UID already has, or else a free name.
     """
-    existing, holder = _standing(connection, collection_id, href or "", content.uid)
+    existing, holder = _by_name_or_uid(connection, collection_id, href or "", content.uid)
     if href is not None:
         return Place(href, existing, holder)
     if holder is not None:
@@ -130,7 +132,7 @@ def find_place(
 
 
 def free_href(connection: Connection, collection_id: int, content: CalendarObject) -> str:
-    """Return a free name for an object: from its UID, and plain in every client's eyes."""
+    """Return a free name for an object, made from its UID and safe for every client."""
     suffix = ".vcf" if content.kind == "VCARD" else ".ics"
     names = [content.uid] if _PLAIN.fullmatch(content.uid) else []
     names.append(sha256(content.uid.encode()).hexdigest()[:40])
@@ -144,9 +146,9 @@ def free_href(connection: Connection, collection_id: int, content: CalendarObjec
 def put_object(
     connection: Connection, collection_id: int, href: str, content: CalendarObject
 ) -> None:
-    """Store an object under ``href``, in place of what is there.
+    """Store an object under ``href``, in place of an existing one.
 
-    The caller has made sure that no other href of the collection has the same UID.
+    The caller must make sure that the collection does not have its UID under another href.
     """
     place = find_place(connection, collection_id, content, href)
     upsert_object(connection, collection_id, place, content)
@@ -160,14 +162,20 @@ def upsert_object(
     *,
     skip_equal: bool = False,
 ) -> Outcome:
-    """Store an object at its place: the only way into the table.
+    """Store an object at its place; every write of an object goes through here.
 
-    What has the name of the object or its UID is replaced by it.
+    Objects that have its name or its UID are replaced.
 
     Args:
-        place: from `find_place`, in the same transaction.
-        skip_equal: leave an object alone that has the same name, UID and octets already; else that
-            is a change too.
+        connection: a write transaction.
+        collection_id: the number of the collection.
+        place: the result of `find_place` in the same transaction.
+        content: the object.
+        skip_equal: do nothing if the same octets are already there under this name and UID;
+            otherwise that is a change, too.
+
+    Returns:
+        the effect.
     """
     existing, holder = place.existing, place.holder
     is_same = existing is not None and existing.uid == content.uid
@@ -181,8 +189,8 @@ def upsert_object(
         _UPDATE.run(connection, values | {"which": existing.id})
         time_range.replace_intervals(connection, collection_id, existing.id, content.intervals)
         return Outcome.CHANGED
-    if existing:  # another UID is another object, which feeds must see go
-        _bury(connection, collection_id, existing, modseq, moment)
+    if existing:  # another UID is another object, whose removal feeds must see
+        _remove(connection, collection_id, existing, modseq, moment)
     values |= {"collection_id": collection_id, "href": place.href}
     (made,) = _INSERT.run(connection, values).fetchall()[0]
     time_range.add_intervals(connection, collection_id, made, content.intervals)
@@ -191,7 +199,7 @@ def upsert_object(
 
 @dataclass(frozen=True, slots=True)
 class MergeResult:
-    """How many objects a merge added, changed, removed, and found as they were."""
+    """The numbers of objects that a merge added, changed, removed and left unchanged."""
 
     added: int
     changed: int
@@ -211,13 +219,15 @@ def merge_objects(
     *,
     replace: bool = False,
 ) -> MergeResult:
-    """Store many objects in a collection, each where its UID is already.
+    """Store many objects in a collection, each under the name that its UID already has.
 
-    What is there already with the same octets is left alone, so that a second time changes nothing.
+    Equal objects are left alone, so that a second merge of the same objects changes nothing.
 
     Args:
-        contents: objects, each UID once.
-        replace: also remove the objects of the collection that are not among them.
+        connection: a write transaction.
+        collection_id: the number of the collection.
+        contents: the objects, each UID once.
+        replace: also remove the other objects of the collection.
     """
     rows = connection.execute(_ALL, {"where": collection_id})
     there = {row.uid: row for row in map(ExistingObject._make, rows)}
@@ -250,17 +260,18 @@ def remove_object(connection: Connection, collection_id: int, href: str) -> bool
 
 
 def remove_existing(connection: Connection, collection_id: int, existing: ExistingObject) -> None:
-    """Delete an object that is there, and note for sync-tokens and feeds that it went."""
+    """Delete an existing object, and record its removal for sync-tokens and feeds."""
     modseq, moment = record_change(connection, collection_id)
-    _bury(connection, collection_id, existing, modseq, moment)
+    _remove(connection, collection_id, existing, modseq, moment)
 
 
 def move_object(
     connection: Connection, collection_id: int, href: str, to_collection: int, to_href: str
 ) -> None:
-    """Bring the object called ``href`` to another place, over what is there.
+    """Move the object called ``href`` to another place, over an existing object.
 
-    The caller has made sure that it exists, and that no other href of the target has the same UID.
+    The caller must make sure that it exists, and that the target collection does not have its UID
+    under another href.
     """
     where = {"where": collection_id, "href": href}
     row = connection.execute(_CONTENT, where).one()
@@ -280,8 +291,11 @@ def move_object(
 
 
 def prune_tombstones(connection: Connection, collection_id: int, before: int) -> None:
-    """Forget removals older than ``before`` (microseconds since 1970); older tokens end with it."""
-    oldest = _OLDEST_GRAVE.run(connection, {"where": collection_id}).fetchone()
+    """Delete the records of removals before ``before`` (microseconds since 1970).
+
+    Sync-tokens from before the newest deleted record become invalid.
+    """
+    oldest = _OLDEST_TOMBSTONE.run(connection, {"where": collection_id}).fetchone()
     if oldest is None or oldest[0] >= before:
         return
     where = and_(tombstone.c.collection_id == collection_id, tombstone.c.changed < before)
@@ -292,23 +306,23 @@ def prune_tombstones(connection: Connection, collection_id: int, before: int) ->
     )
 
 
-def _standing(
+def _by_name_or_uid(
     connection: Connection, collection_id: int, href: str, uid: str
 ) -> tuple[ExistingObject | None, ExistingObject | None]:
-    """Return what is called ``href``, and what has the UID; both can be the same."""
+    """Return the object called ``href`` and the object with the UID, which can be the same."""
     where = {"where": collection_id, "href": href, "uid": uid}
-    rows = [ExistingObject(*row) for row in _STANDING.run(connection, where).fetchall()]
+    rows = [ExistingObject(*row) for row in _BY_NAME_OR_UID.run(connection, where).fetchall()]
     return (
         next((row for row in rows if row.href == href), None),
         next((row for row in rows if row.uid == uid), None),
     )
 
 
-def _bury(
+def _remove(
     connection: Connection, collection_id: int, existing: ExistingObject, modseq: int, moment: int
 ) -> None:
     _DELETE.run(connection, {"which": existing.id})
-    _BURY.run(
+    _ADD_TOMBSTONE.run(
         connection,
         {
             "collection_id": collection_id,

@@ -1,4 +1,4 @@
-"""The first shape of the store."""
+"""The first schema of the store."""
 
 import sqlalchemy as sa
 from alembic import op

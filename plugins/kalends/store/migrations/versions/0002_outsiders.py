@@ -1,4 +1,4 @@
-"""Accounts that no user file names."""
+"""A table for external accounts, which no user file names."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,5 +10,5 @@ _TEXT = sa.String().with_variant(sa.String(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Create their table."""
+    """Create the table."""
     op.create_table("outsider", sa.Column("name", _TEXT, primary_key=True))

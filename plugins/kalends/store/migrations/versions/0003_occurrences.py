@@ -1,4 +1,4 @@
-"""When objects happen, for time ranges by look-up."""
+"""A table of the intervals of objects, to answer time ranges from an index."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ _ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Create the table, and fill it from the objects that are there."""
+    """Create the table, and fill it from the existing objects."""
     op.create_table(
         "occurrence",
         sa.Column("object_id", _ID, nullable=False),
@@ -47,6 +47,6 @@ def _fill(connection: sa.Connection) -> None:
         collection_id, data = connection.execute(one, {"id": object_id}).one()
         try:
             intervals = read_calendar_object(data).intervals
-        except ObjectRefusedError:  # an earlier version took it: each query looks at its text
+        except ObjectRefusedError:  # an earlier version accepted it: each query reads its text
             intervals = (Interval(-FOREVER, FOREVER, floating=False, certain=False),)
         time_range.add_intervals(connection, collection_id, object_id, intervals)

@@ -1,4 +1,4 @@
-"""What stands on other servers, and who is bringing something there."""
+"""A table for the deliveries of feeds to other servers."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Create their table."""
+    """Create the table."""
     op.create_table(
         "delivery",
         sa.Column("target", sa.String, primary_key=True),

@@ -1,4 +1,4 @@
-"""What several hosts agree on for logins; a store in a file has one host."""
+"""Tables for the login state that several hosts share; a store in a file has one host."""
 
 from alembic import op
 
@@ -7,12 +7,12 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Create the tables. What may be forgotten in a crash is not logged."""
+    """Create the tables; those that may be lost in a crash are unlogged."""
     if op.get_bind().dialect.name != "postgresql":
         return
     op.execute("CREATE TABLE shared_key (name text PRIMARY KEY, value bytea NOT NULL)")
     op.execute("CREATE UNLOGGED TABLE nonce_floor (one boolean PRIMARY KEY, since bigint NOT NULL)")
-    # Room beside each row for its next version: a count is used up within one page.
+    # Space beside each row for its next version, so that an update stays within its page.
     op.execute(
         "CREATE UNLOGGED TABLE nonce_use (mac bytea PRIMARY KEY, issued bigint NOT NULL, "
         "highest bigint NOT NULL, used bigint NOT NULL) WITH (fillfactor = 50)"
