@@ -1,4 +1,4 @@
-"""What mod_wsgi loads; service.conf names the configuration (SetEnv KALENDS_CONFIG)."""
+"""WSGI script for mod_wsgi; service.conf names the configuration (SetEnv KALENDS_CONFIG)."""
 
 import os
 
