@@ -304,7 +304,7 @@ def test_the_list_tells_where_each_feed_is_and_no_secret(
         (["url"], "name a FEED"),
         (["url", "nothing"], "there is no feed 'nothing'"),
         (["url", "family"], "add --user"),
-        (["rotate", "family"], "takes FEED --user"),
+        (["rotate", "family"], "needs FEED and --user"),
         (["url", "alice", "--user", "bob"], "may not see"),
         (["url", "family", "--user", "nobody"], "may not see"),
     ],
