@@ -143,15 +143,15 @@ def _refresh(built: container.Container, args: argparse.Namespace) -> int:
 
 
 def _hide(built: container.Container, args: argparse.Namespace) -> int:
-    return _mark(built, args.name, "owner")
+    return _set_visibility(built, args.name, "owner")
 
 
 def _show(built: container.Container, args: argparse.Namespace) -> int:
-    return _mark(built, args.name, None)
+    return _set_visibility(built, args.name, None)
 
 
-def _mark(built: container.Container, name: str | None, value: str | None) -> int:
-    """Set the property that keeps a calendar out of feeds, or take it away."""
+def _set_visibility(built: container.Container, name: str | None, value: str | None) -> int:
+    """Set or remove the property that keeps a calendar out of feeds."""
     path = (name or "").strip("/")
     with built.database.write(path) as connection:
         row = collections.find_collection(connection, path)
