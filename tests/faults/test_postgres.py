@@ -142,7 +142,7 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         good.replace(PASSWORD, PASSWORD + "!"): "password authentication failed",
         good.replace(name, "nowhere"): 'database "nowhere" does not exist',
         good.replace(f":{postgres.port}/", ":1/"): "refused",
-        good.replace(name, "latin"): "its encoding is LATIN1; it must be UTF8",
+        good.replace(name, "latin"): "its encoding is LATIN1; create it with UTF8",
         good.replace("+psycopg", "+nothing"): "has an unknown driver",
         good.replace("+psycopg", "+psycopg2"): "has an unsupported driver",
         good.replace("postgresql+psycopg", "mysql"): "is not supported",

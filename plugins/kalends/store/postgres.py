@@ -1,13 +1,13 @@
-"""The store on a PostgreSQL server: writers to different homes side by side, from several hosts.
+"""The store on a PostgreSQL server: several hosts write to different homes at the same time.
 
-A write locks the homes that it is about before its first read, with advisory locks of its
-transaction and in the order of their keys, so that no two writes wait for each other in a circle.
-It shares one more lock with all such writes; a write that names no place takes that one alone, and
-waits for all others. Advisory locks, not locks on rows: a home can be locked before it is there.
+Before its first read, a write locks the homes that it names, with advisory locks of its
+transaction and in the order of their keys, so that writes cannot deadlock. It also shares one more
+lock with all such writes; a write that names no path takes that lock exclusively, and waits for all
+others. These are advisory locks instead of row locks, since a home can be locked before it exists.
 
-A write is READ COMMITTED: each of its statements sees what was committed before it, and what the
-locks are about nobody else changes meanwhile. A read is REPEATABLE READ and READ ONLY. So neither
-can fail for the sake of another transaction, and nothing is ever tried again.
+A write is READ COMMITTED: each of its statements sees everything committed before it, and nobody
+else changes the locked homes meanwhile. A read is REPEATABLE READ and READ ONLY. So neither can
+fail because of another transaction, and transactions are never repeated.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ from kalends.store.circuit_breaker import CircuitBreaker, CircuitOpenError
 from kalends.store.cluster_state import Statements
 
 BUSY_SECONDS = 60
-"""How long a write waits for the ones before it."""
+"""The time for which a write waits for earlier writes."""
 
-# For what the URL does not say. A server that does not answer must not hold a thread for long:
-# not while it is connected to, nor if its host vanishes (milliseconds, then).
+# Defaults for options that the URL does not set. A server that does not answer must not block a
+# thread for long, neither during connecting nor if its host vanishes (`tcp_user_timeout`, in
+# milliseconds).
 _CONNECT = {
     "connect_timeout": "5",
     "client_encoding": "utf8",
@@ -50,8 +51,8 @@ _CONNECT = {
     "keepalives_count": "2",
     "tcp_user_timeout": "10000",
 }
-# A host that vanished must not hold its locks: the server asks whether it is still there. A commit
-# that is acknowledged is on the disk; whoever asks for more than that (a standby's) gets it.
+# A host that vanished must not keep its locks, so the server probes the connection. An acknowledged
+# commit must be on the disk; a stricter setting (of a standby) is kept.
 _SESSION = f"""
 SET lock_timeout = '{BUSY_SECONDS}s';
 SET tcp_keepalives_idle = 30;
@@ -62,28 +63,28 @@ SELECT set_config('synchronous_commit', 'on', false)
 """
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITE = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; "
-# A host that stands still keeps no home locked for ever. A write to everything may take its time.
+# A host that hangs must not lock a home forever. A write to everything has no limit.
 _NO_LONGER = f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'; "
 
 _CLOCKS_APART = 2.0
-"""Seconds from which on `kalends check` tells that clocks differ."""
+"""The difference of clocks, in seconds, above which `kalends check` reports it."""
 
 _FULL = "53100"
-# What stands in an index has to fit into a third of a page.
+# An index entry must fit into a third of a page.
 _TOO_LONG = "54000"
 _BUSY = frozenset({"55P03", "40001", "40P01"})
-# By class: connection, authorisation, no such database, insufficient resources, operator's
-# intervention; and a standby, an idle transaction that was ended, a missing privilege.
+# Classes: connection, authorization, missing database, insufficient resources, operator
+# intervention, system error. Codes: a standby, an ended idle transaction, a missing privilege.
 _GONE_CLASSES = ("08", "28", "3D", "53", "57", "58")
 _GONE = frozenset({"25006", "25P03", "42501"})
 
 
 class PostgresDatabase:
-    """See ``engine.Database``.
+    """A database on a PostgreSQL server; see ``engine.Database``.
 
     Args:
         url: ``postgresql+psycopg://USER@HOST/DATABASE``.
-        name: the same as it may be shown.
+        name: the URL without a password, for messages.
     """
 
     def __init__(self, url: URL, name: str) -> None:
@@ -94,34 +95,34 @@ class PostgresDatabase:
         self.engine: Engine = create_engine(
             url,
             connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
-            # As many connections as there are threads; those above this number are closed again.
+            # One connection for each thread; those above this number are closed after use.
             pool_size=16,
             max_overflow=-1,
-            # Whoever gives one back has ended its transaction.
+            # A transaction ends before its connection is returned.
             pool_reset_on_return=None,
             use_native_hstore=False,
-            # Values are calendars, secrets and keys: they are in no error.
+            # Values are calendars, secrets and keys: errors must not contain them.
             hide_parameters=True,
         )
         self._circuit_breaker = CircuitBreaker()
         event.listen(self.engine, "do_connect", self._connect)
-        event.listen(self.engine, "connect", self._prepare)
-        event.listen(self.engine, "checkout", _look)
+        event.listen(self.engine, "connect", self._configure)
+        event.listen(self.engine, "checkout", _check_alive)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One snapshot."""
+        """Open a read transaction on one snapshot."""
         with self._translated(), self._begun(_READ) as connection:
             yield connection
 
     @contextmanager
     def write(self, *paths: str) -> Iterator[Connection]:
-        """A write to the homes of some paths, or to anything."""
+        """Open a write transaction on the homes of some paths, or on everything."""
         with self._translated(), self._begun(_WRITE + _locking(paths)) as connection:
             yield connection
 
     def execute(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        """See ``hosts.Statements``."""
+        """Run a single statement; see ``cluster_state.Statements``."""
         with self._translated(), self.engine.connect() as connection:
             cursor = connection.connection.cursor()
             try:
@@ -132,7 +133,7 @@ class PostgresDatabase:
                 raise
 
     def exists(self) -> bool:
-        """Whether there is a database: a server has made it before anybody names it."""
+        """Return True: the database of a server always exists."""
         return True
 
     def close(self) -> None:
@@ -141,12 +142,12 @@ class PostgresDatabase:
 
     @contextmanager
     def _begun(self, begin: str) -> Iterator[Connection]:
-        # The driver begins nothing by itself; SQLAlchemy says when it ends.
+        # The driver does not begin transactions by itself; SQLAlchemy ends them.
         with self._connected(begin) as connection, connection.begin():
             yield connection
 
     def _connected(self, begin: str) -> Connection:
-        """A connection on which a transaction has begun."""
+        """Return a connection on which a transaction has begun."""
         connection = self.engine.connect()
         try:
             connection.connection.cursor().execute(begin)
@@ -164,11 +165,11 @@ class PostgresDatabase:
         except CircuitOpenError as error:
             raise psycopg.OperationalError(str(error)) from None
 
-    def _prepare(self, connection: psycopg.Connection[Any], _record: object) -> None:
+    def _configure(self, connection: psycopg.Connection[Any], _record: object) -> None:
         connection.autocommit = True
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != "UTF8":
-            raise ConfigurationError(self.name, f"its encoding is {encoding}; it must be UTF8")
+            raise ConfigurationError(self.name, f"its encoding is {encoding}; create it with UTF8")
         connection.execute(_SESSION)
 
     @contextmanager
@@ -184,11 +185,13 @@ class PostgresDatabase:
                 raise StoreBusyError from error
             if state == _TOO_LONG:
                 raise StoreRefusedError("a name or UID of more than 2,600 octets") from error
-            if isinstance(origin, psycopg.DataError) and not state:  # it did not leave this host
+            if isinstance(origin, psycopg.DataError) and not state:  # the driver refused it
                 raise StoreRefusedError("a name with an octet 0") from error
             lost = isinstance(origin, psycopg.OperationalError) and not state
             if lost or state in _GONE or state.startswith(_GONE_CLASSES):
-                if lost:  # those that wait in the pool are, too: each would be waited for
+                if (
+                    lost
+                ):  # the idle connections in the pool are lost, too, and each would cost a wait
                     self.engine.dispose()
                 why = "; ".join(line.strip() for line in str(origin).splitlines() if line.strip())
                 raise StoreGoneError(self.name, why) from error
@@ -196,29 +199,32 @@ class PostgresDatabase:
 
 
 def lock_homes(connection: Connection) -> None:
-    """Keep other writes from making or removing homes; the last lock that a write takes."""
-    connection.connection.cursor().execute(f"SELECT pg_advisory_xact_lock({_PLACES})")
+    """Keep other writes from creating or deleting homes; the last lock that a write takes."""
+    connection.connection.cursor().execute(f"SELECT pg_advisory_xact_lock({_HOMES})")
 
 
 def check_database(connection: Connection) -> Iterator[str]:
-    """What makes this server one on which an acknowledged write can be lost, or logins fail."""
+    """Yield the settings of the server that can lose acknowledged writes or break logins."""
     for name in ("fsync", "full_page_writes"):
         if connection.exec_driver_sql(f"SHOW {name}").scalar() != "on":
-            yield f"database: {name} is off on the server; a crash of it can lose what was stored"
+            yield f"database: {name} is off on the server; turn it on, or a crash can lose data"
     now = connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8")
     apart = time.time() - now.scalar_one()
     if abs(apart) > _CLOCKS_APART:
         where = "ahead of" if apart > 0 else "behind"
         yield (
             f"database: this host's clock is {abs(apart):.0f} s {where} the server's; "
-            "hosts whose clocks differ refuse each other's nonces"
+            "hosts refuse each other's nonces if their clocks differ; synchronize them"
         )
 
 
-def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
-    """Let go of a connection that the server has ended while it waited in the pool.
+def _check_alive(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
+    """Discard a connection that the server has closed while it was idle in the pool.
 
-    Of one that nobody uses the server has nothing to say but that, or that it has new settings.
+    On an idle connection, the server sends only that, or a change of its settings.
+
+    Raises:
+        DisconnectionError: there is something to read on the connection.
     """
     waiting = select.poll()
     waiting.register(connection.fileno(), select.POLLIN)
@@ -227,7 +233,7 @@ def _look(connection: psycopg.Connection[Any], _record: object, _proxy: object) 
 
 
 def _drop(connection: Connection) -> None:
-    """Close a connection of which nobody knows what state it is in."""
+    """Close a connection in an unknown state."""
     connection.invalidate()
     connection.close()
 
@@ -241,18 +247,18 @@ def _locking(paths: Iterable[str]) -> str:
 
 
 def _home(path: str) -> str:
-    """What is locked for a path: the home, or the place of a group however its name is spelt."""
+    """Return the home of a path, with the name of a group in its folded spelling."""
     owner = owner_of(path.strip("/"))
     group = owner.removeprefix(f"{GROUPS}/")
     return owner if group == owner else f"{GROUPS}/{folded_group(group).decode()}"
 
 
 def _key(name: str) -> int:
-    """The number of a lock; two names that share one would only wait for each other."""
+    """Return the number of a lock; two names with the same number merely wait for each other."""
     octets = blake2b(name.encode(), digest_size=8, person=b"kalends").digest()
     return int.from_bytes(octets, "big", signed=True)
 
 
-# No home has such a name.
+# A home never has such a name.
 _ALL = _key("/")
-_PLACES = _key("//")
+_HOMES = _key("//")

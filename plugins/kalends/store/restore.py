@@ -1,7 +1,7 @@
-"""A copy back into the place of a store; what was there before is kept.
+"""Restore of a store from a copy; a previous database file is kept.
 
-Clients hold sync-tokens, and disks hold feeds, of a time that the copy does not know: every
-collection begins a new life, so that none of those is taken for a state of now.
+Clients have sync-tokens, and disks have published feeds, of a later time than the copy. So every
+collection gets a new incarnation, and none of them is mistaken for the restored state.
 """
 
 from __future__ import annotations
@@ -32,10 +32,12 @@ _ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class RestoredStore:
-    """What stands in the store now.
+    """The result of a restore.
 
     Attributes:
-        kept: what it was before, if that lay in a file.
+        collections: the number of collections in the store now.
+        objects: the number of objects in the store now.
+        kept: the file with the previous database; None if there was none.
     """
 
     collections: int
@@ -44,10 +46,11 @@ class RestoredStore:
 
 
 def restore(database: Database, copy: Path) -> RestoredStore:
-    """Let the store hold what a copy holds.
+    """Replace the contents of a store by those of a copy.
 
     Args:
-        copy: of this or an older schema; it is changed, and used up.
+        database: the store.
+        copy: a copy with this or an older schema; it is changed and consumed.
 
     Raises:
         CopyError: the copy is damaged.
@@ -57,18 +60,18 @@ def restore(database: Database, copy: Path) -> RestoredStore:
     """
     require_intact(copy)
     if database.folder is None:
-        return _to_server(database, copy)
+        return _restore_to_server(database, copy)
     lock = ServingLock(database.name)
     lock.acquire_exclusive()
     try:
-        return _to_file(Path(database.name), copy)
+        return _restore_to_file(Path(database.name), copy)
     finally:
         lock.release()
 
 
-def _to_file(place: Path, copy: Path) -> RestoredStore:
-    kept = _kept(place) if place.exists() else None
-    collections, objects = _prepared(copy, _published(kept) if kept else ())
+def _restore_to_file(place: Path, copy: Path) -> RestoredStore:
+    kept = _keep_previous(place) if place.exists() else None
+    collections, objects = _prepare(copy, _published(kept) if kept else ())
     like = place if kept else place.parent
     status = like.stat()
     with suppress(PermissionError):
@@ -79,20 +82,20 @@ def _to_file(place: Path, copy: Path) -> RestoredStore:
     return RestoredStore(collections, objects, kept)
 
 
-def _kept(place: Path) -> Path:
-    """The database of now under another name, whole in one file, and in use by nobody."""
+def _keep_previous(place: Path) -> Path:
+    """Give the present database a second name, complete in one file and unused; return it."""
     kept = place.with_name(f"{place.name}-before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S}")
     beside = [Path(f"{place}{suffix}") for suffix in ("-wal", "-shm")]
     try:
         with closing(sqlite3.connect(place, timeout=1)) as old:
-            # Only who is alone with the file may take it out of this mode.
+            # Leaving WAL mode requires that no other program has the file open.
             (mode,) = old.execute("PRAGMA journal_mode = DELETE").fetchone()
             if mode != "delete":
-                raise StoreInUseError(f"{place}: another program has it open; end that first")
+                raise StoreInUseError(f"{place}: another program has it open; stop that first")
     except sqlite3.OperationalError as error:
         why = f"another program has it open, or it cannot be written: {error}"
         raise StoreInUseError(f"{place}: {why}") from None
-    except sqlite3.DatabaseError:  # it is damaged: that is why it is being restored
+    except sqlite3.DatabaseError:  # a damaged database is a reason for a restore
         for path in beside:
             with suppress(FileNotFoundError):
                 path.rename(path.with_name(path.name.replace(place.name, kept.name, 1)))
@@ -104,7 +107,7 @@ def _kept(place: Path) -> Path:
 
 
 def _published(kept: Path) -> list[str]:
-    """The published files that are known of, so that those that should not stand are removed."""
+    """Return the recorded published files, so that superfluous ones can be removed."""
     try:
         with closing(sqlite3.connect(f"file:{kept}?mode=ro", uri=True)) as old:
             return [target for (target,) in old.execute("SELECT target FROM publication")]
@@ -112,8 +115,8 @@ def _published(kept: Path) -> list[str]:
         return []
 
 
-def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
-    """Bring a copy to the newest schema and let it begin anew; returns what it holds."""
+def _prepare(copy: Path, published: Collection[str]) -> tuple[int, int]:
+    """Upgrade a copy, reset its history, and return its numbers of collections and objects."""
     engine = create_engine(URL.create("sqlite", database=str(copy)))
     try:
         with engine.connect() as connection:
@@ -121,12 +124,12 @@ def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
         with engine.begin() as connection:
             found = schema_version.current_version(connection)
             if found is None:
-                raise CopyError(f"{copy}: is no database of Kalends")
+                raise CopyError(f"{copy}: is not a database of Kalends")
             if found not in schema_version.known_versions():
                 raise SchemaVersionError(str(copy), found, HEAD)
             schema_version.upgrade(connection, "head")
         with engine.begin() as connection:
-            _begin_anew(connection, published)
+            _reset_history(connection, published)
             counted = [
                 connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for table in (collection, calendar_object)
@@ -141,21 +144,21 @@ def _prepared(copy: Path, published: Collection[str]) -> tuple[int, int]:
     return counted[0], counted[1]
 
 
-def _begin_anew(connection: Connection, published: Collection[str]) -> None:
+def _reset_history(connection: Connection, published: Collection[str]) -> None:
     for number in connection.execute(select(collection.c.id)).scalars().all():
-        life = update(collection).where(collection.c.id == number)
-        connection.execute(life.values(incarnation=secrets.token_hex(6)))
-    # Nothing is known of what stands there, so that all of it is published again or withdrawn.
+        one = update(collection).where(collection.c.id == number)
+        connection.execute(one.values(incarnation=secrets.token_hex(6)))
+    # The published versions are unknown, so all files are published again or removed.
     known = {*connection.execute(select(publication.c.target)).scalars(), *published}
     connection.execute(delete(publication))
     if known:
         rows = [{"target": target, "key": ""} for target in sorted(known)]
         connection.execute(insert(publication), rows)
-    begun = {"key": "", "etag": "", "failures": 0, "why": "", "due": 0}
-    connection.execute(update(delivery).values(begun | {"claimant": "", "claimed_until": 0}))
+    fresh = {"key": "", "etag": "", "failures": 0, "why": "", "due": 0}
+    connection.execute(update(delivery).values(fresh | {"claimant": "", "claimed_until": 0}))
 
 
-def _to_server(database: Database, copy: Path) -> RestoredStore:
+def _restore_to_server(database: Database, copy: Path) -> RestoredStore:
     """Replace all rows on a server, in one transaction."""
     with database.read() as connection:
         others = connection.exec_driver_sql(
@@ -165,7 +168,7 @@ def _to_server(database: Database, copy: Path) -> RestoredStore:
         published = connection.execute(select(publication.c.target)).scalars().all()
     if others:
         raise StoreInUseError(f"{database.name}: a server runs on it; stop that first")
-    collections, objects = _prepared(copy, published)
+    collections, objects = _prepare(copy, published)
     engine = create_engine(URL.create("sqlite", database=str(copy)))
     try:
         with database.write() as connection, engine.connect() as source:
@@ -183,7 +186,7 @@ def _to_server(database: Database, copy: Path) -> RestoredStore:
 
 
 def _continue_numbers(connection: Connection, table: str, numbered: bool) -> None:
-    """Let the next row have a number that none had."""
+    """Make the next row continue after the highest id."""
     if numbered:
         newest = f'SELECT coalesce(max(id), 0) + 1 FROM "{table}"'  # noqa: S608 - our own tables
         where = f"pg_get_serial_sequence('{table}', 'id')"

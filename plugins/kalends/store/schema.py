@@ -1,8 +1,8 @@
-"""The tables, as SQLAlchemy Core sees them; ``migrations/`` brings a database to this shape.
+"""The tables in SQLAlchemy Core; ``migrations/`` upgrades a database to this schema.
 
-Every change of a collection takes the next ``modseq`` of that collection: ctag, sync-token and the
-keys of feeds are read off it. Times are microseconds since 1970, UTC; instants of the index are
-seconds since 1970, UTC.
+Every change of a collection takes the next ``modseq`` of that collection: ctags, sync-tokens and
+the keys of feeds are derived from it. Times are microseconds since 1970, UTC; instants of the index
+are seconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from sqlalchemy import (
 )
 
 HEAD = "0005"
-"""The newest migration, which this code needs; a test holds it to the migrations folder."""
+"""The newest migration, which this code needs; a test compares it with the migrations folder."""
 
 metadata = MetaData()
 
-# SQLite gives an id again to the next row unless told otherwise; a sync-token must never fit a
-# collection that was made later at the same address.
+# SQLite reuses ids unless AUTOINCREMENT is set; a sync-token must never match a collection that was
+# created later at the same path.
 _ID = BigInteger().with_variant(Integer, "sqlite")
 
-# PostgreSQL sorts by the customs of a country unless told otherwise: feeds want code points.
+# PostgreSQL sorts by locale unless a collation is set: feeds need the order of code points.
 _TEXT = String().with_variant(String(collation="C"), "postgresql")
 
 collection = Table(
@@ -44,7 +44,7 @@ collection = Table(
     # VCALENDAR, VADDRESSBOOK, VSUBSCRIBED, or "" for a home or a plain folder.
     Column("tag", _TEXT, nullable=False),
     Column("props", _TEXT, nullable=False),
-    # A random name for this life of the collection: tokens of an earlier one never fit.
+    # A random name for this incarnation: tokens of an earlier incarnation never match.
     Column("incarnation", _TEXT, nullable=False),
     Column("modseq", BigInteger, nullable=False),
     # Removals up to this modseq are no longer known; tokens older than it are refused.
@@ -68,7 +68,7 @@ calendar_object = Table(
     Column("etag", _TEXT, nullable=False),
     Column("kind", _TEXT, nullable=False),
     Column("component", _TEXT, nullable=False),
-    # None: it has no lower, no upper bound.
+    # None: without a lower or an upper bound.
     Column("first_start", BigInteger),
     Column("last_end", BigInteger),
     Column("recurring", Boolean, nullable=False),
@@ -92,12 +92,12 @@ occurrence = Table(
         ForeignKey("object.id", ondelete="CASCADE"),
         primary_key=True,
     ),
-    # Seconds since 1970, of UTC or of a clock without zone; half open.
+    # Seconds since 1970, UTC or local time without a zone; half open.
     Column("start", BigInteger, primary_key=True),
     Column("end", BigInteger, primary_key=True),
-    # How it is looked for: see ``occurrences``.
+    # The class in which it is searched: see ``objects/time_range.py``.
     Column("span", SmallInteger, primary_key=True),
-    # Of the first time, and until the same comes again; the end above is that of the last time.
+    # The length of one repetition and the step to the next; `end` is that of the last one.
     Column("length", BigInteger, primary_key=True),
     Column("step", BigInteger, primary_key=True),
     Column("collection_id", _ID, nullable=False),
@@ -137,9 +137,9 @@ feed_secret = Table(
 publication = Table(
     "publication",
     metadata,
-    # Which host's file, since every host publishes its own.
+    # Begins with the name of the host, since every host publishes its own files.
     Column("target", _TEXT, primary_key=True),
-    # The key of the version that stands there now.
+    # The key of the published version.
     Column("key", _TEXT, nullable=False),
 )
 
@@ -148,7 +148,7 @@ delivery = Table(
     metadata,
     # An address on another server: one record for all hosts.
     Column("target", String, primary_key=True),
-    # The key of the version that stands there now, and the entity tag that it has there.
+    # The key of the version that is there now, and its entity tag there.
     Column("key", String, nullable=False),
     Column("etag", String, nullable=False),
     # Seconds since 1970.
@@ -156,7 +156,7 @@ delivery = Table(
     Column("failures", Integer, nullable=False),
     Column("why", String, nullable=False),
     Column("due", BigInteger, nullable=False),
-    # Who is at it, and until when nobody else may be.
+    # The worker that has the claim, and the time at which the claim expires.
     Column("claimant", String, nullable=False),
     Column("claimed_until", BigInteger, nullable=False),
 )
@@ -164,6 +164,6 @@ delivery = Table(
 outsider = Table(
     "outsider",
     metadata,
-    # An account whom the web server has logged in, and no user file names.
+    # An account that the web server has logged in, and that is not in a user file.
     Column("name", _TEXT, primary_key=True),
 )

@@ -1,4 +1,4 @@
-"""Which schema a database has, and the way from one to the next (Alembic)."""
+"""The schema version of a database, and upgrades from one version to another by Alembic."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kalends.store.schema import HEAD
 
 NEWEST = HEAD
 TABLE = "alembic_version"
-"""Where a database says which schema it has."""
+"""The table with the schema version of a database."""
 
 
 def current_version(connection: Connection) -> str | None:
-    """The schema of a database; None if it has none yet."""
+    """Return the schema version of a database; None if it has no tables yet."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def known_versions() -> frozenset[str]:
-    """The schemas that this code can bring to the newest."""
+    """Return the schema versions that this code can upgrade, and the newest."""
     scripts = ScriptDirectory.from_config(_config())
     return frozenset(script.revision for script in scripts.walk_revisions())
 
 
 def upgrade(connection: Connection, to: str) -> None:
-    """Bring a database to a schema, in the transaction of the connection."""
+    """Upgrade a database to a schema version, in the transaction of the connection."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, to)

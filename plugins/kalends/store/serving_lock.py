@@ -1,4 +1,4 @@
-"""Whether somebody serves from a store in a file: a restore must not come between."""
+"""A lock that keeps ``restore`` away from a database file that a server has open."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class StoreInUseError(KalendsError):
 
 
 class ServingLock:
-    """A mark that holds for as long as this process lives, however it ends.
+    """A file lock that lasts until it is released or the process ends in any way.
 
     Args:
-        database: the file of the store; the mark is an empty file beside it.
+        database: the file of the store; the lock is on an empty file beside it.
     """
 
     def __init__(self, database: str) -> None:
@@ -26,34 +26,34 @@ class ServingLock:
         self._descriptor: int | None = None
 
     def acquire_shared(self) -> None:
-        """Be one of those who serve.
+        """Take the lock as one of several servers.
 
         Raises:
-            StoreInUseError: it is being restored.
+            StoreInUseError: the store is being restored.
         """
         self._lock(fcntl.LOCK_SH, "is being restored; start again when that is done")
 
     def acquire_exclusive(self) -> None:
-        """Keep servers out.
+        """Take the lock as the only process, to keep servers away.
 
         Raises:
-            StoreInUseError: one runs.
+            StoreInUseError: a server runs.
         """
         self._lock(fcntl.LOCK_EX, "a server runs on it; stop that first")
 
     def release(self) -> None:
-        """Take the mark away."""
+        """Release the lock, if it is held."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def _lock(self, how: int, why: str) -> None:
         try:
-            # To read is enough for a lock, where another user made the file.
+            # Read access suffices for a lock, also if another user created the file.
             flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
             descriptor = os.open(self._path, flags, 0o644)
         except OSError:
-            return  # a folder that cannot be written: the first write will say so
+            return  # a folder without write access: the first write will report it
         try:
             fcntl.flock(descriptor, how | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -1,7 +1,7 @@
-"""A copy of the store as of one moment: a SQLite file, whatever database the store is in.
+"""Snapshot copies of a store, always as a SQLite file.
 
-One form for all: a store in a file is copied page by page with SQLite's online backup, a store on
-PostgreSQL row by row into the same tables. Writers go on meanwhile, as they do beside any reader.
+A store in a file is copied page by page with SQLite's online backup, a store on PostgreSQL row by
+row into the same tables. Neither blocks writers.
 """
 
 from __future__ import annotations
@@ -25,25 +25,27 @@ _ROWS = 500
 _MAGIC = b"SQLite format 3\0"
 
 CopyProgress = Callable[[int, int], None]
-"""Told how much is done, of how much."""
+"""Called with the amount that is done and the total amount."""
 
 
 class CopyError(KalendsError):
-    """A copy that cannot be used, or that no room was left for."""
+    """A copy is damaged, or not a copy of a store."""
 
 
 def write_copy(
     database: Database, target: Path, progress: CopyProgress = lambda _done, _of: None
 ) -> None:
-    """Write a copy, and see that it is whole.
+    """Write a copy of a store and verify it.
 
     Args:
-        target: a file that does not exist; only its owner may read it.
+        database: the store.
+        target: a file that does not exist yet; only its owner may read it.
+        progress: called as the copy grows.
 
     Raises:
-        CopyError: the copy is not whole.
-        StoreFullError: there was no room for it.
-        OSError: the file cannot be made.
+        CopyError: the copy is damaged.
+        StoreFullError: there is no space for it.
+        OSError: the file cannot be created.
     """
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     try:
@@ -59,7 +61,7 @@ def write_copy(
 
 
 def is_sqlite_file(path: Path) -> bool:
-    """Whether a file is a SQLite database.
+    """Return True if a file is a SQLite database.
 
     Raises:
         OSError: it cannot be read.
@@ -69,7 +71,7 @@ def is_sqlite_file(path: Path) -> bool:
 
 
 def require_intact(path: Path) -> None:
-    """See that a copy is whole; nothing is written, not even beside it.
+    """Check that a copy is intact, without writing to it or beside it.
 
     Raises:
         CopyError: it is damaged.
@@ -82,12 +84,12 @@ def require_intact(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise CopyError(f"{path}: is damaged: {error}") from None
     if findings != ["ok"] or orphans:
-        first = findings[0] if findings != ["ok"] else "a row belongs to nothing"
+        first = findings[0] if findings != ["ok"] else "a row refers to a missing row"
         raise CopyError(f"{path}: is damaged: {first}")
 
 
 def _copy_pages(connection: Connection, target: Path, progress: CopyProgress) -> None:
-    # The snapshot begins with the first look. While it is open no write makes SQLite begin anew.
+    # The snapshot begins with the first read. While it is open, writes do not restart the backup.
     connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema").all()
     source = connection.connection.driver_connection
     assert isinstance(source, sqlite3.Connection)
@@ -107,7 +109,7 @@ def _copy_rows(connection: Connection, target: Path, progress: CopyProgress) -> 
         theirs, ours = MetaData(), MetaData()
         theirs.reflect(connection)
         ours.reflect(engine)
-        # What only PostgreSQL has (who holds which lock, say) is of the moment, and no data.
+        # Tables that only PostgreSQL has (such as nonce counts) are transient state.
         names = [
             name for name in ours.tables if name in theirs.tables and name != schema_version.TABLE
         ]

@@ -1,4 +1,4 @@
-"""The store in a file: SQLite in WAL mode, one write at a time, readers who never wait."""
+"""The store in a file: SQLite in WAL mode, with one write at a time and reads that never wait."""
 
 from __future__ import annotations
 
@@ -20,35 +20,37 @@ from kalends.store.cluster_state import Statements
 from kalends.store.write_queue import WriteQueue
 
 BUSY_SECONDS = 60
-"""How long a write waits for the one before it."""
+"""The time for which a write waits for earlier writes."""
 
 _UNUSABLE = {
-    sqlite3.SQLITE_NOTADB: "is no SQLite database",
+    sqlite3.SQLITE_NOTADB: "is not a SQLite database",
     sqlite3.SQLITE_CORRUPT: "is damaged; restore a backup",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened; look at its permissions and its folder's",
-    sqlite3.SQLITE_READONLY: "cannot be written; look at its permissions and its folder's",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened; check the permissions of the file and its folder",
+    sqlite3.SQLITE_READONLY: "cannot be written; check the permissions of the file and its folder",
 }
 
 
 class SqliteDatabase:
-    """See ``engine.Database``.
+    """A database in a SQLite file; see ``engine.Database``.
 
     Args:
         url: ``sqlite:////absolute/path.db``.
 
     Raises:
-        ConfigurationError: it names no file, or the folder of the file does not exist.
+        ConfigurationError: the URL does not name a file, or the folder of the file is missing.
     """
 
     def __init__(self, url: URL) -> None:
         if not url.database or url.database == ":memory:":
-            raise ConfigurationError(str(url), "names no file; use sqlite:////path/to/kalends.db")
+            raise ConfigurationError(
+                str(url), "does not name a file; use sqlite:////path/to/kalends.db"
+            )
         self.url = url
         self.name: str = url.database
         self.folder: Path | None = Path(url.database).parent
         if not self.folder.is_dir():
             raise ConfigurationError(
-                str(self.folder), "no such folder; make it and let Kalends write there"
+                str(self.folder), "does not exist; create the folder and give Kalends write access"
             )
         self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
@@ -56,27 +58,27 @@ class SqliteDatabase:
         event.listen(self.engine, "connect", self._opened)
         self._write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._kept: deque[Connection] = deque()
-        self._file: tuple[int, int] | None = None  # what we have open, by device and inode
+        self._file: tuple[int, int] | None = None  # the open file, by device and inode
 
     def read(self) -> AbstractContextManager[Connection]:
-        """One snapshot."""
+        """Open a read transaction on one snapshot."""
         return _Transaction(self, "BEGIN")
 
     @contextmanager
     def write(self, *_paths: str) -> Iterator[Connection]:
-        """The one write transaction of this moment, whatever it is about."""
-        # A write that began as a read could meet another's commit and fail: it locks first.
+        """Open the only write transaction, on everything."""
+        # A write that began as a read would fail after a commit of another: so it locks first.
         with self._write_queue.acquire(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
             self._require_file()
             yield connection
 
     def _make(self, *_: object) -> None:
-        """Make the file, before SQLite would: calendars are nobody else's business."""
+        """Create the file before SQLite does, readable for its owner only."""
         if self._file is not None:
             self._require_file()
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with suppress(OSError):  # it is there, or SQLite will say why it cannot be
+        with suppress(OSError):  # it exists, or SQLite will report why it cannot
             os.close(os.open(self.name, flags, 0o600))
 
     def _opened(self, connection: sqlite3.Connection, _record: object) -> None:
@@ -85,31 +87,31 @@ class SqliteDatabase:
         self._file = self._file or (status.st_dev, status.st_ino)
 
     def _require_file(self) -> None:
-        """See to it that the file is still in its place: elsewhere, a write would be lost.
+        """Check that the open file is still at its path; otherwise a write would be lost.
 
         Raises:
-            StoreGoneError: it is not.
+            StoreGoneError: it was moved, deleted or replaced.
         """
         try:
-            status = os.stat(self.name)  # noqa: PTH116 - at each write
+            status = os.stat(self.name)  # noqa: PTH116 - faster, for each write
         except OSError as error:
             raise StoreGoneError(self.name, error.strerror or str(error)) from None
         if self._file != (status.st_dev, status.st_ino):
-            raise StoreGoneError(self.name, "another file has taken its place; start again")
+            raise StoreGoneError(self.name, "the file was replaced by another; restart Kalends")
 
     def exists(self) -> bool:
-        """Whether the file is there."""
+        """Return True if the file exists."""
         return Path(self.name).exists()
 
     def take(self) -> Connection:
-        """A connection that nobody uses."""
+        """Return an idle connection, or a new one."""
         try:
             return self._kept.pop()
         except IndexError:
             return self.engine.connect()
 
     def keep(self, connection: Connection) -> None:
-        """Let the next transaction have a connection: to check one out takes long."""
+        """Keep a connection for the next transaction, since SQLAlchemy's checkout is slow."""
         self._kept.append(connection)
 
     def close(self) -> None:
@@ -120,7 +122,7 @@ class SqliteDatabase:
 
 
 class _Transaction:
-    """A transaction that the driver begins and ends; SQLAlchemy works within it."""
+    """A transaction that the driver begins and ends, and that SQLAlchemy works in."""
 
     __slots__ = ("_begin", "_connection", "_database")
 
@@ -154,7 +156,7 @@ class _Transaction:
             raise _translated(error, self._database.name) from error
 
     def _end(self, connection: Connection, *, failed: bool) -> None:
-        # Where SQLAlchemy was asked, it thinks of the transaction as its own, and must be told.
+        # If SQLAlchemy ran a statement, it takes the transaction for its own, and must end it.
         whole = connection if connection.in_transaction() else _driver(connection)
         if failed:
             whole.rollback()
@@ -169,28 +171,28 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 def check_database(connection: Connection) -> Iterator[str]:
-    """What SQLite finds wrong with the file, one line each."""
+    """Yield the problems that SQLite finds in the file, one line each."""
     for (finding,) in connection.exec_driver_sql("PRAGMA integrity_check"):
         if finding != "ok":
             yield f"database: {finding}"
     for orphan in connection.exec_driver_sql("PRAGMA foreign_key_check"):
-        yield f"database: row {orphan[1]} of {orphan[0]} belongs to nothing"
+        yield f"database: row {orphan[1]} of {orphan[0]} refers to a missing row"
 
 
 def _prepare(connection: sqlite3.Connection) -> None:
-    # The driver's own transactions begin late and without a mode; ours begin as we say.
+    # The driver would begin transactions late and in the default mode; `_Transaction` begins them.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA journal_mode = WAL")
-    # FULL: a commit is on the disk before it is acknowledged, also through a loss of power.
+    # FULL: a commit is on the disk before it is acknowledged, and survives a loss of power.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
 
 
 def _translated(error: DBAPIError | sqlite3.Error, path: str) -> Exception:
-    """What to raise instead of an error of the driver's: the error itself if it is our bug."""
+    """Return the error to raise for an error of the driver; the same one if it is our bug."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:

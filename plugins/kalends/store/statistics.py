@@ -26,7 +26,7 @@ def newest_change(connection: Connection) -> int:
 
 
 def store_octets(database: Database) -> int:
-    """Return the size of a store in octets, with what is still to be merged into its file.
+    """Return the size of a store in octets, with the write-ahead log of a file.
 
     Raises:
         StoreUnavailableError: the server of the database does not answer.
@@ -39,7 +39,7 @@ def store_octets(database: Database) -> int:
 
 
 def file_octets(database: Database) -> int:
-    """Return the octets of a store's own files on this host; 0 where a server has it."""
+    """Return the size of a store's files on this host in octets; 0 for a database server."""
     if database.folder is None:
         return 0
     files = [Path(f"{database.name}{suffix}") for suffix in ("", "-wal")]

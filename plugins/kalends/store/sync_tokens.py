@@ -1,4 +1,4 @@
-"""Ctags and sync-tokens (RFC 6578): a collection's life, and the change number that was seen."""
+"""Ctags and sync-tokens (RFC 6578), made of an incarnation and a change number."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ _PREFIX = "data:,kalends-"
 
 
 def ctag_of(row: CollectionRow) -> str:
-    """The ctag and ETag of a collection: it changes with every change of it."""
+    """Return the ctag and ETag of a collection, which differ after every change."""
     return f'"{row.incarnation}-{row.modseq}"'
 
 
 def sync_token_of(row: CollectionRow) -> str:
-    """The sync-token of a collection as it stands."""
+    """Return the sync-token of the present state of a collection (RFC 6578 section 4)."""
     return f"{_PREFIX}{row.id}-{row.incarnation}-{row.modseq}"
 
 
 def parse_sync_token(row: CollectionRow, token: str) -> int:
-    """The change number that a token of this collection stands for.
+    """Return the change number of a sync-token of this collection.
 
     Raises:
-        ValueError: the token is none of ours, or too old to know what was removed since.
+        ValueError: the token is not one of this collection, or some removals after it are no
+            longer known.
     """
     prefix = f"{_PREFIX}{row.id}-{row.incarnation}-"
     number = token.removeprefix(prefix)

@@ -1,4 +1,4 @@
-"""The transaction that each thread is in, if any."""
+"""Thread transactions: the transaction, if any, that each thread is in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ThreadTransactions:
     """Transactions on one database, of which each thread is in one at a time.
 
     Args:
-        database: what they are on.
-        commits: is told of the changes of each that was committed.
+        database: the database.
+        commits: notified of the changes of each committed transaction.
     """
 
     def __init__(self, database: Database, commits: CommitEvents) -> None:
@@ -31,7 +31,7 @@ class ThreadTransactions:
         """The connection of the transaction that this thread is in.
 
         Raises:
-            RuntimeError: it is in none.
+            RuntimeError: it is not in a transaction.
         """
         connection: Connection | None = getattr(self._local, "connection", None)
         if connection is None:
@@ -39,7 +39,7 @@ class ThreadTransactions:
         return connection
 
     def snapshot(self) -> ReadTransaction:
-        """A read snapshot as a context, or the transaction that this thread is in."""
+        """Return a context: the transaction that this thread is in, or a new read transaction."""
         return ReadTransaction(self._database, self._local)
 
     @contextmanager
@@ -48,10 +48,10 @@ class ThreadTransactions:
 
         Args:
             user: the account that writes, or None.
-            paths: of what is written to.
+            paths: the paths that are written to.
 
         Raises:
-            RuntimeError: this thread is in a transaction.
+            RuntimeError: this thread is already in a transaction.
         """
         if getattr(self._local, "connection", None) is not None:
             raise RuntimeError("a write began within another transaction")
@@ -66,13 +66,13 @@ class ThreadTransactions:
         self._commits.publish(changes, user)
 
     def record(self, change: Change) -> None:
-        """Note a change of the write transaction that this thread is in."""
+        """Record a change in the write transaction that this thread is in."""
         changes: list[Change] = self._local.changes
         changes.append(change)
 
 
 class ReadTransaction:
-    """One moment of the store, for as long as the block: a context manager without a generator."""
+    """A read transaction as a context manager, faster than one made of a generator."""
 
     __slots__ = ("_database", "_local", "_opened")
 

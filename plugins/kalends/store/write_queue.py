@@ -1,9 +1,9 @@
-"""Writers in the order in which they came: SQLite lets whoever asks at the right moment go first.
+"""A fair queue for writers, since SQLite's own busy handler can starve them.
 
-SQLite's own waiting sleeps for longer and longer, so that of many writers some starve. Here the
-threads of a process stand in a line, and the first of each process waits for a file lock, which
-the kernel gives to one after the other. That is fairness alone: what keeps writers apart is
-SQLite's own lock, and nothing is wrong where this one cannot be had.
+That handler sleeps for longer and longer, so that some of many writers starve. Here the threads of
+a process wait in a queue, and the first thread of each process waits for a file lock, which the
+kernel grants in order. This is for fairness alone: SQLite's own lock keeps writers apart, so it
+does no harm if the file lock cannot be taken.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from kalends.errors import StoreBusyError
 
 
 class WriteQueue:
-    """The line before one database.
+    """The queue of the writers of one database.
 
     Args:
-        path: the file that is locked; it is made when it is missing, and stays empty.
-        seconds: how long a thread stands in line.
+        path: the file that is locked; it is created if it is missing, and stays empty.
+        seconds: the longest time for which a thread waits.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
@@ -36,24 +36,24 @@ class WriteQueue:
 
     @property
     def waiting(self) -> int:
-        """The number of this process's threads that stand in line."""
+        """The number of threads of this process that wait in the queue."""
         return len(self._waiting)
 
     @contextmanager
     def acquire(self) -> Iterator[None]:
-        """For as long as the block, it is this thread's turn.
+        """Wait in the queue, and be the writer for as long as the block.
 
         Raises:
-            StoreBusyError: the writers before took too long.
+            StoreBusyError: earlier writers took too long.
         """
-        self._stand_in_line()
+        self._wait()
         try:
             with _locked(self._path):
                 yield
         finally:
             self._next()
 
-    def _stand_in_line(self) -> None:
+    def _wait(self) -> None:
         with self._guard:
             if not self._taken:
                 self._taken = True
@@ -63,7 +63,7 @@ class WriteQueue:
         if mine.wait(self._seconds):
             return
         with self._guard:
-            if mine.is_set():  # just now
+            if mine.is_set():  # since the timeout
                 return
             self._waiting.remove(mine)
         raise StoreBusyError
@@ -79,10 +79,10 @@ class WriteQueue:
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     try:
-        # To read is enough for a lock, where another user made the file.
+        # Read access suffices for a lock, also if another user created the file.
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError:
-        # A folder that cannot be written, or a full disk: the write itself will say so.
+        # A folder without write access, or a full disk: the write itself will report it.
         yield
         return
     try:
