@@ -12,7 +12,7 @@ from hypothesis import settings
 from support.postgres import PostgresServer
 from support.server import KalendsServer
 
-# How long an example takes is no matter of right or wrong.
+# The duration of an example does not decide whether the code is right.
 settings.register_profile(
     "untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None
 )
@@ -27,7 +27,7 @@ access = "owner"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[KalendsServer]:
-    """A server with a fresh store, the accounts alice and bob, and a feed for each account."""
+    """Run a server with a new store, the accounts alice and bob, and a feed for each account."""
     running = KalendsServer(
         tmp_path / "server", users={"alice": "wonderland", "bob": "builder"}, feeds=FEEDS
     )
@@ -37,7 +37,7 @@ def server(tmp_path: Path) -> Iterator[KalendsServer]:
 
 @pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
-    """One server for all tests that keep to an account of their own (see `account`)."""
+    """Run one server for all tests that use only an account of their own (see `account`)."""
     running = KalendsServer(
         tmp_path_factory.mktemp("shared") / "server", users={"first": "first"}, feeds=FEEDS
     )
@@ -47,7 +47,7 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsS
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for all tests; each takes databases of its own on it."""
+    """Run a PostgreSQL server for all tests; each creates databases of its own on it."""
     running = PostgresServer()
     yield running
     running.close()
@@ -55,7 +55,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def own_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server that only this test uses, for what others would not survive."""
+    """Run a PostgreSQL server for one test, which may break it."""
     running = PostgresServer()
     yield running
     running.close()
@@ -63,7 +63,7 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty store on each database that there is."""
+    """Return the URL of an empty store, once for each supported database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/kalends.db"
     server: PostgresServer = request.getfixturevalue("postgres")
@@ -75,7 +75,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def account(shared_server: KalendsServer) -> str:
-    """A name that only this test uses on the shared server; its password is the name."""
+    """Add an account to the shared server for one test; its password is its name."""
     name = f"user{next(_numbers)}"
     shared_server.add_user(name, name)
     return name

@@ -1,4 +1,7 @@
-"""Install, or name, what the tests need beside Python packages; `make test` runs this first."""
+"""Installer of what the tests need besides Python packages; `make test` runs it first.
+
+Without the rights to install, it prints the names of the missing packages.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,10 @@ from pathlib import Path
 
 JS = Path(__file__).resolve().parent / "js"
 
-# Servers stand in a folder that only root's path has.
+# Servers are in a folder that only root has on the path.
 PATH = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
 
-# program (or pattern of a file) that must be there -> Debian package that brings it
+# required program (or pattern of a file) -> Debian package that contains it
 DEBIAN = {
     "node": "nodejs",
     "npm": "npm",
@@ -61,7 +64,7 @@ def install(packages: list[str]) -> None:
 
 
 def install_ical_js() -> None:
-    """Install the locked npm packages of tests/js, unless they are there already."""
+    """Install the locked npm packages of tests/js, unless they are installed already."""
     lock = JS / "package-lock.json"
     done = JS / "node_modules" / ".kalends-lock"
     if done.exists() and done.read_text() == lock.read_text():
@@ -71,7 +74,7 @@ def install_ical_js() -> None:
 
 
 def main() -> int:
-    """Return 0 when everything is there."""
+    """Install what is missing; return 0 if everything is installed then, and 1 otherwise."""
     packages = missing()
     if packages and os.geteuid() == 0 and shutil.which("apt-get"):
         install(packages)

@@ -1,4 +1,7 @@
-"""A real Apache and Kalends asked the same, octet for octet, about the same user files."""
+"""Comparison of logins at a real Apache and at Kalends.
+
+Both get the same requests, octet for octet, and read the same user files.
+"""
 
 from __future__ import annotations
 
@@ -39,16 +42,19 @@ _VERIFIER = PasswordVerifier(libcrypt.load())
 
 
 class Denied(str):
-    """Nobody is logged in; the text says how it was said."""
+    """A refused login; the text is the status or the exception that refused it."""
 
     __slots__ = ()
 
 
 def request(target: bytes, host: str, authorization: list[bytes], client: str = "") -> bytes:
-    """A GET with these Authorization lines.
+    """Return a GET request.
 
     Args:
-        client: the address that a proxy would say it comes from.
+        target: its request target.
+        host: the value of its Host field.
+        authorization: the value of each of its Authorization lines.
+        client: the client's address, as a proxy would report it.
     """
     lines = [b"GET " + target + b" HTTP/1.1", b"Host: " + host.encode(), b"Connection: close"]
     lines += [b"X-Forwarded-For: " + client.encode()] if client else []
@@ -57,14 +63,14 @@ def request(target: bytes, host: str, authorization: list[bytes], client: str = 
 
 
 def exchange(address: tuple[str, int], sent: bytes) -> bytes:
-    """What a server answers, up to the end of the connection."""
+    """Send octets to a server; return its answer, up to the end of the connection."""
     with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(sent)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 class ApacheJudge:
-    """An Apache with the files of `folder`: one for Basic, one for Digest, one of groups."""
+    """An Apache with the user files of a folder: for Basic, for Digest, and of groups."""
 
     def __init__(self, folder: Path) -> None:
         self.htpasswd = folder / "users.htpasswd"
@@ -92,7 +98,7 @@ class ApacheJudge:
         self._nonces: dict[bytes, tuple[float, bytes]] = {}
 
     def ask(self, sent: bytes) -> bytes | Denied:
-        """Who Apache says it is."""
+        """Return the user that Apache logs in."""
         head = exchange(self.address, sent).partition(b"\r\n\r\n")[0]
         status = head[9:12]
         if status in (b"400", b"401"):
@@ -101,7 +107,7 @@ class ApacheJudge:
         return _field(head, b"X-User")
 
     def nonce(self, target: bytes) -> bytes:
-        """A nonce of its own for this place, good for another minute at least."""
+        """Return a nonce of Apache for this target, valid for another minute at least."""
         made, nonce = self._nonces.get(target, (0.0, b""))
         if time.monotonic() - made > 200:
             head = exchange(self.address, request(target, self.host, []))
@@ -126,25 +132,25 @@ class KalendsJudge:
         self._counts.close()
 
     def basic(self) -> Site:
-        """A site that reads the password file anew."""
+        """Return a site that reads the password file again."""
         directory = UserDirectory(htpasswd_file(self._files.htpasswd), verifier=_VERIFIER)
         return Site(directory, "R", [BasicScheme(directory, "R")])
 
     def digest(self, realm: str) -> Site:
-        """A site that reads the digest file anew."""
+        """Return a site that reads the digest file again."""
         file = htdigest_file(self._files.htdigest)
         directory = UserDirectory(None, htdigest=file, realm=realm, verifier=_VERIFIER)
         schemes: list[AuthScheme] = [DigestScheme(directory, realm, b"k" * 32, self._counts)]
         return Site(directory, realm, schemes)
 
     def groups_of(self, user: bytes) -> frozenset[str]:
-        """The groups of a user by the group file, read anew."""
+        """Return the groups of a user; this reads the group file again."""
         file = htgroup_file(self._files.htgroup)
         directory = UserDirectory(None, htgroup=file, verifier=_VERIFIER)
         return directory.groups_of(decode_name(user))
 
     def ask(self, site: Site, sent: bytes) -> bytes | Denied:
-        """Who Kalends says it is."""
+        """Return the user that Kalends logs in."""
         try:
             parsed = next(RequestParser(self._config, [sent], ADDRESS))
         except ParseException as error:
@@ -157,13 +163,13 @@ class KalendsJudge:
         return answer.body
 
     def nonce(self, site: Site) -> bytes:
-        """A nonce of its own."""
+        """Return a nonce of Kalends."""
         challenge = site.ask(None).all("WWW-Authenticate")[-1]
         return challenge.partition('nonce="')[2].partition('"')[0].encode()
 
 
 class RunningKalends:
-    """`kalends serve` with the same files, two workers, and whatever stands before the login."""
+    """`kalends serve` with the same files, and with everything that runs before the login."""
 
     def __init__(self, files: ApacheJudge, folder: Path) -> None:
         auth = {
@@ -178,25 +184,25 @@ class RunningKalends:
         self._clients = itertools.count(1)
 
     def client(self) -> str:
-        """An address from which nothing has failed yet."""
+        """Return a client's address from which no login has failed yet."""
         return str(ip_address("198.18.0.0") + next(self._clients))
 
     def ask(self, sent: bytes) -> bytes | Denied | None:
-        """Denied, or None for somebody, whoever it is and whatever he may then do."""
+        """Return the refusal, or None if somebody is logged in."""
         answer = exchange(self._address, sent)
         assert answer[9:10] in b"24", (answer, self.server.log[-2000:])
         refusals = (b"400", b"401", b"431")
         return Denied(answer[9:12].decode()) if answer[9:12] in refusals else None
 
     def nonce(self, target: bytes, host: str) -> bytes:
-        """A nonce of its own."""
+        """Return a nonce of the server."""
         answer = exchange(self._address, request(target, host, []))
         return answer.partition(b'nonce="')[2].partition(b'"')[0]
 
 
 @dataclass
 class Tally:
-    """How often both allowed, both denied, and Kalends differed on purpose."""
+    """Counts of verdicts: both allow, both deny, and Kalends differs on purpose."""
 
     allowed: int = 0
     denied: int = 0
@@ -205,11 +211,12 @@ class Tally:
     def compare(
         self, apache: bytes | Denied, kalends: bytes | Denied | None, reasons: list[Difference]
     ) -> None:
-        """Hold two verdicts together.
+        """Count two verdicts; fail if they differ without a reason.
 
         Args:
-            kalends: None for somebody, whoever it is.
-            reasons: those that apply to what was asked.
+            apache: Apache's verdict.
+            kalends: that of Kalends; None if somebody is logged in, with an unknown name.
+            reasons: the documented differences that apply to this request.
         """
         if any(reason.always for reason in reasons):
             assert isinstance(kalends, Denied), (kalends, reasons)
@@ -225,7 +232,11 @@ class Tally:
             self.differed[fitting[0]] += 1
 
     def assert_conclusive(self, share: float) -> None:
-        """See to it that there was enough to agree on: this share of both verdicts at least."""
+        """Fail unless both verdicts occurred often enough, and few of them differed.
+
+        Args:
+            share: the smallest share of each verdict, from 0 to 1.
+        """
         total = self.allowed + self.denied + self.differed.total()
         assert min(self.allowed, self.denied) > total * share, self
         assert self.differed.total() < total / 5, self

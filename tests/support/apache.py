@@ -1,4 +1,4 @@
-"""A real Apache httpd, as Debian ships it, and the ways in which Kalends stands behind one."""
+"""A real Apache httpd of Debian, and its directives for Kalends behind it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from support.process import ServerProcess
 from support.webserver import Certificate, WebServer
 
 _MODULES = Path("/usr/lib/apache2/modules")
-# What every server here loads, besides what is built in.
+# The modules that every server loads, besides those that are built in.
 _LOADED = (
     *("mpm_event", "alias", "dir", "env", "headers", "mime", "setenvif"),
     *("auth_basic", "auth_digest", "authn_core", "authn_file"),
@@ -22,8 +22,8 @@ _LOADED = (
 )
 _PLUGINS = Path(kalends.__file__).parent.parent
 
-# Apache does not run as root. So root becomes Debian's user for web servers here, and keeps what
-# lets it read the files of a test, wherever they are.
+# Apache does not run as root. So root becomes Debian's user for web servers here, and keeps the
+# capabilities for reading the files of a test, wherever they are.
 _CAPABILITIES = "+dac_override,+fowner"
 _AS_WEB_USER = [
     *("setpriv", "--reuid=www-data", "--regid=www-data", "--clear-groups"),
@@ -56,12 +56,12 @@ SSLCertificateKeyFile {certificate.key}
 
 
 def apache_command(file: Path) -> list[str]:
-    """Apache with a configuration file; what it is to do comes behind."""
+    """Return the command of Apache with a configuration file; its action is to be appended."""
     return [shutil.which("apache2") or "/usr/sbin/apache2", "-f", str(file)]
 
 
 def apache_process(file: Path) -> ServerProcess:
-    """Apache in the foreground, in the folder of its configuration file."""
+    """Return the process of an Apache in the foreground, in its configuration file's folder."""
     command = [*apache_command(file), "-DFOREGROUND"]
     if os.geteuid() == 0:
         command = [*_AS_WEB_USER, *command]
@@ -75,12 +75,12 @@ def apache_process(file: Path) -> ServerProcess:
 
 
 class RealApache(WebServer):
-    """An Apache in the foreground with its own configuration; no service of the system.
+    """An Apache in the foreground with its own configuration; it is not a system service.
 
     Args:
         folder: its ServerRoot; what is in ``htdocs`` below it is served.
         config: directives of the main server, of a function of this module or the test's own.
-        certificate: for TLS; plain http without one.
+        certificate: its certificate for TLS; without one it uses plain HTTP.
     """
 
     def __init__(
@@ -108,10 +108,11 @@ class RealApache(WebServer):
 def login_directives(
     user_file: Path, realm: str, *, kind: str = "Basic", require: str = "valid-user"
 ) -> str:
-    """Directives that let Apache ask for a login itself.
+    """Return directives that let Apache ask for a login itself.
 
     Args:
         user_file: its AuthUserFile.
+        realm: its AuthName.
         kind: ``Basic`` or ``Digest``.
         require: who may pass.
     """
@@ -125,12 +126,13 @@ Require {require}
 
 
 def dav_directives(folder: Path, *, kind: str, user_file: Path, realm: str) -> str:
-    """Directives for WebDAV below ``/dav/``, in a folder ``dav`` that is made.
+    """Return directives for WebDAV below ``/dav/``; create its folder ``dav``.
 
     Args:
-        folder: the server's.
+        folder: the server's folder.
         kind: ``Basic`` or ``Digest``.
-        user_file: who may log in.
+        user_file: the file of its users.
+        realm: the realm of the login.
     """
     (folder / "dav").mkdir(parents=True, exist_ok=True)
     (folder / "dav").chmod(0o777)
@@ -149,15 +151,16 @@ def dav_directives(folder: Path, *, kind: str, user_file: Path, realm: str) -> s
 
 
 def proxy_directives(backend: str, *, prefix: str = "/", login: str = "") -> str:
-    """Directives for a reverse proxy.
+    """Return directives for a reverse proxy.
 
-    The request target goes on as the client wrote it, but for the prefix, which goes on as
-    X-Script-Name. Who logged in at Apache goes on as X-Remote-User, and the password does not.
+    The request target is passed on as the client wrote it, except the prefix, which is passed on
+    as X-Script-Name. The name of the user who logged in at Apache is passed on as X-Remote-User;
+    the password is not.
 
     Args:
-        backend: the address behind, with a slash at its end.
-        prefix: where Kalends is for clients, with slashes at both ends.
-        login: what `login_directives` gave, if Apache is to ask.
+        backend: the backend's URL, with a slash at its end.
+        prefix: the path of Kalends for clients, with slashes at both ends.
+        login: the result of `login_directives`, if Apache is to ask for a login.
     """
     if login:
         identity = (
@@ -191,14 +194,14 @@ def mod_wsgi_directives(
     pass_authorization: bool = True,
     login: str = "",
 ) -> str:
-    """Directives for Kalends within mod_wsgi, in a daemon process of its own.
+    """Return directives for Kalends within mod_wsgi, in a daemon process of its own.
 
     Args:
-        kalends_config: Kalends' configuration file.
-        folder: where the script that mod_wsgi loads is written.
-        prefix: where Kalends is for clients, with slashes at both ends.
-        pass_authorization: whether Kalends sees the Authorization header.
-        login: what `login_directives` gave, if Apache is to ask.
+        kalends_config: the configuration file of Kalends.
+        folder: the folder for the script that mod_wsgi loads.
+        prefix: the path of Kalends for clients, with slashes at both ends.
+        pass_authorization: whether Kalends gets the Authorization header.
+        login: the result of `login_directives`, if Apache is to ask for a login.
     """
     script = folder / "kalends.wsgi"
     folder.mkdir(parents=True, exist_ok=True)
@@ -207,8 +210,8 @@ def mod_wsgi_directives(
         f"os.environ['KALENDS_CONFIG'] = {str(kalends_config)!r}\n"
         "from kalends.wsgi import application\n"
     )
-    # A socket's name may have about a hundred bytes, too few for a test's folder; Apache's process
-    # id is in it.
+    # The path of a socket is limited to about a hundred bytes, too few for one in a test's folder.
+    # Apache adds its process id.
     sockets = Path(tempfile.gettempdir()) / "kalends-wsgi"
     path = f"{_PLUGINS}:{sysconfig.get_path('purelib')}"
     return f"""

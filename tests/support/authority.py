@@ -13,7 +13,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 @dataclass(frozen=True)
 class Authority:
-    """A certificate authority that openssl has made.
+    """A certificate authority of openssl.
 
     Attributes:
         certificate: its own certificate (PEM), for servers to verify clients by.
@@ -24,7 +24,7 @@ class Authority:
 
     @classmethod
     def create_in(cls, folder: Path) -> Authority:
-        """Let openssl make a new one in a new folder."""
+        """Let openssl create a certificate authority in a new folder."""
         folder.mkdir(parents=True)
         made = cls(folder / "ca.crt", folder / "ca.key")
         files = ["-keyout", str(made._key), "-out", str(made.certificate)]

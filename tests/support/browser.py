@@ -1,4 +1,4 @@
-"""A real Chromium, what it complains of, and what axe-core finds on a page."""
+"""A real Chromium, its console errors, and the findings of axe-core on a page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.m
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
-    """A browser for as long as the block."""
+    """Run a browser for the duration of the block."""
     program = shutil.which("chromium")
     with sync_playwright() as playwright:
         # No sandbox within a sandbox: root's browser would not start otherwise.
@@ -25,7 +25,7 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 
 
 def collect_console_errors(page: Page) -> list[str]:
-    """A list that fills with what a page writes to the console as an error, and fails at."""
+    """Return a list to which a page's console errors and exceptions are added as they occur."""
     found: list[str] = []
     page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: found.append(str(error)))
@@ -33,7 +33,7 @@ def collect_console_errors(page: Page) -> list[str]:
 
 
 def accessibility_violations(page: Page) -> list[str]:
-    """What axe-core finds that keeps people from using a page: each rule, and where."""
+    """Return the serious findings of axe-core on a page: each rule, and its elements."""
     page.evaluate(AXE.read_text())
     found = page.evaluate("axe.run({resultTypes: ['violations']})")
     return [

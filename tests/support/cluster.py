@@ -1,4 +1,4 @@
-"""Two hosts on one PostgreSQL, behind one nginx of ``deploy/``, which asks both in turns."""
+"""Two hosts on one PostgreSQL, behind one nginx of ``deploy/`` that alternates between them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from support.server import (
 
 
 class Cluster:
-    """Hosts with files of their own, as an administrator copies them, and one address for all.
+    """Two hosts with copies of the configuration files, and a common address.
 
-    What a client sends to the address of all goes to one host after the other; `connection` gives
-    a client that knows them itself one that runs.
+    Requests to the common address go to each host in turn. `connection` returns a connection to
+    a running host, for clients that choose hosts themselves.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Cluster:
         ]
         for host in self.hosts:
             host.start()
-        # The web server is on a machine of its own, as it were, and shows the files of the first.
+        # The web server would be on another machine; it serves the files of the first host.
         first = self.hosts[0]
         self.front = DeployedNginx(
             folder / "nginx",
@@ -65,7 +65,7 @@ class Cluster:
 
     @property
     def url(self) -> str:
-        """The address of all, with a slash at its end."""
+        """The common address, with a slash at its end."""
         return self.front.url
 
     def request(
@@ -77,7 +77,7 @@ class Cluster:
         body: bytes | str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send one request to the address of all."""
+        """Send one request to the common address."""
         connection = http.client.HTTPSConnection(
             self.front.host, self.front.port, timeout=60, context=self.front.certificate.trusted()
         )
@@ -96,22 +96,22 @@ class Cluster:
         body: bytes | str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send one request on a connection and read its answer whole."""
+        """Send one request on a connection and read the whole answer."""
         fields = dict(headers or {})
         if user is not None:
             fields.setdefault("Authorization", basic(user, self.users[user]))
-        if "Destination" in fields:  # it names the address that this very client uses
+        if "Destination" in fields:  # has to name the address that this client uses
             target = "/" + fields["Destination"].split("/", 3)[3]
             fields["Destination"] = f"http://{connection.host}:{connection.port}{target}"
         return send_request(connection, method, path, body, fields)
 
     def connection(self) -> http.client.HTTPConnection:
-        """A new connection to a host that runs: each in its turn."""
+        """Return a new connection to the next host that runs."""
         host = next(host for host in self._turns if host not in self._killed)
         return host.connection()
 
     def kill9(self) -> None:
-        """Kill all processes of the host whose turn it is."""
+        """Kill all processes of the next host."""
         host = next(self._turns)
         self._killed.append(host)
         host.kill9()

@@ -1,4 +1,4 @@
-"""The files of ``deploy/`` in real web servers, with ports, folders and names of a test's own."""
+"""Real web servers with the files of ``deploy/``, and with the ports and folders of a test."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from support.webserver import Certificate, WebServer
 
 DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 
-# What Debian's apache2 loads from the start, and what deploy/README.md says to enable.
+# The modules that Debian's apache2 loads by default, and those that deploy/README.md enables.
 _MODULES_LOADED = (
     *("mpm_event", "alias", "authn_core", "authn_file", "authz_core", "authz_host", "authz_user"),
     *("auth_basic", "authz_groupfile", "autoindex", "dir", "env", "mime", "negotiation"),
@@ -56,7 +56,7 @@ Include {site}
 
 @dataclass(frozen=True)
 class Backend:
-    """What the configuration of a web server is told of Kalends.
+    """A Kalends behind a web server: its address, and the files that the web server reads.
 
     Attributes:
         address: the path of its Unix socket, or ``host:port``.
@@ -74,19 +74,20 @@ class Backend:
 
 
 class Deployed(WebServer):
-    """A web server that shows Kalends over TLS, and redirects plain http; both are its own ports.
+    """A web server that serves Kalends over TLS, and redirects plain HTTP; each has its own port.
 
     Args:
-        folder: where its files lie.
-        place: what it stands in front of.
-        prefix: below which path it shows it; empty for the root.
-        login: who asks for the login: empty for Kalends, or ``Basic`` or ``Digest``.
+        folder: the folder of its files.
+        backend: the Kalends behind it.
+        prefix: the path below which it serves Kalends; empty for the root.
+        login: the scheme with which the web server asks for a login, ``Basic`` or ``Digest``;
+            empty if Kalends asks.
     """
 
     certificate: Certificate
     way: str
     check_command: list[str]
-    """Its own check of its files; there when it has started."""
+    """The command with which it checks its own files; set once it has started."""
     _environment: Path | None = None
     _reload_signal = signal.SIGHUP
 
@@ -105,11 +106,11 @@ class Deployed(WebServer):
         return self.url.rstrip("/") + self.prefix
 
     def reload(self) -> None:
-        """Let it read its files again, as ``systemctl reload`` does."""
+        """Reload its files, as ``systemctl reload`` does."""
         os.kill(self._process.pid, self._reload_signal)
 
     def read_access_log(self) -> str:
-        """Its access log."""
+        """Return the text of its access log."""
         return (self.folder / "kalends.log").read_text()
 
     def close(self) -> None:
@@ -121,11 +122,11 @@ class Deployed(WebServer):
 
 
 class DeployedApache(Deployed):
-    """Apache with ``deploy/apache``: only the lines of settings.conf are others."""
+    """Apache with ``deploy/apache``; only the lines of settings.conf are changed."""
 
     way = "PROXY"
     switches: tuple[str, ...] = ()
-    """What of settings.conf is switched on besides, without the ``KALENDS_`` before it."""
+    """Further definitions of settings.conf to switch on, without their ``KALENDS_``."""
     _reload_signal = signal.SIGUSR1
 
     def _create_process(self) -> ServerProcess:
@@ -150,7 +151,7 @@ class DeployedApache(Deployed):
         return apache_process(config)
 
     def settings(self, shipped: str) -> str:
-        """The shipped settings with values of this test, and the switches that it sets."""
+        """Return the shipped settings with this test's values and switches."""
         kalends = self.backend
         address = kalends.address
         unix = address.startswith("/")
@@ -187,13 +188,13 @@ class DeployedApache(Deployed):
 
 
 class DeployedWsgi(DeployedApache):
-    """The same with Kalends within Apache (mod_wsgi)."""
+    """Apache with ``deploy/apache``, and Kalends within it (mod_wsgi)."""
 
     way = "WSGI"
 
 
 class DeployedNginx(Deployed):
-    """nginx with ``deploy/nginx``: names, ports and folders are others, nothing else."""
+    """nginx with ``deploy/nginx``; only names, ports and folders are changed."""
 
     way = "nginx"
 
@@ -217,7 +218,7 @@ class DeployedNginx(Deployed):
         return process
 
     def replaced(self) -> Mapping[str, str]:
-        """What of the shipped files is of this test's own."""
+        """Return this test's replacements for texts of the shipped files."""
         kalends, host = self.backend, "www.example.org" if self.prefix else "dav.example.org"
         address = kalends.address
         upstream = f"unix:{address}" if address.startswith("/") else address
@@ -240,10 +241,10 @@ class DeployedNginx(Deployed):
 
 
 def _environment() -> Path:
-    """An environment of Debian's Python, which is mod_wsgi's, with what these tests run with.
+    """Create an environment for mod_wsgi: Debian's Python with the packages of these tests.
 
-    mod_wsgi asks with access(2) whether it can be read, which knows no capabilities: a test's
-    folder is for its user alone.
+    It is not in the test's folder, which is closed to other users: mod_wsgi checks with access(2)
+    that it can read the environment, and access(2) ignores capabilities.
     """
     folder = Path(tempfile.mkdtemp(prefix="kalends-environment-"))
     folder.chmod(0o755)
@@ -258,7 +259,7 @@ def _environment() -> Path:
 
 
 def _replaced(text: str, pattern: str, replacement: str) -> str:
-    """The text with each match replaced; there has to be one."""
+    """Return the text with each match replaced; fail if there is none."""
     changed, count = re.subn(pattern, replacement, text)
     assert count, f"no line matches {pattern!r}"
     return changed

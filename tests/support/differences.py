@@ -1,4 +1,4 @@
-"""In what Kalends judges logins otherwise than Apache, on purpose: all of it."""
+"""All deliberate differences between the logins of Kalends and those of Apache."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from support.loginheaders import DigestAttempt
 
 
 class Difference(NamedTuple):
-    """A documented reason for two verdicts to differ.
+    """A documented reason for different verdicts.
 
     Attributes:
         why: the reason.
-        kalends_denies: which way they then differ.
-        always: whether Kalends denies whenever the reason applies.
+        kalends_denies: True if Kalends denies what Apache allows, False for the reverse.
+        always: True if Kalends denies whenever the reason applies.
     """
 
     why: str
@@ -37,20 +37,20 @@ def _is_latin1(name: bytes) -> bool:
 
 
 def _spelt_in_utf8(name: bytes) -> bytes:
-    """A name as UTF-8, whatever it came in."""
+    """Return a name in UTF-8 or ISO-8859-1 as UTF-8."""
     return name.decode("latin-1").encode() if _is_latin1(name) else name
 
 
 def _joined(file: bytes) -> bytes:
-    """A user file with its continued lines joined."""
+    """Return a user file with its continued lines joined."""
     return re.sub(rb"\\\r?\n", b"", file)
 
 
 def basic_differences(file: bytes, headers: list[bytes]) -> list[Difference]:
-    """Where Kalends is stricter than Apache with HTTP Basic, on purpose.
+    """Return the reasons for which Kalends is stricter than Apache with HTTP Basic.
 
-    Apache decodes base64 up to the first foreign character and cuts the result at a NUL; it takes
-    a text without a colon for a name, and a line without a name for an account.
+    Apache decodes base64 up to the first foreign character and cuts the result at a NUL; it
+    accepts a text without a colon as a name, and a line without a name as an account.
     """
     first = headers[0].strip() if headers else b""
     given = re.match(rb"(?i:basic)(?: |\Z)[ \t]*([A-Za-z0-9+/]*)(.*)", first)
@@ -63,16 +63,16 @@ def basic_differences(file: bytes, headers: list[bytes]) -> list[Difference]:
         "two Authorization headers": len(headers) > 1,
         "junk after the base64 text": given[2].strip(b"= \t") != b"",
         "an impossible length of base64": len(given[1]) % 4 == 1,
-        # Where Apache takes 8191 bytes, gunicorn takes 8190 with the line end.
+        # Apache accepts 8191 bytes; gunicorn accepts 8190 with the line end.
         "a line too long for gunicorn": len(b"Authorization: " + headers[0]) > 8188,
         "a NUL in the credentials": b"\0" in text,
         "credentials without a colon": not colon,
         "an empty name": name.partition(b"\0")[0] == b"",
     }
-    # It depends on the line.
+    # Whether these change the verdict depends on the line in the file.
     perhaps = {
-        # A field of DES has thirteen characters, and eight bytes of the password count.
-        "more than DES looks at": len(password) > 8
+        # A hash field of DES has thirteen characters, and only eight bytes of the password count.
+        "a password longer than DES reads": len(password) > 8
         and re.search(rb":[./0-9A-Za-z]{13}\s*(?:[:\n\0]|\Z)", _joined(file)) is not None,
         _ANOTHER_SPELLING: _is_latin1(name) and _spelt_in_utf8(name) in _joined(file),
     }
@@ -87,29 +87,30 @@ _COUNT = re.compile(rb"(?!0*\Z)[0-9A-Fa-f]{1,8}")
 
 
 def _escaped_slashes(uri: bytes) -> int:
-    """In the path alone: those of a query are decoded."""
+    """Return the number of escaped slashes in the path; those of a query are decoded."""
     return uri.partition(b"?")[0].lower().count(b"%2f")
 
 
 def digest_differences(file: bytes, attempt: DigestAttempt) -> list[Difference]:
-    """Where Kalends is stricter than Apache with HTTP Digest, on purpose, and where it takes more.
+    """Return the reasons for which Kalends is stricter or laxer than Apache with HTTP Digest.
 
-    Apache compares a response with whatever stands in the hash field, looks at no nonce count, lets
-    the last of two fields count, and compares paths after decoding, fragments left out.
+    Apache compares a response with any content of the hash field, ignores the nonce count, uses
+    the last of two fields, and compares paths decoded and without fragments.
     """
     names = [name for name, _ in attempt.fields]
     name, uri = attempt[b"username"], attempt[b"uri"]
     reasons = {
-        "a hash field that is none": not _MD5.fullmatch(attempt.ha1),
+        "a hash field that is not a hash": not _MD5.fullmatch(attempt.ha1),
         "a field twice": len(set(names)) < len(names),
-        "a nonce count that is none": not _COUNT.fullmatch(attempt[b"nc"]),
+        "a nonce count that is not a count": not _COUNT.fullmatch(attempt[b"nc"]),
         "an empty cnonce": not attempt[b"cnonce"],
-        "no qop, which Apache took up to 2.4.68": b"qop" not in names,
+        "no qop, which Apache accepted up to 2.4.68": b"qop" not in names,
         "an empty name": not name,
         "a fragment": b"#" in uri,
-        "an escaped slash is no slash": _escaped_slashes(uri) != _escaped_slashes(attempt.target),
+        "an escaped slash is not a slash": _escaped_slashes(uri)
+        != _escaped_slashes(attempt.target),
     }
-    # Apache compares paths as they are after another decoding: /a%252Fb is /a%2Fb, and not itself.
+    # Apache compares paths after decoding them again: /a%252Fb equals /a%2Fb, and not itself.
     decoded_twice = b"%25" in attempt.target
     perhaps = {
         "an escaped percent sign": decoded_twice,
@@ -117,8 +118,8 @@ def digest_differences(file: bytes, attempt: DigestAttempt) -> list[Difference]:
     }
     more = {
         "an escaped percent sign": decoded_twice,
-        # Apache compares with what it has made of the path; equal as sent is equal for both.
-        "a path that has to be tidied up": b"//" in attempt.target or b"/../" in attempt.target,
+        # Apache compares with the normalised path; paths that are equal as sent are equal for both.
+        "a path that is normalised": b"//" in attempt.target or b"/../" in attempt.target,
         _ANOTHER_SPELLING: _is_latin1(name),
     }
     return [
@@ -129,9 +130,10 @@ def digest_differences(file: bytes, attempt: DigestAttempt) -> list[Difference]:
 
 
 def group_differences(file: bytes, user: bytes) -> list[Difference]:
-    """Where Kalends finds other members than Apache: one spelling of a name is as good as another.
+    """Return the reasons for which Kalends finds other members of a group than Apache.
 
-    What is not UTF-8 is ISO-8859-1, in the names of users and of groups alike.
+    Kalends reads names of users and groups that are not UTF-8 as ISO-8859-1, so that both
+    spellings of a name are equal.
     """
     odd = any(_is_latin1(line) for line in file.split(b"\n")) or _is_latin1(user)
     return [Difference(_ANOTHER_SPELLING, kalends_denies=denies) for denies in (True, False) if odd]

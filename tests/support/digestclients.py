@@ -1,4 +1,4 @@
-"""Real programs that log in with HTTP Digest, each behind the same small interface."""
+"""Real programs that log in with HTTP Digest, all with the same small interface."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SYNC = b'<sync-collection xmlns="DAV:"><sync-token/><prop><getetag/></prop></sy
 
 
 class DigestClient:
-    """A program that keeps its login from one request to the next, if it does such a thing."""
+    """A program that sends requests, and keeps its login between them if it can."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
         self.base = base.rstrip("/")
@@ -38,7 +38,7 @@ class DigestClient:
 
 
 class Curl(DigestClient):
-    """curl, a process for each request."""
+    """curl, in a process for each request."""
 
     option = "--digest"
 
@@ -63,7 +63,7 @@ class Curl(DigestClient):
 
 
 class CurlAny(Curl):
-    """curl that picks the strongest scheme that it is offered."""
+    """curl that chooses the strongest scheme on offer."""
 
     option = "--anyauth"
 
@@ -75,7 +75,7 @@ class CurlBasic(Curl):
 
 
 class Requests(DigestClient):
-    """The library that most Python programs use."""
+    """The requests library, which most Python programs use."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
         super().__init__(base, user, password)
@@ -94,7 +94,7 @@ class Requests(DigestClient):
 
 
 class SerializedDigestAuth(httpx.DigestAuth):
-    """httpx's Digest, whose threads would else use one nonce count twice now and then."""
+    """httpx's Digest with a lock; without it, threads sometimes use one nonce count twice."""
 
     def __init__(self, user: str, password: str) -> None:
         super().__init__(user, password)
@@ -106,7 +106,7 @@ class SerializedDigestAuth(httpx.DigestAuth):
 
 
 class Httpx(DigestClient):
-    """Another such library; one login may be used by many threads at once."""
+    """The httpx library; many threads may share one login."""
 
     def __init__(self, base: str, user: str, password: str) -> None:
         super().__init__(base, user, password)
@@ -131,7 +131,7 @@ CLIENTS: list[type[DigestClient]] = [Curl, CurlAny, CurlBasic, Requests, Httpx]
 def open_client(
     kind: type[DigestClient], base: str, user: str, password: str
 ) -> Iterator[DigestClient]:
-    """The program, for as long as the block."""
+    """Open a client for the duration of the block."""
     client = kind(base, user, password)
     try:
         yield client
@@ -140,7 +140,7 @@ def open_client(
 
 
 def run_neon(folder: Path, program: str, url: str, user: str, password: str, script: str) -> str:
-    """Let cadaver (neon) do what the script says; return what it printed."""
+    """Run a script with cadaver, a client built on neon; return its output."""
     host = url.split("/")[2].partition(":")[0]
     (folder / ".netrc").write_text(f"machine {host} login {user} password {password}\n")
     done = subprocess.run(
@@ -157,7 +157,7 @@ def run_neon(folder: Path, program: str, url: str, user: str, password: str, scr
 
 
 def run_typical_requests(ask: DigestClient, home: str = "/ann%20smith") -> list[int]:
-    """What a calendar program does, request by request."""
+    """Send the requests of a calendar program; return their statuses."""
     item = f"{home}/calendar/a%20b.ics"
     return [
         ask("OPTIONS", f"{home}/"),

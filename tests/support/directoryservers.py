@@ -1,4 +1,4 @@
-"""Directories of accounts that are no user files: a real slapd, a real Dovecot, a real PAM."""
+"""Account directories other than user files: a real slapd, a real Dovecot, a real PAM."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ service auth {{
 
 
 class Slapd:
-    """OpenLDAP's server on a port of its own, with people below ``dc=example,dc=org``."""
+    """OpenLDAP's server on a free port, with people below ``dc=example,dc=org``."""
 
     def __init__(self, folder: Path, people: dict[str, str]) -> None:
         self._reserved = ReservedPort()
@@ -110,12 +110,12 @@ class Slapd:
         self.start()
 
     def start(self) -> None:
-        """Start it, and wait until it listens: it says that it is starting before it does."""
+        """Start it, and wait until it listens: it logs that it starts before it does."""
         self.process.start()
         await_that(lambda: listens(self._reserved.number))
 
     def options(self) -> dict[str, str]:
-        """What kalends.ini says of it in ``[auth]``."""
+        """Return its options for ``[auth]`` in kalends.ini."""
         return {
             "ldap_uri": self.uri,
             "ldap_base": "dc=example,dc=org",
@@ -132,11 +132,11 @@ class Slapd:
 
 
 class Dovecot:
-    """Dovecot with IMAP on a port of its own, and its socket for asking who may log in."""
+    """Dovecot with IMAP on a free port, and with its socket for checking passwords."""
 
     def __init__(self, people: dict[str, str]) -> None:
         self._reserved = ReservedPort()
-        # Its processes run as users who may not look into a test's folder.
+        # Its processes run as users who may not read a test's folder.
         self._folder = tempfile.TemporaryDirectory(prefix="kalends-dovecot-")
         folder = Path(self._folder.name)
         folder.chmod(0o755)
@@ -175,9 +175,9 @@ class Dovecot:
 
 
 def pam_command_prefix(folder: Path, service: str, people: dict[str, str]) -> tuple[str, ...]:
-    """What to put before a command, so that it runs where these people have accounts.
+    """Return a prefix for a command that runs it on a system where these people have accounts.
 
-    Its /etc/passwd, /etc/shadow and /etc/pam.d are files of ours in a mount namespace.
+    The command runs in a mount namespace with its own /etc/passwd, /etc/shadow and /etc/pam.d.
     """
     folder.mkdir(parents=True)
     (folder / "pam.d").mkdir()

@@ -1,4 +1,4 @@
-"""A firewall between two hosts that forgets which connections there were."""
+"""A firewall between two hosts that can lose its state."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import threading
 
 
 class Firewall:
-    """Takes connections on a port of its own, and passes on what is said to another port.
+    """A forwarder of connections from a free port to another one.
 
     Args:
-        port: of 127.0.0.1, whereto.
+        port: the target, a port of 127.0.0.1.
     """
 
     def __init__(self, port: int) -> None:
@@ -23,16 +23,16 @@ class Firewall:
         threading.Thread(target=self._take, daemon=True).start()
 
     def forget(self) -> None:
-        """Let each connection that there is be cut off as soon as something is said on it."""
+        """Cut off each present connection as soon as data is sent on it."""
         self._generation += 1
 
     def close(self) -> None:
-        """Take no more connections."""
+        """Accept no more connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
     def _take(self) -> None:
-        with contextlib.suppress(OSError):  # closed
+        with contextlib.suppress(OSError):  # raised by accept() once it is closed
             while True:
                 inside, _ = self._listening.accept()
                 threading.Thread(target=self._pass_on, args=(inside,), daemon=True).start()

@@ -1,4 +1,4 @@
-"""An installation in a folder, and its WSGI application called directly."""
+"""An installation in a folder, and a client that calls its WSGI application directly."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ access = "login"
 def event(
     uid: str, start: str = "20260105T090000Z", *lines: str, summary: str = "Meeting"
 ) -> bytes:
-    """A calendar object with one event of an hour."""
+    """Return a calendar object with one event of an hour."""
     text = [
         "BEGIN:VCALENDAR",
         "VERSION:2.0",
@@ -66,21 +66,21 @@ class Answer:
     body: bytes
 
     def xml(self) -> ET.Element:
-        """The body as XML."""
+        """Return the body as XML."""
         return ET.fromstring(self.body)
 
     def precondition(self) -> str:
-        """The name of the precondition element of a refusal."""
+        """Return the name of the precondition element in an error body."""
         return self.xml()[0].tag
 
     def hrefs(self) -> list[str]:
-        """The href of each response of a multistatus."""
+        """Return the href of each response of a multistatus."""
         return [node.text or "" for node in self.xml().findall("D:response/D:href", NAMES)]
 
 
 @dataclass
 class Client:
-    """Calls a WSGI application; logs in as ``user`` unless a request says otherwise."""
+    """A client of a WSGI application that logs in as ``user`` unless a call says otherwise."""
 
     app: Callable[..., Iterable[bytes]]
     user: str = "alice"
@@ -100,7 +100,7 @@ class Client:
         return self._call(self._environ(method, path, body, user, headers, environ))
 
     def start(self, method: str, path: str, body: bytes | str = b"") -> Iterable[bytes]:
-        """Send one request, and return the body of its answer unread."""
+        """Send one request, and return the body of its answer before it is read."""
         return self.app(
             self._environ(method, path, body, None, None, None), lambda *_: lambda data: None
         )
@@ -162,12 +162,12 @@ class Client:
             if hasattr(result, "close"):
                 result.close()
         status, headers = started[-1]
-        # The name of each request is another; tests of the log look at it on the wire.
-        named = {name: value for name, value in headers if name != "X-Request-ID"}
-        return Answer(int(status[:3]), named, body)
+        # Each answer has another X-Request-ID; the tests of the log check it on the wire.
+        fields = {name: value for name, value in headers if name != "X-Request-ID"}
+        return Answer(int(status[:3]), fields, body)
 
     def props(self, path: str, *names: str, depth: str = "0") -> dict[str, dict[str, str | None]]:
-        """PROPFIND: for each href the named properties that are there (``D:getetag``…)."""
+        """Send a PROPFIND; return the named properties (``D:getetag``…) that each href has."""
         wanted = "".join(f"<{name}/>" for name in names)
         spaces = " ".join(f'xmlns:{short}="{uri}"' for short, uri in NAMES.items())
         answer = self(
@@ -242,7 +242,7 @@ class Installation:
 
     @contextmanager
     def client(self, user: str = "alice") -> Iterator[Client]:
-        """The application, open for as long as the block."""
+        """Open the application for the duration of the block."""
         app = create_app(self.config)
         try:
             yield Client(app, user, dict(self.users))

@@ -14,10 +14,12 @@ from support.userfiles import NAMES, PASSWORDS, DigestLogin, Login, md5
 
 @st.composite
 def basic_headers(draw: st.DrawFn, logins: list[Login], prefix: bytes = b"") -> list[bytes]:
-    """The Authorization lines of somebody who tries one of these logins, mostly well.
+    """Draw Authorization lines for one of these logins, mostly correct ones.
 
     Args:
-        prefix: what other names begin with.
+        draw: supplied by Hypothesis.
+        logins: the known names and passwords.
+        prefix: the beginning of each other name.
     """
     login = draw(st.sampled_from(logins or [Login(prefix + b"alice", b"secret")]))
     name, password = login.name, login.password
@@ -34,7 +36,7 @@ def basic_headers(draw: st.DrawFn, logins: list[Login], prefix: bytes = b"") -> 
         at = draw(st.integers(0, len(text)))
         text = draw(st.sampled_from([name, text[:at] + b"\0" + text[at:], b":" + password, b""]))
     encoded = base64.b64encode(text)
-    # Where a header line has the longest form that Apache takes.
+    # The number of blanks in the longest header line that Apache accepts.
     longest = 8190 - len(b"Authorization: Basic ") - len(encoded)
     form = draw(st.integers(0, 99))
     forms = [
@@ -54,14 +56,14 @@ def basic_headers(draw: st.DrawFn, logins: list[Login], prefix: bytes = b"") -> 
 
 @dataclass(frozen=True)
 class DigestAttempt:
-    """An Authorization header for HTTP Digest, but for the nonce.
+    """An Authorization header for HTTP Digest, without its nonce and response.
 
     Attributes:
-        target: of the request, below its place.
-        fields: the fields, unescaped, in order; ``@`` stands for nonce and response.
+        target: the request target.
+        fields: the fields, unescaped, in order, with ``@NONCE@`` and ``@RESPONSE@``.
         text: the header's value, with ``@NONCE@`` and ``@RESPONSE@``.
-        ha1: what the response is made with.
-        shape: what happens to the response at the end.
+        ha1: the hash of name, realm and password, from which the response is computed.
+        shape: the change to the computed response: ``upper``, ``cut`` or empty.
     """
 
     target: bytes
@@ -74,7 +76,7 @@ class DigestAttempt:
         return dict(self.fields).get(name, b"")
 
     def header(self, nonce: bytes) -> bytes:
-        """The header's value with this nonce, and the response to it."""
+        """Return the header's value with this nonce, and with the response to it."""
         parts = [self.ha1, nonce, self[b"nc"], self[b"cnonce"], self[b"qop"]]
         if b"qop" not in dict(self.fields):
             parts = parts[:2]
@@ -94,7 +96,7 @@ TARGETS = [
 
 
 def _uris(target: bytes, host: bytes) -> list[bytes]:
-    """Other ways of writing a target, right and wrong."""
+    """Return other ways of writing a target, right and wrong."""
     path, mark, query = target.partition(b"?")
     ways = [
         *(unquote_to_bytes(target), target.replace(b"/", b"%2F"), target.replace(b"%", b"%25")),
@@ -113,7 +115,7 @@ def _quoted(value: bytes) -> bytes:
 
 
 def _respelt(name: bytes) -> bytes:
-    """A name in UTF-8 as ISO-8859-1, and any other in UTF-8."""
+    """Return a UTF-8 name in ISO-8859-1, and any other name in UTF-8."""
     try:
         return name.decode().encode("latin-1")
     except UnicodeError:
@@ -128,7 +130,7 @@ _OTHERS = [
 _ODDITIES = [
     *("name", "realm", "uri", "count", "cnonce", "qop", "algorithm", "other", "twice", "lacks"),
     *("order", "shape", "ha1", "unescaped", "tokens", "commas", "scheme", "spelling"),
-    *["uri"] * 4,  # has the most to get wrong
+    *["uri"] * 4,  # has the most wrong forms
     *["other"] * 2,
 ]
 
@@ -142,13 +144,15 @@ def digest_attempts(
     host: bytes,
     prefix: bytes = b"",
 ) -> DigestAttempt:
-    """The header of somebody who tries one of these logins, mostly well.
+    """Draw a header for one of these logins, mostly a correct one.
 
     Args:
-        realm: of the place that is asked for.
-        place: its path.
-        host: of the request.
-        prefix: what other names begin with.
+        draw: supplied by Hypothesis.
+        logins: the known names, realms and hashes.
+        realm: the realm of the protected path.
+        place: the protected path.
+        host: the request's host.
+        prefix: the beginning of each other name.
     """
     login = draw(st.sampled_from(logins or [DigestLogin(prefix + b"alice", realm, b"0" * 32)]))
     count = draw(st.sampled_from([0, 1, 1, 2]))
@@ -197,7 +201,7 @@ def digest_attempts(
 
 @st.composite
 def _written(draw: st.DrawFn, fields: list[tuple[bytes, bytes]], odd: set[str]) -> bytes:
-    """The header's text."""
+    """Draw a way to write the header's fields as text."""
     texts = []
     for name, value in fields:
         written = _quoted(value)

@@ -1,4 +1,4 @@
-"""Answers of several statuses as data, so that two of them can be compared."""
+"""Multistatus bodies (RFC 4918 section 13) as data, so that two of them can be compared."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import xml.etree.ElementTree as ET
 
 Value = tuple[object, ...]
 PropertyStatuses = dict[str, tuple[int, Value]]
-"""Of one address: for each property its status and what is in it; ``""`` is the address itself."""
+"""The status and content of each property of one address; ``""`` is the address itself."""
 
 _DAV = "{DAV:}"
 
 
 def element_content(element: ET.Element) -> Value:
-    """What an element holds: text, attributes and children in their order."""
+    """Return an element's text, attributes and children in their order."""
     text = (element.text or "") if len(element) == 0 else (element.text or "").strip()
     children = tuple((child.tag, element_content(child)) for child in element)
     return (text, tuple(sorted(element.attrib.items())), children)
 
 
 def parse_multistatus(answer: bytes) -> dict[str, PropertyStatuses]:
-    """What a multistatus says of each address; its sync-token and the like under ``""``."""
+    """Return the properties of each address; those of the multistatus itself under ``""``."""
     root = ET.fromstring(answer)
     assert root.tag == f"{_DAV}multistatus", root.tag
     found: dict[str, PropertyStatuses] = {}

@@ -1,4 +1,4 @@
-"""A real nginx, and the ways in which Kalends stands behind one."""
+"""A real nginx, and its directives for Kalends behind it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ _TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
 def nginx_process(folder: Path, http: str) -> ServerProcess:
-    """An nginx in the foreground with these directives in its ``http`` block."""
+    """Return the process of an nginx in the foreground; ``http`` holds its http directives."""
     file = folder / "nginx.conf"
     file.write_text(
         _CONFIGURATION.format(
-            # nginx can read the files of a test, wherever they are, as who runs the tests.
+            # As the user who runs the tests, nginx can read their files, wherever they are.
             user="user root;" if os.geteuid() == 0 else "",
             folder=folder,
             temporary="".join(f"{n}_temp_path {folder}/{n};\n" for n in _TEMPORARY),
@@ -63,12 +63,12 @@ def nginx_process(folder: Path, http: str) -> ServerProcess:
 
 
 class RealNginx(WebServer):
-    """An nginx in the foreground with its own configuration; no service of the system.
+    """An nginx in the foreground with its own configuration; it is not a system service.
 
     Args:
-        folder: where its files lie; what is in ``html`` below it is served.
+        folder: the folder of its files; it serves the files in ``html`` below it.
         server_block: directives of its one server, of `proxy_directives` or the test's own.
-        certificate: for TLS; plain http without one.
+        certificate: its certificate for TLS; without one it uses plain HTTP.
     """
 
     def __init__(
@@ -92,22 +92,23 @@ class RealNginx(WebServer):
 
 
 def login_directives(user_file: Path, realm: str) -> str:
-    """Directives that let nginx ask for a login itself."""
+    """Return directives that let nginx ask for a login itself."""
     return f'auth_basic "{realm}";\nauth_basic_user_file {user_file};'
 
 
 def proxy_directives(backend: str, *, prefix: str = "/", login: str = "") -> str:
-    """Directives for a reverse proxy.
+    """Return directives for a reverse proxy.
 
-    The request target goes on as the client wrote it, but for the prefix, which goes on as
-    X-Script-Name. Who logged in at nginx goes on as X-Remote-User, and the password does not.
+    The request target is passed on as the client wrote it, except the prefix, which is passed on
+    as X-Script-Name. The name of the user who logged in at nginx is passed on as X-Remote-User;
+    the password is not.
 
     Args:
-        backend: the address behind, with a slash at its end.
-        prefix: where Kalends is for clients, with slashes at both ends.
-        login: what `login_directives` gave, if nginx is to ask.
+        backend: the backend's URL, with a slash at its end.
+        prefix: the path of Kalends for clients, with slashes at both ends.
+        login: the result of `login_directives`, if nginx is to ask for a login.
     """
-    # With a path of its own, proxy_pass would send what nginx has decoded and encoded again.
+    # With a path in proxy_pass, nginx would send a path that it has decoded and encoded again.
     target, host = "", backend.rstrip("/")
     if prefix != "/":
         # A capture with a number would be encoded once more.

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server of the tests' own, and databases on it."""
+"""A real PostgreSQL server for tests, and databases on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from support.awaiting import await_that
 from support.process import ReservedPort, ServerProcess
 
 ACCOUNT = "postgres"
-"""Its administrator, and whom it runs as where the tests are root, which PostgreSQL refuses."""
+"""Its administrator, and the user that it runs as if the tests run as root.
+
+PostgreSQL refuses to run as root.
+"""
 
 PASSWORD = "correct-horse-battery"
 _CONFIGURATION = """
@@ -30,21 +33,21 @@ unix_socket_directories = '{folder}'
 
 
 def newest_program(name: str) -> str:
-    """The newest of the installed versions of a program, which Debian keeps off the path."""
+    """Return the path of the newest version of a program, which Debian keeps off the path."""
     found = Path("/usr/lib/postgresql").glob(f"*/bin/{name}")
     newest = max(found, key=lambda path: int(path.parent.parent.name), default=None)
     return str(newest or shutil.which(name) or name)
 
 
-# A database is a thousand small files: in memory they are made and removed in no time.
+# A database has a thousand small files, which are created and removed much faster in memory.
 _MEMORY = Path("/dev/shm")
 _NEEDED_BYTES = 2 << 30
 
 
 class PostgresServer:
-    """A server with a cluster in a folder of its own, on a port of 127.0.0.1.
+    """A server with a cluster in a temporary folder, on a port of 127.0.0.1.
 
-    The folder is not one of pytest's: those are closed to other accounts.
+    The folder is not one of pytest's, which are closed to other users.
     """
 
     def __init__(self) -> None:
@@ -95,11 +98,11 @@ class PostgresServer:
         store.close()
 
     def database(self) -> str:
-        """The URL of a new database without tables."""
+        """Create a database without tables; return its URL."""
         return self._created("template0")
 
     def store(self) -> str:
-        """The URL of a new database with the tables of an empty store."""
+        """Create a database with the tables of an empty store; return its URL."""
         return self._created(self._template.rpartition("/")[2])
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
@@ -109,16 +112,16 @@ class PostgresServer:
             return cursor.fetchall() if cursor.description else []
 
     def close(self) -> None:
-        """Stop it at once, and remove all of it."""
+        """Stop it at once, and remove its files."""
         self.stop()
         self._reserved.release()
         shutil.rmtree(self._folder)
 
     def stop(self, mode: str = "immediate") -> None:
-        """Stop it, if it runs, without waiting for anybody; `process` can start it again.
+        """Stop it, if it runs, without waiting for its clients; `process` can start it again.
 
         Args:
-            mode: pg_ctl's: ``immediate`` is a crash, after ``fast`` unlogged tables are there too.
+            mode: pg_ctl's mode: ``immediate`` is a crash; ``fast`` keeps unlogged tables too.
         """
         if not self.process.runs:
             return
@@ -128,7 +131,7 @@ class PostgresServer:
         self.process.stop()
 
     def crash(self) -> None:
-        """Kill one of its processes; all others end with it, and start again with what is logged.
+        """Kill one of its processes: all others end too, and it recovers from its log.
 
         Unlogged tables are empty afterwards, as on a standby that takes over.
         """

@@ -1,4 +1,4 @@
-"""A server in a process group of its own: started, awaited, killed, started again."""
+"""A server in a process group of its own, which tests start, kill and start again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STOP_SECONDS = 30.0
 
 
 class ServerDiedError(Exception):
-    """A server ended, or said nothing, before it was ready; the message holds what it printed."""
+    """A server that ended, or was not ready in time; the message holds its output."""
 
 
 class ReservedPort:
-    """A port of 127.0.0.1 that nobody else is given while this object lives.
+    """A port of 127.0.0.1 that the system assigns to nobody else until it is released.
 
-    A socket that is bound but does not listen keeps the port from being handed out again; a
-    server that binds with SO_REUSEADDR, as all of them do, can take it all the same.
+    A socket that is bound but does not listen keeps the port from being assigned again; a server
+    that binds with SO_REUSEADDR, as all of them do, can use it nevertheless.
     """
 
     def __init__(self) -> None:
@@ -41,10 +41,10 @@ class ReservedPort:
 
 
 class ServerProcess:
-    """A command that prints a line holding `ready` on stdout or stderr when it serves.
+    """A command that prints a line containing `ready` on stdout or stderr when it serves.
 
-    All that it prints is in `log`; the process group is its own, so that every worker of it can
-    be killed at once and no other process ever is.
+    Its output is in `log`. It has a process group of its own, so that all its workers can be
+    killed at once, and no other process is.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class ServerProcess:
 
     @property
     def log(self) -> str:
-        """Everything that the server printed so far, over all its starts."""
+        """The output of the server so far, over all its starts."""
         return "".join(self._lines)
 
     @property
@@ -72,11 +72,11 @@ class ServerProcess:
 
     @property
     def runs(self) -> bool:
-        """Whether it was started, and not ended since."""
+        """True if it was started and has not ended since."""
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start the command and return when it said that it serves."""
+        """Start the command and return when it has printed that it serves."""
         first = len(self._lines)
         self._process = subprocess.Popen(
             self.command,
@@ -130,7 +130,7 @@ class ServerProcess:
         return process.returncode
 
     def kill9(self) -> None:
-        """Kill every process of the group at once, with no chance to say goodbye."""
+        """Kill every process of the group at once with SIGKILL."""
         if self._process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -147,7 +147,7 @@ class ServerProcess:
 
 
 def wait_until_group_ended(group: int) -> None:
-    """Return when no process of the group is left; kill what is still there after a while."""
+    """Wait until no process of the group is left; kill it after `STOP_SECONDS`."""
     if not happens_within(STOP_SECONDS, lambda: not _is_there(group)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Kalends as it stands behind a web server: on a port, on a Unix socket, and with every feed."""
+"""Kalends behind a web server: on a port, on a Unix socket, and with feeds of every access."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ publish = ["family.ics"]
 
 
 class ProxiedKalends(KalendsServer):
-    """`kalends serve` that believes web servers on this machine.
+    """`kalends serve` that trusts web servers on this machine.
 
     Args:
-        folder: where its files lie.
-        users: who has an account, for Basic and for Digest.
-        schemes: what it offers; ``none`` where the web server asks for the login.
-        ready: what it prints when it serves.
-        workers: processes that serve.
+        folder: the folder of its files.
+        users: the password of each account, for Basic and for Digest.
+        schemes: the login schemes; ``none`` where the web server asks for the login.
+        ready: the line that it prints when it serves.
+        workers: the number of processes that serve.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ProxiedKalends(KalendsServer):
         ready: str = "Kalends serves http://",
         workers: int = 2,
     ) -> None:
-        # A socket's name may have about a hundred bytes, too few for a test's folder.
+        # The path of a socket is limited to about a hundred bytes, too few for a test's folder.
         self._sockets = tempfile.TemporaryDirectory(prefix="kalends-")
         self.socket = Path(self._sockets.name) / "socket"
         folder.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ class ProxiedKalends(KalendsServer):
         return found
 
     def backend(self, kind: str = "unix") -> Backend:
-        """What a web server is told of it; ``kind`` is ``unix`` or ``port``."""
+        """Return the settings of a web server for it; ``kind`` is ``unix`` or ``port``."""
         return Backend(
             str(self.socket) if kind == "unix" else f"{self.host}:{self.port}",
             self.config_file,
@@ -85,10 +85,10 @@ class ProxiedKalends(KalendsServer):
         )
 
     def publish(self, user: str) -> None:
-        """See to it that there is a secret, and that all feeds stand as files with an event.
+        """Create a secret address, and wait until all feeds are files with an event.
 
         Args:
-            user: who has an event with the UID ``p``, or may put one.
+            user: a user who has an event with the UID ``p``, or may put one.
         """
         if self.secret:
             return
@@ -108,7 +108,7 @@ class ProxiedKalends(KalendsServer):
         await_that(lambda: all("UID:p" in _text(self.feeds_folder / name) for name in wanted))
 
     def close(self) -> None:
-        """Stop it for good."""
+        """Stop the server and remove its socket."""
         super().close()
         self._sockets.cleanup()
 

@@ -23,7 +23,7 @@ Sections = dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered: status, header fields in order, body."""
+    """An answer of a server: status, header fields in order, body."""
 
     status: int
     reason: str
@@ -43,7 +43,7 @@ def send_request(
     body: bytes | str | None,
     headers: dict[str, str],
 ) -> Answer:
-    """Send one request on a connection, just as it is given, and read its answer whole."""
+    """Send one request on a connection, unchanged, and read the whole answer."""
     payload = body.encode() if isinstance(body, str) else body
     connection.request(method, path, body=payload, headers=headers)
     response = connection.getresponse()
@@ -51,7 +51,7 @@ def send_request(
 
 
 def htpasswd_line(user: str, password: str) -> str:
-    """Return a line of an Apache user file, with bcrypt at the lowest cost that there is."""
+    """Return a line of an Apache user file, with bcrypt at its lowest cost."""
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(rounds=4)).decode()}\n"
 
 
@@ -75,7 +75,7 @@ def format_ini(sections: Sections) -> str:
 
 
 class Server:
-    """A server with users, an address, and a process; the base of the two below."""
+    """A server with users, an address and a process; the base class of the servers below."""
 
     def __init__(self, folder: Path, users: dict[str, str]) -> None:
         self.folder = folder
@@ -96,7 +96,7 @@ class Server:
 
     @property
     def log(self) -> str:
-        """What the server printed so far."""
+        """The output of the server so far."""
         return self.process.log
 
     def _write_users(self) -> None:
@@ -147,7 +147,7 @@ class Server:
         body: bytes | str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send one request on the connection and read its answer whole."""
+        """Send one request on the connection and read the whole answer."""
         fields = dict(headers or {})
         if user is not None:
             secret = self.users[user] if password is None else password
@@ -155,7 +155,7 @@ class Server:
         return send_request(connection, method, path, body, fields)
 
     def start(self) -> None:
-        """Start the server; returns when it answers."""
+        """Start the server and return when it serves."""
         try:
             self.process.start()
         except ServerDiedError:
@@ -176,7 +176,7 @@ class Server:
         self.start()
 
     def close(self) -> None:
-        """Stop it for good and give its port back."""
+        """Stop it and release its port."""
         try:
             self.stop()
         finally:
@@ -186,9 +186,9 @@ class Server:
 class KalendsServer(Server):
     """`kalends serve` with a store, a user file and feed definitions of its own below a folder.
 
-    `options` adds to or replaces options of the configuration file, by section. `prefix` stands
-    before the command (`unshare …`); `start=False` writes the files only; with a `certificate` it
-    speaks TLS.
+    `options` adds or replaces options of the configuration file, by section. `prefix` precedes
+    the command (`unshare …`); `start=False` only writes the files; with a `certificate` it uses
+    TLS.
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class KalendsServer(Server):
         )
 
     def write_config(self) -> None:
-        """Write the configuration file anew, from `sections`."""
+        """Write the configuration file again, from `sections`."""
         self.config_file.write_text(format_ini(self.sections()))
 
 

@@ -83,7 +83,7 @@ def calendar_parts(text: str) -> Iterator[list[Part]]:
                 calendar.append(current)
                 current = None
             depth -= 1
-    if calendar is not None:  # it has no END: its complete parts count
+    if calendar is not None:  # without END: its complete parts count
         yield calendar
 
 

@@ -1,4 +1,4 @@
-"""Clients that write while their server is killed, and know what it must hold afterwards."""
+"""Clients that write while their server is killed, and check its content afterwards."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ CONNECTION_LOST = (http.client.HTTPException, OSError)
 
 
 class Gate:
-    """Open while the server runs; the clients that lost it wait here for its return.
+    """A gate that is open while the server runs; clients that lost the server wait at it.
 
-    It opens and closes by how much the clients have written, not by the clock: after each of a
-    few numbers of writes, chosen at random beforehand, the server is killed.
+    It opens and closes by the number of writes, not by the clock: the server is killed after each
+    of a few numbers of writes, which the test chooses at random beforehand.
     """
 
     def __init__(self, server: KalendsServer, moments: list[int]) -> None:
@@ -30,13 +30,13 @@ class Gate:
         self._up = True
 
     def count(self) -> None:
-        """One write more has been acknowledged; wake the killer where its moment has come."""
+        """Count an acknowledged write, and wake the thread that kills the server."""
         with self._condition:
             self.written += 1
             self._condition.notify_all()
 
     def give_up(self) -> None:
-        """A client has found something wrong: no more kills, the tests tell."""
+        """Stop killing the server, because a client has found a fault, which the test reports."""
         with self._condition:
             self.broken = True
             self._condition.notify_all()
@@ -65,7 +65,7 @@ class Gate:
 
 @dataclass
 class Client:
-    """One account that writes, and knows what the server must hold of it."""
+    """An account that writes, and knows the objects that the server must have of it."""
 
     server: KalendsServer
     gate: Gate
@@ -78,7 +78,7 @@ class Client:
     _connection: http.client.HTTPConnection | None = None
 
     def run(self, writes: int) -> None:
-        """Write so many times; what goes wrong is kept for the main thread."""
+        """Write so many times; keep a failure for the main thread."""
         try:
             for _ in range(writes):
                 self.write_once()
@@ -87,7 +87,7 @@ class Client:
             self.gate.give_up()
 
     def write_once(self) -> None:
-        """Do one PUT, overwrite, DELETE or MOVE, until it was acknowledged or found done."""
+        """Do one PUT, overwrite, DELETE or MOVE, until it is acknowledged or its state is known."""
         chance = self.dice.random()
         if chance < 0.5 or not self.held:
             self.put(self.new_path(), 201)
@@ -130,7 +130,7 @@ class Client:
         body: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer | None:
-        """Send one write; `after` is what the paths must hold once it is done."""
+        """Send one write; `after` holds the content of each path once it is done."""
         before = {name: self.held.get(name) for name in after}
         try:
             answer = self.ask(method, path, body=body, headers=headers)
@@ -149,7 +149,7 @@ class Client:
         return answer
 
     def hold(self, state: dict[str, str | None]) -> None:
-        """Remember what the paths hold."""
+        """Remember the content of the paths."""
         for path, text in state.items():
             if text is None:
                 self.held.pop(path, None)
@@ -163,7 +163,7 @@ class Client:
         body: str | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        """Send a request on the kept connection; a lost one is closed and the error goes on."""
+        """Send a request on the kept connection; close it and raise the error if it is lost."""
         if self._connection is None:
             self._connection = self.server.connection()
         try:
@@ -181,7 +181,7 @@ class Client:
             self._connection.close()
 
     def read(self, path: str) -> str | None:
-        """Return what the server holds at the path, asking again until it lives again."""
+        """Return the content of a path, asking again until the server runs again."""
         while True:
             self.gate.wait()
             try:

@@ -1,7 +1,7 @@
-"""Hypothesis strategies for Apache's user files, and for who logs in with them.
+"""Hypothesis strategies for Apache's user files, and for the logins in them.
 
-Nothing here costs more than some milliseconds to verify: neither a limit of ours nor a processor
-of the machine that runs the tests is what these files are to try.
+Each hash takes some milliseconds to verify at most, so that the tests neither reach a cost limit
+nor keep the machine busy.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PASSWORDS = [
 
 _SALT = st.text("./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", max_size=10)
 _BCRYPT_SALT = "abcdefghijklmnopqrstu"
-# A crypt(3) setting by the salt that is to go into it.
+# Functions that return a crypt(3) setting with a given salt.
 _SETTINGS: dict[str, Callable[[str], str]] = {
     "des": lambda salt: (salt + "..")[:2],
     "md5": lambda salt: f"$1${salt}$",
@@ -61,7 +61,7 @@ _JUNK = [
 
 @cache
 def _hashed(kind: str, password: bytes, salt: str) -> bytes:
-    """The hash field of a password; empty where the format has none for it."""
+    """Return the hash field of a password; empty if the format has none for it."""
     if kind == "apr1":
         return apr1(password, salt.encode())
     if kind == "sha1":
@@ -73,7 +73,7 @@ def _hashed(kind: str, password: bytes, salt: str) -> bytes:
 
 @dataclass(frozen=True)
 class Login:
-    """A name and a password that somebody may try."""
+    """A name and a password to try."""
 
     name: bytes
     password: bytes
@@ -81,7 +81,7 @@ class Login:
 
 @st.composite
 def _corrupted(draw: st.DrawFn, field: bytes) -> bytes:
-    """A hash field with something wrong with it, never with what it costs."""
+    """Draw a hash field with a fault that does not change its cost."""
     how = draw(st.sampled_from(["cut", "more", "digit", "case", "lock", "blank", "last"]))
     if not field or how == "lock":
         return draw(st.sampled_from([b"!", b"*", b"$"])) + field
@@ -95,14 +95,14 @@ def _corrupted(draw: st.DrawFn, field: bytes) -> bytes:
         return b" " + field
     if how == "last":
         return field[:-1] + bytes([field[-1] ^ 1])
-    # What a hash costs stands before its eighth character.
+    # The cost of a hash is before its eighth character.
     at = draw(st.integers(min(7, len(field)), len(field)))
     return field[:at] + draw(st.sampled_from([b"a", b"/", b"Z", b"\\"])) + field[at + 1 :]
 
 
 @st.composite
 def hash_fields(draw: st.DrawFn, password: bytes) -> bytes:
-    """The field of a htpasswd line, mostly a right one."""
+    """Draw the hash field of an htpasswd line, mostly a correct one."""
     kind = draw(st.sampled_from([*_SETTINGS, "apr1", "apr1", "sha1", "sha1"]))
     field = _hashed(kind, password, draw(_SALT | st.just("saltsalt")))
     how = draw(st.integers(0, 11))
@@ -114,25 +114,25 @@ def hash_fields(draw: st.DrawFn, password: bytes) -> bytes:
 
 
 def passwords() -> st.SearchStrategy[bytes]:
-    """A password, mostly one that comes again."""
+    """Return a strategy for passwords, most of which occur again."""
     any_length = st.builds(bytes.__mul__, st.binary(min_size=1, max_size=3), st.integers(0, 200))
     odd = (st.binary(max_size=20) | any_length).map(lambda text: text.replace(b"\0", b"0"))
     return st.just(b"secret") | st.sampled_from(PASSWORDS) | st.sampled_from(PASSWORDS) | odd
 
 
 def names() -> st.SearchStrategy[bytes]:
-    """A user's name, mostly one that comes again."""
+    """Return a strategy for users' names, most of which occur again."""
     odd = st.binary(max_size=5).map(lambda name: name.translate(None, _NOT_IN_NAMES))
     return st.sampled_from(NAMES[:2]) | st.sampled_from(NAMES) | st.sampled_from(NAMES) | odd
 
 
-# What ends a name or a line, and control characters, which Apache cannot say in a header.
+# Characters that end a name or a line, and control characters, which no header can contain.
 _NOT_IN_NAMES = bytes([*range(9), *range(10, 32), 127]) + b":"
 
 
 @st.composite
 def lines_without_account(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
-    """A line without an account in it, perhaps with consequences for others."""
+    """Draw a line without an account, which may change the meaning of other lines."""
     return draw(
         st.sampled_from([b"", b"# comment", b"#alice:x", b"  # indented", b"\t", b"nobody", b":"])
         | st.sampled_from([b"# goes on \\", b"\\", b"alice\\", b"bob:\\", b"x\0y", b"\0", b"::"])
@@ -144,10 +144,12 @@ def lines_without_account(draw: st.DrawFn, near_limit: int = 8190) -> bytes:
 
 @st.composite
 def decorated_lines(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
-    """A line with what may stand around it: blanks, further fields, a long tail, line ends.
+    """Draw a line with blanks, further fields, a long tail or line ends around it.
 
     Args:
-        tidy: whether there is just a line end.
+        draw: supplied by Hypothesis.
+        text: the line.
+        tidy: add only a line end.
     """
     if tidy:
         return text + b"\n"
@@ -164,7 +166,7 @@ def decorated_lines(draw: st.DrawFn, text: bytes, tidy: bool) -> bytes:
 
 @st.composite
 def file_of_lines(draw: st.DrawFn, lines: list[bytes]) -> bytes:
-    """The file of these lines: perhaps with a byte order mark, perhaps without its last end."""
+    """Draw a file of these lines, perhaps with a byte order mark or without the last line end."""
     data = b"".join(lines)
     how = draw(st.integers(0, 15))
     if how == 0:
@@ -176,10 +178,11 @@ def file_of_lines(draw: st.DrawFn, lines: list[bytes]) -> bytes:
 
 @st.composite
 def htpasswd_files(draw: st.DrawFn, prefix: bytes = b"") -> tuple[bytes, list[Login]]:
-    """An AuthUserFile, and the logins that its lines were made for.
+    """Draw an AuthUserFile for HTTP Basic, and the logins of its lines.
 
     Args:
-        prefix: what all names begin with.
+        draw: supplied by Hypothesis.
+        prefix: the beginning of each name.
     """
     lines, logins, tidy = [], [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
@@ -196,13 +199,13 @@ def htpasswd_files(draw: st.DrawFn, prefix: bytes = b"") -> tuple[bytes, list[Lo
 
 
 def md5(*parts: bytes) -> bytes:
-    """H(parts joined by colons) in hex, as Digest has it."""
+    """Return the MD5 of parts joined by colons in hex, as HTTP Digest uses it."""
     return hashlib.md5(b":".join(parts), usedforsecurity=False).hexdigest().encode()
 
 
 @dataclass(frozen=True)
 class DigestLogin:
-    """A name, a realm and a hash that somebody may answer with."""
+    """A name, a realm and a hash to try."""
 
     name: bytes
     realm: bytes
@@ -213,7 +216,13 @@ class DigestLogin:
 def htdigest_files(
     draw: st.DrawFn, realms: list[bytes], prefix: bytes = b""
 ) -> tuple[bytes, list[DigestLogin]]:
-    """An AuthUserFile for Digest, likewise."""
+    """Draw an AuthUserFile for HTTP Digest, and the logins of its lines.
+
+    Args:
+        draw: supplied by Hypothesis.
+        realms: the realms of most lines.
+        prefix: the beginning of each name.
+    """
     lines, logins, tidy = [], [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
         if not tidy and draw(st.integers(0, 4)) == 0:
@@ -245,7 +254,7 @@ def _ha1s(draw: st.DrawFn, name: bytes, realm: bytes, password: bytes) -> bytes:
 
 @st.composite
 def htgroup_files(draw: st.DrawFn, groups: list[bytes], users: list[bytes]) -> bytes:
-    """An AuthGroupFile."""
+    """Draw an AuthGroupFile with these groups and users."""
     lines, tidy = [], draw(st.booleans())
     for _ in range(draw(st.integers(1, 6))):
         if not tidy and draw(st.integers(0, 4)) == 0:

@@ -1,4 +1,4 @@
-"""What a real Apache 2.4.71 answered: the cases of data/apache-vectors.json."""
+"""The answers of a real Apache 2.4.71: the cases of data/apache-vectors.json."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Vector:
     Attributes:
         id: its name in the file.
         file: the bytes of the password file; None if there is none.
-        setup: what is odd about the file: ``symlink``, ``unreadable`` or nothing.
-        authorization: the header's value as WSGI shows it, several joined as servers join them.
-        expected_status: what we answer: Apache's own status, but 401 where it is unsafe to copy,
-            and 503 where the file cannot be read.
+        setup: a peculiarity of the file: ``symlink``, ``unreadable`` or empty.
+        authorization: the header's value in WSGI; several are joined as servers join them.
+        expected_status: the status of Kalends: that of Apache, but 401 where Apache's is unsafe
+            to copy, and 503 where the file cannot be read.
     """
 
     id: str
@@ -41,20 +41,20 @@ class Vector:
 
 @cache
 def raw_vectors() -> list[dict[str, Any]]:
-    """All cases as the file has them."""
+    """Return all cases as they are in the file."""
     vectors: list[dict[str, Any]] = json.loads(_FILE.read_text())
     return vectors
 
 
 def file_bytes(text: str | None, encoding: str) -> bytes | None:
-    """A user file of a case."""
+    """Return the user file of a case; None if it has none."""
     if encoding == "missing" or text is None:
         return None
     return base64.b64decode(text) if encoding == "base64" else text.encode(encoding)
 
 
 def htpasswd_vectors() -> list[Vector]:
-    """The cases of kind htpasswd."""
+    """Return the cases of kind htpasswd."""
     return [_vector(raw) for raw in raw_vectors() if raw["kind"] == "htpasswd"]
 
 
@@ -80,12 +80,13 @@ class DigestStep:
     """One request of a Digest case.
 
     Attributes:
-        template: of the Authorization header, or None for none; @NONCE@ and @RESPONSE@ to fill in.
-        nonce: where the nonce comes from, or the nonce itself.
-        wait: seconds between challenge and answer.
-        digest: what goes into the response (see the file's own description).
-        allowed: Apache's verdict; where it is unsafe to copy, a refusal.
-        stale: whether the refusal said so.
+        template: the Authorization header with @NONCE@ and @RESPONSE@ to fill in; None for none.
+        nonce: the origin of the nonce, or the nonce itself.
+        wait: seconds between challenge and response.
+        digest: the input of the response (see the file's own description).
+        allowed: Apache's verdict; a refusal if that is unsafe to copy.
+        stale: True if the refusal has ``stale=true``.
+        next_nonce: True if the answer has a ``nextnonce``; None if that is unknown.
     """
 
     template: str | None
@@ -113,7 +114,7 @@ class DigestVector:
     note: str
 
     def header(self, step: DigestStep, nonce: str) -> str | None:
-        """The Authorization header of a step, filled in, as WSGI shows it."""
+        """Return the complete Authorization header of a step, as it is in WSGI."""
         if step.template is None:
             return None
         given = step.digest
@@ -134,7 +135,7 @@ class DigestVector:
 
 
 def digest_vectors() -> list[DigestVector]:
-    """The cases of kind htdigest."""
+    """Return the cases of kind htdigest."""
     return [_digest_vector(raw) for raw in raw_vectors() if raw["kind"] == "htdigest"]
 
 

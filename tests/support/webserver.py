@@ -1,4 +1,4 @@
-"""What a real Apache and a real nginx in the tests have in common."""
+"""Base class of the real Apache and nginx in the tests, and their certificates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Certificate:
 
     @classmethod
     def create_in(cls, folder: Path, days: int = 2) -> Certificate:
-        """Let openssl make a new one, which ends in so many days."""
+        """Let openssl create a certificate that is valid for so many days."""
         made = cls(folder / "server.crt", folder / "server.key")
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days)]
         command += ["-subj", "/CN=localhost", "-keyout", str(made.key), "-out", str(made.chain)]
@@ -37,16 +37,16 @@ class Certificate:
         return made
 
     def trusted(self) -> ssl.SSLContext:
-        """A client's context that trusts this certificate."""
+        """Return a client's context that trusts this certificate."""
         return ssl.create_default_context(cafile=str(self.chain))
 
 
 class WebServer:
-    """A web server of another make on a free port of 127.0.0.1, started at once.
+    """A web server on a free port of 127.0.0.1, started at once.
 
     Args:
-        folder: where its files lie; made if it is not there.
-        certificate: for TLS; plain http without one.
+        folder: the folder of its files; created if it does not exist.
+        certificate: its certificate for TLS; without one it uses plain HTTP.
 
     Raises:
         ServerDiedError: it did not start; the message holds its error log.
@@ -69,7 +69,7 @@ class WebServer:
             raise
 
     def _create_process(self) -> ServerProcess:
-        """Write the configuration, and say what process reads it."""
+        """Write the configuration, and return the process that reads it."""
         raise NotImplementedError
 
     @property
@@ -78,18 +78,18 @@ class WebServer:
         return f"http{'s' if self.certificate else ''}://{self.host}:{self.port}/"
 
     def error_log(self) -> str:
-        """What the server has logged so far, over all its starts."""
+        """Return the server's error log so far, over all its starts."""
         return self._process.log
 
     def connect(self) -> socket.socket:
-        """A new connection to the server, encrypted if it has a certificate."""
+        """Return a new connection to the server, encrypted if it has a certificate."""
         connection = socket.create_connection((self.host, self.port), _ANSWER_SECONDS)
         if self.certificate is None:
             return connection
         return self.certificate.trusted().wrap_socket(connection, server_hostname=self.host)
 
     def _await_an_answer(self) -> None:
-        """Ask for nothing in particular, so that no application behind is asked."""
+        """Send a request that does not reach an application behind the server."""
         try:
             with self.connect() as connection:
                 connection.sendall(b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -105,7 +105,7 @@ class WebServer:
         self.start()
 
     def stop(self) -> None:
-        """Stop it for a while; its port stays its own."""
+        """Stop it and keep its port."""
         self._process.stop()
 
     def start(self) -> None:

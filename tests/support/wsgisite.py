@@ -1,4 +1,4 @@
-"""The authentication middleware around a small application, asked without a server."""
+"""The authentication middleware around a small application, called without a server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kalends.authn.throttle import Throttle
 
 
 class Answer:
-    """What came back of one request."""
+    """The answer to one request."""
 
     def __init__(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status = int(status[:3])
@@ -23,12 +23,12 @@ class Answer:
         self.body = body
 
     def all(self, name: str) -> list[str]:
-        """The values of each header line of that name."""
+        """Return the value of each header line of that name."""
         return [value for key, value in self.headers if key == name]
 
 
 class Application:
-    """Says who logged in, and keeps the environ that it was given."""
+    """An application that answers with the name of the user, and keeps the last environ."""
 
     def __init__(self) -> None:
         self.seen: WSGIEnvironment | None = None
@@ -77,7 +77,7 @@ class Site:
         return self.send(environ)
 
     def send(self, environ: WSGIEnvironment) -> Answer:
-        """The answer to the request of this environ."""
+        """Return the answer to a request with this environ."""
         started: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], exc: Any = None) -> Any:
@@ -87,5 +87,5 @@ class Site:
         self.application.seen = None
         chunks = validator(self.middleware)(environ, start_response)
         body = b"".join(chunks)
-        chunks.close()  # type: ignore[attr-defined] # the validator insists on it
+        chunks.close()  # type: ignore[attr-defined] # the validator demands it
         return Answer(started[0], started[1], body)
