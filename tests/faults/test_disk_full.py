@@ -1,4 +1,4 @@
-"""The disk is full: writes are refused, reads and feeds go on, nothing is harmed."""
+"""A full disk: writes are refused, reads and feeds continue, and no data is lost."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MEGABYTES = 12
 
 
 class SmallDisk:
-    """A server whose store and feeds lie on a file system of a few megabytes of their own.
+    """A server with its store and feeds on a file system of a few megabytes.
 
-    It is mounted in a mount namespace that a process of ours holds open and the server is started
-    in; nothing has to be unmounted. `inside` is its folder as seen from here.
+    The file system is in a mount namespace that a helper process keeps open and that the server
+    runs in, so it does not have to be unmounted. `inside` is its folder as seen from here.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,17 +59,17 @@ class SmallDisk:
         )
 
     def close(self) -> None:
-        """Stop the server and let go of the file system."""
+        """Stop the server and end the file system."""
         self.server.close()
         self._holder.communicate(timeout=30)
 
     def enlarge(self) -> None:
-        """Give the file system twice the room."""
+        """Double the size of the file system."""
         options = f"remount,size={2 * MEGABYTES}m"
         subprocess.run([*self.enter, "mount", "-o", options, str(self.disk)], check=True)
 
     def fill(self) -> None:
-        """Leave not one block free."""
+        """Fill the disk to the last block."""
         with self.filler.open("ab", buffering=0) as filler:
             for size in (65536, 4096):
                 with contextlib.suppress(OSError):
@@ -78,34 +78,34 @@ class SmallDisk:
         free = os.statvfs(self.inside)
         assert free.f_bavail == 0
 
-    def make_room(self) -> None:
-        """Take the filler away."""
+    def free_space(self) -> None:
+        """Delete the filler."""
         self.filler.unlink()
 
     def put(self, name: str, size: int = 100) -> Answer:
-        """Store an event of about this many octets."""
+        """PUT an event of about this size in octets."""
         text = event(name, name, "20260601T090000Z", "DESCRIPTION:" + "x" * size)
         return self.server.request("PUT", f"/alice/calendar/{name}.ics", user="alice", body=text)
 
     def feed(self) -> Answer:
-        """GET alice's feed."""
+        """GET the feed of alice."""
         return self.server.request("GET", "/feeds/alice.ics", user="alice")
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """A server on a small disk."""
+    """Yield a server on a small disk."""
     disk = SmallDisk(tmp_path / "small")
     yield disk
     disk.close()
 
 
 def uids(text: str) -> set[str]:
-    """Return the UIDs in a calendar's text."""
+    """Return the UIDs in the text of a calendar."""
     return {line.removeprefix("UID:") for line in text.splitlines() if line.startswith("UID:")}
 
 
-def test_a_full_disk_refuses_writes_and_harms_nothing(small_disk: SmallDisk) -> None:
+def test_a_full_disk_refuses_writes_and_loses_nothing(small_disk: SmallDisk) -> None:
     server = small_disk.server
     for number in range(20):
         assert small_disk.put(f"before{number}").status == 201
@@ -122,7 +122,7 @@ def test_a_full_disk_refuses_writes_and_harms_nothing(small_disk: SmallDisk) -> 
         assert (whole.status, uids(whole.text)) == (200, kept)
         feed = small_disk.feed()
         assert (feed.status, uids(feed.text)) == (200, kept)
-    small_disk.make_room()
+    small_disk.free_space()
     assert small_disk.put("after", 300_000).status == 201
     feed = small_disk.feed()
     assert (feed.status, uids(feed.text)) == (200, kept | {"after"})
@@ -142,24 +142,26 @@ def test_a_disk_that_fills_while_clients_write_loses_nothing(small_disk: SmallDi
             break
     assert refused == 5
     assert len(stored) > 5
-    holds_exactly(small_disk, stored)
+    assert_holds_exactly(small_disk, stored)
     small_disk.enlarge()
     small_disk.server.kill9()
     small_disk.server.start()
-    holds_exactly(small_disk, stored)
+    assert_holds_exactly(small_disk, stored)
     assert small_disk.put("after", 200_000).status == 201
-    holds_exactly(small_disk, stored | {"after"})
+    assert_holds_exactly(small_disk, stored | {"after"})
     command = [str(BIN / "kalends"), "check", "--config", str(small_disk.server.config_file)]
     checked = subprocess.run(
         [*small_disk.enter, *command], capture_output=True, text=True, check=False
     )
-    # A disk of that size is never roomy; nothing else is wrong.
-    wrong = [line for line in checked.stdout.splitlines() if not line.endswith("free some space")]
-    assert (wrong, checked.stderr) == ([], "")
+    # Such a small disk always has little free space; there must be no other problem.
+    problems = [
+        line for line in checked.stdout.splitlines() if not line.endswith("free some space")
+    ]
+    assert (problems, checked.stderr) == ([], "")
 
 
-def holds_exactly(small_disk: SmallDisk, stored: set[str]) -> None:
-    """Look for the UIDs in the calendar and in the feed."""
+def assert_holds_exactly(small_disk: SmallDisk, stored: set[str]) -> None:
+    """Assert that the calendar and the feed have exactly these UIDs."""
     whole = small_disk.server.request("GET", "/alice/calendar/", user="alice")
     assert (whole.status, uids(whole.text)) == (200, stored)
     feed = small_disk.feed()

@@ -1,7 +1,7 @@
-"""A feed's last good version while the server of the database is away, whoever asks which worker.
+"""The last good version of a feed while the database server is down, from every worker.
 
-Each request comes on a connection of its own, so that it is any worker's; nobody but one account
-has logged in anywhere before the database goes.
+Each request has its own connection, so any worker may get it; only one account has logged in before
+the database server stops.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from support.server import Answer, KalendsServer, create_digest_server
 
 WORKERS = 3
 EACH = 4 * WORKERS
-"""So many requests leave hardly a worker out."""
+"""The number of requests that very likely reach every worker."""
 
 FEEDS = """
 [feed.family]
@@ -48,14 +48,14 @@ USERS = {"alice": "wonderland", "bob": "builder", "carol": "carol", "dave": "dav
 
 @pytest.fixture
 def server(own_postgres: PostgresServer, tmp_path: Path) -> Iterator[KalendsServer]:
-    """Several workers on a store with an event; each feed was composed once."""
-    running = serving(own_postgres.store(), tmp_path / "server")
+    """Yield a server with several workers and an event; each feed was composed once."""
+    running = start_server(own_postgres.store(), tmp_path / "server")
     yield running
     running.close()
 
 
-def serving(url: str, folder: Path) -> KalendsServer:
-    """Start it."""
+def start_server(url: str, folder: Path) -> KalendsServer:
+    """Return a server on the database at a URL, started and with an event."""
     options = {
         "storage": {"database": url},
         "kalends": {"trusted_proxies": "127.0.0.1"},
@@ -74,15 +74,15 @@ def serving(url: str, folder: Path) -> KalendsServer:
 
 
 def secret_address(server: KalendsServer, person: str) -> str:
-    """The secret address of a feed; the secret is made by the first who asks."""
+    """Return the path of the secret feed for a person; create its secret."""
     database = open_database(server.options["storage"]["database"])
     secret = SecretBook(database).secret_for("hidden", person)
     database.close()
     return f"/feeds/s/{secret}/hidden.ics"
 
 
-class Silence:
-    """Takes connections at a port, and never says anything."""
+class SilentServer:
+    """A server that accepts connections and never sends anything."""
 
     def __init__(self, port: int) -> None:
         self._listening = socket.create_server(("127.0.0.1", port), backlog=64)
@@ -99,7 +99,7 @@ class Silence:
             return  # closed
 
     def close(self) -> None:
-        """Let go of all of them."""
+        """Close all connections."""
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
         for connection in self._taken:
@@ -107,11 +107,11 @@ class Silence:
 
 
 def all_of(answers: Iterable[Answer]) -> set[tuple[int, bool]]:
-    """The statuses that were answered, and whether the event was in the body."""
+    """Return the distinct statuses, each with True if the event was in the body."""
     return {(answer.status, b"SUMMARY:Lunch" in answer.body) for answer in answers}
 
 
-def test_a_login_that_no_worker_has_seen_gets_the_last_good_version(
+def test_an_account_that_never_logged_in_before_gets_the_last_good_version(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:
     own_postgres.stop()
@@ -127,14 +127,14 @@ def test_a_login_that_no_worker_has_seen_gets_the_last_good_version(
     assert "Traceback" not in server.log
 
 
-def test_who_is_in_no_user_file_goes_on_to_see_a_feed(
+def test_an_external_account_still_sees_a_feed(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:
-    """The web server in front has logged them in."""
+    """The web server in front has logged it in."""
     zoe = {"X-Remote-User": "zoe"}
     assert server.request("PROPFIND", "/zoe/", headers={**zoe, "Depth": "1"}).status == 207
     assert server.request("GET", "/feeds/zoe.ics", headers=zoe).status == 200
-    server.restart()  # each worker looks before it serves
+    server.restart()  # each worker reads the accounts before it serves
     own_postgres.stop()
     answers = [server.request("GET", "/feeds/zoe.ics", headers=zoe) for _ in range(EACH)]
     assert all_of(answers) == {(200, True)}
@@ -142,10 +142,10 @@ def test_who_is_in_no_user_file_goes_on_to_see_a_feed(
     assert all_of(nobody) == {(404, False)}
 
 
-def test_a_worker_that_has_not_seen_who_is_admitted_does_not_serve(
+def test_a_worker_does_not_serve_before_it_has_read_the_accounts(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """Else one that begins just as the database goes refuses what the others serve."""
+    """Otherwise a worker that starts without the database would refuse what the others serve."""
     url = postgres.store()
     name = url.rpartition("/")[2]
     options = {"storage": {"database": url}}
@@ -156,7 +156,7 @@ def test_a_worker_that_has_not_seen_who_is_admitted_does_not_serve(
     starting = threading.Thread(target=server.start)
     starting.start()
     try:
-        await_that(lambda: "a worker cannot begin yet" in server.log)
+        await_that(lambda: "a worker cannot start yet" in server.log)
         assert server.process.ready not in server.log
         postgres.execute("GRANT SELECT ON outsider TO kalends", name)
         starting.join()
@@ -166,7 +166,7 @@ def test_a_worker_that_has_not_seen_who_is_admitted_does_not_serve(
         server.close()
 
 
-def test_digest_goes_on_and_a_count_is_good_once(
+def test_digest_still_works_and_accepts_each_count_once(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:
     own_postgres.stop()
@@ -183,7 +183,7 @@ def test_digest_goes_on_and_a_count_is_good_once(
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_what_was_used_while_it_was_away_is_used_when_it_is_back(
+def test_a_count_used_while_the_database_is_down_cannot_be_replayed_later(
     server: KalendsServer, own_postgres: PostgresServer, mode: str
 ) -> None:
     own_postgres.stop(mode)
@@ -202,9 +202,9 @@ def test_what_was_used_while_it_was_away_is_used_when_it_is_back(
 def test_after_a_crash_one_challenge_is_enough(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:
-    """A program that is challenged twice asks its person for the password.
+    """A client that is challenged twice asks its user for the password.
 
-    No matter whether the first to come holds a nonce of before, which is stale, or has none.
+    The first client after the crash may have an old nonce, which is stale, or none.
     """
     address = f"{server.url}feeds/family.ics"
     with Session() as held:
@@ -223,14 +223,14 @@ def test_after_a_crash_one_challenge_is_enough(
     assert "Traceback" not in server.log
 
 
-def test_a_secret_or_public_address_goes_on_and_a_secret_ends_with_its_person(
+def test_secret_and_public_feeds_are_still_served_until_the_account_is_removed(
     server: KalendsServer, own_postgres: PostgresServer
 ) -> None:
     address = secret_address(server, "bob")
     own_postgres.stop()
     for good in (address, "/feeds/open.ics"):
         assert all_of(server.request("GET", good) for _ in range(EACH)) == {(200, True)}
-    # A secret that nobody knows may be newer than what the workers have seen.
+    # An unknown secret may be newer than the secrets that the workers have read.
     unknown = "/feeds/s/no-such-secret/hidden.ics"
     assert all_of(server.request("GET", unknown) for _ in range(EACH)) == {(503, False)}
     lines = server.users_file.read_text().splitlines(keepends=True)
@@ -242,16 +242,16 @@ def test_a_secret_or_public_address_goes_on_and_a_secret_ends_with_its_person(
     assert "Traceback" not in server.log
 
 
-def test_a_server_that_does_not_answer_is_not_waited_for_again_and_again(
+def test_not_every_request_waits_for_a_database_server_that_does_not_answer(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    server = serving(f"{own_postgres.store()}?connect_timeout=2", tmp_path / "server")
+    server = start_server(f"{own_postgres.store()}?connect_timeout=2", tmp_path / "server")
     own_postgres.stop()
-    silence = Silence(own_postgres.port)
+    silence = SilentServer(own_postgres.port)
     try:
         answers = [server.request("GET", "/feeds/family.ics", user="bob") for _ in range(EACH)]
         assert all_of(answers) == {(200, True)}
-        # Each of them would ask it four times.
+        # Without the circuit breaker, each request would connect four times.
         assert 0 < silence.count < EACH
     finally:
         silence.close()

@@ -1,7 +1,7 @@
-"""What a server needs is gone while it serves: nothing is lost, and it goes on by itself.
+"""Files disappear while a server runs: no data is lost, and it recovers by itself.
 
-A database that is not in its place takes no writes, and nothing empty takes its place. A worker
-that dies is replaced whatever has become of the files meanwhile.
+A database file that was moved away takes no writes, and no empty file is created in its place. A
+worker that dies is replaced even if the files have changed meanwhile.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def put(server: KalendsServer, name: str) -> int:
     return server.request("PUT", path, body=event(name).encode(), user="alice").status
 
 
-def test_a_file_that_was_moved_away_takes_no_writes_until_it_is_back(
+def test_a_database_that_was_moved_away_takes_no_writes_until_it_is_back(
     server: KalendsServer,
 ) -> None:
     assert put(server, "before") == 201
@@ -45,7 +45,7 @@ def test_a_file_that_was_moved_away_takes_no_writes_until_it_is_back(
     assert b"UID:lost" not in found
 
 
-def test_a_file_that_was_replaced_takes_no_writes_until_the_server_starts_again(
+def test_a_database_that_was_replaced_takes_no_writes(
     server: KalendsServer,
 ) -> None:
     assert put(server, "before") == 201
@@ -65,7 +65,7 @@ def kill_workers(server: KalendsServer) -> None:
         os.kill(int(child), signal.SIGKILL)
 
 
-def test_a_worker_is_replaced_while_the_configuration_is_being_edited(
+def test_a_worker_is_replaced_while_the_configuration_is_broken(
     server: KalendsServer,
 ) -> None:
     assert put(server, "before") == 201
@@ -75,8 +75,8 @@ def test_a_worker_is_replaced_while_the_configuration_is_being_edited(
 
 
 @pytest.mark.parametrize("how", ["broken", "gone"])
-def test_a_worker_is_replaced_while_the_feeds_are_being_edited(tmp_path: Path, how: str) -> None:
-    """It has the last good definitions, and not those with which the server started."""
+def test_a_worker_is_replaced_while_the_feeds_file_is_broken(tmp_path: Path, how: str) -> None:
+    """The new worker has the last good definitions, not those from the start of the server."""
     first = '[feed.house]\ncalendars = ["*/*"]\naccess = "public"\n'
     server = KalendsServer(
         tmp_path / "server", users={"alice": "wonderland"}, workers=2, feeds=first

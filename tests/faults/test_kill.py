@@ -1,4 +1,4 @@
-"""Killed at random moments while clients write: what was acknowledged is there, nothing is half."""
+"""Kills at random moments while clients write: acknowledged writes are complete."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ publish = ["everyone.ics"]
 
 @pytest.fixture(scope="module")
 def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalendsServer, list[Client]]]:
-    """A server that was killed several times while clients wrote, and the clients' knowledge."""
+    """Yield a server that was killed several times while clients wrote, and the clients."""
     users = {f"client{number}": "secret" for number in range(CLIENTS)}
     server = KalendsServer(tmp_path_factory.mktemp("storm"), users=users, feeds=FEEDS, workers=3)
     dice = random.Random(SEED)
@@ -59,7 +59,7 @@ def storm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KalendsSer
 Storm = tuple[KalendsServer, list[Client]]
 
 
-def test_the_storm_was_one(storm: Storm) -> None:
+def test_all_writes_and_kills_took_place(storm: Storm) -> None:
     _, clients = storm
     assert [failure for client in clients for failure in client.failures] == []
     assert clients[0].gate.kills == KILLS
@@ -67,7 +67,7 @@ def test_the_storm_was_one(storm: Storm) -> None:
     assert 0 < sum(client.in_doubt for client in clients) <= KILLS * CLIENTS
 
 
-def test_every_acknowledged_write_is_there_and_none_half(storm: Storm) -> None:
+def test_every_acknowledged_write_is_complete(storm: Storm) -> None:
     server, clients = storm
     for client in clients:
         listed = set()
@@ -80,14 +80,14 @@ def test_every_acknowledged_write_is_there_and_none_half(storm: Storm) -> None:
         assert {path: client.read(path) for path in client.held} == client.held
 
 
-def test_check_finds_nothing(storm: Storm) -> None:
+def test_check_finds_no_problem(storm: Storm) -> None:
     server, _ = storm
     command = [str(BIN / "kalends"), "check", "--config", str(server.config_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
 
 
-def test_feeds_hold_exactly_what_was_acknowledged(storm: Storm) -> None:
+def test_feeds_have_exactly_the_acknowledged_events(storm: Storm) -> None:
     server, clients = storm
     for client in clients:
         feed = server.request("GET", f"/feeds/{client.user}.ics", user=client.user)
@@ -99,7 +99,7 @@ def test_feeds_hold_exactly_what_was_acknowledged(storm: Storm) -> None:
 
 
 def uid_and_summary(text: str) -> tuple[str, str]:
-    """Return both as they stand in one event's text."""
+    """Return the UID and the summary in the text of an event."""
     return text.split("UID:")[1].split("\r\n")[0], text.split("SUMMARY:")[1].split("\r\n")[0]
 
 
@@ -123,7 +123,7 @@ def test_feeds_equal_feeds_composed_from_scratch(storm: Storm, tmp_path: Path) -
         fresh.close()
 
 
-def test_the_published_file_follows_by_itself_after_the_restart(storm: Storm) -> None:
+def test_the_published_file_is_updated_after_the_restart(storm: Storm) -> None:
     server, clients = storm
     user = clients[0].user
     wanted = server.request("GET", "/feeds/everyone.ics", user=user).body

@@ -1,4 +1,4 @@
-"""`kalends serve` on PostgreSQL: what clients see when its server goes, is full, or comes back."""
+"""`kalends serve` on PostgreSQL: failures of its server as clients see them."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def serve(folder: Path, url: str, *, start: bool = True, workers: int = 2) -> Ka
     )
 
 
-# A feed's last good version is served to those who may see it without the database's word.
+# Without the database, the last good version of a feed is still served.
 WITHOUT_DATABASE = [503, 503, 503, 503, 200, 503]
 
 
 def ask_all(server: KalendsServer, number: int) -> list[Answer]:
-    """Send one of each kind of request: a write, a read, a first visit's, a feed's."""
+    """Send a request of each kind: a write, a read, those of a first visit, and feeds."""
     path = f"/alice/calendar/{number}.ics"
     text = event(f"event{number}", "Lunch", "20260601T090000Z")
     return [
@@ -57,7 +57,9 @@ def ask_all(server: KalendsServer, number: int) -> list[Answer]:
     ]
 
 
-def test_a_server_that_goes_and_comes_back(own_postgres: PostgresServer, tmp_path: Path) -> None:
+def test_requests_fail_while_the_server_is_down_and_work_again_afterwards(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
     server = serve(tmp_path / "server", own_postgres.store())
     try:
         usual = [201, 200, 207, 207, 200, 404]
@@ -77,7 +79,9 @@ def test_a_server_that_goes_and_comes_back(own_postgres: PostgresServer, tmp_pat
         server.close()
 
 
-def test_a_restart_in_between_is_not_seen(own_postgres: PostgresServer, tmp_path: Path) -> None:
+def test_a_restart_between_requests_goes_unnoticed(
+    own_postgres: PostgresServer, tmp_path: Path
+) -> None:
     server = serve(tmp_path / "server", own_postgres.store())
     try:
         ask_all(server, 1)
@@ -88,7 +92,7 @@ def test_a_restart_in_between_is_not_seen(own_postgres: PostgresServer, tmp_path
         server.close()
 
 
-def test_too_many_connections_are_a_busy_server(
+def test_too_many_connections_are_answered_as_a_busy_server(
     own_postgres: PostgresServer, tmp_path: Path
 ) -> None:
     url = own_postgres.store()
@@ -109,10 +113,10 @@ def test_too_many_connections_are_a_busy_server(
         server.close()
 
 
-def test_a_full_disk_refuses_writes_and_reads_go_on(
+def test_a_full_disk_refuses_writes_and_allows_reads(
     postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The server says what it says on a full disk (SQLSTATE 53100): a trigger makes it say so."""
+    """A trigger raises the error of a full disk (SQLSTATE 53100)."""
     url = postgres.store()
     name = url.rpartition("/")[2]
     with Installation(tmp_path, options={"storage__database": url}).client() as client:
@@ -132,7 +136,7 @@ def test_a_full_disk_refuses_writes_and_reads_go_on(
     assert "Traceback" not in caplog.text
 
 
-def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
+def test_a_database_error_is_one_line_without_the_password(
     postgres: PostgresServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     good = postgres.database()
@@ -149,7 +153,7 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         good.replace("//", "/"): "is not a database URL",
         f"postgresql+psycopg://kalends@127.0.0.1:1/x?password={PASSWORD}": "refused",
     }
-    for number, (url, told) in enumerate(wrong.items()):
+    for number, (url, message) in enumerate(wrong.items()):
         server = serve(tmp_path / f"{number}", url, start=False)
         server.reserved.release()
         with pytest.raises(SystemExit) as ended:
@@ -157,11 +161,11 @@ def test_what_is_wrong_with_the_database_is_one_line_without_its_password(
         printed = capsys.readouterr()
         assert (ended.value.code, printed.out) == (1, "")
         (line,) = printed.err.splitlines()
-        assert told in line
+        assert message in line
         assert PASSWORD not in line
 
 
-def test_of_several_servers_the_one_that_can_be_written_is_taken(postgres: PostgresServer) -> None:
+def test_of_several_servers_the_writable_one_is_used(postgres: PostgresServer) -> None:
     address, _, name = postgres.store().rpartition("/")
     login = address.rpartition("@")[0]
     hosts = f"host=127.0.0.1:1&host=127.0.0.1:{postgres.port}&target_session_attrs=read-write"
@@ -175,7 +179,7 @@ def test_of_several_servers_the_one_that_can_be_written_is_taken(postgres: Postg
     assert PASSWORD not in opened.name
 
 
-def test_check_tells_what_is_wrong_with_the_server(
+def test_check_reports_problems_of_the_server(
     own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_postgres.execute("ALTER SYSTEM SET fsync = off")
@@ -196,7 +200,7 @@ def test_check_tells_what_is_wrong_with_the_server(
     assert "behind the server's" in lines[1]
 
 
-def test_names_that_the_database_cannot_hold_are_refused(
+def test_names_that_the_database_cannot_store_are_refused(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     dice = random.Random(1)
@@ -216,7 +220,7 @@ def test_names_that_the_database_cannot_hold_are_refused(
         assert client("PUT", "/alice/calendar/2.ics", installed_event("2")).status == 201
 
 
-def test_check_is_content_and_no_process_shows_the_password(
+def test_check_passes_and_no_process_shows_the_password(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     server = serve(tmp_path / "server", postgres.store())
@@ -233,10 +237,10 @@ def test_check_is_content_and_no_process_shows_the_password(
         server.close()
 
 
-def test_a_connection_that_is_lost_within_a_write_leaves_nothing(
+def test_a_connection_lost_within_a_write_stores_nothing(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """The server ends it while the write waits for a table that another has locked."""
+    """The server closes it while the write waits for a table that another write has locked."""
     url = postgres.store()
     server = serve(tmp_path / "server", url, workers=1)
     try:
@@ -251,7 +255,7 @@ def test_a_connection_that_is_lost_within_a_write_leaves_nothing(
             waiting = "wait_event = 'relation' AND datname = current_database()"
             ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {waiting}"
             while not postgres.execute(ended, url.rpartition("/")[2]):
-                pass  # it has not come so far yet
+                pass  # the write does not wait yet
             answer = connection.getresponse()
             assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
             answer.read()

@@ -1,4 +1,4 @@
-"""Two clients overwrite the same event at the same moment."""
+"""Two clients that overwrite the same event at the same moment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from support.server import Answer, KalendsServer
 RACES = 500
 
 
-def test_of_two_clients_with_the_same_etag_exactly_one_wins(tmp_path: Path, store_url: str) -> None:
+def test_of_two_clients_with_the_same_etag_exactly_one_succeeds(
+    tmp_path: Path, store_url: str
+) -> None:
     users = {"alice": "wonderland"}
     options = {"storage": {"database": store_url}}
     server = KalendsServer(tmp_path / "server", users=users, workers=3, options=options)
@@ -37,7 +39,7 @@ def test_of_two_clients_with_the_same_etag_exactly_one_wins(tmp_path: Path, stor
 
 
 class Racer:
-    """A client in a thread of its own, on one kept connection."""
+    """A client in its own thread, on one persistent connection."""
 
     def __init__(self, server: KalendsServer, path: str) -> None:
         self.server = server
@@ -58,13 +60,13 @@ class Racer:
         self.connection.close()
 
     def go(self, text: str, etag: str) -> None:
-        """PUT the text if the object still has the etag; an empty one ends the thread."""
+        """PUT the text if the object still has the etag; an empty text ends the thread."""
         with self._turn:
             self._given = (text, etag)
             self._turn.notify_all()
 
     def answer(self) -> Answer:
-        """Return what came back."""
+        """Return the answer."""
         with self._turn:
             assert self._turn.wait_for(lambda: self._answer is not None, timeout=60)
             answer, self._answer = self._answer, None

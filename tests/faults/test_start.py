@@ -1,4 +1,4 @@
-"""Bad input at the start: one clear line, an exit status that says so, and nothing changed."""
+"""Bad input at startup: one clear line, a nonzero exit status, and unchanged files."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ access = "owner"
 
 
 def serve(server: KalendsServer) -> subprocess.CompletedProcess[str]:
-    """Run `kalends serve`, which must end by itself."""
+    """Run `kalends serve` until it exits by itself."""
     command = [str(BIN / "kalends"), "serve", "--config", str(server.config_file)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def snapshot(folder: Path) -> dict[str, object]:
-    """Return what is in the folder: databases by their content, other files by their octets."""
+    """Return the contents of a folder: dumps of databases, octets of other files."""
     found: dict[str, object] = {}
     for path in sorted(folder.rglob("*")):
         if path.name.endswith(("-wal", "-shm")):
@@ -133,7 +133,7 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(
         server.reserved.release()
 
 
-def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused_and_unchanged(tmp_path: Path) -> None:
     server = KalendsServer(tmp_path / "server", users={"alice": "a"}, start=False)
     try:
         named = not_a_database(server)
@@ -147,7 +147,7 @@ def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None
         server.reserved.release()
 
 
-def test_a_taken_port_is_one_clear_line_and_changes_nothing(tmp_path: Path) -> None:
+def test_a_port_in_use_is_one_clear_line_and_changes_nothing(tmp_path: Path) -> None:
     server = KalendsServer(tmp_path / "server", users={"alice": "a"}, start=False)
     try:
         with socket.socket() as other:

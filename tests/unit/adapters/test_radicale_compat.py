@@ -1,4 +1,4 @@
-"""What Kalends needs of Radicale and vobject beyond their public names, in the pinned version."""
+"""The private names of Radicale and vobject that Kalends needs, in the pinned versions."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from kalends.adapters.radicale_compat import (
 )
 
 PACKAGE = Path(kalends.__file__).parent
-# The two modules that may say private names of other people's classes.
+# The two modules that may use private names of other packages.
 COMPAT = {"adapters/radicale_compat.py", "ical/timezones/dateutil_compat.py"}
 RADICALES = [base, radicale.app, auth, storage, item]
 
 
 def configured(**changed: dict[str, Any]) -> Configuration:
-    """Radicale's configuration with its defaults, but for what is changed."""
+    """Return Radicale's configuration with its defaults, except for the changed options."""
     configuration = Configuration(DEFAULT_CONFIG_SCHEMA)
     configuration.update(changed, "test")
     return configuration
@@ -59,7 +59,9 @@ def configured(**changed: dict[str, Any]) -> Configuration:
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )
-def test_a_private_function_takes_what_we_give_it(function: Any, parameters: list[str]) -> None:
+def test_a_private_function_has_the_parameters_that_we_pass(
+    function: Any, parameters: list[str]
+) -> None:
     assert list(inspect.signature(function).parameters) == parameters
 
 
@@ -86,7 +88,7 @@ def test_radicale_still_has_an_attribute(module: ModuleType, name: str) -> None:
 
 
 def attributes_of(module: ModuleType) -> set[str]:
-    """Every private attribute that the classes of a module declare or assign."""
+    """Return the private attributes that the classes of a module declare or assign."""
     found = set()
     for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text())):
         if isinstance(node, ast.ClassDef):
@@ -102,12 +104,12 @@ def attributes_of(module: ModuleType) -> set[str]:
 
 @cache
 def private_names() -> set[str]:
-    """Every private attribute of Radicale's classes that a class of ours may be made from."""
+    """Return the private attributes of the classes of Radicale that ours may derive from."""
     return set().union(*(attributes_of(module) for module in RADICALES))
 
 
-class Asked(AuthBase):
-    """Takes every login, under the name that it was given."""
+class AcceptAll(AuthBase):
+    """Accepts every login, with the name unchanged."""
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
@@ -120,14 +122,14 @@ class Asked(AuthBase):
 @pytest.mark.parametrize(
     "option", ["lc_username", "uc_username", "urldecode_username", "strip_domain"]
 )
-def test_radicale_leaves_a_name_as_it_was_given(option: str) -> None:
-    """Were one of the four attributes read no more, Radicale would change the name."""
+def test_radicale_does_not_change_a_login_name(option: str) -> None:
+    """If Radicale stopped reading one of the four attributes, it would change the name."""
     context = AuthContext()  # type: ignore[no-untyped-call] # Radicale's has no annotations
     context.remote_addr = "192.0.2.1"
     configuration = configured(auth={option: "True", "type": "none"})
-    name, _, groups = Asked(configuration).login("Lena%40@x", "lilac", context)
+    name, _, groups = AcceptAll(configuration).login("Lena%40@x", "lilac", context)
     assert (name, groups) == ("Lena%40@x", {"lilac", "192.0.2.1"})
-    assert check_login(Asked(configuration), "Lena", "lilac", "192.0.2.2") == (
+    assert check_login(AcceptAll(configuration), "Lena", "lilac", "192.0.2.2") == (
         "Lena",
         {"lilac", "192.0.2.2"},
     )
@@ -137,15 +139,15 @@ def test_radicale_leaves_a_name_as_it_was_given(option: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ends with a space ", "problematic '*?'", "ünïcode ✓"])
-def test_radicale_takes_every_name(name: str) -> None:
-    """Were one of the three attributes read no more, Radicale would refuse the name."""
+def test_radicale_accepts_every_name(name: str) -> None:
+    """If Radicale stopped reading one of the three attributes, it would refuse the name."""
     ours = StorageBase(configured())
     assert accepts_path(ours, f"/alice/{name}", "none")
     assert accepts_user(ours, name, "none", urldecode=False)
 
 
 @pytest.mark.parametrize("name", ["ends with a space ", "problematic '*?'"])
-def test_a_storage_that_promises_nothing_refuses_such_names(name: str) -> None:
+def test_a_storage_without_these_attributes_refuses_such_names(name: str) -> None:
     theirs = BaseStorage(configured())
     assert not accepts_path(theirs, f"/alice/{name}", "none")
     assert not accepts_user(theirs, name, "none", urldecode=False)
@@ -164,7 +166,7 @@ ZONE += "TZOFFSETFROM:{0}\r\nTZOFFSETTO:{0}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n
 
 
 def test_each_object_is_read_by_its_own_time_zones() -> None:
-    """vobject alone reads the second object by the zone of the first."""
+    """vobject alone would read the second object with the time zone of the first."""
 
     def hours(offset: str, made: type[item.Item]) -> float:
         text = (
@@ -182,7 +184,7 @@ def test_each_object_is_read_by_its_own_time_zones() -> None:
     assert ItemBase(collection_path="a/b", text="x", href="c.ics").path == "/a/b/c.ics"
 
 
-def test_radicale_calls_our_own_entry_and_takes_its_answer() -> None:
+def test_radicale_calls_our_entry_point_and_sends_its_response() -> None:
     class Entry(radicale_compat.ApplicationBase):
         def handle_request(self, environ: Any) -> radicale_compat.WsgiAnswer:
             return "299 Ours", [], [b"body"]
@@ -204,7 +206,7 @@ def test_radicale_calls_our_own_entry_and_takes_its_answer() -> None:
     ],
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
-def test_no_other_module_says_a_private_name_of_theirs(path: Path) -> None:
+def test_no_other_module_uses_a_private_name_of_theirs(path: Path) -> None:
     tree = ast.parse(path.read_text())
     theirs = private_names()
     for node in ast.walk(tree):
@@ -225,7 +227,7 @@ def test_no_other_module_says_a_private_name_of_theirs(path: Path) -> None:
 
 
 def has_radicales_base(node: ast.ClassDef) -> bool:
-    """Return True if a class is made from one of Radicale's, or from one of the compat module's."""
+    """Return True if a class derives from one of Radicale or of the compat module."""
     names = {ast.unparse(parent).rpartition(".")[2] for parent in node.bases}
     made = {name for name in names if name.startswith("Base") or name.endswith("Base")}
     return bool(made or names & {"Item", "Web", "RadicaleItem"})

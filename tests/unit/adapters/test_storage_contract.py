@@ -1,4 +1,4 @@
-"""One contract, two storages: Radicale's own and ours keep what its application relies on."""
+"""The contract of a storage for Radicale's application, for Radicale's own storage and ours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CALENDAR = {"tag": "VCALENDAR", "D:displayname": "Work"}
 
 @pytest.fixture(params=["radicale", "sqlite", "postgresql"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BaseStorage]:
-    """The storage under contract, empty."""
+    """Yield an empty storage of each kind."""
     if request.param == "radicale":
         stock = config.load()
         stock.update({"storage": {"filesystem_folder": str(tmp_path)}}, "test", privileged=True)
@@ -59,7 +59,7 @@ def event(uid: str, start: str = "20260105T090000Z", summary: str = "Meeting") -
 
 
 def make(store: BaseStorage, path: str = "/alice/work/") -> BaseCollection:
-    """Create a calendar; call within a write transaction."""
+    """Create a calendar, within a write transaction."""
     return store.create_collection(path, props=dict(CALENDAR))[0]
 
 
@@ -84,7 +84,7 @@ def test_the_root_always_exists(store: BaseStorage) -> None:
         assert not root.is_principal
 
 
-def test_nothing_is_at_an_unused_path(store: BaseStorage) -> None:
+def test_an_unused_path_is_empty(store: BaseStorage) -> None:
     with store.acquire_lock("r"):
         assert at(store, "/alice/") == []
         assert at(store, "/alice/work/x.ics") == []
@@ -112,7 +112,7 @@ def test_discover_at_depth_0_and_1(store: BaseStorage) -> None:
         assert item.collection.path == "alice/work"
 
 
-def test_an_uploaded_item_is_found_in_every_way(store: BaseStorage) -> None:
+def test_an_uploaded_item_is_found_by_every_method(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         new, old = make(store).upload("a.ics", event("a"))
         assert old is None
@@ -183,7 +183,7 @@ def test_move_within_and_between_collections(store: BaseStorage) -> None:
         assert [i.uid for i in collection(store, "/alice/home/").get_all()] == ["a"]
 
 
-def test_metadata_is_set_and_replaced_as_a_whole(store: BaseStorage) -> None:
+def test_metadata_is_replaced_as_a_whole(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         make(store)
     with store.acquire_lock("w"):
@@ -196,7 +196,7 @@ def test_metadata_is_set_and_replaced_as_a_whole(store: BaseStorage) -> None:
         assert found.tag == "VCALENDAR"
 
 
-def test_create_collection_without_properties_leaves_an_existing_one(store: BaseStorage) -> None:
+def test_create_collection_without_properties_keeps_an_existing_one(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         make(store).upload("a.ics", event("a"))
         store.create_collection("/alice/work/")
@@ -204,7 +204,7 @@ def test_create_collection_without_properties_leaves_an_existing_one(store: Base
         assert hrefs(store) == ["a.ics"]
 
 
-def test_create_collection_replaces_all_of_it(store: BaseStorage) -> None:
+def test_create_collection_replaces_the_whole_collection(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         make(store).upload("a.ics", event("a"))
     with store.acquire_lock("w"):
@@ -242,7 +242,7 @@ def test_etag_follows_every_change(store: BaseStorage) -> None:
     assert len(seen) == 4
 
 
-def test_sync_tells_what_changed_since_a_token(store: BaseStorage) -> None:
+def test_sync_returns_the_changes_since_a_token(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         work = make(store)
         for uid in "abcd":
@@ -281,7 +281,7 @@ def test_sync_refuses_a_token_of_another_kind(store: BaseStorage, token: str) ->
             list(collection(store).sync(token)[1])
 
 
-def test_sync_refuses_a_token_of_an_earlier_life(store: BaseStorage) -> None:
+def test_sync_refuses_a_token_of_a_deleted_collection(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         make(store).upload("a.ics", event("a"))
     with store.acquire_lock("r"):
@@ -304,7 +304,7 @@ def filters(component: str, start: str = "", end: str = "") -> list[ET.Element]:
     ]
 
 
-def test_get_filtered_finds_at_least_what_matches(store: BaseStorage) -> None:
+def test_get_filtered_finds_the_matching_items(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         work = make(store)
         work.upload("jan.ics", event("jan", "20260105T090000Z"))
@@ -317,7 +317,7 @@ def test_get_filtered_finds_at_least_what_matches(store: BaseStorage) -> None:
         assert list(work.get_filtered(filters("VTODO"))) == []
 
 
-def test_verify_is_content_with_what_was_stored(store: BaseStorage) -> None:
+def test_verify_accepts_stored_items(store: BaseStorage) -> None:
     with store.acquire_lock("w"):
         make(store).upload("a.ics", event("a"))
     assert store.verify()
@@ -333,7 +333,7 @@ def test_verify_is_content_with_what_was_stored(store: BaseStorage) -> None:
     ],
     ids=lambda cls: cls.__module__,
 )
-def test_what_we_override_has_the_signature_that_radicale_calls(ours: type, theirs: type) -> None:
+def test_our_overrides_have_the_signatures_that_radicale_calls(ours: type, theirs: type) -> None:
     for name, method in vars(ours).items():
         base = getattr(theirs, name, None)
         if not callable(base) or name in ("__init__", "serialize"):
@@ -343,7 +343,7 @@ def test_what_we_override_has_the_signature_that_radicale_calls(ours: type, thei
         assert [p.strip("_") for p in found] == [p.strip("_") for p in expected], name
 
 
-def test_the_handlers_that_we_override_are_called_as_before() -> None:
+def test_the_handlers_that_we_override_have_the_expected_signature() -> None:
     expected = ["self", "environ", "base_prefix", "path", "user", "user_groups", "request_info"]
     for name in vars(DavApplication):
         if name.startswith("do_"):

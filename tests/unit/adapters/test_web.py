@@ -1,4 +1,4 @@
-"""The collection manager: what of Radicale's page and scripts our additions rely on."""
+"""The parts of Radicale's page and scripts that our additions to its manager rely on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ PAGES = files("radicale.web") / "internal_data"
 STYLE, LINK = '" rel="stylesheet">', '<nav id="kalends"'
 
 
-def test_the_manager_has_one_setting_and_it_is_the_one_that_we_give() -> None:
-    """Our own file stands in the place of Radicale's."""
+def test_the_only_setting_of_the_manager_is_the_one_that_we_replace() -> None:
+    """Our config.js is served in place of Radicale's."""
     theirs = (PAGES / "js" / "config.js").read_text()
     assert re.findall(r"^export (.*?) =", theirs, re.MULTILINE) == ["const PREFER_BROWSER_LOGIN"]
 
@@ -45,5 +45,5 @@ def test_the_places_are_found_by_their_elements(page: str) -> None:
     assert before.splitlines()[0][:6] in made
 
 
-def test_a_page_without_them_stays_as_it_is() -> None:
+def test_a_page_without_the_places_is_unchanged() -> None:
     assert with_our_parts("no page") == "no page"
