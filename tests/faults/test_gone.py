@@ -95,7 +95,7 @@ def test_a_worker_is_replaced_while_the_feeds_file_is_broken(tmp_path: Path, how
         assert server.request("GET", "/feeds/house.ics").status == 401
         feed = server.request("GET", "/feeds/house.ics", user="alice")
         assert b"UID:after" in feed.body
-        await_that(lambda: "the feeds stay as they were" in server.log)
+        await_that(lambda: "the previous definitions stay in use" in server.log)
         server.feeds_file.write_text(first)
         await_that(lambda: server.request("GET", "/feeds/house.ics").status == 200)
     finally:

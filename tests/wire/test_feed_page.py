@@ -605,9 +605,9 @@ def test_who_may_embed_it_is_in_the_definition(
     ("line", "why"),
     [
         ('embed = "example.org"', "'embed' must be"),
-        ('embed = ["example.org"]', "is no site"),
-        ('embed = ["https://example.org/page"]', "is no site"),
-        ('embed = ["https://a.example; script-src *"]', "is no site"),
+        ('embed = ["example.org"]', "must be a site"),
+        ('embed = ["https://example.org/page"]', "must be a site"),
+        ('embed = ["https://a.example; script-src *"]', "must be a site"),
         ('timezone = "Mars/Olympus"', "'timezone'"),
         ('week_begins = "today"', "'week_begins'"),
     ],

@@ -253,7 +253,7 @@ def test_a_certificate_must_be_trusted(tmp_path: Path, capsys: pytest.CaptureFix
         ('["https://h/"]\nuser = "a"\npassword = "b"\n', 0o644, "make it 0600"),
         ('["https://h/"]\nuser = "a"\n', 0o600, "both 'user' and 'password'"),
         ('["https://h/"]\nname = "a"\n', 0o600, "'name' is unknown"),
-        ('["https://a:b@h/"]\n', 0o600, "holds a login"),
+        ('["https://a:b@h/"]\n', 0o600, "contains a login"),
         ('["ftp://h/"]\n', 0o600, "must begin with https://"),
         ('["https://h/"]\nbasic_over_http = "yes"\n', 0o600, "must be true or false"),
         ('["https://h/"]\nuser = \n', 0o600, "line 2"),
@@ -272,12 +272,12 @@ def test_what_is_wrong_with_the_file_of_logins_is_told(
 @pytest.mark.parametrize(
     ("publish", "why"),
     [
-        ("https://a:b@h/x.ics", "holds a login"),
-        ("https://h/folder/", "names a folder"),
-        ("https://h", "names a folder"),
-        ("https://h/x.ics?y", "may have no '?'"),
+        ("https://a:b@h/x.ics", "contains a login"),
+        ("https://h/folder/", "is the URL of a folder"),
+        ("https://h", "is the URL of a folder"),
+        ("https://h/x.ics?y", "must not contain '?'"),
         ("ftp://h/x.ics", "must begin with https://"),
-        ("https://h/{user}.ics", "belongs into"),
+        ("https://h/{user}.ics", "may be used in"),
         ("https://h/taken.ics", "is published by 'first' already"),
     ],
 )

@@ -1,1 +1,1 @@
-"""Merged ``.ics`` feeds: definitions, composition, versions on disk, publication and addresses."""
+"""Merged ``.ics`` feeds: definitions, composition, cached versions, publication and access."""

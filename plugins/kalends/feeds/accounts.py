@@ -1,7 +1,7 @@
-"""What feeds ask about accounts.
+"""Interface to the accounts, as feeds use them.
 
-This is an interface because user files are read above feeds (``authn``), which hand in what they
-know. Everything else that feeds use is below them, in ``store``, and is used as it is.
+This is an interface because ``authn``, which reads the user files, is above ``feeds`` and passes
+its implementation in. Everything else that feeds use is below them, in ``store``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from typing import Protocol
 
 
 class Accounts(Protocol):
-    """The accounts and groups that there are. Each method may raise UserFileUnavailableError."""
+    """The accounts and groups. Each method may raise UserFileUnavailableError."""
 
     def names(self) -> frozenset[str]:
-        """Return the names of the user files, and of homes whose accounts come from elsewhere."""
+        """Return the names in the user files, and of homes whose accounts come from elsewhere."""
 
     def has(self, name: str) -> bool:
-        """Return True if there is an account of that name."""
+        """Return True if there is an account with this name."""
 
     def members(self, group: str) -> frozenset[str]:
-        """Return the accounts in a group; none if there is no such group."""
+        """Return the accounts in a group; an empty set if there is no such group."""

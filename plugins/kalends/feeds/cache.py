@@ -1,4 +1,4 @@
-"""Composed versions of feeds on disk: one file for each, shared by the workers of a host."""
+"""Cache of composed feeds on disk: one file per version, shared by the workers of a host."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _GOOD = "good.json"
 
 
 class FeedCache:
-    """Makes versions when they are asked for, each once on a host.
+    """The versions of feeds, each composed on demand and once per host.
 
     Args:
-        folder: where they lie; made if it is missing.
+        folder: the folder of the cache; created if it is missing.
         source: the store.
-        accounts: who there is.
-        now: tells the time, for feeds with a window.
-        on_composed: called with the seconds of each composition; None: no one counts.
+        accounts: the accounts and groups.
+        now: returns the current time, for feeds with a window.
+        on_composed: called with the duration of each composition in seconds, or None.
     """
 
     def __init__(
@@ -59,31 +59,35 @@ class FeedCache:
         self._on_composed = on_composed
 
     def state(self, feed: Feed) -> FeedState:
-        """What ``feed`` is now.
+        """Return the current state of a feed.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         return self.states([feed])[0]
 
     def states(self, feeds: Sequence[Feed]) -> list[FeedState]:
-        """What each of these feeds is, all at one moment.
+        """Return the state of each of these feeds, all at the same moment.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         with self._source.snapshot() as snapshot:
             view, today = self._views.for_snapshot(snapshot), self._views.today()
             return [view.state(feed, today) for feed in feeds]
 
     def open(self, feed: Feed, coding: str = "") -> tuple[FeedState, BinaryIO]:
-        """The newest version of ``feed``, composed if need be, and its octets.
+        """Open the newest version of a feed; compose it first if necessary.
 
         Args:
-            coding: ``gzip``, or empty for the text itself.
+            feed: the feed.
+            coding: the content coding: ``gzip``, or empty for the text itself.
+
+        Returns:
+            The state of the feed at that version, and the open file.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         state = self.state(feed)
         found = _open(self._path(feed, state, coding))
@@ -95,25 +99,30 @@ class FeedCache:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-        _log.error("feed %s: no room in %s; composed elsewhere", feed.name, self._folder)
+        _log.error(
+            "feed %s: no space left in %s; composing it in the temporary folder",
+            feed.name,
+            self._folder,
+        )
         return self._open_temporary(feed, coding)
 
     def last_good(self, feed: Feed) -> tuple[FeedState, BinaryIO] | None:
-        """The version that was composed last, for a moment when the newest cannot be.
+        """Open the version that was composed last, for use when a new one cannot be composed.
 
-        None if the definition has changed since, or a calendar in it is not in the feed any more,
-        as far as that can be told.
+        Returns:
+            The state of the feed at that version, and the open file; None if the definition has
+            changed since, or if a calendar in it is known to have left the feed.
         """
         try:
-            noted = json.loads((self._feed_folder(feed) / _GOOD).read_text())
+            record = json.loads((self._feed_folder(feed) / _GOOD).read_text())
         except (OSError, ValueError):
             return None
-        if noted["definition"] != _definition_key(feed):
+        if record["definition"] != _definition_key(feed):
             return None
-        if not self._is_still_shown(feed, frozenset(noted["calendars"])):
+        if not self._is_still_shown(feed, frozenset(record["calendars"])):
             return None
-        day = date.fromisoformat(noted["day"])
-        state = FeedState(noted["key"], noted["changed"], (), day)
+        day = date.fromisoformat(record["day"])
+        state = FeedState(record["key"], record["changed"], (), day)
         file = _open(self._path(feed, state))
         return (state, file) if file else None
 
@@ -121,7 +130,7 @@ class FeedCache:
         try:
             with self._source.snapshot() as snapshot:
                 shown = {c.id for c in snapshot.calendars() if may_include(c, feed)}
-                with suppress(UserFileUnavailableError):  # nobody is known to have left, then
+                with suppress(UserFileUnavailableError):  # then no calendar is known to have left
                     shown &= {
                         c.id for c in self._views.for_snapshot(snapshot).merged_calendars(feed)
                     }
@@ -130,26 +139,26 @@ class FeedCache:
         return numbers <= shown
 
     def unreadable(self, feed: Feed) -> list[UnreadableObject]:
-        """The objects that the newest version leaves out because they cannot be read."""
+        """Return the objects that the newest version omits because they cannot be read."""
         return read_unreadable(self._feed_folder(feed) / PARTS)
 
     def discard(self, feed: Feed) -> None:
-        """Forget what is composed of ``feed``, so that it is composed from scratch."""
+        """Delete all versions of a feed, so that the next one is composed from scratch."""
         with self._locked(feed):
             for path in self._feed_folder(feed).iterdir():
                 if path.name != _LOCK:
                     path.unlink()
 
     def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
-        """What ``feed`` is at the moment of a snapshot.
+        """Return the state of a feed in a snapshot.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         return self._views.state(feed, snapshot)
 
     def _open_new(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
-        # Whoever waited for the lock looks again: many writes at once cost one composition.
+        # Check again after the wait for the lock: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
             path = self._path(feed, state)
@@ -166,7 +175,7 @@ class FeedCache:
         older = [old for old in path.parent.glob("*.ics") if old != path]
         self._compose_into(path, feed, snapshot, state)
         _record_good(path.with_name(_GOOD), feed, state)
-        for old in older:  # whoever reads one of them now holds it open
+        for old in older:  # a reader of one of them holds it open
             old.unlink(missing_ok=True)
             old.with_suffix(".gz").unlink(missing_ok=True)
 
@@ -202,26 +211,26 @@ class FeedCache:
         return self._feed_folder(feed) / f"{state.key}.{'gz' if coding else 'ics'}"
 
     def _feed_folder(self, feed: Feed) -> Path:
-        # A name may hold what a file system does not take.
+        # A name may contain characters that a file system does not accept.
         return self._folder / sha256(feed.name.encode()).hexdigest()[:32]
 
 
 def _definition_key(feed: Feed) -> str:
-    """What of a definition says what a reader may see."""
+    """Return the part of a definition that decides which data a reader may see."""
     return repr((COMPOSER, feed.rules, feed.calendars))
 
 
 def _record_good(path: Path, feed: Feed, state: FeedState) -> None:
-    noted = {
+    record = {
         "key": state.key,
         "changed": state.changed,
         "day": state.day.isoformat(),
         "definition": _definition_key(feed),
         "calendars": [calendar.id for calendar in state.calendars],
     }
-    made = path.with_suffix(".tmp")
-    made.write_text(json.dumps(noted))
-    atomicfile.move_into_place(made, path, durable=False)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(record))
+    atomicfile.move_into_place(temporary, path, durable=False)
 
 
 def _open(path: Path) -> BinaryIO | None:
@@ -231,12 +240,12 @@ def _open(path: Path) -> BinaryIO | None:
 
 
 def _compress(source: Path, target: Path) -> None:
-    made = target.with_suffix(".tmp")
-    # Neither time nor name goes in, so that equal text gives equal octets.
+    temporary = target.with_suffix(".tmp")
+    # The header gets neither a time nor a name, so that equal text gives equal octets.
     with (
         source.open("rb") as text,
-        made.open("wb") as raw,
+        temporary.open("wb") as raw,
         gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(text, packed, 1 << 18)
-    atomicfile.move_into_place(made, target, durable=False)
+    atomicfile.move_into_place(temporary, target, durable=False)

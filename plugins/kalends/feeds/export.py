@@ -1,4 +1,4 @@
-"""A calendar as one file, for its owner: everything as it was stored, in one VCALENDAR."""
+"""Export of a collection as one file: a calendar as one VCALENDAR with everything as stored."""
 
 from __future__ import annotations
 
@@ -19,36 +19,40 @@ from kalends.ical.timezones.resolve import by_tzid, tzid_name, tzids_of
 
 
 def export_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
-    """Merge objects into one VCALENDAR; zones that share a TZID and differ are kept apart.
+    """Return objects merged into one VCALENDAR; zones that share a TZID and differ are kept apart.
 
-    Of a zone its rules are kept: comments and X- lines in it are left out, as in a feed.
+    Only the rules of a zone are kept: its comments and X- lines are dropped, as in a feed.
 
     Args:
-        objects: what clients stored, in any line ends.
-        name: what the calendar is called, or empty; likewise ``description``.
+        objects: the stored objects, with any line endings.
+        name: the display name of the calendar, or empty.
+        description: its description, or empty.
     """
-    parsed = [_parsed(data) for data in objects]
-    return b"".join(_pieces(lambda: parsed, name, description))
+    parsed = [_parse(data) for data in objects]
+    return b"".join(_parts(lambda: parsed, name, description))
 
 
 def stream_calendar(
     objects: Callable[[], Iterable[bytes]], name: str, description: str
 ) -> Iterator[bytes]:
-    """The octets of `export_calendar` one after the other; one object is in memory at a time.
+    """Yield the octets of `export_calendar` in parts, with one object in memory at a time.
 
     Args:
-        objects: gives the objects, twice the same: zones stand before what uses them.
+        objects: returns the objects; called twice, since zones come before the objects that use
+            them, and must return the same objects each time.
+        name: the display name of the calendar, or empty.
+        description: its description, or empty.
     """
-    return _pieces(lambda: map(_parsed, objects()), name, description)
+    return _parts(lambda: map(_parse, objects()), name, description)
 
 
 def stream_address_book(cards: Iterable[bytes]) -> Iterator[bytes]:
-    """An address book as one file, card by card."""
+    """Yield an address book as one file, card by card."""
     for card in cards:
         yield card.strip() + b"\r\n"
 
 
-def _pieces(
+def _parts(
     calendars: Callable[[], Iterable[Component]], name: str, description: str
 ) -> Iterator[bytes]:
     zones: dict[ZoneDefinition, Component] = {}
@@ -65,18 +69,18 @@ def _pieces(
     yield contentlines.fold("BEGIN:VCALENDAR")
     for key, value in header:
         yield contentlines.fold(Property(key, "", value).text())
-    # Of one name there is one digest: an earlier download may have made the name that is made now.
+    # Equal names have equal digests: an earlier download may have created the name used now.
     for zone in sorted({names[zone]: zone for zone in zones}.values(), key=names.__getitem__):
         yield contentlines.fold("BEGIN:VTIMEZONE") + contentlines.fold(
             f"TZID:{contentlines.escape(names[zone])}"
         )
         yield definition_text(zones[zone]) + contentlines.fold("END:VTIMEZONE")
     for calendar in calendars():
-        yield from _written(calendar, names)
+        yield from _serialize(calendar, names)
     yield TAIL
 
 
-def _parsed(data: bytes) -> Component:
+def _parse(data: bytes) -> Component:
     return contentlines.parse(data.decode("utf-8"))[0]
 
 
@@ -87,7 +91,7 @@ def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:
 
 
 def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
-    """Each TZID that an object uses and does not define, and its first day, ``YYYYMMDD``."""
+    """Yield each TZID that an object uses but does not define, and its first day, ``YYYYMMDD``."""
     own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     for tzid in {tzid for part in parts for tzid in tzids_of(part)} - own.keys():
@@ -97,9 +101,9 @@ def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
 def _names(
     zones: dict[ZoneDefinition, Component], undefined: Mapping[str, str]
 ) -> Mapping[ZoneDefinition, str]:
-    """Under which TZID each definition stands; IANA's are added where objects count on them.
+    """Return the TZID of each definition; add IANA definitions that objects rely on to ``zones``.
 
-    What an object uses and does not define, no other object may define for it.
+    A zone that one object uses without a definition must not be defined by another object.
     """
     free: set[str] = set()
     for tzid, first in undefined.items():
@@ -110,15 +114,15 @@ def _names(
             free |= {tzid, tzid_name(tzid)}
         elif keeper is not None and equivalent_since(zones[keeper], tzid) > first:
             zones[ZoneDefinition(tzid, definition_digest(known))] = known
-    # A name that a download has made of these rules stays, so that each download is like the last.
+    # A name that an earlier download created from these rules stays: repeated exports are equal.
     return {
         zone: zone.tzid if zone.tzid.endswith(f"-{zone.digest}") else name
         for zone, name in assign_names(zones).items()
     } | {zone: f"{zone.tzid}-{zone.digest}" for zone in zones if zone.tzid in free}
 
 
-def _written(calendar: Component, names: Mapping[ZoneDefinition, str]) -> Iterator[bytes]:
-    """The text of an object, without its zones, which are called by ``names``."""
+def _serialize(calendar: Component, names: Mapping[ZoneDefinition, str]) -> Iterator[bytes]:
+    """Yield the text of an object without its zones; references to them get their ``names``."""
     own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     new = {t: names[zone] for t, zone in own.items() if names[zone] != t}
     for child in calendar.children:

@@ -1,4 +1,4 @@
-"""What each feed is at one moment: which calendars it merges, and which version that makes."""
+"""State of a feed at one moment: the calendars that it merges, and the resulting version."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kalends.feeds.definitions.model import Feed, Members, Pattern
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 
 OWNER_ONLY = "{urn:x-kalends}feeds"
-"""The property of a calendar that, set to ``owner``, keeps it out of all feeds but its owner's."""
+"""The property that, set to ``owner``, keeps a calendar out of all feeds but its owner's."""
 
 
 @dataclass(frozen=True, slots=True)
 class FeedState:
-    """What a feed is at one moment, before anything is composed.
+    """State of a feed at one moment, known before anything is composed.
 
     Attributes:
-        key: names its version: equal keys, equal bytes.
-        changed: seconds since 1970 of its last change, or None if it has no calendar.
-        calendars: what it merges, by path.
-        day: the UTC date that it is of.
+        key: the key of its version; versions with equal keys have equal octets.
+        changed: the time of its last change, seconds since 1970; None if it has no calendar.
+        calendars: the calendars that it merges, ordered by path.
+        day: the UTC date of that moment.
     """
 
     key: str
@@ -34,17 +34,17 @@ class FeedState:
     day: date
 
     def etag(self, coding: str = "") -> str:
-        """The strong entity tag of the version, in one coding, quoted."""
+        """Return the strong entity tag of the version in one content coding, with its quotes."""
         return f'"{self.key}-{coding}"' if coding else f'"{self.key}"'
 
 
 class StoreView:
-    """The calendars and accounts of one moment, and what was asked about them.
+    """The calendars and accounts at one moment, with a cache of the states computed from them.
 
     Args:
-        calendars: all of them.
-        names: who has a home.
-        members: tells who is in a group, at any time.
+        calendars: all calendars.
+        names: the accounts that have a home.
+        members: returns the accounts in a group, as of now.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class StoreView:
             self._by_first.setdefault(first, []).append(calendar)
 
     def state(self, feed: Feed, day: date) -> FeedState:
-        """What a feed is on a UTC date."""
-        asked = feed, day, self._members_of(feed)
-        found = self._states.get(asked)
+        """Return the state of a feed on a UTC date."""
+        key = feed, day, self._members_of(feed)
+        found = self._states.get(key)
         if found is None:
-            found = self._states[asked] = _state(feed, self.merged_calendars(feed), day)
+            found = self._states[key] = _state(feed, self.merged_calendars(feed), day)
         return found
 
     def merged_calendars(self, feed: Feed) -> tuple[CalendarState, ...]:
-        """What a feed merges, by path."""
+        """Return the calendars that a feed merges, ordered by path."""
         found = {
             calendar.path: calendar
             for pattern in feed.calendars
@@ -79,14 +79,14 @@ class StoreView:
         return tuple(found[path] for path in sorted(found))
 
     def _candidates(self, pattern: Pattern) -> Iterable[CalendarState]:
-        """The calendars that a pattern may mean, found without looking at all of them."""
+        """Return the calendars that may match a pattern; if possible only those of its owner."""
         first = pattern.segments[0]
         if first is None or first.startswith("@"):
             return (calendar for some in self._by_first.values() for calendar in some)
         return self._by_first.get(first, ())
 
     def _members_of(self, feed: Feed) -> tuple[frozenset[str], ...]:
-        """Who is in the groups that the patterns of a feed are about."""
+        """Return the members of each group that a pattern of the feed names."""
         groups: set[str] = set()
         for pattern in feed.calendars:
             first = pattern.segments[0]
@@ -98,11 +98,11 @@ class StoreView:
 
 
 class StoreViews:
-    """The moments of one store: as long as nothing has changed it is the same.
+    """Views of one store; the same view is returned as long as nothing has changed.
 
     Args:
-        accounts: who there is.
-        now: tells the time.
+        accounts: the accounts and groups.
+        now: returns the current time.
     """
 
     def __init__(self, accounts: Accounts, now: Callable[[], datetime]) -> None:
@@ -111,10 +111,10 @@ class StoreViews:
         self._last: StoreView | None = None
 
     def for_snapshot(self, snapshot: FeedSnapshot) -> StoreView:
-        """The moment of a snapshot.
+        """Return the view of a snapshot.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         calendars, names = snapshot.calendars(), self._accounts.names()
         last = self._last
@@ -123,15 +123,15 @@ class StoreViews:
         return last
 
     def state(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
-        """What a feed is in a snapshot, today.
+        """Return the state of a feed in a snapshot, today.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         return self.for_snapshot(snapshot).state(feed, self.today())
 
     def today(self) -> date:
-        """The UTC date."""
+        """Return today's UTC date."""
         return self._now().astimezone(UTC).date()
 
 
@@ -141,7 +141,7 @@ def is_owner_only(props: Mapping[str, str]) -> bool:
 
 
 def may_include(calendar: CalendarState, feed: Feed) -> bool:
-    """Whether the owner of a calendar lets it be in a feed."""
+    """Return True if the owner of a calendar lets a feed include it."""
     owner = calendar.path.partition("/")[0]
     return not is_owner_only(calendar.props) or owner == feed.owner
 
@@ -154,7 +154,7 @@ def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> FeedS
             feed.name,
             feed.rules,
             [(c.id, c.path, c.incarnation, c.modseq, c.changed) for c in calendars],
-            # The date is part of what a feed with a window is, and of nothing else.
+            # Only a feed with a window depends on the date.
             *([day.isoformat()] if has_window else []),
         )
     )

@@ -34,7 +34,7 @@ def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
         ('refresh = "1 hour"', "'refresh' must be such as"),
         ('color = "blue"', "'color' must be such as"),
         ('private = "maybe"', "it can be hide, busy, show"),
-        ('components = ["VALARM"]', "'VALARM' is none of"),
+        ('components = ["VALARM"]', "'VALARM' is not one of"),
         ("alarms = 1", "'alarms' must be true or false"),
         ("window = 90", "'window' is unknown"),
     ],

@@ -1,4 +1,4 @@
-"""What a feed definition says, typed; ``spec`` reads these from the file of definitions."""
+"""Data model of feed definitions; the `parse` module reads them from the definitions file."""
 
 from __future__ import annotations
 
@@ -9,38 +9,40 @@ from urllib.parse import quote
 from kalends.common.names import GROUPS, folded_group
 
 USER = "{user}"
-"""Stands for each account in the name and the patterns of a feed that each account has."""
+"""The placeholder for the account in a definition that applies to each account."""
 
 Members = Callable[[str], frozenset[str]]
-"""The accounts in a group, by its name."""
+"""A function that returns the accounts in a group, by the group's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Which calendars: ``alice/work``, ``alice/*``, ``*/work``, ``@group/*``, ``GROUPS/family/*``.
+    """A pattern that selects calendars.
+
+    Examples: ``alice/work``, ``alice/*``, ``*/work``, ``@group/*``, ``GROUPS/family/*``.
 
     Attributes:
-        segments: the path in two segments, or three below ``GROUPS``; None stands for any name, so
-            that an account which is called ``*`` is one account.
+        segments: the two segments of the path, or three below ``GROUPS``; None matches any name, so
+            that a pattern can name an account which is called ``*``.
     """
 
     segments: tuple[str | None, ...]
 
     def matches(self, path: str, accounts: frozenset[str], members: Members) -> bool:
-        """Whether the calendar at ``path`` is meant.
+        """Return True if the calendar at a path matches.
 
         Args:
-            path: without a slash at either end.
-            accounts: who has a home; the calendars of anybody else are in no feed.
-            members: tells who is in a group; the calendars of a group without members are in none.
+            path: the path, without a slash at either end.
+            accounts: the accounts that have a home; other homes never match.
+            members: returns the accounts in a group; a group without members never matches.
         """
         names = path.split("/")
         if len(names) != len(self.segments) or not _fits(names[-1], self.segments[-1]):
             return False
         owner = self.segments[0]
         if owner == GROUPS:
-            is_meant = names[0] == GROUPS and _is_group(names[1], self.segments[1])
-            return is_meant and bool(members(names[1]))
+            is_match = names[0] == GROUPS and _is_group(names[1], self.segments[1])
+            return is_match and bool(members(names[1]))
         if names[0] not in accounts:
             return False
         if owner is not None and owner.startswith("@"):
@@ -48,13 +50,13 @@ class Pattern:
         return _fits(names[0], owner)
 
     def covers(self, other: Pattern) -> bool:
-        """Whether everything that ``other`` names is named here too, whoever there is."""
+        """Return True if this pattern matches all that another one does, for any accounts."""
         if len(self.segments) != len(other.segments):
             return False
         return all(map(_fits, other.segments, self.segments))
 
     def for_account(self, user: str) -> Pattern:
-        """The same for one account."""
+        """Return this pattern with the placeholder replaced by one account."""
         return Pattern(tuple(user if segment == USER else segment for segment in self.segments))
 
     def __str__(self) -> str:
@@ -71,11 +73,11 @@ def _is_group(name: str, segment: str | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may see a feed.
+    """The rule for who may see a feed.
 
     Attributes:
         kind: ``owner``, ``login``, ``secret``, ``public`` or ``list``.
-        names: the accounts and ``@groups`` of a list.
+        names: the accounts and ``@groups`` of a ``list``.
     """
 
     kind: str
@@ -84,18 +86,18 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """All of a definition that a feed's bytes depend on, apart from its calendars.
+    """The part of a definition, besides the calendars, that the octets of a feed depend on.
 
     Attributes:
-        title: its name in a list of calendars.
-        private: ``hide``, ``busy`` or ``show`` what is marked as private.
-        busy: shows the times of events and nothing else.
-        components: which are shown, in the order of their names.
+        title: the display name of the feed.
+        private: the treatment of private objects: ``hide``, ``busy`` or ``show``.
+        busy: whether only the times of events are shown.
+        components: the component types that are shown, sorted.
         alarms: whether alarms are kept.
-        categories: whether each event tells its calendar as a category.
-        refresh: how often a subscriber should look, seconds.
-        color: ``#RRGGBB``, or empty for the colour that its calendars share.
-        past: for how many days something is shown after its end; None: for ever.
+        categories: whether each event gets the name of its calendar as a category.
+        refresh: the interval at which a subscriber should poll, seconds.
+        color: ``#RRGGBB``; empty for the colour that the calendars share, if they do.
+        past: the number of days for which an object is shown after its end; None for no limit.
     """
 
     title: str
@@ -111,13 +113,13 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class PageRules:
-    """What a definition says of the feed's web page alone.
+    """The part of a definition that only the web page of a feed depends on.
 
     Attributes:
-        embed: the sources that may show it in a frame, as in a Content-Security-Policy
-            (``https://example.org``, ``*``); none: nobody may.
-        timezone: the IANA time zone that it shows times in; empty: that of its calendars.
-        week_begins: 0 for Monday to 6 for Sunday.
+        embed: the sources that may show the page in a frame, as in a Content-Security-Policy
+            (``https://example.org``, ``*``); empty if no other site may.
+        timezone: the IANA time zone of the page; empty for the zone of the calendars.
+        week_begins: the first day of the week, 0 for Monday to 6 for Sunday.
     """
 
     embed: tuple[str, ...] = ()
@@ -127,17 +129,17 @@ class PageRules:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """One feed: a definition by name, or one for each account as it is for one of them.
+    """One feed: defined by name, or the instance for one account of a per-account definition.
 
     Attributes:
-        name: its name in addresses.
-        owner: the account that it was made for, or None.
-        calendars: which calendars it merges.
-        access: who may see it.
-        rules: how they are merged.
-        publish: names of the files that it is published as.
-        remotes: addresses on other servers that it is brought to.
-        page: what its web page is like.
+        name: the name in its addresses.
+        owner: the account that it belongs to; None for a feed that is defined by name.
+        calendars: the patterns of the calendars that it merges.
+        access: the rule for who may see it.
+        rules: the rules for merging them.
+        publish: the names of the files that it is published as.
+        remotes: the URLs on other servers that it is published at.
+        page: the rules for its web page.
     """
 
     name: str
@@ -150,7 +152,7 @@ class Feed:
     page: PageRules = PageRules()
 
     def for_account(self, user: str) -> Feed:
-        """The feed of one account, from a definition that each account has."""
+        """Return the feed of one account, from a per-account definition."""
         return Feed(
             name=user,
             owner=user,
@@ -165,7 +167,7 @@ class Feed:
         )
 
     def allows(self, user: str, members: Members) -> bool:
-        """Whether ``user``, who logged in (empty: nobody did), may see it."""
+        """Return True if a user may see the feed; an empty name means that nobody is logged in."""
         kind = self.access.kind
         if kind == "public":
             return True
@@ -181,11 +183,11 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Definitions:
-    """A file of definitions.
+    """The content of a definitions file.
 
     Attributes:
         named: the feeds that are defined by name.
-        each: the feed that each account has, or None.
+        each: the definition that applies to each account, or None.
     """
 
     named: dict[str, Feed]

@@ -1,4 +1,4 @@
-"""The file of feed definitions: TOML to typed definitions; what is wrong is one clear error."""
+"""Parser for the file of feed definitions, from TOML to the data model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ACCESS = ("owner", "login", "secret", "public")
 PRIVATE = ("hide", "busy", "show")
 COMPONENTS = ("VEVENT", "VTODO", "VJOURNAL")
 
-# Each line that is looked at costs a reading of all lines before it.
+# Each line that is tried costs a parse of all lines before it.
 _LINES_SEARCHED = 1000
 
 _REFRESH_UNITS = {"m": 60, "h": 3600, "d": 86400}
@@ -31,14 +31,13 @@ def load_definitions(path: Path) -> Definitions:
     """Read and check a file of feed definitions.
 
     Raises:
-        ConfigurationError: it cannot be read or something in it is wrong; with the line, where one
-            can be told.
+        ConfigurationError: it cannot be read or is invalid; the error has the line if it is known.
     """
     return parse_definitions(read_definitions(path), str(path))
 
 
 def read_definitions(path: Path) -> str:
-    """The text of a file of feed definitions.
+    """Return the text of a file of feed definitions.
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -55,10 +54,11 @@ def parse_definitions(text: str, path: str) -> Definitions:
     """Read and check the text of a file of feed definitions.
 
     Args:
-        path: the file, as errors should name it.
+        text: the text.
+        path: the path of the file, for error messages.
 
     Raises:
-        ConfigurationError: as `load_definitions`.
+        ConfigurationError: the text is invalid; the error has the line if it is known.
     """
     try:
         tables = tomllib.loads(text)
@@ -84,10 +84,9 @@ def parse_definitions(text: str, path: str) -> Definitions:
 
 
 def _line_of_error(error: tomllib.TOMLDecodeError, text: str) -> int | None:
-    """Return the line of what is not TOML: before Python 3.14 the error does not tell it.
+    """Return the line of a syntax error; before Python 3.14 the error itself does not have it.
 
-    It is the line at which the first statement begins that cannot be read; None if looking for it
-    would take too long.
+    It is the line where the first invalid statement begins; None if finding it would take too long.
     """
     known: int | None = getattr(error, "lineno", None)
     lines = text.split("\n")
@@ -103,7 +102,7 @@ def _line_of_error(error: tomllib.TOMLDecodeError, text: str) -> int | None:
 
 
 class _Table:
-    """One ``[feed.NAME]``: reads its keys, and finds where they stand if one is wrong."""
+    """Reader of one ``[feed.NAME]`` table; finds the line of a key that is invalid."""
 
     def __init__(self, name: str, table: object, text: str, path: str) -> None:
         self._name = name
@@ -114,10 +113,10 @@ class _Table:
         self._table: Mapping[str, Any] = table
 
     def feed(self) -> Feed:
-        """What the table says.
+        """Return the feed that the table defines.
 
         Raises:
-            ConfigurationError: the first thing that is wrong with it.
+            ConfigurationError: the table is invalid; the message is about the first error.
         """
         self._check_name()
         for key in self._table:
@@ -174,13 +173,13 @@ class _Table:
         elif any(name in ("", ".", "..") or not name.isprintable() for name in names):
             why = "has an empty or impossible segment"
         elif any("*" in name and name != "*" for name in names):
-            why = "may have * for a whole name only"
+            why = "may have * only as a whole name"
         elif names[0] == "@" or (names[0][0] in ".@" and names[0][0] != "@"):
-            why = "names no account or group"
+            why = "does not name an account or group"
         elif any("{" in name or "}" in name for name in names) and (
             self._name != USER or names[0] != USER or "{" in "".join(names[1:])
         ):
-            why = 'may have {user} as its owner only, and only in [feed."{user}"]'
+            why = 'may have {user} only as its owner, and only in [feed."{user}"]'
         if why:
             self._refuse(f"the calendar {text!r} {why}", "calendars", text)
         return Pattern(tuple(None if name == "*" else name for name in names))
@@ -211,7 +210,9 @@ class _Table:
         given = self._texts("components")
         for name in given:
             if name not in COMPONENTS:
-                self._refuse(f"the component {name!r} is none of {COMPONENTS}", "components")
+                self._refuse(
+                    f"the component {name!r} is not one of {', '.join(COMPONENTS)}", "components"
+                )
         if not given:
             self._refuse("'components' must name some", "components")
         return tuple(sorted(given))
@@ -270,7 +271,7 @@ class _Table:
         raise ConfigurationError(self._path, f"feed {self._name!r}: {why}", self._line(key, value))
 
     def _line(self, key: str | None, value: str | None) -> int | None:
-        """The line of a value, or else of its key, or else of the table."""
+        """Return the line of a value, or else of its key, or else of the table."""
         begin = _find(self._text, rf"\[\s*feed\s*\.\s*{_key(self._name)}\s*\]")
         if begin is None:
             return None
@@ -315,7 +316,7 @@ def _quoted(value: str) -> str:
 
 
 def _find(text: str, pattern: str) -> int | None:
-    """The first line that begins with ``pattern``, counted from 1."""
+    """Return the number of the first line that begins with ``pattern``, counted from 1."""
     for number, line in enumerate(text.splitlines(), 1):
         if re.match(rf"\s*{pattern}", line):
             return number

@@ -1,4 +1,4 @@
-"""The keys of a feed definition that its web page alone depends on."""
+"""Parser for the keys of a feed definition that only its web page depends on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,21 @@ _SOURCE = re.compile(r"https?://(?:\*\.)?[A-Za-z0-9.-]+(?::(?:\d{1,5}|\*))?")
 
 
 class Refuse(Protocol):
-    """Raises a ConfigurationError that names the feed, and the line where there is one."""
+    """Function that raises a ConfigurationError with the feed and, if it is known, the line."""
 
     def __call__(self, why: str, key: str | None, value: str | None = None) -> NoReturn:
-        """Raise it, for a key and one of its values."""
+        """Raise the error, for a key and optionally one of its values."""
 
 
 def read_page_rules(table: Mapping[str, Any], refuse: Refuse) -> PageRules:
-    """Read what a definition says of the feed's page.
+    """Return the page rules of a feed definition.
+
+    Args:
+        table: the definition.
+        refuse: raises the error for an invalid value.
 
     Raises:
-        ConfigurationError: a value cannot be used.
+        ConfigurationError: a value is invalid.
     """
     return PageRules(
         embed=_embed(table.get("embed", []), refuse),
@@ -43,7 +47,7 @@ def _embed(given: object, refuse: Refuse) -> tuple[str, ...]:
         refuse('\'embed\' must be "*" or a list such as ["https://www.example.org"]', "embed")
     for source in given:
         if not _SOURCE.fullmatch(source):
-            why = 'is no site, such as "https://www.example.org", without a path'
+            why = 'must be a site such as "https://www.example.org", without a path'
             refuse(f"'embed': {source!r} {why}", "embed", source)
     return tuple(given)
 

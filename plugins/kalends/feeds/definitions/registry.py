@@ -1,4 +1,4 @@
-"""Which feeds there are at this moment: the definitions, for the accounts that there are."""
+"""Registry of all feeds: the current definitions, applied to the current accounts."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from kalends.feeds.definitions.parse import load_definitions, parse_definitions,
 _log = logging.getLogger("kalends.feeds")
 
 _QUIET_SECONDS = 0.05
-"""How long a changed file must lie still before it is read."""
+"""The time for which a changed file must stay unchanged before it is read."""
 
-_MOST_PAUSES = 40
+_MAX_PAUSES = 40
 
 
 class FeedRegistry:
-    """The feeds of one installation; an edit of the definitions counts at the next call.
+    """The feeds of one installation; an edited definitions file takes effect at the next call.
 
     Args:
         path: the file of definitions.
-        accounts: who there is.
-        pause: waits for so many seconds.
+        accounts: the accounts and groups.
+        pause: waits for a number of seconds.
         backup: the file for a copy of the last good definitions, for a process that starts while
             the definitions cannot be used; None for no copy.
 
     Raises:
-        ConfigurationError: the definitions cannot be used, and none are backup. Later on, the last
-            good ones stand until the file is mended, and the log tells.
+        ConfigurationError: the definitions are invalid, and there is no copy. After the start, the
+            last good definitions stay in use until the file is corrected, and an error is logged.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class FeedRegistry:
 
     @property
     def accounts(self) -> Accounts:
-        """Who there is."""
+        """The accounts and groups."""
         return self._accounts
 
     def defined_names(self) -> frozenset[str]:
-        """The names of the feeds that are defined by name."""
+        """Return the names of the feeds that are defined by name."""
         return frozenset(self._current().named)
 
     def feed(self, name: str) -> Feed | None:
-        """The feed called ``name``, or None.
+        """Return the feed with this name, or None.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         definitions = self._current()
         if name in definitions.named:
@@ -80,10 +80,10 @@ class FeedRegistry:
         return definitions.each.for_account(name) if self._accounts.has(name) else None
 
     def feeds(self) -> Iterator[Feed]:
-        """All feeds, those by name first.
+        """Yield all feeds, those defined by name first.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         definitions = self._current()
         yield from definitions.named.values()
@@ -94,14 +94,15 @@ class FeedRegistry:
                 yield definitions.each.for_account(name)
 
     def visible_to(self, person: str, held: Collection[str]) -> Iterator[Feed]:
-        """All feeds that a person is shown as theirs to see.
+        """Yield the feeds to list for a person.
 
         Args:
-            held: the names of the feeds that the person holds a secret for. Of secret feeds that
-                have no owner, the others are not even named to them.
+            person: the account.
+            held: the names of the feeds that the person holds a secret for. Other secret feeds
+                without an owner are not listed: not even their names are disclosed.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         if self._accounts.has(person):
             for feed in self.feeds():
@@ -109,27 +110,27 @@ class FeedRegistry:
                     yield feed
 
     def is_visible_to(self, feed: Feed, person: str, held: Collection[str]) -> bool:
-        """Whether `visible_to` tells of a feed.
+        """Return True if `visible_to` yields a feed.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         return self._accounts.has(person) and self._is_visible_to(feed, person, held)
 
     def may_see(self, feed: Feed, person: str) -> bool:
-        """Whether a person may see a feed when logged in, or may be given a secret for it.
+        """Return True if a person may see a feed when logged in, or may get a secret for it.
 
-        A secret feed with an owner is for that account alone; one without is for whomever the
-        administrator gives a secret.
+        A secret feed with an owner is for that account alone; one without an owner is for every
+        account that the administrator gives a secret.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the user files cannot be read now.
         """
         return self._accounts.has(person) and self._may_see(feed, person)
 
     def _is_visible_to(self, feed: Feed, person: str, held: Collection[str]) -> bool:
-        is_anybodys = feed.access.kind == "secret" and feed.owner is None
-        return feed.name in held if is_anybodys else self._may_see(feed, person)
+        is_ownerless_secret = feed.access.kind == "secret" and feed.owner is None
+        return feed.name in held if is_ownerless_secret else self._may_see(feed, person)
 
     def _may_see(self, feed: Feed, person: str) -> bool:
         if feed.access.kind == "secret":
@@ -141,7 +142,7 @@ class FeedRegistry:
         if stamp != self._seen:
             with self._lock:
                 if stamp != self._seen:
-                    # Noted before it is read: what is written meanwhile is another edit.
+                    # Stamped before it is read: a write during the read is another edit.
                     self._seen = self._when_quiet()
                     self._reload()
         return self._definitions
@@ -150,35 +151,35 @@ class FeedRegistry:
         try:
             self._definitions = self._load()
         except ConfigurationError as error:
-            _log.error("%s; the feeds stay as they were", error)
+            _log.error("%s; the previous definitions stay in use", error)
 
     def _load(self) -> Definitions:
         text = read_definitions(self._path)
         definitions = parse_definitions(text, str(self._path))
         if self._backup:
-            with suppress(OSError):  # the folder is not there yet, or full: it helps, and no more
+            with suppress(OSError):  # the folder is missing or full; the copy is optional
                 atomicfile.replace(self._backup, text.encode(), mode=0o600)
         return definitions
 
     def _last_good(self, error: ConfigurationError) -> Definitions:
-        """The definitions that a process of before has read last, since those now are in error."""
+        """Return the last good definitions of an earlier process; the current ones are invalid."""
         if self._backup is None:
             raise error
         try:
             definitions = load_definitions(self._backup)
         except ConfigurationError:
             raise error from None
-        _log.error("%s; the feeds stay as they were", error)
+        _log.error("%s; the previous definitions stay in use", error)
         return definitions
 
     def _when_quiet(self) -> tuple[int, int, int] | None:
-        """The file's stamp once nobody writes it.
+        """Return the stamp of the file once it has stopped changing.
 
-        An editor that writes in place leaves it empty for a moment, and no definition at all would
-        be good TOML: every feed would be gone, and published files with it.
+        An editor that writes in place leaves the file empty for a moment, and an empty file is
+        valid TOML: every feed would be gone, and its published files would be deleted.
         """
         stamp = self._stamp()
-        for _ in range(_MOST_PAUSES):
+        for _ in range(_MAX_PAUSES):
             self._pause(_QUIET_SECONDS)
             before, stamp = stamp, self._stamp()
             if stamp == before:

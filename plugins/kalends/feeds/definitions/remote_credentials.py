@@ -1,4 +1,4 @@
-"""The file that says how to log in to other servers: it is apart from what people share."""
+"""Credentials for other servers, in a file apart from the definitions, which people share."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class RemoteServer:
-    """How to reach what lies below one address.
+    """The credentials for everything below one URL.
 
     Attributes:
-        address: as ``https://dav.example.org/cal/``.
-        user: who logs in; empty for nobody.
-        password: the password; in no log.
-        basic_over_http: whether the password may go readably over plain http.
-        certificate: the certificate of the server or of its authority (PEM); None for those that
-            the system trusts.
+        address: the URL, such as ``https://dav.example.org/cal/``.
+        user: the user name; empty for no login.
+        password: the password; it must never be logged.
+        basic_over_http: whether the password may be sent in clear text over plain http.
+        certificate: the certificate of the server or of its authority (PEM); None to use the
+            authorities that the system trusts.
     """
 
     address: str
@@ -36,10 +36,10 @@ class RemoteServer:
     certificate: Path | None = None
 
     def __repr__(self) -> str:
-        return f"Remote({self.address!r}, {self.user!r})"
+        return f"RemoteServer({self.address!r}, {self.user!r})"
 
     def covers(self, url: str) -> bool:
-        """Whether ``url`` is at this address or below it, on the very same server."""
+        """Return True if ``url`` is at or below this URL on the same server."""
         mine, other = urlsplit(self.address), urlsplit(url)
         if (mine.scheme, mine.hostname, _port(mine)) != (
             other.scheme,
@@ -52,10 +52,10 @@ class RemoteServer:
 
 
 def load_remote_servers(path: Path) -> tuple[RemoteServer, ...]:
-    """Read and check the file of other servers.
+    """Read and check the file of credentials.
 
     Raises:
-        ConfigurationError: it cannot be read, something in it is wrong, or others may read it.
+        ConfigurationError: it cannot be read, is invalid, or is readable by others.
     """
     try:
         with path.open("rb") as file:
@@ -71,38 +71,38 @@ def load_remote_servers(path: Path) -> tuple[RemoteServer, ...]:
     except UnicodeDecodeError:
         raise ConfigurationError(str(path), "is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        # The message never quotes a value.
+        # The message of tomllib never quotes a value.
         raise ConfigurationError(str(path), str(error)) from None
     return tuple(_remote(address, table, str(path)) for address, table in tables.items())
 
 
 def find_server(url: str, remotes: tuple[RemoteServer, ...]) -> RemoteServer:
-    """What the file says of ``url``: the longest address that covers it, or else no login."""
+    """Return the entry for a URL: the longest one that covers it, or one without a login."""
     found = [remote for remote in remotes if remote.covers(url)]
     return max(found, key=lambda remote: len(remote.address), default=RemoteServer(url))
 
 
 def origin_of(url: str) -> str:
-    """The server that a URL is on: scheme, host and port."""
+    """Return the origin of a URL: its scheme, host and port."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{_port(parts)}"
 
 
 def refusal_of_url(url: str) -> str | None:
-    """Why ``url`` cannot be an address on another server, for the administrator, or None."""
+    """Return the reason why a URL cannot be used for another server, or None if it can."""
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "is no address"
+        return "is not a URL"
     if parts.scheme not in _PORTS or not parts.hostname or port == 0:
         return "must begin with https://HOST/ or http://HOST/"
     if parts.username is not None or parts.password is not None:
-        return "holds a login; logins stand in the file that [kalends] remotes names"
+        return "contains a login; put it into the file that [kalends] remotes names"
     if parts.query or parts.fragment or not url.isprintable() or " " in url:
-        return "may have no '?', '#' or spaces"
+        return "must not contain '?', '#' or spaces"
     if not url.isascii():
-        return "must be written with % where it is not ASCII"
+        return "must be percent-encoded where it is not ASCII"
     return None
 
 
@@ -129,7 +129,9 @@ def _remote(address: str, table: object, path: str) -> RemoteServer:
     if "certificate" in values:
         values["certificate"] = Path(values["certificate"])
         if not values["certificate"].is_file():
-            why = f"[{address!r}] certificate: there is no file {str(values['certificate'])!r}"
+            why = (
+                f"[{address!r}] certificate: the file {str(values['certificate'])!r} does not exist"
+            )
             raise ConfigurationError(path, why)
     return RemoteServer(address, **values)
 
