@@ -1,6 +1,6 @@
-"""A real Apache and Kalends give the same verdicts on the same user files.
+"""Comparison of login verdicts of a real Apache and Kalends on the same user files.
 
-KALENDS_EXAMPLES says how many files each of these tests tries.
+The variable KALENDS_EXAMPLES sets the number of files in each test.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ def kalends(
 
 @pytest.fixture(autouse=True)
 def quiet(caplog: pytest.LogCaptureFixture) -> None:
-    """Thousands of failed logins are no news here."""
+    """Keep thousands of failed logins out of the captured log."""
     caplog.set_level(logging.CRITICAL, "kalends.htauth")
 
 
-def test_passwords(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+def test_verdicts_on_passwords_agree(apache: ApacheJudge, kalends: KalendsJudge) -> None:
     tally = Tally()
 
     @sampled
@@ -79,7 +79,7 @@ def test_passwords(apache: ApacheJudge, kalends: KalendsJudge) -> None:
     tally.assert_conclusive(0.1)
 
 
-def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+def test_verdicts_on_digests_agree(apache: ApacheJudge, kalends: KalendsJudge) -> None:
     tally = Tally()
     realms = [realm.encode() for realm in REALMS]
     host = apache.host.encode()
@@ -93,15 +93,15 @@ def test_digests(apache: ApacheJudge, kalends: KalendsJudge) -> None:
         site = kalends.digest(REALMS[number])
         place = f"/digest{number}/".encode()
         known = [login for login in logins if login.realm == realms[number]] or logins
-        tries = digest_attempts(known, realms[number], place, host)
-        for tried in data.draw(st.lists(tries, min_size=2, max_size=6)):
-            for_apache = tried.header(apache.nonce(place))
-            for_kalends = tried.header(kalends.nonce(site))
+        attempts = digest_attempts(known, realms[number], place, host)
+        for attempt in data.draw(st.lists(attempts, min_size=2, max_size=6)):
+            for_apache = attempt.header(apache.nonce(place))
+            for_kalends = attempt.header(kalends.nonce(site))
             note(repr(for_apache))
             tally.compare(
-                apache.ask(request(tried.target, apache.host, [for_apache])),
-                kalends.ask(site, request(tried.target, apache.host, [for_kalends])),
-                digest_differences(file, tried),
+                apache.ask(request(attempt.target, apache.host, [for_apache])),
+                kalends.ask(site, request(attempt.target, apache.host, [for_kalends])),
+                digest_differences(file, attempt),
             )
 
     agree()
@@ -114,7 +114,7 @@ MEMBERS = [
 ]
 
 
-def test_groups(apache: ApacheJudge, kalends: KalendsJudge) -> None:
+def test_verdicts_on_groups_agree(apache: ApacheJudge, kalends: KalendsJudge) -> None:
     tally = Tally()
     field = b":{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest())
     apache.members.write_bytes(b"".join(name + field + b"\n" for name in MEMBERS))
@@ -152,8 +152,8 @@ def running(
     judge.server.close()
 
 
-def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
-    """A sample, not more: each example has names of its own, but failed logins slow down."""
+def test_verdicts_of_a_running_server_agree(apache: ApacheJudge, running: RunningKalends) -> None:
+    """Failed logins are delayed, so this is a sample; each example has other names."""
     tally = Tally()
     numbers = itertools.count()
     place, realm, host = b"/digest0/", REALMS[0].encode(), apache.host.encode()
@@ -161,7 +161,7 @@ def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
     @settings(sampled, max_examples=min(EXAMPLES, 250))
     @given(st.data())
     def agree(data: st.DataObject) -> None:
-        # Of one length: what hypothesis draws depends on that of the names.
+        # All prefixes have one length, because the examples of Hypothesis depend on it.
         prefix = b"%06d-" % next(numbers)
         file, logins = data.draw(htpasswd_files(prefix), "htpasswd")
         digests, digest_logins = data.draw(htdigest_files([realm], prefix), "htdigest")
@@ -170,18 +170,18 @@ def test_a_running_server(apache: ApacheJudge, running: RunningKalends) -> None:
         for headers in data.draw(st.lists(basic_headers(logins, prefix), min_size=1, max_size=3)):
             sent = request(b"/basic/", apache.host, headers, running.client())
             tally.compare(apache.ask(sent), running.ask(sent), basic_differences(file, headers))
-        tried = data.draw(digest_attempts(digest_logins, realm, place, host, prefix))
+        attempt = data.draw(digest_attempts(digest_logins, realm, place, host, prefix))
         tally.compare(
-            apache.ask(request(tried.target, apache.host, [tried.header(apache.nonce(place))])),
+            apache.ask(request(attempt.target, apache.host, [attempt.header(apache.nonce(place))])),
             running.ask(
                 request(
-                    tried.target,
+                    attempt.target,
                     apache.host,
-                    [tried.header(running.nonce(place, apache.host))],
+                    [attempt.header(running.nonce(place, apache.host))],
                     running.client(),
                 )
             ),
-            digest_differences(digests, tried),
+            digest_differences(digests, attempt),
         )
 
     agree()

@@ -1,4 +1,4 @@
-"""A whole round trip with the `caldav` library, and address books by plain requests."""
+"""The `caldav` library as a client, and address books by plain requests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UTC = dt.UTC
 
 @pytest.fixture
 def client(shared_server: KalendsServer, account: str) -> Iterator[Any]:
-    """The library, logged in to an account of its own."""
+    """Open the library's client, logged in to an account of its own."""
     with DAVClient(
         url=shared_server.url, username=account, password=shared_server.users[account]
     ) as client:
@@ -29,12 +29,12 @@ def client(shared_server: KalendsServer, account: str) -> Iterator[Any]:
 
 @pytest.fixture
 def calendar(client: Any) -> Any:
-    """A calendar that the library made."""
+    """Return a calendar that the library created."""
     made: Any = client.principal().make_calendar(name="Work", cal_id="work")
     return made
 
 
-def test_principal_home_and_first_calendars(client: Any, account: str) -> None:
+def test_the_library_finds_principal_home_and_first_calendars(client: Any, account: str) -> None:
     principal = client.principal()
     assert str(principal.url).endswith(f"/{account}/")
     assert str(principal.calendar_home_set.url).endswith(f"/{account}/")
@@ -42,7 +42,7 @@ def test_principal_home_and_first_calendars(client: Any, account: str) -> None:
     assert {"calendar", "tasks"} <= paths
 
 
-def test_a_calendar_is_made_renamed_and_deleted(client: Any) -> None:
+def test_a_calendar_is_created_renamed_and_deleted(client: Any) -> None:
     principal = client.principal()
     made = principal.make_calendar(name="Trips", cal_id="trips")
     assert made.get_display_name() == "Trips"
@@ -120,7 +120,7 @@ def test_tasks_are_kept_and_completed(client: Any) -> None:
     assert len(tasks.todos(include_completed=True)) == 1
 
 
-def test_sync_tokens_tell_what_changed_and_what_went(calendar: Any) -> None:
+def test_sync_tokens_report_changes_and_deletions(calendar: Any) -> None:
     kept = calendar.save_event(event("kept", "Kept"))
     going = calendar.save_event(event("going", "Going"))
     state = calendar.objects_by_sync_token(load_objects=True)

@@ -1,4 +1,4 @@
-"""What scripts, Thunderbird and iCal 2.0 send, as they send it, through curl."""
+"""The requests of scripts, Thunderbird and iCal 2.0, sent by curl."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ THUNDERBIRD = {"Accept": "text/xml", "Accept-Language": "en-US", "Accept-Charset
 
 
 @dataclass(frozen=True)
-class Curled:
-    """What curl received."""
+class Received:
+    """An answer as curl received it."""
 
     status: int
     headers: dict[str, str]
@@ -42,7 +42,7 @@ class Curl:
         body: str | None = None,
         headers: dict[str, str] | None = None,
         login: bool = True,
-    ) -> Curled:
+    ) -> Received:
         folder = self.server.folder
         out = {name: folder / f"curl.{name}" for name in ("head", "body", "send")}
         out["body"].write_bytes(b"")
@@ -66,18 +66,18 @@ class Curl:
         return read_answer(out["head"], out["body"])
 
 
-def read_answer(head: Path, body: Path) -> Curled:
-    """Read what curl wrote down of the last answer (100 Continue may stand before it)."""
+def read_answer(head: Path, body: Path) -> Received:
+    """Return the last answer in curl's files; a 100 (Continue) may precede it."""
     blocks = head.read_bytes().decode().strip().split("\r\n\r\n")
     status, *fields = blocks[-1].split("\r\n")
     pairs = (field.partition(":") for field in fields)
     headers = {name.lower(): value.strip() for name, _, value in pairs}
-    return Curled(int(status.split()[1]), headers, body.read_bytes().decode())
+    return Received(int(status.split()[1]), headers, body.read_bytes().decode())
 
 
 @pytest.fixture
 def curl(shared_server: KalendsServer, account: str) -> Curl:
-    """curl with the login of an account of its own."""
+    """Return curl with the login of an account of its own."""
     return Curl(shared_server, account)
 
 
@@ -199,8 +199,8 @@ def test_unknown_properties_are_404_within_the_207(curl: Curl) -> None:
     assert by_status == {"200": [f"{DAV}resourcetype"], "404": ["{urn:x}y"]}
 
 
-def publish(curl: Curl, name: str, *uids: str) -> Curled:
-    """PUT a whole calendar as iCal 2.0 does when it publishes one."""
+def publish(curl: Curl, name: str, *uids: str) -> Received:
+    """Send a PUT of a whole calendar, as iCal 2.0 does to publish it."""
     zone = "X-WR-CALNAME:Home\r\nX-WR-TIMEZONE:Europe/Berlin\r\nCALSCALE:GREGORIAN\r\n"
     events = [component("VEVENT", uid, "DTSTART;VALUE=DATE:20060412", "SUMMARY:x") for uid in uids]
     fields = {"User-Agent": ICAL_2, "Content-Type": "text/calendar"}
@@ -208,7 +208,7 @@ def publish(curl: Curl, name: str, *uids: str) -> Curled:
     return curl("PUT", f"/{curl.user}/{name}", body=text, headers=fields)
 
 
-def test_ical_2_publishes_a_calendar_and_replaces_it_only_where_its_owner_said_so(
+def test_ical_2_replaces_a_published_calendar_only_if_it_is_marked(
     curl: Curl,
 ) -> None:
     address = f"/{curl.user}/Home.ics"

@@ -1,4 +1,4 @@
-"""Real clients log in with HTTP Digest and Basic: one worker and three, restarts, web servers."""
+"""Logins of real clients with HTTP Digest and Basic, at one worker and at three."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ USER, PASSWORD = "ann smith", "pass word:with%colon"
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[KalendsServer]:
-    """A server with both schemes."""
+    """Run a server with both schemes."""
     running = create_digest_server(
         tmp_path_factory.mktemp("digest") / "server",
         {USER: PASSWORD},
@@ -45,7 +45,9 @@ def server(
 
 
 @pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day(server: KalendsServer, kind: type[DigestClient]) -> None:
+def test_typical_requests_of_a_client_succeed(
+    server: KalendsServer, kind: type[DigestClient]
+) -> None:
     with open_client(kind, server.url, USER, PASSWORD) as ask:
         assert run_typical_requests(ask) == TYPICAL_STATUSES
         assert run_typical_requests(ask) == TYPICAL_STATUSES
@@ -69,7 +71,7 @@ def test_a_login_outlives_a_restart(tmp_path: Path, kind: type[DigestClient]) ->
             before = challenges(server)
             server.restart()
             assert run_typical_requests(ask) == TYPICAL_STATUSES
-            # The nonce of before is still good: it was challenged no more.
+            # The old nonce is still valid: there was no further challenge.
             assert challenges(server) == before
     finally:
         server.close()
@@ -87,7 +89,7 @@ def test_parallel_connections_share_a_login(server: KalendsServer) -> None:
 
     with open_client(Httpx, server.url, USER, PASSWORD) as ask, ThreadPoolExecutor(8) as threads:
         assert ask("MKCALENDAR", path) == 201
-        # Whichever is last of them is still among the latest 64 counts, as many as are remembered.
+        # In any order, each count is among the latest 64, which the server remembers.
         found = threads.map(lambda _: ask("PROPFIND", path, headers=XML), range(60))
         assert set(found) == {207}
         await_that(lambda: lines("PROPFIND", 207) == 60)  # a line is written after its answer
@@ -96,7 +98,7 @@ def test_parallel_connections_share_a_login(server: KalendsServer) -> None:
 
 
 @pytest.mark.parametrize("how", ["digest", "basic", None])
-def test_the_caldav_library(server: KalendsServer, how: str | None) -> None:
+def test_the_caldav_library_logs_in(server: KalendsServer, how: str | None) -> None:
     with DAVClient(
         url=f"{server.url}ann%20smith/", username=USER, password=PASSWORD, auth_type=how
     ) as client:
@@ -106,9 +108,9 @@ def test_the_caldav_library(server: KalendsServer, how: str | None) -> None:
         made.delete()
 
 
-def test_neon_finds_our_own_answer_right(server: KalendsServer, tmp_path: Path) -> None:
-    """litmus is neon's: it checks rspauth and gives up where it does not match."""
-    # It wants to make plain collections in a home, which no calendar server lets it; each of its
+def test_neon_accepts_the_servers_rspauth(server: KalendsServer, tmp_path: Path) -> None:
+    """litmus is built on neon, which checks rspauth and fails if it does not match."""
+    # litmus creates plain collections in a home, which a calendar server refuses; each of its
     # programs gets as far as that.
     done = subprocess.run(
         ["litmus", "--keep-going", f"{server.url}ann%20smith/", USER, PASSWORD],
@@ -130,6 +132,6 @@ def test_cadaver_works_in_a_calendar(server: KalendsServer, tmp_path: Path) -> N
     (tmp_path / "n.ics").write_bytes(event("neon").encode())
     url = f"{server.url}ann%20smith/calendar/"
     script = "put n.ics\nget n.ics back.ics\nmove n.ics m.ics\nls\ndelete m.ics\nquit\n"
-    said = run_neon(tmp_path, "cadaver", url, f'"{USER}"', f'"{PASSWORD}"', script)
-    assert said.count("succeeded.") == 5, said
+    output = run_neon(tmp_path, "cadaver", url, f'"{USER}"', f'"{PASSWORD}"', script)
+    assert output.count("succeeded.") == 5, output
     assert (tmp_path / "back.ics").read_bytes() == event("neon").encode()

@@ -16,7 +16,7 @@ from support.server import Answer, Sections, Server, format_ini, htdigest_line
 REALM = "calendars of the house"
 PASSWORDS = {"alice": "wonderland", "bob": "builder", "dora": "digest"}
 OBJECT = "/alice/calendar/e.ics"
-# Radicale parses each object and writes it again before a storage sees it; this is how it writes.
+# Radicale parses each object and serialises it again for the storage; this is its serialisation.
 AS_RADICALE_WRITES = (
     "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//tests//EN\r\nBEGIN:VEVENT\r\nUID:{}\r\n"
     "DTSTART:20260105T090000Z\r\nDURATION:PT1H\r\nDTSTAMP:20260101T000000Z\r\n"
@@ -25,7 +25,7 @@ AS_RADICALE_WRITES = (
 
 
 class StockRadicale(Server):
-    """Stock Radicale with our login, rights and storage; alice and bob share a group."""
+    """Stock Radicale with the login, rights and storage of Kalends; alice and bob share a group."""
 
     def __init__(self, folder: Path, options: Sections | None = None) -> None:
         super().__init__(folder, {name: PASSWORDS[name] for name in ("alice", "bob")})
@@ -66,7 +66,7 @@ class StockRadicale(Server):
         self.start()
 
     def home(self, user: str, password: str, **headers: str) -> Answer:
-        """Ask for a home as its account."""
+        """Send a PROPFIND for the home of an account, logged in as it."""
         return self.request(
             "PROPFIND", f"/{user}/", user=user, password=password, headers={"Depth": "1", **headers}
         )
@@ -90,7 +90,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockRadicale]:
         ("emil", "elsewhere", 401),
     ],
 )
-def test_the_user_files_say_who_logs_in(
+def test_logins_are_checked_against_the_user_files(
     server: StockRadicale, user: str, password: str, status: int
 ) -> None:
     assert server.home(user, password).status == status
@@ -103,14 +103,14 @@ def test_no_header_logs_anybody_in(server: StockRadicale, name: str) -> None:
     assert server.home("alice", "wrong", **{name: "alice"}).status == 401
 
 
-def test_a_home_is_its_accounts_alone(server: StockRadicale) -> None:
+def test_a_home_is_closed_to_other_accounts(server: StockRadicale) -> None:
     assert server.home("alice", "wonderland").status == 207
     for method in ("PROPFIND", "PUT", "DELETE"):
         answer = server.request(method, OBJECT, user="bob", body=event("bobs"))
         assert answer.status == 403, method
 
 
-def test_an_object_is_what_it_was_before_a_restart(server: StockRadicale) -> None:
+def test_an_object_is_unchanged_after_a_restart(server: StockRadicale) -> None:
     assert server.home("alice", "wonderland").status == 207
     made = server.request("MKCALENDAR", "/alice/calendar/", user="alice")
     assert made.status == 201, server.log
@@ -124,7 +124,7 @@ def test_an_object_is_what_it_was_before_a_restart(server: StockRadicale) -> Non
     assert after.headers["ETag"] == before.headers["ETag"]
 
 
-def test_a_groups_calendar_is_its_members(server: StockRadicale) -> None:
+def test_a_groups_calendar_is_shared_by_its_members(server: StockRadicale) -> None:
     path = "/GROUPS/Family/calendar/"
     assert path in server.home("alice", "wonderland").text
     sent = AS_RADICALE_WRITES.format("shared").encode()
@@ -148,6 +148,6 @@ def test_an_option_without_effect_is_refused(
         StockRadicale(tmp_path, {section: {option: value}})
 
 
-def test_a_store_must_be_named(tmp_path: Path) -> None:
+def test_a_missing_store_option_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ServerDiedError, match=r"\[storage\] database"):
         StockRadicale(tmp_path, {"storage": {"database": ""}})

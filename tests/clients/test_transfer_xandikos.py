@@ -1,4 +1,4 @@
-"""A store that Xandikos wrote over the wire comes over: objects, names, colours, order."""
+"""Import of a store that Xandikos wrote: objects, names, colours and order."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class Xandikos:
         data = body.encode() if isinstance(body, str) else body
         connection.request(method, path, body=data, headers={"Content-Type": type_})
         answer = connection.getresponse()
-        said = answer.read()
+        received = answer.read()
         connection.close()
-        assert answer.status in (200, 201, 204, 207), (method, path, answer.status, said)
-        return said
+        assert answer.status in (200, 201, 204, 207), (method, path, answer.status, received)
+        return received
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop the server and release its port."""
         self._process.stop()
         self._port.release()
 
 
 @pytest.fixture
 def xandikos(tmp_path: Path) -> Iterator[Xandikos]:
-    """A server with two calendars and an address book."""
+    """Run a server with two calendars and an address book."""
     folder = tmp_path / "xandikos"
     folder.mkdir()
     server = Xandikos(folder)
@@ -80,7 +80,7 @@ def fill(server: Xandikos) -> None:
     server.ask("PUT", "/user/contacts/addressbook/c.vcf", card("k", "Karl"), "text/vcard")
 
 
-def test_a_store_of_xandikos_comes_over_whole(
+def test_a_store_of_xandikos_is_imported_completely(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], xandikos: Xandikos
 ) -> None:
     theirs = {
@@ -96,9 +96,9 @@ def test_a_store_of_xandikos_comes_over_whole(
     for outcome in ("3 collections made", "7 unchanged"):
         with pytest.raises(SystemExit) as left:
             main([*command, "--rename", "user=alice"])
-        said = capsys.readouterr()
-        assert (left.value.code, said.err) == (0, "")
-        assert outcome in said.out
+        printed = capsys.readouterr()
+        assert (left.value.code, printed.err) == (0, "")
+        assert outcome in printed.out
     with installation.client() as client:
         for path, data in theirs.items():
             assert client("GET", path).body == data, path

@@ -1,4 +1,4 @@
-"""vdirsyncer both ways, against three worker processes."""
+"""Synchronisation in both directions by vdirsyncer, with a server of three workers."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ password = "builder"
 
 @pytest.fixture
 def workers(tmp_path: Path) -> Iterator[KalendsServer]:
-    """A server with three worker processes."""
+    """Run a server with three worker processes."""
     users = {"alice": "wonderland", "bob": "builder"}
     running = KalendsServer(tmp_path / "server", users=users, workers=3)
     yield running
@@ -68,12 +68,12 @@ class Syncer:
         self.resolve("null")
 
     def resolve(self, conflict: str) -> None:
-        """Choose who wins a conflict: `null`, `"a wins"` or `"b wins"`, as TOML-like text."""
+        """Set the winner of a conflict: `null`, `"a wins"` or `"b wins"`, with its quotes."""
         text = CONFIG.format(folder=self.folder, url=self.url, conflict=conflict)
         (self.folder / "config").write_text(text)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run vdirsyncer and return what it did."""
+        """Run vdirsyncer and return its result."""
         return subprocess.run(
             [str(BIN / "vdirsyncer"), "--config", str(self.folder / "config"), *arguments],
             capture_output=True,
@@ -84,14 +84,14 @@ class Syncer:
         )
 
     def sync(self, pair: str) -> None:
-        """Sync a pair; it must succeed."""
+        """Sync a pair; fail if vdirsyncer fails."""
         done = self.run("sync", pair)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture
 def syncer(tmp_path: Path, workers: KalendsServer) -> Syncer:
-    """vdirsyncer that has discovered both pairs."""
+    """Return a vdirsyncer that has discovered both pairs."""
     made = Syncer(tmp_path / "vdirsyncer", workers.url)
     done = made.run("discover")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -99,7 +99,7 @@ def syncer(tmp_path: Path, workers: KalendsServer) -> Syncer:
 
 
 def stored(server: KalendsServer, user: str, name: str) -> str | None:
-    """Return an object of the user's calendar, or None where there is none."""
+    """Return an object of the user's calendar, or None if it does not exist."""
     answer = server.request("GET", f"/{user}/calendar/{name}", user=user)
     assert answer.status in (200, 404)
     return answer.text if answer.status == 200 else None
@@ -119,7 +119,9 @@ def names_by_uid(syncer: Syncer) -> dict[str, Path]:
     return found
 
 
-def test_files_and_server_follow_each_other(workers: KalendsServer, syncer: Syncer) -> None:
+def test_changes_are_synced_between_files_and_server(
+    workers: KalendsServer, syncer: Syncer
+) -> None:
     for number in range(40):
         (syncer.vdir / f"f{number}.ics").write_text(event(f"f{number}", f"File {number}"))
         put(workers, "alice", f"s{number}.ics", event(f"s{number}", f"Server {number}"))
@@ -144,7 +146,7 @@ def test_files_and_server_follow_each_other(workers: KalendsServer, syncer: Sync
     assert "Traceback" not in workers.log
 
 
-def test_a_conflict_is_reported_and_then_resolved_as_asked(
+def test_a_conflict_is_reported_and_then_resolved_as_configured(
     workers: KalendsServer, syncer: Syncer
 ) -> None:
     put(workers, "alice", "both.ics", event("both", "Original"))
@@ -160,9 +162,7 @@ def test_a_conflict_is_reported_and_then_resolved_as_asked(
     assert "From the file" in (stored(workers, "alice", "both.ics") or "")
 
 
-def test_two_calendars_on_the_server_follow_each_other(
-    workers: KalendsServer, syncer: Syncer
-) -> None:
+def test_two_calendars_on_the_server_are_synced(workers: KalendsServer, syncer: Syncer) -> None:
     for number in range(20):
         put(workers, "alice", f"a{number}.ics", event(f"a{number}", f"Alice {number}"))
         put(workers, "bob", f"b{number}.ics", event(f"b{number}", f"Bob {number}"))
@@ -180,7 +180,7 @@ def test_two_calendars_on_the_server_follow_each_other(
 
 
 def test_the_name_of_a_calendar_is_synced(workers: KalendsServer, syncer: Syncer) -> None:
-    # The calendar has a name already, which the file's is to replace.
+    # The calendar has a name already, which that of the file replaces.
     syncer.resolve('"a wins"')
     (syncer.vdir / "displayname").write_text("Named in a file")
     done = syncer.run("metasync", "files")

@@ -114,7 +114,7 @@ class Deployed(WebServer):
         return (self.folder / "kalends.log").read_text()
 
     def close(self) -> None:
-        """Stop it and give its ports back."""
+        """Stop it and release its ports."""
         super().close()
         self._plain.release()
         if self._environment:

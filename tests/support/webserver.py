@@ -114,7 +114,7 @@ class WebServer:
         self._await_an_answer()
 
     def close(self) -> None:
-        """Stop it and give its port back."""
+        """Stop it and release its port."""
         try:
             if hasattr(self, "_process"):
                 self._process.stop()

@@ -1,4 +1,4 @@
-"""The Basic header: what it says, or that it says nothing."""
+"""Parser of the Authorization header for HTTP Basic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ALICE = BasicCredentials(b"alice", b"secret")
         "Basic YWxpY2U6c2VjcmV0=====",
     ],
 )
-def test_read(value: str) -> None:
+def test_a_valid_header_is_parsed(value: str) -> None:
     assert parse_basic(value) == ALICE
 
 
@@ -37,7 +37,7 @@ def test_read(value: str) -> None:
         (b" alice : secret ", BasicCredentials(b" alice ", b" secret ")),
     ],
 )
-def test_bytes_come_as_they_are(text: bytes, expected: BasicCredentials) -> None:
+def test_name_and_password_are_returned_as_bytes(text: bytes, expected: BasicCredentials) -> None:
     assert parse_basic("Basic " + base64.b64encode(text).decode()) == expected
     assert parse_basic("Basic " + base64.b64encode(text).decode().rstrip("=")) == expected
 
@@ -66,7 +66,7 @@ def test_bytes_come_as_they_are(text: bytes, expected: BasicCredentials) -> None
         pytest.param("Basic \xe5", id="a-letter-that-is-not-ascii"),
     ],
 )
-def test_not_read(value: str) -> None:
+def test_an_invalid_header_is_refused(value: str) -> None:
     assert parse_basic(value) is None
 
 
@@ -81,7 +81,7 @@ def test_a_realm_is_quoted() -> None:
 
 
 @given(st.text(st.characters(max_codepoint=255)), st.sampled_from(["", "Basic ", "basic  "]))
-def test_any_text_is_nothing_or_a_name_and_a_password(value: str, scheme: str) -> None:
+def test_any_header_is_refused_or_has_a_name_and_a_password(value: str, scheme: str) -> None:
     read = parse_basic(scheme + value)
     if read is not None:
         assert scheme
@@ -93,6 +93,6 @@ CLEAN = st.binary().filter(lambda b: b"\0" not in b)
 
 
 @given(CLEAN.filter(lambda user: b":" not in user), CLEAN)
-def test_what_a_client_sends_is_what_is_read(user: bytes, password: bytes) -> None:
+def test_sent_credentials_are_parsed(user: bytes, password: bytes) -> None:
     header = "Basic " + base64.b64encode(user + b":" + password).decode()
     assert parse_basic(header) == BasicCredentials(user, password)

@@ -1,4 +1,4 @@
-"""The Digest header and its arithmetic, and nonces."""
+"""Parser and computations of HTTP Digest, and nonces."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ PARSED = DigestCredentials(b"a", b"R", b"n", b"/", b"r", None, None, b"", b"", {
         ),
     ],
 )
-def test_the_examples_of_the_rfcs(
+def test_the_responses_of_the_rfcs_are_right(
     header: str, algorithm: str, password: bytes, response: str
 ) -> None:
     filled = header % ((algorithm, response) if header is RFC7616 else response)
@@ -83,7 +83,7 @@ def test_the_examples_of_the_rfcs(
         pytest.param("Digest " + STANDARD[:-1], id="last-quote-missing"),
     ],
 )  # fmt: skip
-def test_read(value: str) -> None:
+def test_a_valid_header_is_parsed(value: str) -> None:
     assert parse_digest(value) == PARSED
 
 
@@ -109,7 +109,7 @@ def test_read(value: str) -> None:
         *("Digest " + STANDARD.replace(name, "x") for name in ("realm", "nonce", "uri", "resp")),
     ],
 )
-def test_not_read(value: str) -> None:
+def test_an_invalid_header_is_refused(value: str) -> None:
     assert parse_digest(value) is None
 
 
@@ -126,7 +126,7 @@ def test_not_read(value: str) -> None:
         ('""', b""),
     ],
 )
-def test_names(sent: str, meant: bytes) -> None:
+def test_a_quoted_name_is_unescaped(sent: str, meant: bytes) -> None:
     parsed = parse_digest("Digest " + STANDARD.replace('"a"', sent))
     assert parsed is not None
     assert parsed.username == meant
@@ -138,7 +138,7 @@ def test_names(sent: str, meant: bytes) -> None:
      ("0", None), ("", None), ("zz", None), ("-1", None), ("+1", None), ("0x1", None),
      ("000000001", None), ("1_0", None), ("\u0661".encode().decode("latin-1"), None)],
 )  # fmt: skip
-def test_counts(sent: str, count: int | None) -> None:
+def test_a_nonce_count_is_parsed(sent: str, count: int | None) -> None:
     parsed = parse_digest(f"Digest {STANDARD}, qop=auth, cnonce=x, nc={sent}")
     assert parsed is not None
     assert parsed.count == count
@@ -149,7 +149,7 @@ def test_secrets_are_not_in_the_repr() -> None:
     assert "6629" not in repr(sent)
 
 
-def test_challenges() -> None:
+def test_a_challenge_has_realm_nonce_and_algorithm() -> None:
     assert challenge(b'a"b\\c', "N", "MD5", stale=False) == (
         'Digest realm="a\\"b\\\\c", nonce="N", algorithm=MD5, qop="auth"'
     )
@@ -158,8 +158,8 @@ def test_challenges() -> None:
     )
 
 
-def test_authentication_info() -> None:
-    """The response with an empty method (RFC 7616 section 3.5); worked out with md5sum."""
+def test_authentication_info_has_the_servers_response() -> None:
+    """The expected response, of an empty method (RFC 7616 section 3.5), is md5sum's."""
     sent = parse_digest(f'Digest {STANDARD}, qop=AUTH, nc=00000001, cnonce="x\\"y"')
     assert sent is not None
     rspauth = "1bd68b1b4e8a82550634fca4c7effeb1"
@@ -180,15 +180,15 @@ PIECES = st.sampled_from(
 
 
 @given(st.text() | st.lists(PIECES, max_size=60).map("".join))
-def test_any_text_is_nothing_or_has_a_count_that_fits(value: str) -> None:
+def test_any_header_is_refused_or_has_a_32_bit_count(value: str) -> None:
     for header in (value, "Digest " + value, f"Digest {STANDARD},{value}"):
         read = parse_digest(header)
         assert read is None or read.count is None or 0 < read.count < 2**32
 
 
 @pytest.mark.parametrize("filling", ['"', "\\", '"\\', "a=", ",", " "])
-def test_a_huge_header_is_read_to_its_end(filling: str) -> None:
-    """With a pattern that looks for an end again and again, this would not be over today."""
+def test_a_long_header_is_parsed_in_linear_time(filling: str) -> None:
+    """A pattern that backtracks would not finish within the time limit of a test."""
     filled = filling * 4000
     assert parse_digest("Digest " + filled) is None
     read = parse_digest(f'Digest {STANDARD}, x="{filled}')
@@ -198,7 +198,7 @@ def test_a_huge_header_is_read_to_its_end(filling: str) -> None:
 SIGNER = NonceSigner(b"key", b"R")
 
 
-def test_a_nonce_is_ours_and_dated() -> None:
+def test_an_issued_nonce_is_genuine_and_dated() -> None:
     nonce = SIGNER.read(SIGNER.issue(1_790_000_000.5, 7).encode())
     assert nonce is not None
     assert nonce.genuine
@@ -212,7 +212,7 @@ def test_nonces_of_one_moment_differ() -> None:
 @pytest.mark.parametrize(
     "other", [NonceSigner(b"other", b"R"), NonceSigner(b"key", b"S")], ids=["key", "realm"]
 )
-def test_a_nonce_is_good_under_its_key_and_realm(other: NonceSigner) -> None:
+def test_a_nonce_is_valid_only_for_its_key_and_realm(other: NonceSigner) -> None:
     nonce = other.read(SIGNER.issue(1.0, 1).encode())
     assert nonce is not None
     assert not nonce.genuine
@@ -228,7 +228,7 @@ def test_no_changed_nonce_is_genuine(position: int, byte: int) -> None:
 
 
 @given(st.binary())
-def test_whatever_is_said_to_be_a_nonce(text: bytes) -> None:
+def test_random_bytes_are_not_a_genuine_nonce(text: bytes) -> None:
     nonce = SIGNER.read(text)
     assert nonce is None or not nonce.genuine
 
@@ -269,12 +269,14 @@ def test_whatever_is_said_to_be_a_nonce(text: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("key", ["RAW_URI", "REQUEST_URI"])
-def test_whether_a_uri_is_that_of_the_request(key: str, target: str, uri: str, same: bool) -> None:
+def test_a_uri_is_compared_with_the_request_target(
+    key: str, target: str, uri: str, same: bool
+) -> None:
     environ = {key: target, "HTTP_HOST": "example.org:5232"}
     assert designates(uri.encode("latin-1"), environ) is same
 
 
-def test_behind_a_proxy_that_cuts_off_a_prefix() -> None:
+def test_a_uri_has_the_prefix_that_a_proxy_removes() -> None:
     environ = {"RAW_URI": "/a"}
     assert designates(b"/dav/a", environ, "/dav")
     assert designates(b"/a", environ, "/dav")
@@ -282,7 +284,7 @@ def test_behind_a_proxy_that_cuts_off_a_prefix() -> None:
     assert not designates(b"/dav/b", environ, "/dav")
 
 
-def test_where_the_server_hides_the_raw_target() -> None:
+def test_a_uri_is_compared_with_the_path_if_there_is_no_raw_target() -> None:
     environ = {"SCRIPT_NAME": "/x", "PATH_INFO": "/\xc3\xa9/b c", "QUERY_STRING": "q=%20"}
     assert designates(b"/x/%C3%A9/b%20c?q=%20", environ)
     assert designates(b"/x/%C3%A9%2Fb%20c?q=%20", environ)

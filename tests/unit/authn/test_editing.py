@@ -1,4 +1,4 @@
-"""Edits of user files: what was asked for changes, and nothing else."""
+"""Edits of user files that change only the requested lines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ REALM = "calendars"
 HA1 = Ha1(b"a" * 32, b"b" * 64)
 NAMES = ["alice", "bob", "ålice", "alice smith", 'al"ice', "dom\\alice", "alice ", "\ufeffalice"]
 
-# What files are made of, and what makes reading them hard.
+# Pieces of ordinary files, and pieces that make files hard to parse.
 _PIECES = [
     *(name.encode() for name in NAMES),
     "ålice".encode("latin-1"),
@@ -48,14 +48,14 @@ ACCOUNTS = st.sampled_from([name for name in NAMES if name == name.strip()])
 
 
 def lines(data: bytes) -> list[bytes]:
-    """The text of every line that is read."""
+    """Return the text of every line that is read."""
     found = list(logical_lines(data))
     assert all(isinstance(line, Line) for line in found), "a line has become overlong"
     return [line.text for line in found if isinstance(line, Line)]
 
 
 def raw(data: bytes, is_own: Callable[[bytes], bool]) -> list[bytes]:
-    """Each logical line of others as it stands in the file, but for how the very last one ends."""
+    """Return the bytes of each logical line of others, except the end of the very last one."""
     found = [span for span in spans(data) if not isinstance(span, OverlongLine)]
     others = [s for s in found if not is_own(s.joined.strip(BLANKS))]
     texts = [data[s.start : s.end] for s in others]
@@ -76,7 +76,7 @@ def is_overlong(data: bytes) -> bool:
 
 
 @given(FILES | st.binary(max_size=60))
-def test_edits_see_the_lines_that_are_read(data: bytes) -> None:
+def test_editor_and_parser_agree_on_the_lines(data: bytes) -> None:
     read: list[tuple[int, bytes] | int] = []
     end = 0
     for span in spans(data):
@@ -99,7 +99,7 @@ def test_edits_see_the_lines_that_are_read(data: bytes) -> None:
 @example(b"bob:old:x\\ \nz:h\n", "bob")
 @example(b"a:h\\\r", "bob")
 @example(b"a:h\r\n" + b"x" * 8190, "bob")
-def test_a_password_is_set_and_all_else_stays(data: bytes, name: str) -> None:
+def test_setting_a_password_leaves_other_lines_unchanged(data: bytes, name: str) -> None:
     try:
         new = set_passwords(data, {name: FIELD})
     except EditRefusedError:
@@ -119,7 +119,7 @@ def test_a_password_is_set_and_all_else_stays(data: bytes, name: str) -> None:
 
 
 @given(FILES, ACCOUNTS)
-def test_an_account_that_is_taken_out_has_left_no_line(data: bytes, name: str) -> None:
+def test_removing_an_account_removes_its_lines_only(data: bytes, name: str) -> None:
     try:
         new = without_password(data, name)
     except EditRefusedError:
@@ -132,7 +132,7 @@ def test_an_account_that_is_taken_out_has_left_no_line(data: bytes, name: str) -
 @given(FILES, ACCOUNTS)
 @example(b"alice:calendars:" + b"2" * 64 + b":user\n", "alice")
 @example(b"alice:calendars:" + b"1" * 32 + b"\nalice:calendars:" + b"2" * 64 + b"\n", "bob")
-def test_a_digest_is_set_and_all_else_stays(data: bytes, name: str) -> None:
+def test_setting_a_digest_leaves_other_lines_unchanged(data: bytes, name: str) -> None:
     try:
         new = set_digests(data, REALM, {name: HA1})
     except EditRefusedError:
@@ -145,7 +145,7 @@ def test_a_digest_is_set_and_all_else_stays(data: bytes, name: str) -> None:
     )
     entry = after.find(name.encode(), REALM.encode())
     assert entry is not None
-    assert entry.md5 == HA1.md5, "what Apache looks at"
+    assert entry.md5 == HA1.md5, "the hash that Apache reads"
     everyone = before.accounts(REALM.encode()).all_sha256
     assert entry.sha256 == (HA1.sha256 if had_sha256 or everyone else None)
     own = [text for text in lines(new) if digest_name(text) == name]
@@ -155,7 +155,7 @@ def test_a_digest_is_set_and_all_else_stays(data: bytes, name: str) -> None:
 
 
 @given(FILES, ACCOUNTS)
-def test_an_account_that_is_taken_out_of_a_realm_stays_in_others(data: bytes, name: str) -> None:
+def test_an_account_removed_from_a_realm_remains_in_others(data: bytes, name: str) -> None:
     try:
         new = without_digest(data, REALM, name)
     except EditRefusedError:
@@ -185,7 +185,7 @@ def group_lines(data: bytes) -> int:
 @example(b"g: x\\\ralice\nh: bob\n", {"alice"})
 @example(b'g: carl "alice"bob\n', {"alice"})
 @example(b'family:"alice smith":\n', {"alice smith"})
-def test_who_leaves_all_groups_is_in_none_and_others_stay(data: bytes, names: set[str]) -> None:
+def test_users_removed_from_all_groups_are_in_none(data: bytes, names: set[str]) -> None:
     before, new = parse_groups(data).members, without_members(data, None, names)
     assert parse_groups(new).members == {g: found - names for g, found in before.items()}
     assert group_lines(new) == group_lines(data)
@@ -193,7 +193,9 @@ def test_who_leaves_all_groups_is_in_none_and_others_stay(data: bytes, names: se
 
 
 @given(GROUP_FILES, GROUPS, st.sets(MEMBERS, min_size=1, max_size=3))
-def test_who_leaves_one_group_stays_in_others(data: bytes, group: str, names: set[str]) -> None:
+def test_users_removed_from_one_group_remain_in_others(
+    data: bytes, group: str, names: set[str]
+) -> None:
     before, new = parse_groups(data).members, without_members(data, group, names)
     assert parse_groups(new).members == {
         g: found - names if g.lower() == group.lower() else found for g, found in before.items()
@@ -205,9 +207,7 @@ def test_who_leaves_one_group_stays_in_others(data: bytes, group: str, names: se
 @example(b"family: x\\", "family", ["bob"])
 @example(b"# comment\\", "family", ["bob"])
 @example(b"Staff\\\n", "staff", ["alice"])
-def test_who_joins_a_group_is_in_it_and_nothing_else_changes(
-    data: bytes, group: str, names: list[str]
-) -> None:
+def test_adding_members_changes_only_their_group(data: bytes, group: str, names: list[str]) -> None:
     before, after = (
         parse_groups(data).members,
         parse_groups(with_members(data, group, names)).members,
@@ -230,15 +230,17 @@ def test_who_joins_a_group_is_in_it_and_nothing_else_changes(
         pytest.param(
             b"# c\na:h\nbob:old:Bob:x\n\nz:h\nbob:older\n",
             b"# c\na:h\nbob:$2y$10$new:Bob:x\n\nz:h\n",
-            id="in-place-with-its-fields-and-without-its-doubles",
+            id="in-place-with-its-fields-and-without-its-duplicates",
         ),
         pytest.param(b"bob:o\\\nld\nz:h\n", b"bob:$2y$10$new\nz:h\n", id="a-continued-line"),
         pytest.param(b"z:h\r\nbob:old", b"z:h\r\nbob:$2y$10$new", id="the-last-without-end"),
-        pytest.param(b"# bob:old\n", b"# bob:old\nbob:$2y$10$new\n", id="a-comment-is-no-line"),
+        pytest.param(
+            b"# bob:old\n", b"# bob:old\nbob:$2y$10$new\n", id="a-comment-is-not-an-account"
+        ),
         pytest.param(b"bob\n", b"bob:$2y$10$new\n", id="a-line-without-hash"),
     ],
 )
-def test_where_a_line_comes_to_stand(before: bytes, after: bytes) -> None:
+def test_a_password_is_written_at_its_place(before: bytes, after: bytes) -> None:
     assert set_passwords(before, {"bob": FIELD}) == after
 
 
@@ -248,7 +250,7 @@ def test_a_name_in_latin_1_is_the_same_account() -> None:
     assert without_password(old, "ålice") == b""
 
 
-def test_the_md5_line_stands_before_the_one_for_sha_256_and_both_keep_their_fields() -> None:
+def test_the_md5_line_precedes_the_sha_256_line_and_both_keep_their_fields() -> None:
     old = b"z:calendars:%b\nbob:calendars:%b:u2\nbob:other:%b\nbob:calendars:%b:u1\n"
     data = old % (b"1" * 32, b"2" * 64, b"3" * 32, b"4" * 32)
     new = set_digests(data, REALM, {"bob": HA1})
@@ -259,7 +261,7 @@ def test_the_md5_line_stands_before_the_one_for_sha_256_and_both_keep_their_fiel
     assert other_realms(new, REALM, "bob") == ["other"]
 
 
-def test_a_hash_is_never_taken_for_a_realm() -> None:
+def test_a_hash_is_not_listed_as_a_realm() -> None:
     assert other_realms(b"bob:$apr1$x$y\n", REALM, "bob") == []
 
 
@@ -272,7 +274,7 @@ def test_a_hash_is_never_taken_for_a_realm() -> None:
         lambda data: without_digest(data, REALM, "a"),
     ],
 )
-def test_nothing_is_edited_in_a_file_that_is_not_read_to_its_end(
+def test_a_file_with_an_overlong_line_is_not_edited(
     edit: Callable[[bytes], bytes],
 ) -> None:
     with pytest.raises(EditRefusedError) as refused:
@@ -281,7 +283,7 @@ def test_nothing_is_edited_in_a_file_that_is_not_read_to_its_end(
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-def test_a_line_is_as_long_as_apache_reads_and_no_longer(end: bytes) -> None:
+def test_a_line_longer_than_apache_reads_is_not_written(end: bytes) -> None:
     data = b"a:h" + end
     longest = 8190 - len(FIELD) - len(end)
     assert lines(set_passwords(data, {"x" * longest: FIELD}))[1].startswith(b"xxx")
@@ -290,7 +292,7 @@ def test_a_line_is_as_long_as_apache_reads_and_no_longer(end: bytes) -> None:
 
 
 @pytest.mark.parametrize("realm", ["", "a:b", "a\nb"])
-def test_a_realm_that_no_file_can_carry_is_refused(realm: str) -> None:
+def test_a_realm_that_a_file_cannot_hold_is_refused(realm: str) -> None:
     with pytest.raises(EditRefusedError, match="realm"):
         set_digests(b"", realm, {"bob": HA1})
 
@@ -298,16 +300,16 @@ def test_a_realm_that_no_file_can_carry_is_refused(realm: str) -> None:
 @pytest.mark.parametrize(
     "name", ["", "a:b", "a\nb", "a\0b", "a\x7fb", "a\x85b", "#a", " a", "a\t", "a\\", "\udcff"]
 )
-def test_names_that_no_file_can_carry(name: str) -> None:
+def test_a_name_that_a_file_cannot_hold_is_refused(name: str) -> None:
     assert refusal_of_spelling(name)
 
 
 @pytest.mark.parametrize("name", ["a", "a b", "ålice", "a#", "dom\\a", 'al"ice', "a@b.example"])
-def test_names_that_a_file_can_carry(name: str) -> None:
+def test_a_name_that_a_file_can_hold_is_written_and_read(name: str) -> None:
     assert refusal_of_spelling(name) is None
     made = set_passwords(b"", {name: FIELD})
     assert parse_htpasswd(made).names == {name}
 
 
-def test_hashes_stand_in_no_repr() -> None:
+def test_hashes_are_not_in_the_repr() -> None:
     assert "a" * 32 not in repr(HA1)

@@ -1,4 +1,4 @@
-"""Password files, line by line, as Apache reads them."""
+"""Parser of password files, which reads them as Apache does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def texts(data: bytes) -> list[bytes]:
         pytest.param(b"a\r\nb\r\n", [b"a", b"b"], id="crlf"),
         pytest.param(b"a\rb\r", [b"a\rb"], id="a-lone-cr-ends-no-line"),
         pytest.param(b" \t\v\f a b \t\v\f\r\n", [b"a b"], id="trimmed"),
-        pytest.param(b"\xc2\xa0a\n", [b"\xc2\xa0a"], id="nbsp-is-no-blank"),
+        pytest.param(b"\xc2\xa0a\n", [b"\xc2\xa0a"], id="nbsp-is-not-a-blank"),
         pytest.param(b"# a\n  # b\nc # d\n", [b"c # d"], id="comments"),
         pytest.param(b"\xef\xbb\xbfa\n", [b"\xef\xbb\xbfa"], id="a-bom-stays"),
         pytest.param(b"a\\\nb\n", [b"ab"], id="continued"),
@@ -52,7 +52,7 @@ def texts(data: bytes) -> list[bytes]:
         pytest.param(b"a\\\n\0x\nb\n", [b"a", b"b"], id="nul-in-the-continuation"),
     ],
 )
-def test_lines(data: bytes, expected: list[bytes]) -> None:
+def test_physical_lines_are_joined_and_trimmed(data: bytes, expected: list[bytes]) -> None:
     assert texts(data) == expected
 
 
@@ -73,13 +73,13 @@ def test_a_line_of_8191_bytes_ends_the_file(
         assert found[1:] == [OverlongLine(first + 1)]
 
 
-def test_the_limit_is_for_the_joined_line() -> None:
+def test_the_limit_applies_to_the_joined_line() -> None:
     half = b"x" * 4095
     assert len(texts(half + b"\\\n" + half + b"\nb\n")) == 2
     assert texts(half + b"\\\n" + half + b"x\nb\n") == [b"OVERLONG"]
 
 
-def test_the_limit_can_be_another() -> None:
+def test_the_limit_is_a_parameter() -> None:
     assert [type(line) for line in logical_lines(b"x" * 9000 + b"\n", limit=1 << 24)] == [Line]
 
 
@@ -98,7 +98,7 @@ def test_lines_have_the_number_of_their_first_physical_line() -> None:
         (b"a: b", (b"a", b" b")),
     ],
 )
-def test_fields(text: bytes, expected: tuple[bytes, bytes]) -> None:
+def test_fields_are_split_at_colons(text: bytes, expected: tuple[bytes, bytes]) -> None:
     assert split_field(text) == expected
 
 
@@ -114,21 +114,23 @@ def test_fields(text: bytes, expected: tuple[bytes, bytes]) -> None:
         pytest.param(b"A:H\n", b"a", None, id="names-have-case"),
     ],
 )
-def test_entries(data: bytes, user: bytes, expected: PasswordEntry | None) -> None:
+def test_the_first_line_of_a_user_is_found(
+    data: bytes, user: bytes, expected: PasswordEntry | None
+) -> None:
     assert parse_htpasswd(data).find(user) == expected
 
 
-def test_an_overlong_line_is_named_and_hides_what_follows() -> None:
+def test_an_overlong_line_is_reported_and_hides_the_lines_after_it() -> None:
     file = parse_htpasswd(b"a:H\n" + b"#" * PASSWORD_LINE_LIMIT + b"\nb:H\n")
     assert file.cut_at == 2
     assert file.names == {"a"}
 
 
-def test_names_are_text_in_either_encoding() -> None:
+def test_names_are_decoded_from_utf_8_or_latin_1() -> None:
     assert parse_htpasswd("åsa:H\n".encode() + b"\xe5ke:H\n:H\n").names == {"åsa", "åke"}
 
 
-def test_the_usual_field_is_of_the_commonest_kind() -> None:
+def test_the_usual_fields_are_of_the_most_frequent_kinds() -> None:
     file = parse_htpasswd(b"a:$2y$10$x\nb:{SHA}y\nc:$2y$10$z\nd:\n")
     assert file.usual == (b"$2y$10$x", b"{SHA}y")
 
@@ -139,7 +141,7 @@ AWKWARD = st.lists(
 
 
 @given(AWKWARD | st.binary())
-def test_anything_can_be_read(data: bytes) -> None:
+def test_any_bytes_can_be_parsed(data: bytes) -> None:
     file = parse_htpasswd(data)
     for name in file.lines:
         entry = file.find(name)
@@ -149,8 +151,8 @@ def test_anything_can_be_read(data: bytes) -> None:
 
 
 @given(AWKWARD.map(lambda d: d.replace(b"\0", b"").replace(b"\\", b"")))
-def test_a_file_without_special_bytes_is_read_alike_in_both_ways(data: bytes) -> None:
-    """A first line with a NUL sends the same lines through the general reader."""
+def test_both_parsers_agree_on_files_without_special_bytes(data: bytes) -> None:
+    """A first line with a NUL makes the general parser read the same lines."""
     shifted = [line._replace(number=line.number + 1) for line in logical_lines(data)]
     assert list(logical_lines(b"#\0\n" + data)) == shifted
 
@@ -187,11 +189,13 @@ SHA256 = b"38d8fae2636f954fd0d74f95b2f1a4f30b2c3a447b3acca4de1bdeabfa6decbd"
         pytest.param(b"#" * 8191 + b"\na:R:" + MD5, None, id="overlong-line"),
     ],
 )
-def test_digest_entries(data: bytes, expected: DigestEntry | None) -> None:
+def test_the_hashes_of_a_user_and_realm_are_found(
+    data: bytes, expected: DigestEntry | None
+) -> None:
     assert parse_htdigest(data).find(b"a", b"R") == expected
 
 
-def test_the_accounts_of_a_realm() -> None:
+def test_the_accounts_of_a_realm_are_listed() -> None:
     file = parse_htdigest(b"a:R:" + MD5 + b"\nb:R:x\n:R:" + MD5 + b"\nc:S:" + SHA256 + b"\n")
     assert file.accounts(b"R") == RealmAccounts(frozenset({"a"}), all_sha256=False)
     assert file.accounts(b"S") == RealmAccounts(frozenset({"c"}), all_sha256=True)
@@ -199,8 +203,8 @@ def test_the_accounts_of_a_realm() -> None:
 
 
 @given(AWKWARD | st.binary())
-def test_anything_can_be_read_as_a_digest_file(data: bytes) -> None:
-    """It is the administrator's file, and may be any: that nothing is raised is the point."""
+def test_any_bytes_can_be_parsed_as_a_digest_file(data: bytes) -> None:
+    """An administrator may name any file: no exception is raised."""
     file = parse_htdigest(data)
     for user, realm in file.first:
         entry = file.find(user, realm)
@@ -216,13 +220,13 @@ HASH = FIELD | st.sampled_from([b"0" * 32, b"1" * 64, b"A" * 32])
     st.sampled_from([b"\n", b"\r\n"]),
     st.booleans(),
 )
-def test_plain_digest_files_are_read_as_others_are(
+def test_both_parsers_agree_on_plain_digest_files(
     lines: list[bytes], end: bytes, ended: bool
 ) -> None:
     data = end.join(lines) + (end if ended else b"")
     assume(b"\0" not in data and not any(line.endswith(b"\\") for line in lines))
     plain = parse_htdigest(data)
-    # A continued comment behind it makes nobody's line another one.
+    # A continued comment after the lines does not change them.
     careful = parse_htdigest(end.join([*lines, b"#\\", b""]))
     assert (plain.first, plain.long) == (careful.first, careful.long)
     for realm in (b"R", b"a"):

@@ -1,4 +1,4 @@
-"""Group files, word by word, as Apache reads them."""
+"""Parser of group files, which reads them as Apache does."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from support.vectors import file_bytes, raw_vectors
         (b"", set()),
     ],
 )
-def test_members(members: bytes, expected: set[str]) -> None:
+def test_members_are_split_at_blanks_and_unquoted(members: bytes, expected: set[str]) -> None:
     assert parse_groups(b"g: " + members + b"\n").members == {"g": expected}
 
 
-def test_lines_of_a_group_add_up_under_its_first_spelling() -> None:
+def test_lines_of_a_group_are_merged_under_its_first_spelling() -> None:
     file = parse_groups("Staff: alice\nstaff : bob\nÉ: x\né: y\n: nobody\n".encode())
     assert file.members == {"Staff": {"alice", "bob"}, "É": {"x"}, "é": {"y"}}
     assert file.groups["bob"] == ["Staff"]
@@ -48,12 +48,12 @@ CASES = [
     for raw in raw_vectors()
     if raw["kind"] == "htgroup"
     and raw["require"].startswith("group")
-    and raw["id"] != "grp-wrong-password"  # says nothing of the group file
+    and raw["id"] != "grp-wrong-password"  # does not depend on the group file
 ]
 
 
 @pytest.mark.parametrize("raw", CASES, ids=lambda raw: str(raw["id"]))
-def test_apaches_verdict(raw: dict[str, str]) -> None:
+def test_verdicts_are_those_of_apache(raw: dict[str, str]) -> None:
     data = file_bytes(raw["file"], raw["file_encoding"])
     assert data is not None
     required = {lowered(name) for name in shlex.split(raw["require"])[1:]}
@@ -70,18 +70,18 @@ def lowered(name: str) -> bytes:
     st.binary()
     | st.lists(st.sampled_from([b"g:", b'"', b"'", b"\\", b" ", b"a", b"\n", b"\0"])).map(b"".join)
 )
-def test_anything_can_be_read(data: bytes) -> None:
+def test_any_bytes_can_be_parsed(data: bytes) -> None:
     file = parse_groups(data)
     assert all(name in file.groups for members in file.members.values() for name in members)
 
 
-def test_one_group_in_two_encodings_adds_up() -> None:
+def test_lines_of_a_group_in_two_encodings_are_merged() -> None:
     file = parse_groups("büro: alice\n".encode() + "BüRO: bob\n".encode("latin-1"))
     assert file.members == {"büro": {"alice", "bob"}}
 
 
 @given(st.lists(st.binary(max_size=6)).map(b" ".join))
-def test_plain_lines_are_read_as_others_are(text: bytes) -> None:
+def test_both_parsers_agree_on_plain_lines(text: bytes) -> None:
     plain = bytes(byte for byte in text if byte not in b"\n\0\\\"'")
     expected = {decode_name(word.value) for word in words(plain)}
     assert parse_groups(b"g: " + plain).members["g"] == expected

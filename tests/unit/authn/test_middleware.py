@@ -1,4 +1,4 @@
-"""HTTP authentication on the wire: statuses, headers and bodies, around a small application."""
+"""Statuses, headers and bodies of the authentication middleware around a small application."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ CHALLENGED = [
 ]
 
 
-def test_who_logs_in_is_passed_on(site: Site) -> None:
+def test_the_user_is_passed_to_the_application(site: Site) -> None:
     answer = site.ask(ALICE)
     assert answer.status == 200
     assert answer.headers == [("Content-Type", "text/plain; charset=utf-8")]
@@ -69,7 +69,9 @@ def test_the_application_never_sees_the_header(site: Site) -> None:
     "authorization",
     [None, WRONG, "Basic !!!", "Basic", "", "Bearer abc", "Digest username=alice", "\xff\xfe"],
 )
-def test_who_does_not_is_asked_to(site: Site, authorization: str | None) -> None:
+def test_a_request_without_a_valid_login_is_challenged(
+    site: Site, authorization: str | None
+) -> None:
     answer = site.ask(authorization)
     assert answer.status == 401
     assert answer.headers == CHALLENGED
@@ -82,7 +84,7 @@ def test_an_answer_to_head_has_no_body(site: Site) -> None:
     assert (answer.status, answer.headers, answer.body) == (401, CHALLENGED, b"")
 
 
-def test_a_realm_with_quotes(path: Path) -> None:
+def test_quotes_in_the_realm_are_escaped(path: Path) -> None:
     answer = site_of(path, 'my "own"').ask()
     assert answer.headers[0][1] == 'Basic realm="my \\"own\\"", charset="UTF-8"'
 
@@ -90,20 +92,20 @@ def test_a_realm_with_quotes(path: Path) -> None:
 @pytest.mark.parametrize(
     ("authorization", "body"), [(None, b"nobody"), (WRONG, b"nobody"), (ALICE, b"alice")]
 )
-def test_an_open_path_is_open(site: Site, authorization: str | None, body: bytes) -> None:
+def test_an_open_path_needs_no_login(site: Site, authorization: str | None, body: bytes) -> None:
     answer = site.ask(authorization, "/open")
     assert (answer.status, answer.body) == (200, body)
 
 
 @pytest.mark.parametrize("key", [USER_KEY, "REMOTE_USER", "AUTH_TYPE"])
-def test_nobody_else_says_who_the_user_is(site: Site, key: str) -> None:
+def test_the_servers_environ_does_not_set_the_user(site: Site, key: str) -> None:
     site.ask(WRONG, "/open", **{key: "root"})
     assert site.application.seen is not None
     assert key not in site.application.seen
     assert site.ask(None, **{key: "root"}).status == 401
 
 
-def test_edits_of_the_file_count_at_the_next_request(site: Site, path: Path) -> None:
+def test_edits_of_the_file_take_effect_at_the_next_request(site: Site, path: Path) -> None:
     assert site.ask(ALICE).status == 200
     path.write_bytes(b"alice:" + apr1(b"other", b"salt") + b"\n")
     assert site.ask(ALICE).status == 401
@@ -113,7 +115,7 @@ def test_edits_of_the_file_count_at_the_next_request(site: Site, path: Path) -> 
     assert site.ask(ALICE).status == 401
 
 
-def test_without_its_file_nobody_logs_in(
+def test_a_missing_file_answers_logins_with_503(
     site: Site, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.unlink()
@@ -158,14 +160,16 @@ def test_a_name_cannot_forge_a_line(site: Site, caplog: pytest.LogCaptureFixture
     assert len(line) < 300
 
 
-def test_a_bare_request_is_no_failed_login(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_without_credentials_is_not_a_failed_login(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     site.ask(None)
     site.ask(ALICE)
     assert caplog.records == []
 
 
-def test_a_schemes_headers_go_with_the_answer() -> None:
+def test_a_schemes_headers_are_sent_with_the_answer() -> None:
     class Always:
         name = "always"
 
@@ -189,7 +193,7 @@ def test_no_header_raises(value: str) -> None:
 
 @contextmanager
 def installed(vector: Vector, folder: Path) -> Iterator[Path]:
-    """The vector's user file, as its set-up says; unreadable also for root."""
+    """Create the user file of a vector with its setup; ``unreadable`` applies to root too."""
     path = folder / "users"
     if vector.file is not None:
         path.write_bytes(vector.file)
@@ -212,7 +216,7 @@ def installed(vector: Vector, folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("vector", htpasswd_vectors(), ids=lambda vector: str(vector.id))
-def test_apaches_verdict(vector: Vector, tmp_path: Path) -> None:
+def test_verdicts_are_those_of_apache(vector: Vector, tmp_path: Path) -> None:
     with installed(vector, tmp_path) as path:
         site = site_of(path, vector.realm)
         answer = site.ask(vector.authorization, vector.uri, REQUEST_METHOD=vector.method)

@@ -1,4 +1,4 @@
-"""The key of nonces, and the counts that workers share."""
+"""The key of nonces, and the nonce counts that workers share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOW = 1_790_000_000.0
 
 
 def nonce(number: int, age: float = -1) -> Nonce:
-    """A genuine nonce, issued after the tables of these tests were made unless it has an age."""
+    """Return a genuine nonce, issued after the tables of these tests unless it has an age."""
     return Nonce(NOW - age, struct.pack(">QQI", number, number, 0), True)
 
 
@@ -31,7 +31,7 @@ def table(path: Path, **more: int) -> SharedNonceCounts:
     return SharedNonceCounts(path / "counts", NOW, boot="this", **more)
 
 
-def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_key_is_created_once_and_only_its_owner_may_read_it(tmp_path: Path) -> None:
     key = load_key(tmp_path / "key")
     assert len(key) == 32
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
@@ -65,14 +65,14 @@ def test_a_file_that_is_not_a_key_is_refused(tmp_path: Path, content: bytes) -> 
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o620, 0o666])
-def test_a_key_that_is_open_to_others(tmp_path: Path, mode: int) -> None:
+def test_a_key_that_others_may_use_is_refused(tmp_path: Path, mode: int) -> None:
     load_key(tmp_path / "key")
     (tmp_path / "key").chmod(mode)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         load_key(tmp_path / "key")
 
 
-def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="No such file"):
         load_key(tmp_path / "no" / "key")
     with pytest.raises(ConfigurationError, match="No such file"):
@@ -96,7 +96,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         pytest.param([1, 200, 199], NonceUse.FIRST, id="a-leap-forgets-nothing-it-should-know"),
     ],
 )
-def test_counts(tmp_path: Path, counts: list[int], last: NonceUse) -> None:
+def test_a_count_is_judged_by_the_counts_before_it(
+    tmp_path: Path, counts: list[int], last: NonceUse
+) -> None:
     used = table(tmp_path)
     assert [used.use(nonce(1), count) for count in counts][-1] is last
     used.close()
@@ -104,7 +106,7 @@ def test_counts(tmp_path: Path, counts: list[int], last: NonceUse) -> None:
 
 @settings(max_examples=50)
 @given(st.lists(st.integers(1, 150), max_size=60))
-def test_no_count_is_good_twice(
+def test_no_count_is_accepted_twice(
     tmp_path_factory: pytest.TempPathFactory, counts: list[int]
 ) -> None:
     used = table(tmp_path_factory.mktemp("counts"))
@@ -140,7 +142,7 @@ def test_an_old_nonce_is_unknown_to_a_new_table(tmp_path: Path) -> None:
     used.close()
 
 
-def test_after_a_restart_of_the_machine_nothing_is_known(tmp_path: Path) -> None:
+def test_after_a_reboot_earlier_nonces_are_unknown(tmp_path: Path) -> None:
     used = table(tmp_path)
     used.use(nonce(1), 1)
     used.close()
@@ -150,7 +152,7 @@ def test_after_a_restart_of_the_machine_nothing_is_known(tmp_path: Path) -> None
     after.close()
 
 
-def test_a_damaged_table_knows_nothing(tmp_path: Path) -> None:
+def test_nonces_of_a_damaged_table_are_unknown(tmp_path: Path) -> None:
     used = table(tmp_path)
     used.use(nonce(1), 1)
     used.close()
@@ -160,7 +162,7 @@ def test_a_damaged_table_knows_nothing(tmp_path: Path) -> None:
     after.close()
 
 
-def test_who_made_room_is_not_taken_for_new(tmp_path: Path) -> None:
+def test_an_evicted_nonce_is_unknown(tmp_path: Path) -> None:
     """A bucket holds eight; the ninth displaces the one that was issued first."""
     used = table(tmp_path, buckets=1)
     for number in range(9):
@@ -173,7 +175,7 @@ def test_who_made_room_is_not_taken_for_new(tmp_path: Path) -> None:
     used.close()
 
 
-def test_who_is_older_than_all_makes_no_room(tmp_path: Path) -> None:
+def test_a_nonce_older_than_all_others_is_not_stored(tmp_path: Path) -> None:
     used = table(tmp_path, buckets=1)
     for number in range(8):
         used.use(nonce(number, age=-10), 1)
@@ -182,7 +184,7 @@ def test_who_is_older_than_all_makes_no_room(tmp_path: Path) -> None:
     used.close()
 
 
-def test_memory_is_bounded(tmp_path: Path) -> None:
+def test_the_size_of_the_table_is_constant(tmp_path: Path) -> None:
     used = table(tmp_path, buckets=4)
     size = (tmp_path / "counts").stat().st_size
     for number in range(1000):
@@ -198,7 +200,7 @@ def _use_all(path: Path, start: Barrier, results: Queue[int]) -> None:
     used.close()
 
 
-def test_processes_that_race_use_each_nonce_once(tmp_path: Path) -> None:
+def test_racing_processes_use_each_nonce_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     results: Queue[int] = context.Queue()
     start = context.Barrier(3)

@@ -1,4 +1,4 @@
-"""Password hashes: Apache's verdicts, and the limits that Apache lacks."""
+"""Verification of password hashes as in Apache, with cost limits that Apache lacks."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ WITHOUT_LIBCRYPT = PasswordVerifier(None)
 
 
 @pytest.fixture
-def nobody_computes(monkeypatch: pytest.MonkeyPatch) -> PasswordVerifier:
-    """A verifier with which a test fails when it asks a hash function for more than a probe."""
+def verifier_without_hashing(monkeypatch: pytest.MonkeyPatch) -> PasswordVerifier:
+    """Return a verifier that fails a test if it computes more than a probe of a hash function."""
 
     def crypt(password: bytes, setting: bytes) -> bytes:
         assert password == b"", "this costs too much"
@@ -32,17 +32,17 @@ def nobody_computes(monkeypatch: pytest.MonkeyPatch) -> PasswordVerifier:
 
 
 @given(st.binary(max_size=300).filter(lambda p: b"\0" not in p), st.text("./09AZaz", max_size=8))
-def test_apr1_agrees_with_an_independent_one(password: bytes, salt: str) -> None:
+def test_apr1_agrees_with_passlib(password: bytes, salt: str) -> None:
     assert apr1(password, salt.encode()).decode() == apr_md5_crypt.using(salt=salt).hash(password)
 
 
-def test_apr1_takes_a_salt_of_any_bytes() -> None:
+def test_apr1_accepts_any_bytes_as_salt() -> None:
     assert apr1(b"secret", b"my-salt!").startswith(b"$apr1$my-salt!$")
     assert HERE.verify(b"secret", apr1(b"secret", b"my-salt!"))
 
 
-def test_libcrypt_is_on_this_machine() -> None:
-    """What the other tests prove of it would else be proven of passlib."""
+def test_libcrypt_is_installed() -> None:
+    """Without it, the other tests would test passlib instead."""
     assert CRYPT is not None
     assert CRYPT(b"secret", b"$1$saltsalt$") == b"$1$saltsalt$9xy1btjgzLYfb7hivXtC//"
     assert CRYPT(b"secret", b"$nothing$") is None
@@ -60,7 +60,7 @@ def test_libcrypt_is_on_this_machine() -> None:
     ],
     ids=["sha512", "sha256", "md5", "des", "apr1"],
 )
-def test_what_passlib_hashes(verifier: PasswordVerifier, handler: type) -> None:
+def test_hashes_of_passlib_are_verified(verifier: PasswordVerifier, handler: type) -> None:
     stored = handler.hash("pässwo").encode()  # type: ignore[attr-defined] # passlib is not typed
     assert verifier.refusal(stored) is None
     assert verifier.verify("pässwo".encode(), stored)
@@ -71,7 +71,7 @@ def test_what_passlib_hashes(verifier: PasswordVerifier, handler: type) -> None:
 
 @pytest.mark.parametrize("verifier", [HERE, WITHOUT_LIBCRYPT], ids=["libcrypt", "passlib"])
 @pytest.mark.parametrize("prefix", [b"2a", b"2b", b"2y"])
-def test_bcrypt_under_each_prefix(verifier: PasswordVerifier, prefix: bytes) -> None:
+def test_bcrypt_is_verified_with_each_prefix(verifier: PasswordVerifier, prefix: bytes) -> None:
     stored = bcrypt.hashpw(b"secret", bcrypt.gensalt(4)).replace(b"2b", prefix, 1)
     assert verifier.verify(b"secret", stored)
     assert not verifier.verify(b"Secret", stored)
@@ -82,12 +82,12 @@ def test_bcrypt_under_each_prefix(verifier: PasswordVerifier, prefix: bytes) -> 
 
 @pytest.mark.parametrize("prefix", [b"$2a$", b"$2b$", b"$2x$", b"$2y$"])
 @pytest.mark.parametrize("cost", [b"18", b"31", b"99", b"03"])
-def test_bcrypt_is_bounded_under_every_prefix(
-    nobody_computes: PasswordVerifier, prefix: bytes, cost: bytes
+def test_bcrypt_with_a_high_cost_is_refused_with_each_prefix(
+    verifier_without_hashing: PasswordVerifier, prefix: bytes, cost: bytes
 ) -> None:
     stored = prefix + cost + b"$" + b"abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
-    assert not nobody_computes.verify(b"secret", stored)
-    assert "cost" in (nobody_computes.refusal(stored) or "")
+    assert not verifier_without_hashing.verify(b"secret", stored)
+    assert "cost" in (verifier_without_hashing.refusal(stored) or "")
 
 
 @pytest.mark.parametrize(
@@ -109,12 +109,14 @@ def test_bcrypt_is_bounded_under_every_prefix(
         b"$7$CU....zzzzzsalt$x",
     ],
 )
-def test_absurd_costs_are_refused_unpaid(nobody_computes: PasswordVerifier, stored: bytes) -> None:
-    assert not nobody_computes.verify(b"secret", stored)
-    assert nobody_computes.refusal(stored) is not None
+def test_excessive_costs_are_refused_without_computing(
+    verifier_without_hashing: PasswordVerifier, stored: bytes
+) -> None:
+    assert not verifier_without_hashing.verify(b"secret", stored)
+    assert verifier_without_hashing.refusal(stored) is not None
 
 
-def test_costs_in_use_are_paid() -> None:
+def test_usual_costs_are_accepted() -> None:
     assert CRYPT is not None
     for setting in (b"$y$j9T$salt$", b"$y$jAT$salt$", b"$gy$j9T$salt$", b"$7$BU..../....salt$"):
         stored = CRYPT(b"secret", setting)
@@ -134,18 +136,18 @@ def test_an_unknown_format_matches_nothing(stored: bytes) -> None:
         assert not HERE.verify(password, stored)
 
 
-def test_des_takes_no_password_whose_end_would_not_count() -> None:
+def test_des_refuses_a_password_that_it_would_truncate() -> None:
     stored = des_crypt.using(salt="ab").hash("12345678").encode()
     assert HERE.verify(b"12345678", stored)
     assert not HERE.verify(b"123456789", stored)
 
 
 @pytest.mark.parametrize("password", [b"secret\0", b"\0", b"sec\0ret"])
-def test_a_nul_is_in_no_password(password: bytes) -> None:
+def test_a_password_with_a_nul_never_matches(password: bytes) -> None:
     assert not HERE.verify(password, apr1(password, b"salt"))
 
 
-def test_without_libcrypt_what_is_missing_is_named() -> None:
+def test_without_libcrypt_the_unsupported_format_is_named() -> None:
     why = WITHOUT_LIBCRYPT.refusal(b"$y$j9T$Z9/8MF2NXU9XiyLZzHzaO0$HY858eV7L")
     assert why == "yescrypt, which this system's libcrypt does not know"
 

@@ -1,4 +1,4 @@
-"""A file that follows its edits: one stat when nothing changed, and never half of a new one."""
+"""A file that is reloaded after edits: one stat if unchanged, and never half of an edit."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from kalends.errors import UserFileUnavailableError
 
 
 class Counted:
-    """A parser and a stat that count their calls."""
+    """A parser and a stat function that count their calls."""
 
     def __init__(self) -> None:
         self.parsed = 0
-        self.looked = 0
+        self.stats = 0
 
     def parse(self, data: bytes) -> bytes:
         self.parsed += 1
         return data
 
-    def look(self, path: Path) -> os.stat_result:
-        self.looked += 1
+    def stat(self, path: Path) -> os.stat_result:
+        self.stats += 1
         return path.stat()
 
 
 def later() -> float:
-    """A clock on which every edit so far is long ago."""
+    """Return a time at which every edit so far is long ago."""
     return time.time() + 60
 
 
-def cannot_tell(descriptor: int) -> bool | None:
+def without_proc(descriptor: int) -> bool | None:
     return None
 
 
@@ -49,10 +49,10 @@ def path(tmp_path: Path) -> Path:
 
 def test_an_unchanged_file_costs_one_stat(path: Path) -> None:
     counted = Counted()
-    file = ReloadingFile(path, counted.parse, look=counted.look, now=later)
+    file = ReloadingFile(path, counted.parse, look=counted.stat, now=later)
     for _ in range(5):
         assert file.current() == b"one\n"
-    assert (counted.looked, counted.parsed) == (5, 1)
+    assert (counted.stats, counted.parsed) == (5, 1)
 
 
 def replaced(path: Path, data: bytes) -> None:
@@ -72,9 +72,9 @@ def with_the_old_time(path: Path, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("edit", [replaced, written_over, with_the_old_time])
-@pytest.mark.parametrize("writing", [is_open_for_writing, cannot_tell])
+@pytest.mark.parametrize("writing", [is_open_for_writing, without_proc])
 @pytest.mark.parametrize("data", [b"two\n", b"longer\n"], ids=["same-size", "other-size"])
-def test_an_edit_counts_at_once(
+def test_an_edit_takes_effect_at_once(
     path: Path,
     edit: Callable[[Path, bytes], None],
     writing: Callable[[int], bool | None],
@@ -91,20 +91,20 @@ def test_an_edit_counts_at_once(
 def test_a_file_that_may_change_within_the_tick_is_read_again(
     path: Path, age: float, reads: int
 ) -> None:
-    """Where the clock of the file system is coarse, such an edit leaves no trace in the stat."""
-    looks = []
+    """With a coarse file system clock, such an edit does not change the file's stat."""
+    checks = []
 
     def writing(descriptor: int) -> bool | None:
-        looks.append(descriptor)
+        checks.append(descriptor)
         return False
 
     file = ReloadingFile(path, bytes, writing=writing, now=lambda: path.stat().st_ctime + age)
     for _ in range(3):
         file.current()
-    assert len(looks) == reads
+    assert len(checks) == reads
 
 
-def test_edits_within_one_tick_of_the_clock_count(path: Path) -> None:
+def test_edits_within_one_tick_of_the_clock_take_effect(path: Path) -> None:
     file = ReloadingFile(path, bytes)
     for number in range(100, 400):
         path.write_bytes(b"%d\n" % number)
@@ -128,7 +128,7 @@ def test_the_same_content_is_not_parsed_again(path: Path) -> None:
     assert counted.parsed == 1
 
 
-def test_while_somebody_writes_the_old_version_serves(path: Path) -> None:
+def test_the_old_content_is_used_while_the_file_is_written(path: Path) -> None:
     file = ReloadingFile(path, bytes)
     file.current()
     with path.open("wb") as writer:
@@ -139,8 +139,8 @@ def test_while_somebody_writes_the_old_version_serves(path: Path) -> None:
     assert file.current() == b"two\nthree\n"
 
 
-def test_where_nobody_can_tell_a_beginning_is_waited_for(path: Path) -> None:
-    file = ReloadingFile(path, bytes, writing=cannot_tell)
+def test_an_incomplete_file_is_not_used_if_writers_are_unknown(path: Path) -> None:
+    file = ReloadingFile(path, bytes, writing=without_proc)
     file.current()
     for beginning in (b"", b"two\nthr"):
         path.write_bytes(beginning)
@@ -149,9 +149,9 @@ def test_where_nobody_can_tell_a_beginning_is_waited_for(path: Path) -> None:
     assert file.current() == b"two\nthree\n"
 
 
-def test_for_two_seconds_at_most(path: Path) -> None:
+def test_an_incomplete_file_is_used_after_two_seconds(path: Path) -> None:
     clock = [time.time()]
-    file = ReloadingFile(path, bytes, writing=cannot_tell, now=lambda: clock[0])
+    file = ReloadingFile(path, bytes, writing=without_proc, now=lambda: clock[0])
     clock[0] += 60
     assert file.current() == b"one\n"
     path.write_bytes(b"")
@@ -161,7 +161,7 @@ def test_for_two_seconds_at_most(path: Path) -> None:
     assert file.current() == b""
 
 
-def test_a_writer_who_never_ends_is_not_waited_for_for_ever(
+def test_a_file_that_stays_open_for_writing_is_used_after_two_seconds(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [1000.0]
@@ -179,7 +179,7 @@ def test_a_writer_who_never_ends_is_not_waited_for_for_ever(
 
 
 def test_many_threads_never_see_half_of_a_rewritten_file(path: Path) -> None:
-    """As ``htpasswd`` does it: emptied, then written in pieces."""
+    """``htpasswd`` rewrites a file like this: it truncates the file and writes it in pieces."""
     whole = {bytes([letter]) * 200_000 + b"\n" for letter in b"ab"}
     path.write_bytes(min(whole))
     file = ReloadingFile(path, bytes)
@@ -208,7 +208,7 @@ def test_many_threads_never_see_half_of_a_rewritten_file(path: Path) -> None:
     assert file.current() == content
 
 
-def test_a_missing_file_is_said_once_and_comes_back(
+def test_a_missing_file_and_its_return_are_each_logged_once(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "kalends.htauth")
@@ -223,7 +223,7 @@ def test_a_missing_file_is_said_once_and_comes_back(
     assert str(path) in caplog.text
 
 
-def test_no_directory_no_pipe_but_the_null_device(tmp_path: Path) -> None:
+def test_only_regular_files_and_the_null_device_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for other in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(UserFileUnavailableError, match=r"directory|regular"):

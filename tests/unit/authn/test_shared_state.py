@@ -1,4 +1,4 @@
-"""What hosts agree on for logins: the database says the same as one host's files and memory."""
+"""Login state that hosts share in a database, compared with the files and memory of one host."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def mac(number: int) -> bytes:
 
 @pytest.fixture
 def pair(postgres: PostgresServer) -> Iterator[list[Statements]]:
-    """The same store as two hosts have it."""
+    """Open one store twice, as two hosts do."""
     url = postgres.store()
     opened = [open_database(url), open_database(url)]
     yield [statements_of(database) for database in opened]
@@ -43,7 +43,7 @@ def statements_of(database: Database) -> Statements:
     return database.statements
 
 
-def test_hosts_have_one_key(pair: list[Statements]) -> None:
+def test_hosts_share_one_key(pair: list[Statements]) -> None:
     keys: list[bytes] = []
     threads = [threading.Thread(target=lambda s=s: keys.append(shared_key(s))) for s in pair * 4]
     for thread in threads:
@@ -55,10 +55,10 @@ def test_hosts_have_one_key(pair: list[Statements]) -> None:
     assert len(keys[0]) == 32
 
 
-def test_the_database_says_of_each_count_what_the_table_of_one_host_says(
+def test_the_database_agrees_with_the_table_of_one_host(
     pair: list[Statements], tmp_path: Path
 ) -> None:
-    """Leaps, gaps, counts at the edge of the window, several nonces, hosts in turns."""
+    """The counts have leaps and gaps, are near the window's edge, and come from either host."""
     dice = random.Random(7)
     hosts = [SharedNonceUses(statements, lambda: NOW) for statements in pair]
     table = SharedNonceCounts(tmp_path / "counts", NOW, boot="this")
@@ -76,7 +76,7 @@ def test_the_database_says_of_each_count_what_the_table_of_one_host_says(
     table.close()
 
 
-def test_of_hosts_that_use_a_count_at_the_same_moment_one_is_first(
+def test_a_count_used_by_several_hosts_at_once_is_accepted_once(
     pair: list[Statements],
 ) -> None:
     hosts = [SharedNonceUses(statements, lambda: NOW) for statements in pair * 2]
@@ -97,7 +97,7 @@ def test_of_hosts_that_use_a_count_at_the_same_moment_one_is_first(
         assert sorted(outcome) == ["AGAIN", "AGAIN", "AGAIN", "FIRST"]
 
 
-def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path: Path) -> None:
+def test_earlier_nonces_are_unknown_after_a_crash_of_the_database(tmp_path: Path) -> None:
     running = PostgresServer()
     database = open_database(running.store())
     try:
@@ -117,8 +117,8 @@ def test_after_a_crash_of_the_server_no_earlier_nonce_is_taken_for_new(tmp_path:
         running.close()
 
 
-def test_the_first_nonce_that_is_given_out_after_a_crash_is_good(pair: list[Statements]) -> None:
-    """On either host, though their clocks differ, and whether a use or a challenge notices it."""
+def test_the_first_nonce_issued_after_a_crash_is_valid(pair: list[Statements]) -> None:
+    """It is valid on either host, even if their clocks differ; a use or a challenge notices it."""
     signer, salts = NonceSigner(b"key", b"realm"), itertools.count()
     clock = [NOW]
     ahead = SharedNonceUses(pair[0], lambda: clock[0] + 1)
@@ -144,7 +144,7 @@ def test_the_first_nonce_that_is_given_out_after_a_crash_is_good(pair: list[Stat
         earlier = later
 
 
-def test_nonces_are_forgotten_by_and_by(pair: list[Statements]) -> None:
+def test_old_nonces_are_pruned(pair: list[Statements]) -> None:
     clock = [NOW]
     one = SharedNonceUses(pair[0], lambda: clock[0])
     for number in range(10):
@@ -175,13 +175,13 @@ def test_hosts_count_failed_logins_together(pair: list[Statements]) -> None:
     assert [host.delay("bob", "198.51.100.7") for host in (one, two)] == [0.0, 0.0]
 
 
-def test_who_is_welcome_on_one_host_is_welcome_on_the_other(pair: list[Statements]) -> None:
+def test_a_login_on_one_host_exempts_from_delays_on_the_other(pair: list[Statements]) -> None:
     one, two = throttles(pair)
     one.succeeded("alice", "192.0.2.1")
     for _ in range(2 * FREE_FAILURES):
         two.failed("alice", "203.0.113.5")
     assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [0.0, 0.0]
-    for _ in range(2 * FREE_FAILURES):  # but not when the tries come from there
+    for _ in range(2 * FREE_FAILURES):  # the failures come from alice's own address
         one.failed("alice", "192.0.2.1")
     assert [host.delay("alice", "192.0.2.1") for host in (one, two)] == [4.0, 4.0]
 
@@ -190,14 +190,14 @@ def test_failures_expire(pair: list[Statements]) -> None:
     one, two = (SharedLoginAttempts(statements, seconds_per_failure=0.05) for statements in pair)
     for _ in range(3):
         one.record_failure("alice", "192.0.2.1")
-    # By the clock of the server.
+    # The database server's clock decides.
     await_that(lambda: two.pending("alice", "192.0.2.1")[0] == 0)
     assert two.pending("alice", "192.0.2.1") == (0.0, 0.0, 0.0, False)
     one.prune()
     assert pair[0].execute("SELECT count(*) FROM login_try", {}) == [(0,)]
 
 
-def test_a_client_that_asks_again_costs_no_statement(pair: list[Statements]) -> None:
+def test_repeated_requests_of_a_client_need_no_statement(pair: list[Statements]) -> None:
     class Counting:
         def __init__(self) -> None:
             self.statements = 0

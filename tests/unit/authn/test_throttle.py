@@ -1,4 +1,4 @@
-"""Failed logins slow down, and nobody else does."""
+"""Delays after failed logins, which do not affect other clients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from support.wsgisite import Site
 
 
 class Clock:
-    """A clock, and a sleep that moves it."""
+    """A clock, and a sleep function that records its durations."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -52,7 +52,7 @@ def fail(
         throttle.failed(account, address)
 
 
-def test_five_tries_are_free_and_then_each_waits_longer(throttle: Throttle) -> None:
+def test_five_failures_are_free_and_then_delays_grow(throttle: Throttle) -> None:
     delays = []
     for _ in range(12):
         delays.append(throttle.delay("alice", "192.0.2.1"))
@@ -61,21 +61,21 @@ def test_five_tries_are_free_and_then_each_waits_longer(throttle: Throttle) -> N
     assert delays[FREE_FAILURES:] == [0.5, 1, 2, *[LONGEST_SECONDS] * 4]
 
 
-def test_an_account_is_guarded_from_everywhere(throttle: Throttle) -> None:
+def test_an_account_is_delayed_for_every_address(throttle: Throttle) -> None:
     for number in range(6):
         fail(throttle, 1, address=f"192.0.2.{number}")
     assert throttle.delay("alice", "198.51.100.1") > 0
     assert throttle.delay("bob", "198.51.100.1") == 0
 
 
-def test_an_address_is_slow_for_every_account(throttle: Throttle) -> None:
+def test_an_address_is_delayed_for_every_account(throttle: Throttle) -> None:
     for number in range(6):
         fail(throttle, 1, account=f"user{number}")
     assert throttle.delay("alice", "192.0.2.1") > 0
     assert throttle.delay("alice", "192.0.2.2") == 0
 
 
-def test_who_logged_in_is_not_slowed_down_by_others(throttle: Throttle) -> None:
+def test_a_known_client_is_not_delayed_by_the_failures_of_others(throttle: Throttle) -> None:
     throttle.succeeded("alice", "192.0.2.9")
     fail(throttle, 20, address="198.51.100.1")
     fail(throttle, 20, account="bob", address="192.0.2.9")
@@ -84,7 +84,7 @@ def test_who_logged_in_is_not_slowed_down_by_others(throttle: Throttle) -> None:
     assert throttle.delay("alice", "192.0.2.9") > 0
 
 
-def test_a_right_password_ends_it_for_that_pair_alone(throttle: Throttle) -> None:
+def test_a_login_ends_the_delay_only_for_its_account_and_address(throttle: Throttle) -> None:
     fail(throttle, 8)
     throttle.succeeded("alice", "192.0.2.1")
     assert throttle.delay("alice", "192.0.2.1") == 0
@@ -92,7 +92,7 @@ def test_a_right_password_ends_it_for_that_pair_alone(throttle: Throttle) -> Non
     assert throttle.delay("alice", "192.0.2.2") > 0
 
 
-def test_it_is_released_after_a_time(throttle: Throttle, clock: Clock) -> None:
+def test_delays_expire(throttle: Throttle, clock: Clock) -> None:
     fail(throttle, 9)
     before = throttle.delay("alice", "192.0.2.1")
     clock.now += 2 * SECONDS_PER_FAILURE
@@ -101,7 +101,7 @@ def test_it_is_released_after_a_time(throttle: Throttle, clock: Clock) -> None:
     assert throttle.delay("alice", "192.0.2.1") == 0
 
 
-def test_memory_is_bounded_and_keeps_the_latest(clock: Clock) -> None:
+def test_only_the_latest_accounts_and_clients_are_remembered(clock: Clock) -> None:
     throttle = Throttle(3, now=clock, sleep=clock.sleep)
     for number in range(5):
         fail(throttle, 6, account=f"user{number}", address=f"192.0.2.{number}")
@@ -125,11 +125,11 @@ def test_memory_is_bounded_and_keeps_the_latest(clock: Clock) -> None:
         ("", ""),
     ],
 )
-def test_networks(address: str, network: str) -> None:
+def test_ipv6_addresses_are_grouped_by_network(address: str, network: str) -> None:
     assert network_of(address) == network
 
 
-def test_only_a_few_wait_at_a_time() -> None:
+def test_the_number_of_waiting_requests_is_limited() -> None:
     waiting = threading.Semaphore(0)
     release = threading.Event()
 
@@ -167,7 +167,7 @@ def site(tmp_path: Path, throttle: Throttle) -> Site:
     return Site(directory, throttle=throttle)
 
 
-def test_on_the_wire(site: Site, clock: Clock) -> None:
+def test_failed_logins_delay_requests(site: Site, clock: Clock) -> None:
     for _ in range(5):
         assert site.ask(basic(b"alice:wrong")).status == 401
     assert clock.slept == []
@@ -182,14 +182,14 @@ def test_on_the_wire(site: Site, clock: Clock) -> None:
     assert clock.slept == [0.5, 1]
 
 
-def test_what_names_nobody_is_no_try(site: Site, clock: Clock) -> None:
+def test_a_header_without_a_name_is_not_a_failure(site: Site, clock: Clock) -> None:
     for value in ("", "Bearer x", "Basic !!!") * 5:
         assert site.ask(value).status == 401
     assert site.ask(basic(b"alice:wrong")).status == 401
     assert clock.slept == []
 
 
-def test_who_finds_no_place_to_wait_is_not_judged(tmp_path: Path) -> None:
+def test_a_request_that_may_not_wait_gets_503_unchecked(tmp_path: Path) -> None:
     class Full(Throttle):
         def admit(self, account: str, address: str) -> None:
             raise TooManyAttemptsError(4)

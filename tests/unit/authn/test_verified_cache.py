@@ -1,11 +1,11 @@
-"""Remembered passwords: bounded, and good for the line they were right for alone."""
+"""A bounded cache of verified passwords, each valid for one line of the user file."""
 
 from __future__ import annotations
 
 from kalends.authn.verified_cache import VerifiedPasswords
 
 
-def test_who_was_away_longest_is_forgotten() -> None:
+def test_the_least_recently_used_entry_is_dropped() -> None:
     remembered = VerifiedPasswords(capacity=2)
     for user in (b"alice", b"bob"):
         remembered.add(user, b"line", b"secret")

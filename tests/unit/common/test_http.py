@@ -58,7 +58,7 @@ def test_a_list_of_tags_is_parsed(header: str, tags: list[str]) -> None:
         ('"1"', '"1"', True, True),
     ],
 )
-def test_the_two_comparisons(one: str, other: str, strong: bool, weak: bool) -> None:
+def test_strong_and_weak_comparison_differ(one: str, other: str, strong: bool, weak: bool) -> None:
     for named, there in ((one, other), (other, one)):
         tags = EntityTags.read(named)
         assert (tags.match_strongly(there), tags.match_weakly(there)) == (strong, weak)
