@@ -1,4 +1,4 @@
-"""A server of the database that cannot be reached: how often it is tried, and by whom."""
+"""The circuit breaker: attempts to connect to a database server that does not answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from support.postgres import PostgresServer
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that is set by hand."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -25,54 +25,54 @@ class Clock:
         return self.now
 
 
-def fail(reach: CircuitBreaker, clock: Clock, seconds: float) -> None:
-    with contextlib.suppress(ConnectionError), reach.attempt():
+def fail(breaker: CircuitBreaker, clock: Clock, seconds: float) -> None:
+    with contextlib.suppress(ConnectionError), breaker.attempt():
         clock.now += seconds
         raise ConnectionError
 
 
-def is_tried(reach: CircuitBreaker) -> bool:
-    """Whether somebody who wants to reach the server now tries to; it answers, if so."""
+def is_tried(breaker: CircuitBreaker) -> bool:
+    """Return True if an attempt is allowed now; it succeeds, then."""
     try:
-        with reach.attempt():
+        with breaker.attempt():
             return True
     except CircuitOpenError:
         return False
 
 
-def test_who_does_not_answer_is_left_alone_for_as_long_as_it_took() -> None:
+def test_after_a_slow_failure_no_attempt_is_made_for_as_long_as_it_took() -> None:
     clock = Clock()
-    reach = CircuitBreaker(clock)
-    fail(reach, clock, 5.0)
+    breaker = CircuitBreaker(clock)
+    fail(breaker, clock, 5.0)
     clock.now += 4.9
-    assert not is_tried(reach)
+    assert not is_tried(breaker)
     clock.now += 0.2
-    fail(reach, clock, 5.0)
-    assert not is_tried(reach)
+    fail(breaker, clock, 5.0)
+    assert not is_tried(breaker)
 
 
-def test_one_tries_meanwhile_the_others_are_told_at_once() -> None:
+def test_one_attempt_at_a_time_is_made_and_others_fail_immediately() -> None:
     clock = Clock()
-    reach = CircuitBreaker(clock)
-    fail(reach, clock, 5.0)
+    breaker = CircuitBreaker(clock)
+    fail(breaker, clock, 5.0)
     clock.now += 6.0
-    with reach.attempt():
-        assert not is_tried(reach)
-    with reach.attempt():  # it has answered
-        assert is_tried(reach)
+    with breaker.attempt():
+        assert not is_tried(breaker)
+    with breaker.attempt():  # it has answered
+        assert is_tried(breaker)
 
 
-def test_who_refuses_at_once_is_asked_each_time() -> None:
+def test_a_server_that_refuses_immediately_is_tried_each_time() -> None:
     clock = Clock()
-    reach = CircuitBreaker(clock)
-    fail(reach, clock, 0.1)
-    with reach.attempt():
-        assert is_tried(reach)
-    fail(reach, clock, 5.0)
+    breaker = CircuitBreaker(clock)
+    fail(breaker, clock, 0.1)
+    with breaker.attempt():
+        assert is_tried(breaker)
+    fail(breaker, clock, 5.0)
     clock.now += 6.0
-    fail(reach, clock, 0.1)  # it is there again, and refuses
-    with reach.attempt():
-        assert is_tried(reach)
+    fail(breaker, clock, 0.1)  # it is up again, and refuses
+    with breaker.attempt():
+        assert is_tried(breaker)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def firewall(postgres: PostgresServer) -> Iterator[Firewall]:
 
 
 def read_together(database: Database, readers: int) -> None:
-    """Let so many read at once, so that there are as many connections."""
+    """Read in several threads at once, so that the pool has as many connections."""
     barrier = threading.Barrier(readers)
 
     def read() -> None:
@@ -97,7 +97,7 @@ def read_together(database: Database, readers: int) -> None:
         thread.join()
 
 
-def test_of_connections_that_a_firewall_forgot_one_is_found_out_for_all(
+def test_one_dead_connection_discards_all_connections(
     postgres: PostgresServer, firewall: Firewall
 ) -> None:
     url = postgres.store().replace(f":{postgres.port}/", f":{firewall.port}/")

@@ -1,4 +1,4 @@
-"""What the store promises beyond Radicale's contract: durable writes, readers who never wait."""
+"""Transactions of the store: durable and atomic writes, and reads that never wait."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_commit_is_on_the_disk(database: Database) -> None:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
 
 
-def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_half_done(
+def test_a_reader_does_not_wait_for_a_writer_and_does_not_see_its_changes(
     database: Database,
 ) -> None:
     seen: list[object] = []
@@ -50,7 +50,7 @@ def test_a_reader_does_not_wait_for_a_writer_and_sees_nothing_half_done(
     assert seen[1] is not None
 
 
-def test_a_snapshot_stays_what_it_was_while_others_write(database: Database) -> None:
+def test_a_snapshot_does_not_change_while_others_write(database: Database) -> None:
     with database.read() as before:
         assert collections.find_collection(before, "alice") is None
         with database.write() as connection:
@@ -58,7 +58,7 @@ def test_a_snapshot_stays_what_it_was_while_others_write(database: Database) -> 
         assert collections.find_collection(before, "alice") is None
 
 
-def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+def test_a_write_that_fails_stores_nothing(database: Database) -> None:
     def fail() -> None:
         with database.write() as connection:
             collections.create_collection(connection, "alice/work", {"tag": "VCALENDAR"})

@@ -1,4 +1,4 @@
-"""Time ranges by look-up: runs of equal steps, the table's arithmetic, and older databases."""
+"""Time ranges from the index: runs of equal steps, its arithmetic, and older databases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOUR, DAY = 3600, 86400
 
 
 def times_of(interval: Interval) -> list[tuple[int, int]]:
-    """Each time that an interval happens."""
+    """Return the start and end of each repetition of an interval."""
     return [
         (interval.start + number * interval.step, interval.end + number * interval.step)
         for number in range(interval.repeats + 1)
@@ -74,7 +74,7 @@ INTERVALS = st.builds(
     st.sampled_from([0, 10, 70, 100, DAY, 30 * DAY]),
     st.integers(0, 20),
 )
-UNSURE = st.builds(
+UNCERTAIN = st.builds(
     lambda start, length: Interval(start, start + length, floating=False, certain=False),
     st.sampled_from([-FOREVER, 0, 500]),
     st.sampled_from([1, 700, FOREVER]),
@@ -83,8 +83,8 @@ UNSURE = st.builds(
 
 @st.composite
 def questions(draw: st.DrawFn) -> tuple[list[tuple[Interval, ...]], TimeRange]:
-    """Objects, and a range whose bounds meet theirs to the second more often than not."""
-    some = st.lists(st.one_of(INTERVALS, UNSURE), max_size=4).map(lambda of: tuple(set(of)))
+    """Draw objects, and a range whose bounds are often exactly theirs."""
+    some = st.lists(st.one_of(INTERVALS, UNCERTAIN), max_size=4).map(lambda of: tuple(set(of)))
     content = draw(st.lists(some, max_size=6))
     edges = {
         edge for of in content for interval in of for time in times_of(interval) for edge in time
@@ -94,7 +94,7 @@ def questions(draw: st.DrawFn) -> tuple[list[tuple[Interval, ...]], TimeRange]:
 
 
 def stored(uid: str, intervals: tuple[Interval, ...]) -> CalendarObject:
-    """Return an object of which nothing but its intervals matters."""
+    """Return an object with these intervals."""
     return CalendarObject(
         uid.encode(), "VCALENDAR", uid, "VEVENT", None, None, recurring=False, intervals=intervals
     )
@@ -124,7 +124,7 @@ RUN = Interval(0, 10, floating=False, certain=True, step=100, repeats=3)
 @example(([(RUN,)], TimeRange.open_ended(110, 200, None, None)), True)
 @example(([(RUN,)], TimeRange.open_ended(309, 400, None, None)), True)
 @example(([(RUN,)], TimeRange.open_ended(310, 400, None, None)), True)
-def test_the_table_finds_what_meets_a_range(
+def test_the_index_finds_the_objects_that_meet_a_range(
     database: Database, question: tuple[list[tuple[Interval, ...]], TimeRange], data: bool
 ) -> None:
     content, within = question
@@ -154,7 +154,7 @@ def test_the_table_finds_what_meets_a_range(
         assert connection.exec_driver_sql("SELECT count(*) FROM occurrence").scalar() == 0
 
 
-def test_a_moved_object_happens_as_before(database: Database) -> None:
+def test_a_moved_object_keeps_its_intervals(database: Database) -> None:
     interval = Interval(100, 200, floating=True, certain=True, step=1000, repeats=3)
     with database.write() as connection:
         one = collections.create_collection(connection, "m/one", {"tag": "VCALENDAR"})
@@ -166,7 +166,7 @@ def test_a_moved_object_happens_as_before(database: Database) -> None:
         assert time_range.read_intervals(connection, moved.id) == [interval]
 
 
-def months_of(client: Client, start: str, end: str) -> str:
+def query_range(client: Client, start: str, end: str) -> str:
     answer = client(
         "REPORT",
         "/alice/calendar/",
@@ -194,14 +194,14 @@ DAILY = calendar(
 )
 
 
-def test_an_older_database_learns_when_its_objects_happen(tmp_path: Path) -> None:
+def test_an_upgrade_indexes_the_existing_objects(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     with installation.client() as client:
         client("PROPFIND", "/alice/")
         for name, text in {"once": event("once"), "daily": DAILY}.items():
             assert client("PUT", f"/alice/calendar/{name}.ics", text).status == 201
     store = sqlite3.connect(tmp_path / "kalends.db")
-    # What later versions have made is not there, as in a store of that version.
+    # Drop the tables of later versions.
     for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
         if name not in OF_VERSION_2 and not name.startswith("sqlite_"):
             store.execute(f"DROP TABLE {name}")
@@ -209,18 +209,18 @@ def test_an_older_database_learns_when_its_objects_happen(tmp_path: Path) -> Non
     store.commit()
     store.close()
     with installation.client() as client:
-        june = months_of(client, "20260601T000000Z", "20260701T000000Z")
+        june = query_range(client, "20260601T000000Z", "20260701T000000Z")
         assert "once.ics" in june
         assert "daily.ics" in june
 
 
 @pytest.mark.parametrize("year", [2009, 2010, 2013, 2026, 2049, 2099])
-def test_a_daily_event_for_ever_is_found_at_any_time(tmp_path: Path, year: int) -> None:
-    """Far from now its own text is asked: the table does not hold for ever."""
+def test_an_unbounded_daily_event_is_found_at_any_time(tmp_path: Path, year: int) -> None:
+    """The index ends at some time; after it, the text of the object is read."""
     with Installation(tmp_path).client() as client:
         client("PROPFIND", "/alice/")
         assert client("PUT", "/alice/calendar/daily.ics", DAILY).status == 201
-        morning = months_of(client, f"{year}0301T093000Z", f"{year}0301T094500Z")
-        evening = months_of(client, f"{year}0301T193000Z", f"{year}0301T194500Z")
+        morning = query_range(client, f"{year}0301T093000Z", f"{year}0301T094500Z")
+        evening = query_range(client, f"{year}0301T193000Z", f"{year}0301T194500Z")
     assert ("daily.ics" in morning) is (year >= 2010)
     assert "daily.ics" not in evening

@@ -1,4 +1,4 @@
-"""An upgrade of the schema takes a copy first; a schema of a later Kalends is refused."""
+"""Upgrades of the schema, the copy that is taken first, and schemas of a later Kalends."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ ROWS = (
 )
 
 
-def old_store(url: str, data: bytes) -> None:
-    """A store as Kalends before the table of occurrences left it."""
+def create_old_store(url: str, data: bytes) -> None:
+    """Create a store of a version without the table of occurrences."""
     engine = create_engine(url)
     with engine.begin() as connection:
         schema_version.upgrade(connection, OLD)
@@ -44,7 +44,7 @@ def old_store(url: str, data: bytes) -> None:
     engine.dispose()
 
 
-def schema_of(path: Path) -> str:
+def read_schema_version(path: Path) -> str:
     with closing(sqlite3.connect(path)) as connection:
         (found,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         return str(found)
@@ -59,14 +59,14 @@ def test_an_upgrade_takes_a_copy_first_that_can_be_restored(
     if kind == "postgresql":
         server: PostgresServer = request.getfixturevalue("postgres")
         url, folder = server.database(), tmp_path / "feeds"
-    old_store(url, event("a"))
+    create_old_store(url, event("a"))
     (tmp_path / "feeds").mkdir()
     installation = Installation(tmp_path, options={"storage__database": url})
     with installation.client() as client:
         assert client("GET", "/alice/work/a.ics").body == event("a")
         assert client("DELETE", "/alice/work/a.ics").status == 204
     copy = folder / f"kalends.db-before-{HEAD}"
-    assert schema_of(copy) == OLD
+    assert read_schema_version(copy) == OLD
     assert copy.stat().st_mode & 0o777 == 0o600
     with pytest.raises(SystemExit) as left:
         main(["backup", "--config", str(installation.config), "--restore", str(copy)])
@@ -76,17 +76,17 @@ def test_an_upgrade_takes_a_copy_first_that_can_be_restored(
     assert copy.exists()
 
 
-def test_without_room_for_a_copy_nothing_is_upgraded(
+def test_without_a_copy_the_schema_is_not_upgraded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old_store(f"sqlite:///{tmp_path}/kalends.db", event("a"))
+    create_old_store(f"sqlite:///{tmp_path}/kalends.db", event("a"))
     (tmp_path / f".kalends.db-before-{HEAD}.tmp").mkdir()  # in the way
     with pytest.raises(SystemExit) as left:
         main(["feed", "list", "--config", str(Installation(tmp_path).config)])
-    said = capsys.readouterr()
-    assert (left.value.code, said.out, said.err.count("\n")) == (1, "", 1)
-    assert "no copy could be taken before the upgrade" in said.err
-    assert schema_of(tmp_path / "kalends.db") == OLD
+    done = capsys.readouterr()
+    assert (left.value.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert "no copy could be taken before the upgrade" in done.err
+    assert read_schema_version(tmp_path / "kalends.db") == OLD
 
 
 def test_a_schema_of_a_later_kalends_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_a_schema_of_a_later_kalends_is_refused_in_one_line(tmp_path: Path) -> N
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
         connection.commit()
     command = [str(BIN / "kalends"), "serve", "--config", str(installation.config)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert (said.returncode, said.stdout, said.stderr.count("\n")) == (1, "", 1)
-    assert "its schema 9999 is newer than this Kalends knows" in said.stderr
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "its schema 9999 is newer than this Kalends knows" in done.stderr
     assert not list(tmp_path.glob("*-before-*"))

@@ -1,4 +1,4 @@
-"""Writers take their turns: the first come, the first served, over threads and processes."""
+"""The write queue: first come, first served, across threads and processes."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ with open(sys.argv[1], "a") as file:
 """
 
 
-def await_in_line(queue: WriteQueue, length: int) -> None:
+def await_waiting(queue: WriteQueue, length: int) -> None:
     await_that(lambda: queue.waiting == length)
 
 
 def waits_for_a_lock(path: Path) -> bool:
-    """Whether this process waits for another to release the lock of a file."""
+    """Return True if this process waits for the lock of a file."""
     waiting = rf"-> FLOCK .* {os.getpid()} [0-9a-f]+:[0-9a-f]+:{path.stat().st_ino} "
     return re.search(waiting, Path("/proc/locks").read_text()) is not None
 
@@ -46,7 +46,7 @@ def in_a_thread(work: Callable[[], Result]) -> Result:
         return pool.submit(work).result(30)
 
 
-def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
+def test_threads_write_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     queue = WriteQueue(tmp_path / "turns", 30)
     served: list[int] = []
 
@@ -58,27 +58,27 @@ def test_threads_are_served_as_they_came(tmp_path: Path) -> None:
     with queue.acquire():
         for number, thread in enumerate(threads):
             thread.start()
-            await_in_line(queue, number + 1)
+            await_waiting(queue, number + 1)
     for thread in threads:
         thread.join(30)
     assert served == list(range(20))
 
 
-def test_who_waits_too_long_is_told_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_writer_that_waits_too_long_gives_up_and_blocks_nobody(tmp_path: Path) -> None:
     queue = WriteQueue(tmp_path / "turns", 0.01)
 
-    def wait_in_vain() -> bool:
+    def wait_too_long() -> bool:
         with pytest.raises(StoreBusyError), queue.acquire():
             pass
         return True
 
     with queue.acquire():
-        assert in_a_thread(wait_in_vain)
+        assert in_a_thread(wait_too_long)
     with queue.acquire():
         pass
 
 
-def test_another_process_has_its_turn(tmp_path: Path) -> None:
+def test_a_writer_waits_for_another_process(tmp_path: Path) -> None:
     path = tmp_path / "turns"
     queue = WriteQueue(path, 30)
     entered = threading.Event()
@@ -106,18 +106,18 @@ def test_another_process_has_its_turn(tmp_path: Path) -> None:
         thread.join(30)
 
 
-def test_where_no_lock_can_be_had_writes_go_on(tmp_path: Path) -> None:
+def test_writes_work_without_the_file_lock(tmp_path: Path) -> None:
     installation = Installation(tmp_path)
     with installation.client() as client:
         client("PROPFIND", "/alice/")
         (lock,) = tmp_path.glob("*-turns")
         lock.unlink()
-        lock.mkdir()  # nobody can open it
+        lock.mkdir()  # opening it fails
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
         assert client("GET", "/alice/calendar/a.ics").status == 200
 
 
-def test_a_put_that_waits_too_long_is_told_to_come_again(
+def test_a_put_that_waits_too_long_is_answered_with_retry_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kalends.store.sqlite.BUSY_SECONDS", 0.05)

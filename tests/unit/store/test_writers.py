@@ -1,4 +1,4 @@
-"""Writers side by side: who waits for whom, and that nobody waits in a circle."""
+"""Concurrent writers: waits between writes, and freedom from deadlocks."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from support.postgres import PostgresServer
 
 CALENDAR = {"tag": "VCALENDAR"}
 PLENTY = 30.0
-"""Seconds within which whatever does not wait is done."""
+"""The seconds within which a write that does not wait is done."""
 
 SHORT = 0.3
-"""Seconds after which whatever is not done yet counts as waiting."""
+"""The seconds after which a write that is not done counts as waiting."""
 
 
 @pytest.fixture
 def database(store_url: str) -> Iterator[Database]:
-    """An empty store on each database."""
+    """Yield an empty store on each database."""
     opened = open_database(store_url)
     migrate(opened)
     yield opened
@@ -39,7 +39,7 @@ def database(store_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def several(postgres: PostgresServer) -> Iterator[Database]:
-    """An empty store on PostgreSQL."""
+    """Yield an empty store on PostgreSQL."""
     opened = open_database(postgres.store())
     yield opened
     opened.close()
@@ -47,7 +47,7 @@ def several(postgres: PostgresServer) -> Iterator[Database]:
 
 @contextmanager
 def another(database: Database, *paths: str) -> Iterator[threading.Event]:
-    """A write in another thread, which ends at once; the event tells when it has begun."""
+    """Start a write in another thread that ends immediately; yield an event for its begin."""
     begun = threading.Event()
 
     def write() -> None:
@@ -62,7 +62,7 @@ def another(database: Database, *paths: str) -> Iterator[threading.Event]:
 
 
 def assert_waits(database: Database, first: list[str], second: list[str]) -> None:
-    """See the second write begin when the first has ended, and not before."""
+    """Assert that the second write begins when the first has ended, and not before."""
     with ExitStack() as one:
         one.enter_context(database.write(*first))
         with another(database, *second) as begun:
@@ -71,7 +71,7 @@ def assert_waits(database: Database, first: list[str], second: list[str]) -> Non
             assert begun.wait(PLENTY)
 
 
-def test_a_writer_waits_for_the_one_before_it_in_the_same_home(database: Database) -> None:
+def test_a_writer_waits_for_an_earlier_one_in_the_same_home(database: Database) -> None:
     assert_waits(database, ["alice/work"], ["/alice/"])
 
 
@@ -83,16 +83,16 @@ def test_writers_to_different_homes_do_not_wait_for_each_other(several: Database
         another(several, "carol") as begun,
     ):
         assert begun.wait(PLENTY)
-    assert_waits(several, ["GROUPS/a/b"], ["GROUPS/A/c", "dave"])  # groups know no case
+    assert_waits(several, ["GROUPS/a/b"], ["GROUPS/A/c", "dave"])  # case-insensitive
 
 
-def test_a_write_to_anything_is_alone(several: Database) -> None:
+def test_a_write_to_everything_runs_alone(several: Database) -> None:
     assert_waits(several, [], ["alice"])
     assert_waits(several, ["alice"], [])
 
 
 def in_threads(*tasks: Callable[[], None]) -> None:
-    """Run them at the same time; the first failure is raised."""
+    """Run tasks at the same time, and raise the first failure."""
     together = threading.Barrier(len(tasks))
 
     def run(task: Callable[[], None]) -> None:
@@ -104,7 +104,7 @@ def in_threads(*tasks: Callable[[], None]) -> None:
             done.result(2 * PLENTY)
 
 
-def test_first_homes_that_come_at_the_same_moment_are_all_made(database: Database) -> None:
+def test_homes_created_at_the_same_moment_all_exist(database: Database) -> None:
     def make(home: str) -> None:
         with database.write(f"{home}/calendar") as connection:
             collections.ensure_home(connection, home, {"calendar": CALENDAR})
@@ -116,8 +116,8 @@ def test_first_homes_that_come_at_the_same_moment_are_all_made(database: Databas
     assert paths == sorted(["", "GROUPS", *homes, *(f"{home}/calendar" for home in homes)])
 
 
-def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
-    """Each thread moves its own object between homes, in another order than the others."""
+def test_moves_in_both_directions_never_deadlock(database: Database) -> None:
+    """Each thread moves its own object between homes, each in a different order."""
     names = ("alice/a", "bob/b", "GROUPS/family/c")
     with database.write() as connection:
         places = {
@@ -146,7 +146,7 @@ def test_moves_to_and_fro_never_wait_in_a_circle(database: Database) -> None:
 def test_requests_lock_the_homes_that_they_write_to(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """A MOVE both its source's and its target's, every other write its own."""
+    """A MOVE locks the homes of its source and target, every other write its own home."""
     (tmp_path / "groups").write_text("family: alice\n")
     url = postgres.store()
     options = {"storage__database": url, "auth__htgroup_filename": str(tmp_path / "groups")}
@@ -186,11 +186,11 @@ def test_requests_lock_the_homes_that_they_write_to(
                     one.close()
                     thread.join(PLENTY)
                 assert done[0] < 300, (method, done)
-                if home != homes[-1]:  # back, for the next
+                if home != homes[-1]:  # move it back for the next request
                     back = {"Destination": f"http://127.0.0.1{path}"}
                     there = headers["Destination"].removeprefix("http://127.0.0.1")
                     assert client("MOVE", there, headers=back).status < 300
-        with other.write("bob"), other.write("GROUPS/other"):  # nobody waits for these
+        with other.write("bob"), other.write("GROUPS/other"):  # the request waits for neither
             assert client("PUT", "/alice/calendar/2.ics", event("2")).status == 201
     other.close()
 
@@ -201,7 +201,7 @@ RENAME = (
 )
 
 
-def test_hosts_that_start_at_the_same_moment_make_the_tables_once(
+def test_hosts_that_start_at_the_same_moment_create_the_tables_once(
     postgres: PostgresServer,
 ) -> None:
     url = postgres.database()
@@ -218,7 +218,7 @@ def test_hosts_that_start_at_the_same_moment_make_the_tables_once(
     in_threads(*[start] * 4)
 
 
-def test_what_is_listed_is_in_the_order_of_code_points_whatever_the_databases_own_is(
+def test_listings_are_in_code_point_order_with_any_collation_of_the_database(
     postgres: PostgresServer,
 ) -> None:
     german = "LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'"
