@@ -147,7 +147,7 @@ def test_an_address_is_copied(browser: Browser, server: KalendsServer) -> None:
         page.locator("summary", has_text="DAVx").click()
         page.get_by_role("button", name="Copy Base URL").click()
         expect(page.get_by_role("button", name="Copied Base URL")).to_be_visible()
-        expect(page.locator("#told")).to_have_text("Base URL copied")
+        expect(page.locator("#status")).to_have_text("Base URL copied")
         assert page.evaluate("navigator.clipboard.readText()") == f"{server.url}alice/"
 
 
@@ -157,7 +157,7 @@ def test_an_address_is_copied_where_the_browser_has_no_clipboard_for_pages(
     with visited(browser, server, host="plain.example") as page:
         assert not page.evaluate("isSecureContext")
         page.get_by_role("button", name="Copy Address of Calendar").click()
-        expect(page.locator("#told")).to_have_text("Address of Calendar copied")
+        expect(page.locator("#status")).to_have_text("Address of Calendar copied")
         page.evaluate("""() => {
             const field = document.createElement("input");
             field.id = "probe";
@@ -210,7 +210,7 @@ def test_several_files_go_in_one_after_the_other(browser: Browser, server: Kalen
             {"name": "c.ics", "mimeType": "text/calendar", "buffer": b"nonsense"}
         )
         page.get_by_role("button", name="Import").click()
-        expect(page.locator(".results .result").first).to_contain_text("Nothing was taken")
+        expect(page.locator(".results .result").first).to_contain_text("Nothing was imported")
     for uid in ("one", "two"):
         assert server.request("GET", f"/alice/calendar/{uid}.ics", user="alice").status == 200
 
@@ -234,7 +234,7 @@ def test_files_that_come_while_one_is_sent_go_where_they_were_wanted(
         field.set_input_files(ics("d.ics", "q-d"))
         press.click()
         expect(page.locator(".phase")).to_have_text("Sending a.ics … Then 3 more.")
-        expect(page.locator("#told")).to_have_text("Waiting: d.ics")
+        expect(page.locator("#status")).to_have_text("Waiting: d.ics")
         into.select_option("bob/calendar")
         held[0].continue_()
         results = page.locator(".results .result")

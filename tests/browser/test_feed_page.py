@@ -307,7 +307,7 @@ def test_a_reader_whose_zone_nobody_knows_sees_the_feed_in_its_own(
         if told:
             page.wait_for_url("**tz=**")
         expect(page.locator(".zone")).to_contain_text("Times in UTC")
-        expect(page.get_by_text("is no time zone")).to_have_count(told)
+        expect(page.get_by_text("is not a known time zone")).to_have_count(told)
         page.get_by_role("link", name="Next month").click()
         expect(page.locator(".period")).to_have_text("April 2026")
 

@@ -345,13 +345,13 @@ def test_a_wrong_file_is_called_by_its_name(alice: Client) -> None:
         everything = alice("GET", "/.web/account/download").body
         assert b"it is a zip archive: unpack it" in upload(alice, everything, into=into).body
     nothing = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n"
-    assert b"There is nothing in the file." in upload(alice, nothing).body
+    assert b"The file contains nothing to import." in upload(alice, nothing).body
 
 
 def test_where_there_is_no_calendar_nothing_is_asked_for(tmp_path: Path) -> None:
     with fresh(tmp_path, storage__predefined_collections="{}") as client:
         text = client("GET", PAGE).body.decode()
-    assert "There is no calendar that it could go into." in text
+    assert "There is no calendar to import into." in text
     assert '<form class="card import" hidden ' in text
 
 

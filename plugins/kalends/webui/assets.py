@@ -1,4 +1,4 @@
-"""Style sheets and scripts: read once, and named by their content, so that browsers keep them."""
+"""Style sheets and scripts, read once and named by their content, so that browsers cache them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _TYPES = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_FOR_EVER = "public, max-age=31536000, immutable"
+_IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 class Assets:
-    """The files in ``static/`` of some packages; of two with one name the first counts.
+    """The files in ``static/`` of some packages; of two with the same name the first is used.
 
     Args:
-        packages: their dotted names.
+        packages: the dotted names of the packages.
     """
 
     def __init__(self, packages: Sequence[str]) -> None:
@@ -31,21 +31,21 @@ class Assets:
             folder = files(package) / "static"
             for file in sorted(folder.iterdir(), key=lambda file: file.name):
                 if file.name not in self._names:
-                    self._take(file.name, file.read_bytes())
+                    self._add(file.name, file.read_bytes())
 
-    def _take(self, name: str, content: bytes) -> None:
+    def _add(self, name: str, content: bytes) -> None:
         stem, _, kind = name.rpartition(".")
-        known = f"{stem}.{sha256(content).hexdigest()[:12]}.{kind}"
-        self._names[name] = known
-        self._content[known] = content
+        hashed = f"{stem}.{sha256(content).hexdigest()[:12]}.{kind}"
+        self._names[name] = hashed
+        self._content[hashed] = content
 
     @property
     def version(self) -> str:
-        """Changes with any of the files."""
+        """A text that changes with any of the files."""
         return " ".join(sorted(self._content))
 
     def name(self, file: str) -> str:
-        """Under which name a file is served.
+        """Return the name under which a file is served.
 
         Raises:
             KeyError: there is no such file.
@@ -67,7 +67,7 @@ class Assets:
             [
                 ("Content-Type", _TYPES[name.rpartition(".")[2]]),
                 ("Content-Length", str(len(content))),
-                ("Cache-Control", _FOR_EVER),
+                ("Cache-Control", _IMMUTABLE),
                 ("X-Content-Type-Options", "nosniff"),
             ],
         )

@@ -1,4 +1,4 @@
-"""How the server is addressed from outside: scheme, host, port and the prefix of a proxy. Pure."""
+"""The public address of the server: scheme, host, port and the prefix of a proxy. Pure."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from urllib.parse import quote
 
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"(?P<name>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
-# What RFC 3986 lets stand in a path; account names are often mail addresses.
+# Characters that RFC 3986 allows in a path; account names are often mail addresses.
 _PLAIN = "/@!$&'()*+,;=:"
 
 
 @dataclass(frozen=True, slots=True)
 class BaseUrl:
-    """The address of the root.
+    """The address of the server's root, as clients reach it.
 
     Attributes:
         scheme: ``http`` or ``https``.
         name: the host in lower case; an IPv6 address in brackets.
-        port: the port, also where it is the scheme's own.
+        port: the port, even if it is the scheme's default.
         prefix: empty, or as in ``/dav``: percent-encoded, without a slash at its end.
     """
 
@@ -31,8 +31,12 @@ class BaseUrl:
     prefix: str = ""
 
     @classmethod
-    def of(cls, environ: Mapping[str, Any]) -> Self | None:
-        """What a request came to, as `proxies` has settled it; None if its Host is no host."""
+    def from_environ(cls, environ: Mapping[str, Any]) -> Self | None:
+        """Return the address that a request was sent to; None if its Host is not a valid host.
+
+        Args:
+            environ: the request, with the values that trusted proxies have set.
+        """
         scheme = environ["wsgi.url_scheme"]
         stated = environ.get("HTTP_HOST") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
         found = _HOST.fullmatch(stated)
@@ -44,12 +48,12 @@ class BaseUrl:
 
     @property
     def secure(self) -> bool:
-        """Whether it is reached by TLS."""
+        """Whether it uses TLS."""
         return self.scheme == "https"
 
     @property
     def host(self) -> str:
-        """The host, with the port unless it is the scheme's own."""
+        """The host, with the port unless it is the scheme's default."""
         return self.name if self.port == _PORTS[self.scheme] else f"{self.name}:{self.port}"
 
     @property
@@ -58,7 +62,7 @@ class BaseUrl:
         return f"{self.scheme}://{self.host}"
 
     def path(self, path: str) -> str:
-        """The path that a client asks for, percent-encoded.
+        """Return the path that a client requests, percent-encoded.
 
         Args:
             path: below the root, decoded, with a slash at its beginning.
@@ -66,9 +70,9 @@ class BaseUrl:
         return self.prefix + quote(path, _PLAIN)
 
     def url(self, path: str) -> str:
-        """The whole address of ``path``."""
+        """Return the whole address of ``path``."""
         return self.origin + self.path(path)
 
     def webcal(self, path: str) -> str:
-        """The address that makes a calendar program subscribe."""
+        """Return the address of ``path`` that makes a calendar program subscribe."""
         return f"webcal://{self.host}{self.path(path)}"

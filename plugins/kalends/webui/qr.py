@@ -1,4 +1,4 @@
-"""Addresses for a phone's camera."""
+"""QR codes of addresses, for a phone's camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import segno
 
 @lru_cache(maxsize=128)
 def qr_code(text: str) -> str:
-    """A QR code as SVG markup, without a size of its own; empty for a text too long for one."""
+    """Return a QR code as SVG markup without a size; empty if the text is too long."""
     try:
         code = segno.make(text, error="m", micro=False)
     except segno.DataOverflowError:

@@ -1,4 +1,4 @@
-"""How a page goes out: its security headers, its coding, and no body for HEAD."""
+"""Responses with a page: security headers, compression, and no body for HEAD."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from http import HTTPStatus
 from kalends.common.http import takes_gzip
 from kalends.common.wsgi import Environ, Headers, StartResponse, respond
 
-_WORTH_PACKING = 1000
-"""Octets from which on a page is compressed."""
+_MIN_COMPRESSED = 1000
+"""The least octets of a page that is compressed."""
 
 
 def security_headers(
@@ -22,15 +22,15 @@ def security_headers(
     connect: bool = False,
     referrer: str = "no-referrer",
 ) -> Headers:
-    """What a browser must not do with a page: everything but what it needs from us.
+    """Return headers that forbid a browser everything that the page does not need.
 
     Args:
         styles: the texts of the ``<style>`` blocks in the page.
-        embedded_by: the sources that may show it in a frame (``https://example.org``, ``*``);
-            without any nobody may (Content Security Policy Level 3, ``frame-ancestors``).
-        connect: whether its scripts may ask us.
-        referrer: whom its address is told (Referrer Policy). Under ``no-referrer`` browsers send
-            forms with ``Origin: null``.
+        embedded_by: the sources that may show it in a frame (``https://example.org``, ``*``), by
+            default none (Content Security Policy Level 3, ``frame-ancestors``).
+        connect: whether its scripts may send requests to this server.
+        referrer: the Referrer Policy. With ``no-referrer`` browsers send forms with
+            ``Origin: null``.
     """
     hashes = "".join(
         f" 'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'" for text in styles
@@ -63,9 +63,9 @@ def html(
     body: bytes,
     headers: Iterable[tuple[str, str]],
 ) -> Iterable[bytes]:
-    """Answer with a page; compressed where the client takes that."""
-    given = [("Content-Type", "text/html; charset=utf-8"), ("Vary", "Accept-Encoding"), *headers]
-    if len(body) >= _WORTH_PACKING and takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+    """Answer with a page, compressed if the client accepts that."""
+    sent = [("Content-Type", "text/html; charset=utf-8"), ("Vary", "Accept-Encoding"), *headers]
+    if len(body) >= _MIN_COMPRESSED and takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
         body = gzip.compress(body, 5, mtime=0)
-        given.append(("Content-Encoding", "gzip"))
-    return respond(environ, start_response, status, body, given)
+        sent.append(("Content-Encoding", "gzip"))
+    return respond(environ, start_response, status, body, sent)

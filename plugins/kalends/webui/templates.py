@@ -1,4 +1,4 @@
-"""Templates: Jinja2, which escapes everything and takes no name that was not given."""
+"""Jinja2 templates, set to escape everything and to refuse undefined names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _SHARED = "kalends.webui"
 
 
 class Templates:
-    """The templates and assets of one part, with the shared ones behind them.
+    """The templates and assets of one package, with the shared ones behind them.
 
     Args:
-        package: the part's dotted name; its data lies in ``templates/`` and ``static/``.
+        package: the dotted name of the package that has ``templates/`` and ``static/``.
 
     Attributes:
-        assets: serves the files in ``static/``.
-        version: changes with any template or asset, for entity tags.
+        assets: the files in ``static/``.
+        version: a text that changes with any template or asset, for entity tags.
     """
 
     def __init__(self, package: str) -> None:
@@ -32,19 +32,19 @@ class Templates:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        told = sha256(self.assets.version.encode())
+        digest = sha256(self.assets.version.encode())
         for name in environment.list_templates():
             assert environment.loader is not None
-            told.update(environment.loader.get_source(environment, name)[0].encode())
-        self.version = told.hexdigest()[:12]
+            digest.update(environment.loader.get_source(environment, name)[0].encode())
+        self.version = digest.hexdigest()[:12]
 
     def render(self, template: str, *, assets: str, **values: object) -> bytes:
-        """A page as UTF-8.
+        """Return a page as UTF-8.
 
         Args:
             template: its file in ``templates/``.
-            assets: the address, with a slash at its end, below which the part serves its assets.
-            values: what the template shows.
+            assets: the address below which the assets are served, with a slash at its end.
+            values: the values that the template uses.
         """
         found = self._environment.get_template(template)
         return found.render(asset=lambda file: assets + self.assets.name(file), **values).encode()

@@ -1,4 +1,4 @@
-"""The pure parts of the account page: addresses, tokens, names of files, which feed is more."""
+"""The pure parts of the account page: addresses, tokens, file names, the feeds in a profile."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from hypothesis import strategies as st
 from kalends.common.names import refusal_of_name
 from kalends.feeds.definitions.model import Access, Feed, Pattern, Rules
 from kalends.webui.account.csrf_token import DAYS, CsrfTokens
-from kalends.webui.account.feedlist import chosen, seen
+from kalends.webui.account.feedlist import feeds_for_profile, visible_feed
 from kalends.webui.account.mobileconfig import Subscription, profile
 from kalends.webui.account.setup_guides import guides
 from kalends.webui.account.zip_download import ZipEntry, file_names, zipped
 from kalends.webui.base_url import BaseUrl
 
 NAMES = st.text(min_size=1).filter(lambda name: refusal_of_name(name, ()) is None)
-# What XML 1.0 can carry.
-SHOWN = NAMES.filter(lambda name: not any(c in "\ufffe\uffff" for c in name))
+# Names that XML 1.0 can contain.
+XML_NAMES = NAMES.filter(lambda name: not any(c in "\ufffe\uffff" for c in name))
 NOW = 1_800_000_000.0
 
 
@@ -52,73 +52,73 @@ def environ(scheme: str = "https", **more: str) -> dict[str, Any]:
         ({"HTTP_HOST": "h", "SCRIPT_NAME": "/d\xc3\xa4v x"}, "https://h", "/d%C3%A4v%20x/"),
     ],
 )
-def test_the_outside_is_what_the_request_came_to(
+def test_the_base_url_is_the_address_that_the_request_was_sent_to(
     given_: dict[str, str], origin: str, root: str
 ) -> None:
-    outside = BaseUrl.of(environ(**given_))
-    assert outside is not None
-    assert (outside.origin, outside.path("/")) == (origin, root)
-    assert outside.url("/") == origin + root
+    base_url = BaseUrl.from_environ(environ(**given_))
+    assert base_url is not None
+    assert (base_url.origin, base_url.path("/")) == (origin, root)
+    assert base_url.url("/") == origin + root
 
 
 @pytest.mark.parametrize(
     "host", ["a b", "h:x", "h/evil", "h\r\nX: y", "user@h", "", "h:1:2", "<b>", "h:123456"]
 )
-def test_a_host_that_is_none_is_refused(host: str) -> None:
-    found = BaseUrl.of(environ(HTTP_HOST=host))
+def test_an_invalid_host_has_no_base_url(host: str) -> None:
+    found = BaseUrl.from_environ(environ(HTTP_HOST=host))
     assert (found is None) == bool(host)
 
 
-@given(SHOWN)
-def test_the_addresses_of_any_account_lead_to_it(user: str) -> None:
-    outside = BaseUrl("https", "dav.example.org", 443, "/dav")
-    url = outside.url(f"/{user}/")
+@given(XML_NAMES)
+def test_the_addresses_of_any_account_name_it(user: str) -> None:
+    base_url = BaseUrl("https", "dav.example.org", 443, "/dav")
+    url = base_url.url(f"/{user}/")
     assert url.isascii()
     assert unquote(urlsplit(url).path) == f"/dav/{user}/"
-    whole = plistlib.loads(profile(outside, user, []))
+    whole = plistlib.loads(profile(base_url, user, []))
     assert unquote(whole["PayloadContent"][0]["CalDAVPrincipalURL"]) == f"/dav/{user}/"
     assert whole["PayloadContent"][0]["CalDAVUsername"] == user
 
 
-@given(SHOWN, SHOWN, st.sampled_from(["", "/dav"]))
-def test_profiles_of_two_accounts_do_not_take_each_others_place(
+@given(XML_NAMES, XML_NAMES, st.sampled_from(["", "/dav"]))
+def test_profiles_of_two_accounts_do_not_replace_each_other(
     one: str, other: str, prefix: str
 ) -> None:
     def identifiers(user: str, scheme: str, port: int, title: str) -> list[str]:
-        outside = BaseUrl(scheme, "dav.example.org", port, prefix)
-        feed = Subscription("family", title, "/feeds/family.ics", asks=True)
-        whole = plistlib.loads(profile(outside, user, [feed]))
+        base_url = BaseUrl(scheme, "dav.example.org", port, prefix)
+        feed = Subscription("family", title, "/feeds/family.ics", needs_login=True)
+        whole = plistlib.loads(profile(base_url, user, [feed]))
         return [
             f"{part['PayloadIdentifier']} {part['PayloadUUID']}"
             for part in (whole, *whole["PayloadContent"])
         ]
 
     first = identifiers(one, "http", 5232, "Family")
-    # Neither TLS nor another title makes another profile.
+    # Neither TLS nor another title changes the identifiers.
     assert first == identifiers(one, "https", 443, "The family")
     if one != other:
         assert not set(first) & set(identifiers(other, "http", 5232, "Family"))
 
 
 @given(NAMES, st.floats(0, DAYS * 24 * 3600))
-def test_a_token_is_good_for_its_user_and_its_days(user: str, age: float) -> None:
+def test_a_token_is_valid_for_its_user_and_its_days(user: str, age: float) -> None:
     tokens = CsrfTokens(b"k" * 32)
     token = tokens.make(user, NOW, 5)
-    assert tokens.is_good(token, user, NOW + age)
-    assert not tokens.is_good(token, user, NOW + DAYS * 24 * 3600 + 1)
-    assert not tokens.is_good(token, user, NOW - 3600)
-    assert not tokens.is_good(token, user + "x", NOW)
-    assert not CsrfTokens(b"l" * 32).is_good(token, user, NOW)
+    assert tokens.is_valid(token, user, NOW + age)
+    assert not tokens.is_valid(token, user, NOW + DAYS * 24 * 3600 + 1)
+    assert not tokens.is_valid(token, user, NOW - 3600)
+    assert not tokens.is_valid(token, user + "x", NOW)
+    assert not CsrfTokens(b"l" * 32).is_valid(token, user, NOW)
     assert token != tokens.make(user, NOW, 6)
 
 
 @given(st.text())
-def test_no_text_that_comes_along_is_a_token(text: str) -> None:
-    assert not CsrfTokens(b"k" * 32).is_good(text, "alice", NOW)
+def test_no_other_text_is_a_valid_token(text: str) -> None:
+    assert not CsrfTokens(b"k" * 32).is_valid(text, "alice", NOW)
 
 
 @given(st.lists(st.tuples(st.text(), st.text(), st.sampled_from([".ics", ".vcf"]))))
-def test_every_file_of_an_archive_has_a_plain_name_of_its_own(
+def test_every_file_of_an_archive_has_a_safe_and_unique_name(
     wanted: list[tuple[str, str, str]],
 ) -> None:
     names = list(file_names(wanted))
@@ -134,12 +134,12 @@ def test_every_file_of_an_archive_has_a_plain_name_of_its_own(
         assert not PureWindowsPath(name).drive
 
 
-def test_two_calendars_of_one_name_are_two_files() -> None:
+def test_two_calendars_with_the_same_name_are_two_files() -> None:
     wanted = [("", "Work", ".ics"), ("", "work", ".ics"), ("", "a/b", ".ics"), ("", "..", ".ics")]
     assert list(file_names(wanted)) == ["Work.ics", "work (2).ics", "a-b.ics", "unnamed.ics"]
 
 
-def test_letters_with_marks_are_the_same_however_they_are_written() -> None:
+def test_names_that_are_equal_in_unicode_get_a_number() -> None:
     wanted = [("", "Caf\xe9", ".ics"), ("", "Cafe\u0301", ".ics")]
     assert list(file_names(wanted)) == ["Caf\xe9.ics", "Caf\xe9 (2).ics"]
 
@@ -153,7 +153,7 @@ def test_a_long_name_is_cut_between_characters(letter: str) -> None:
 
 
 @given(st.lists(st.binary(max_size=300_000), max_size=4))
-def test_a_zip_in_pieces_is_the_zip(contents: list[bytes]) -> None:
+def test_the_blocks_of_a_zip_are_a_valid_archive(contents: list[bytes]) -> None:
     changed = datetime(2026, 11, 26, 12, 0, 2, tzinfo=UTC)
     entries = [
         ZipEntry(f"{number}.ics", changed, len(data), io.BytesIO(data))
@@ -187,25 +187,29 @@ def feed(*patterns: str, kind: str = "login", busy: bool = False) -> Feed:
         (("GROUPS/*/*",), True),
     ],
 )
-def test_a_feed_is_more_than_the_account_where_it_shows_others(
+def test_a_feed_is_more_than_the_account_if_it_shows_calendars_of_others(
     patterns: tuple[str, ...], more: bool
 ) -> None:
-    found = seen(feed(*patterns), "alice", None, ["family"])
+    found = visible_feed(feed(*patterns), "alice", None, ["family"])
     assert found.is_more is more
-    assert chosen([found], {}) == ([found] if more else [])
-    assert chosen([found], {"feeds": ["chosen"]}) == []
-    assert chosen([found], {"feeds": ["chosen"], "feed": ["some"]}) == [found]
+    assert feeds_for_profile([found], {}) == ([found] if more else [])
+    assert feeds_for_profile([found], {"feeds": ["chosen"]}) == []
+    assert feeds_for_profile([found], {"feeds": ["chosen"], "feed": ["some"]}) == [found]
 
 
 def test_a_secret_feed_has_no_other_address() -> None:
-    found = seen(feed("*/*", kind="secret", busy=True), "alice", "s3cret", ())
-    assert (found.path, found.secret, found.asks) == (None, "/feeds/s/s3cret/some.ics", False)
+    found = visible_feed(feed("*/*", kind="secret", busy=True), "alice", "s3cret", ())
+    assert (found.path, found.secret, found.needs_login) == (
+        None,
+        "/feeds/s/s3cret/some.ics",
+        False,
+    )
     assert found.title == "some"
     assert found.shows == "Times only, as busy."
 
 
 @pytest.mark.parametrize(
-    ("scheme", "schemes", "told"),
+    ("scheme", "schemes", "warned"),
     [
         ("http", ("basic",), True),
         ("http", ("digest", "basic"), False),
@@ -213,9 +217,9 @@ def test_a_secret_feed_has_no_other_address() -> None:
         ("http", (), False),
     ],
 )
-def test_apples_programs_are_warned_of_where_they_would_not_log_in(
-    scheme: str, schemes: tuple[str, ...], told: bool
+def test_guides_warn_where_apples_programs_would_not_log_in(
+    scheme: str, schemes: tuple[str, ...], warned: bool
 ) -> None:
     found = guides(BaseUrl(scheme, "h", 80), "alice", schemes)
-    assert [guide.key for guide in found if guide.note] == (["iphone", "mac"] if told else [])
+    assert [guide.key for guide in found if guide.note] == (["iphone", "mac"] if warned else [])
     assert len({guide.key for guide in found}) == len(found)

@@ -1,4 +1,4 @@
-"""What a page makes of what happens: lines, places, lists, colours; and what it need not read."""
+"""The layout of a feed's page: lanes, columns, lists, colours; and objects that are not parsed."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kalends.ical.recurrence.days import DAY
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed import colors
-from kalends.webui.feed.index_query import is_one
+from kalends.webui.feed.index_query import is_uniform
 from kalends.webui.feed.layout.agenda import agenda_of
-from kalends.webui.feed.layout.day import LEAST, hours_of, shown_hours
+from kalends.webui.feed.layout.day import MIN_MINUTES, hours_of, shown_hours
 from kalends.webui.feed.layout.month import row_of, weeks_of
-from kalends.webui.feed.occurrence import PageObject, PageOccurrence, day_number, range_of
+from kalends.webui.feed.occurrence import PageObject, PageOccurrence, day_number, range_of_days
 from kalends.webui.feed.periods import period_of
-from kalends.webui.feed.url_params import BadQueryError, PageParams, read_query
+from kalends.webui.feed.url_params import BadQueryError, PageParams, parse_query
 from support.installation import event
 
 MONDAY = date(2026, 3, 2)
@@ -32,36 +32,36 @@ FIRST = day_number(MONDAY)
 ITEM = PageObject(1, "uid", CalendarState(1, "a/b", "", 1, 0, {}))
 
 
-def happening(begin: int, length: int, *, floating: bool = False) -> PageOccurrence:
-    """What begins so many seconds after the first Monday."""
+def occurrence(begin: int, length: int, *, floating: bool = False) -> PageOccurrence:
+    """Return an occurrence that begins so many seconds after the first Monday."""
     start = FIRST * DAY + begin
     return PageOccurrence(ITEM, start, floating, start, start + length)
 
 
-HAPPENINGS = st.lists(
+OCCURRENCES = st.lists(
     st.one_of(
         st.builds(
-            lambda day, days: happening(day * DAY, days * DAY, floating=True),
+            lambda day, days: occurrence(day * DAY, days * DAY, floating=True),
             st.integers(-10, 20),
             st.integers(1, 12),
         ),
         st.builds(
-            lambda day, minute, minutes: happening(day * DAY + minute * 60, minutes * 60 or 1),
+            lambda day, minute, minutes: occurrence(day * DAY + minute * 60, minutes * 60 or 1),
             st.integers(-1, 14),
             st.integers(0, 1439),
             st.one_of(st.integers(0, 300), st.integers(0, 4000)),
         ),
     ),
     max_size=60,
-).map(lambda found: sorted(found, key=PageOccurrence.order))
+).map(lambda found: sorted(found, key=PageOccurrence.sort_key))
 
 
 def days(count: int) -> list[date]:
     return [MONDAY + timedelta(days=n) for n in range(count)]
 
 
-@given(HAPPENINGS, st.integers(2, 6))
-def test_in_a_month_no_two_share_a_line_and_what_has_none_is_counted(
+@given(OCCURRENCES, st.integers(2, 6))
+def test_a_month_shows_each_occurrence_in_a_lane_of_its_own_or_counts_it(
     found: list[PageOccurrence], lanes: int
 ) -> None:
     for n, row in enumerate(weeks_of(days(14), found, lanes)):
@@ -85,22 +85,22 @@ def test_in_a_month_no_two_share_a_line_and_what_has_none_is_counted(
                 assert (column, cell.lane) not in lines
 
 
-@given(HAPPENINGS)
-def test_what_lasts_for_days_is_one_bar_in_each_week(found: list[PageOccurrence]) -> None:
+@given(OCCURRENCES)
+def test_an_occurrence_of_several_days_is_one_bar_in_each_week(found: list[PageOccurrence]) -> None:
     for n, row in enumerate(weeks_of(days(14), found, 99)):
         begin, end = FIRST + 7 * n, FIRST + 7 * n + 6
         shown = [segment for cell in row for segment in cell.segments]
         expected = [
             h for h in found if h.first <= end and (h.last if h.is_bar else h.first) >= begin
         ]
-        assert Counter(id(s.what) for s in shown) == Counter(map(id, expected))
+        assert Counter(id(s.occurrence) for s in shown) == Counter(map(id, expected))
         for segment in shown:
-            assert segment.goes_on == (segment.what.first < begin)
-            assert segment.goes_further == (segment.what.is_bar and segment.what.last > end)
+            assert segment.from_before == (segment.occurrence.first < begin)
+            assert segment.goes_on == (segment.occurrence.is_bar and segment.occurrence.last > end)
 
 
-@given(HAPPENINGS, st.integers(1, 6))
-def test_among_the_hours_nothing_covers_another(found: list[PageOccurrence], places: int) -> None:
+@given(OCCURRENCES, st.integers(1, 6))
+def test_no_block_among_the_hours_covers_another(found: list[PageOccurrence], places: int) -> None:
     for number, day in enumerate(days(3)):
         hours = hours_of(day, found, places)
         midnight = (FIRST + number) * DAY
@@ -109,7 +109,7 @@ def test_among_the_hours_nothing_covers_another(found: list[PageOccurrence], pla
         ]
         assert len(hours.blocks) + hours.more == len(expected)
         for block in hours.blocks:
-            assert 0 <= block.top <= 1440 - LEAST
+            assert 0 <= block.top <= 1440 - MIN_MINUTES
             assert block.top + block.length <= 1440
             assert block.column < block.columns <= places
         for one in hours.blocks:
@@ -124,8 +124,8 @@ def test_among_the_hours_nothing_covers_another(found: list[PageOccurrence], pla
         assert last * 60 >= max([b.top + b.length for b in hours.blocks], default=0)
 
 
-@given(HAPPENINGS, st.integers(1, 9))
-def test_an_agenda_lists_everything_on_one_page_or_another(
+@given(OCCURRENCES, st.integers(1, 9))
+def test_the_pages_of_an_agenda_list_everything_once(
     found: list[PageOccurrence], most: int
 ) -> None:
     until = MONDAY + timedelta(days=14)
@@ -144,17 +144,17 @@ def test_an_agenda_lists_everything_on_one_page_or_another(
     )
 
 
-def test_a_row_keeps_what_begins_first_on_top() -> None:
-    tour = happening(-2 * DAY, 5 * DAY, floating=True)
-    fair = happening(DAY, 2 * DAY, floating=True)
-    lunch = happening(DAY + 43200, 3600)
+def test_the_occurrence_that_begins_first_is_on_top() -> None:
+    tour = occurrence(-2 * DAY, 5 * DAY, floating=True)
+    fair = occurrence(DAY, 2 * DAY, floating=True)
+    lunch = occurrence(DAY + 43200, 3600)
     row = row_of(days(7), [tour, fair, lunch], 3)
-    lines = {id(s.what): s.lane for cell in row for s in cell.segments}
+    lines = {id(s.occurrence): s.lane for cell in row for s in cell.segments}
     assert [lines[id(h)] for h in (tour, fair, lunch)] == [1, 2, 3]
 
 
 @given(st.dates(date(1900, 1, 1), date(2199, 12, 31)), st.integers(0, 6))
-def test_a_period_holds_its_day_and_the_next_follows(day: date, week_begins: int) -> None:
+def test_a_period_contains_its_day_and_borders_on_the_next(day: date, week_begins: int) -> None:
     for view in ("month", "week", "day", "agenda"):
         period = period_of(view, day, week_begins)
         assert period.first <= day < period.until
@@ -174,30 +174,30 @@ def test_every_colour_gives_text_that_can_be_read(color: str) -> None:
     for shades, paper in ((colors.light(color), "#ffffff"), (colors.dark(color), "#161616")):
         assert colors.contrast(shades.ink, shades.back) >= 4.5
         assert colors.contrast(shades.mark, paper) >= 3
-        assert colors.contrast(shades.ink, paper) >= 4.5  # of what is tentative
+        assert colors.contrast(shades.ink, paper) >= 4.5  # a tentative event has no background
 
 
 @given(st.text(max_size=60))
-def test_whatever_an_address_asks_for_is_read_or_refused(text: str) -> None:
+def test_any_query_is_parsed_or_refused(text: str) -> None:
     try:
-        query = read_query(text)
+        query = parse_query(text)
     except BadQueryError:
         return
-    assert read_query(query.link(skip=query.skip, event=query.event, at=query.at)[1:]) == query
+    assert parse_query(query.link(skip=query.skip, event=query.event, at=query.at)[1:]) == query
 
 
 def test_links_keep_the_zone_and_the_frame() -> None:
-    query = read_query("tz=Asia/Tokyo&embed=1&view=week&date=2026-03-02&skip=3")
+    query = parse_query("tz=Asia/Tokyo&embed=1&view=week&date=2026-03-02&skip=3")
     assert query == PageParams("week", MONDAY, ZoneInfo("Asia/Tokyo"), embed=True, skip=3)
     link = query.link(view="day", day=date(2026, 3, 3))
     assert link == "?view=day&date=2026-03-03&tz=Asia%2FTokyo&embed=1"
 
 
-def test_a_day_is_as_long_as_its_zone_makes_it() -> None:
-    vienna = range_of(date(2026, 3, 29), date(2026, 3, 30), ZoneInfo("Europe/Vienna"))
+def test_the_length_of_a_day_depends_on_its_zone() -> None:
+    vienna = range_of_days(date(2026, 3, 29), date(2026, 3, 30), ZoneInfo("Europe/Vienna"))
     assert vienna.end - vienna.start == 23 * 3600
     assert vienna.local_end - vienna.local_start == DAY
-    utc = range_of(date(2026, 3, 29), date(2026, 3, 30), UTC)
+    utc = range_of_days(date(2026, 3, 29), date(2026, 3, 30), UTC)
     assert utc[:2] == utc[2:]
 
 
@@ -237,7 +237,7 @@ def stored(data: bytes) -> ObjectRow:
     st.sampled_from(["hide", "busy", "show"]),
     st.booleans(),
 )
-def test_what_is_not_read_is_shown_whole_or_as_busy(
+def test_an_event_that_is_not_parsed_is_shown_whole_or_as_busy(
     lines: list[str], of_override: list[str], private: str, busy: bool
 ) -> None:
     override = [
@@ -253,7 +253,7 @@ def test_what_is_not_read_is_shown_whole_or_as_busy(
     ]
     body = event("u", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=3", *lines)
     row = stored(body.replace(b"END:VCALENDAR\r\n", "\r\n".join(override).encode()))
-    if not is_one(row):
+    if not is_uniform(row):
         return
     try:
         copy = apply_visibility(row, "a/b", Rules("x", private, busy=busy))

@@ -1,4 +1,4 @@
-"""What all web pages share: nothing runs within them, and what they show is text."""
+"""The shared parts of all web pages: assets, escaping, the security policy, compression."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pages() -> Templates:
     return Templates("kalends.webui")
 
 
-class Answered:
+class Response:
     def __init__(self) -> None:
         self.status = ""
         self.headers: dict[str, str] = {}
@@ -38,21 +38,21 @@ def request(method: str = "GET", **more: str) -> dict[str, Any]:
     return {"REQUEST_METHOD": method, **more}
 
 
-def asked(pages: Templates, name: str, method: str = "GET") -> tuple[Answered, bytes]:
-    answered = Answered()
-    body: Iterable[bytes] = pages.assets(request(method), answered, name)
-    return answered, b"".join(body)
+def get_asset(pages: Templates, name: str, method: str = "GET") -> tuple[Response, bytes]:
+    response = Response()
+    body: Iterable[bytes] = pages.assets(request(method), response, name)
+    return response, b"".join(body)
 
 
-def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Templates) -> None:
+def test_an_asset_is_named_by_its_content_and_cached_for_good(pages: Templates) -> None:
     name = pages.assets.name("base.css")
-    answered, body = asked(pages, name)
-    assert answered.status == "200 OK"
-    assert answered.headers["Content-Type"] == "text/css; charset=utf-8"
-    assert "immutable" in answered.headers["Cache-Control"]
+    response, body = get_asset(pages, name)
+    assert response.status == "200 OK"
+    assert response.headers["Content-Type"] == "text/css; charset=utf-8"
+    assert "immutable" in response.headers["Cache-Control"]
     assert sha256(body).hexdigest()[:12] in name
-    head, nothing = asked(pages, name, "HEAD")
-    assert (head.headers, nothing) == (answered.headers, b"")
+    head, nothing = get_asset(pages, name, "HEAD")
+    assert (head.headers, nothing) == (response.headers, b"")
 
 
 @pytest.mark.parametrize(
@@ -64,11 +64,11 @@ def test_an_asset_is_named_by_its_content_and_kept_for_ever(pages: Templates) ->
         ("base.css", "POST", "405 Method Not Allowed"),
     ],
 )
-def test_nothing_else_is_served(pages: Templates, name: str, method: str, status: str) -> None:
-    assert asked(pages, name, method)[0].status == status
+def test_no_other_file_is_served(pages: Templates, name: str, method: str, status: str) -> None:
+    assert get_asset(pages, name, method)[0].status == status
 
 
-def test_a_page_needs_every_name_that_it_shows_and_shows_it_as_text(
+def test_undefined_names_are_errors_and_values_are_escaped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "some_pages"
@@ -83,12 +83,12 @@ def test_a_page_needs_every_name_that_it_shows_and_shows_it_as_text(
     assert pages.render("some.html", assets="/", given="<script>") == b"&lt;script&gt;"
 
 
-def test_the_layout_refers_to_the_asset_by_its_address(pages: Templates) -> None:
+def test_the_layout_links_to_the_hashed_asset(pages: Templates) -> None:
     body = pages.render("layout.html", assets="/x/.static/").decode()
     assert f'href="/x/.static/{pages.assets.name("base.css")}"' in body
 
 
-def test_the_policy_admits_a_style_by_its_hash_and_frames_by_their_source() -> None:
+def test_the_policy_allows_a_style_by_its_hash_and_frames_by_their_source() -> None:
     headers = dict(security_headers(styles=[".a{}"], embedded_by=["https://example.org"]))
     policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
     digest = base64.b64encode(sha256(b".a{}").digest()).decode()
@@ -103,12 +103,12 @@ def test_the_policy_admits_a_style_by_its_hash_and_frames_by_their_source() -> N
     assert alone["Referrer-Policy"] == "no-referrer"
 
 
-def test_a_page_is_packed_for_whom_takes_it_and_has_no_body_for_head() -> None:
+def test_a_page_is_compressed_on_request_and_has_no_body_for_head() -> None:
     body = b"<p>" * 1000
     packed = request(HTTP_ACCEPT_ENCODING="gzip")
-    answered = Answered()
-    assert gzip.decompress(b"".join(html(packed, answered, HTTPStatus.OK, body, []))) == body
-    assert answered.headers["Content-Encoding"] == "gzip"
-    assert b"".join(html(request(), answered, HTTPStatus.OK, body, [])) == body
-    assert list(html(request("HEAD"), answered, HTTPStatus.OK, body, [])) == []
-    assert answered.headers["Content-Length"] == str(len(body))
+    response = Response()
+    assert gzip.decompress(b"".join(html(packed, response, HTTPStatus.OK, body, []))) == body
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert b"".join(html(request(), response, HTTPStatus.OK, body, [])) == body
+    assert list(html(request("HEAD"), response, HTTPStatus.OK, body, [])) == []
+    assert response.headers["Content-Length"] == str(len(body))

@@ -1,1 +1,1 @@
-"""What one who is logged in sees: addresses, a profile for Apple's programs, files in and out."""
+"""The account page of a logged-in user: addresses, Apple profile, feeds, import, download."""

@@ -37,7 +37,7 @@ class AccountCollection:
     Attributes:
         path: without a slash at either end.
         kind: ``VCALENDAR`` or ``VADDRESSBOOK``.
-        title: what it is called.
+        title: its name for people.
         group: the group that shares it, or empty.
         components: the kinds of objects that a calendar takes; None for all.
         color: ``#RRGGBB``, or empty.
@@ -54,20 +54,20 @@ class AccountCollection:
 
     @property
     def counted(self) -> str:
-        """How much it holds, in words."""
+        """The number of its objects, in words."""
         kinds = tuple(self.components or ())
         one, many = _WORDS.get(kinds[0] if len(kinds) == 1 else self.kind, ("entry", "entries"))
         return f"{self.count} {one if self.count == 1 else many}"
 
 
 class AccountCollections:
-    """What stands in accounts.
+    """The collections in accounts.
 
     Args:
         database: the store.
-        first: the collections that a new home begins with, by name.
-        places_of: where an account's groups have their calendars.
-        commits: is told of homes that are made.
+        first: the collections that are made in a new home, by name.
+        places_of: returns the groups of an account, as their calendars' paths name them.
+        commits: receives the homes that are made.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class AccountCollections:
         self._commits = commits
 
     def places_of(self, user: str) -> Collection[str]:
-        """The groups whose calendars stand in the account of ``user``."""
+        """Return the groups whose calendars are in the account of ``user``."""
         return self._places_of(user)
 
     def ensure(self, user: str) -> None:
-        """Make the home of an account that has none yet."""
+        """Make the home of an account if it does not exist yet."""
         with self._database.read() as connection:
             if collections.find_collection(connection, user) is not None:
                 return
@@ -95,24 +95,24 @@ class AccountCollections:
             collections.ensure_home(connection, user, self._first)
         self._commits.publish([Change(user, "collection")], user)
 
-    def of(self, user: str) -> list[AccountCollection]:
-        """The calendars and address books of an account, those of its groups last."""
+    def list_for(self, user: str) -> list[AccountCollection]:
+        """Return the calendars and address books of an account, those of its groups last."""
         with self._database.read() as connection:
             rows = [(row, "") for row in collections.list_children(connection, user)]
             for place in sorted(self._places_of(user)):
                 shared = collections.list_children(connection, f"{GROUPS}/{place}")
                 rows += [(row, place) for row in shared]
-            return [_held(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
+            return [_collection(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
 
-    def entries(self, held: Collection[AccountCollection]) -> Iterator[ZipEntry]:
-        """Each as a file for an archive, of one moment in itself.
+    def entries(self, chosen: Collection[AccountCollection]) -> Iterator[ZipEntry]:
+        """Yield each collection as a file for an archive; each file is a consistent snapshot.
 
-        What is read lies in a file without name before it goes on, so that a slow reader holds no
-        snapshot of the store.
+        A collection is first copied to an unnamed file, so that a slow reader does not keep a
+        snapshot of the store open.
         """
-        wanted = ((one.group, one.title, _SUFFIXES[one.kind]) for one in held)
-        for one, name in zip(held, file_names(wanted), strict=True):
-            # Not a spooled one: its writelines keeps all in memory before it looks how much it is.
+        wanted = ((one.group, one.title, _SUFFIXES[one.kind]) for one in chosen)
+        for one, name in zip(chosen, file_names(wanted), strict=True):
+            # Not a SpooledTemporaryFile: its writelines keeps everything in memory.
             with tempfile.TemporaryFile() as file:
                 changed = self._write(one, file)
                 if changed is not None:
@@ -120,11 +120,11 @@ class AccountCollections:
                     file.seek(0)
                     yield ZipEntry(name, changed, length, file)
 
-    def _write(self, held: AccountCollection, file: BinaryIO) -> datetime | None:
-        """Write a collection as one file; None if it went away meanwhile."""
+    def _write(self, source: AccountCollection, file: BinaryIO) -> datetime | None:
+        """Write a collection as one file and return its time; None if it was deleted meanwhile."""
         with self._database.read() as connection:
-            row = collections.find_collection(connection, held.path)
-            if row is None or row.tag != held.kind:
+            row = collections.find_collection(connection, source.path)
+            if row is None or row.tag != source.kind:
                 return None
             file.writelines(_pieces(connection, row))
         return datetime.fromtimestamp(row.changed / 1_000_000, UTC)
@@ -140,7 +140,7 @@ def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
     return stream_calendar(lambda: read.object_data(connection, row.id), name, description)
 
 
-def _held(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
+def _collection(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
     # Apple's programs add an opacity.
     color = _COLOR.match(row.props.get("ICAL:calendar-color", ""))
     return AccountCollection(

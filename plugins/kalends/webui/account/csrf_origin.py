@@ -1,7 +1,7 @@
-"""Whether a POST comes from our own page: what browsers say of the page that sends it. Pure.
+"""Origin check of a POST: the headers by which browsers name the page that sends it. Pure.
 
-A browser adds the login to whatever another site's page makes it send, so a right login tells
-nothing of who wanted the change.
+A browser adds the login to any request that another site's page makes it send, so a valid login
+does not prove that the user wanted the change.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from urllib.parse import urlsplit
 from kalends.webui.base_url import BaseUrl
 
 
-def is_own(environ: Mapping[str, Any], outside: BaseUrl) -> bool:
-    """Whether every header that tells the sender's origin tells ours, and at least one does.
+def is_same_origin(environ: Mapping[str, Any], base_url: BaseUrl) -> bool:
+    """Return True if at least one header names the sender's origin, and all of them name ours.
 
-    Sec-Fetch-Site is the browser's own word (Fetch Metadata); Origin (RFC 6454) and Referer come
-    over plain http too, where browsers leave the first one out.
+    Browsers send Sec-Fetch-Site (Fetch Metadata) over https only; Origin (RFC 6454) and Referer
+    over plain http too.
     """
-    told = []
+    matches = []
     if site := environ.get("HTTP_SEC_FETCH_SITE"):
-        told.append(site == "same-origin")
+        matches.append(site == "same-origin")
     if origin := environ.get("HTTP_ORIGIN"):
-        told.append(origin == outside.origin)
+        matches.append(origin == base_url.origin)
     elif referer := environ.get("HTTP_REFERER"):
-        told.append(_origin_of(referer) == outside.origin)
-    return bool(told) and all(told)
+        matches.append(_origin_of(referer) == base_url.origin)
+    return bool(matches) and all(matches)
 
 
 def _origin_of(address: str) -> str:

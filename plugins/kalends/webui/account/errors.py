@@ -1,4 +1,4 @@
-"""Why a request was refused, for the person who made it: every failure becomes words here."""
+"""Errors of the account page: every failure as a status and a text for the user."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class PageRefusedError(Exception):
     """A request that is refused.
 
     Args:
-        status: what a program is told.
-        title: a few words for a person.
-        why: what happened, and what to do.
-        retry_after: seconds after which to try again; None where that is of no use.
+        status: the status of the response.
+        title: a few words for the user.
+        why: the cause, and what to do.
+        retry_after: seconds after which to try again; None if that does not help.
     """
 
     def __init__(
@@ -31,11 +31,11 @@ class PageRefusedError(Exception):
 
 
 FAILURES: tuple[type[Exception], ...] = (PageRefusedError, *failures.FAILURES)
-"""What `refusal_of` puts into words."""
+"""The exceptions that `refusal_of` handles."""
 
 
 def refusal_of(error: Exception) -> PageRefusedError:
-    """Return a failure in words, and tell the administrator if it is for us."""
+    """Return a failure as an error for the user, and log it if the administrator must act."""
     if isinstance(error, PageRefusedError):
         return error
     failure = failures.failure_of(error)

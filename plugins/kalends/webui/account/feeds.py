@@ -1,4 +1,4 @@
-"""The feeds that somebody may see, and their own secret addresses."""
+"""The feeds that a user may see, and the user's secret addresses of them."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Collection
 from kalends.events import Change, CommitEvents
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.store.feed_secrets import SecretBook
-from kalends.webui.account.feedlist import VisibleFeed, seen
+from kalends.webui.account.feedlist import VisibleFeed, visible_feed
 
 
 class VisibleFeeds:
-    """What each person may see of the feeds.
+    """The feeds, as each user may see them.
 
     Args:
-        registry: which feeds there are.
-        secrets: who has which secret.
-        commits: is told of secrets that are made.
+        registry: the registry of feeds.
+        secrets: the users' secrets.
+        commits: receives the secrets that are made.
     """
 
     def __init__(self, registry: FeedRegistry, secrets: SecretBook, commits: CommitEvents) -> None:
@@ -24,49 +24,57 @@ class VisibleFeeds:
         self._secrets = secrets
         self._commits = commits
 
-    def of(self, person: str, groups: Collection[str]) -> list[VisibleFeed]:
-        """The feeds that ``person`` is shown, their own first.
+    def list_for(self, user: str, groups: Collection[str]) -> list[VisibleFeed]:
+        """Return the feeds that a user may see, the user's own first.
 
         Args:
-            groups: the groups whose calendars stand in the person's account.
+            user: the user.
+            groups: the groups whose calendars are in the user's account.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now.
+            UserFileUnavailableError: the accounts cannot be read now.
         """
-        secrets = self._secrets.secrets_of_person(person)
+        secrets = self._secrets.secrets_of_person(user)
         found = [
-            seen(feed, person, secrets.get(feed.name), groups)
-            for feed in self._registry.visible_to(person, secrets)
+            visible_feed(feed, user, secrets.get(feed.name), groups)
+            for feed in self._registry.visible_to(user, secrets)
         ]
         return sorted(found, key=lambda feed: (feed.is_more, feed.title.casefold(), feed.name))
 
-    def make(self, name: str, person: str) -> bool:
-        """Make a secret address where there is none.
+    def make(self, name: str, user: str) -> bool:
+        """Make a secret address if there is none.
 
         Returns:
-            False where there is no such feed for this person; so for `rotate`.
+            False if there is no such feed for this user.
 
         Raises:
-            UserFileUnavailableError: who there is cannot be told now; so for `rotate`.
+            UserFileUnavailableError: the accounts cannot be read now.
         """
-        is_seen = self._is_seen(name, person)
-        if is_seen and name not in self._secrets.secrets_of_person(person):
-            self._secrets.secret_for(name, person)
-            self._publish(name, person)
-        return is_seen
+        is_visible = self._is_visible(name, user)
+        if is_visible and name not in self._secrets.secrets_of_person(user):
+            self._secrets.secret_for(name, user)
+            self._publish(name, user)
+        return is_visible
 
-    def rotate(self, name: str, person: str) -> bool:
-        """Make a new secret address; the old one ends."""
-        if is_seen := self._is_seen(name, person):
-            self._secrets.rotate(name, person)
-            self._publish(name, person)
-        return is_seen
+    def rotate(self, name: str, user: str) -> bool:
+        """Make a new secret address; the old one stops working.
 
-    def _publish(self, name: str, person: str) -> None:
-        self._commits.publish([Change(f"feeds/{name}", "secret")], person)
+        Returns:
+            False if there is no such feed for this user.
 
-    def _is_seen(self, name: str, person: str) -> bool:
+        Raises:
+            UserFileUnavailableError: the accounts cannot be read now.
+        """
+        if is_visible := self._is_visible(name, user):
+            self._secrets.rotate(name, user)
+            self._publish(name, user)
+        return is_visible
+
+    def _publish(self, name: str, user: str) -> None:
+        self._commits.publish([Change(f"feeds/{name}", "secret")], user)
+
+    def _is_visible(self, name: str, user: str) -> bool:
         feed = self._registry.feed(name)
         return feed is not None and self._registry.is_visible_to(
-            feed, person, self._secrets.secrets_of_person(person)
+            feed, user, self._secrets.secrets_of_person(user)
         )

@@ -1,4 +1,4 @@
-"""Reading the forms of the page: small ones, and uploads, which go to a file while they come."""
+"""Parsing of forms: small ones, and uploads, which are spooled to a file."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from multipart import (
 from kalends.errors import BodyRefusedError
 
 LARGEST_FILE = 32 << 20
-"""The largest file that is taken, octets: reading one takes some thirteen times its size of memory.
+"""The largest file that is accepted, octets; `kalends import` accepts larger ones.
 
-`kalends import` takes larger ones.
+Parsing a file takes some thirteen times its size of memory.
 """
 
 _SMALL = 10_000
@@ -32,12 +32,12 @@ _PARTS = 8
 
 @dataclass(slots=True)
 class Form:
-    """What a form said.
+    """The content of a form.
 
     Attributes:
         fields: its text fields.
         file: the file in it, or None.
-        file_name: what its sender calls the file, without folders.
+        file_name: the name of the file, without folders.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -46,27 +46,28 @@ class Form:
 
 
 @contextmanager
-def form_of(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
-    """The form in the body of a POST, for as long as the block.
+def open_form(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
+    """Open the form in the body of a POST, for the block.
 
     Args:
-        largest: the largest file that is taken, octets.
+        environ: the request.
+        largest: the largest file that is accepted, octets.
 
     Raises:
-        BodyRefusedError: it is no form (415), states no length (411), is too large (413), or is not
-            whole (400).
+        BodyRefusedError: it is not a form (415), has no length (411), is too large (413), or is
+            incomplete or invalid (400).
     """
     kind, options = parse_options_header(environ.get("CONTENT_TYPE", ""))
     length = environ.get("CONTENT_LENGTH") or ""
     if not length:
-        raise BodyRefusedError(HTTPStatus.LENGTH_REQUIRED, "A form must state its length.")
+        raise BodyRefusedError(HTTPStatus.LENGTH_REQUIRED, "A form must have a Content-Length.")
     if not (length.isascii() and length.isdigit()):
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That length is no number.")
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "The Content-Length is not a number.")
     if kind == "application/x-www-form-urlencoded":
         yield _small_form(environ, int(length))
         return
     if kind != "multipart/form-data" or not options.get("boundary"):
-        raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "That is no form.")
+        raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The request is not a form.")
     if int(length) > largest + _AROUND:
         raise _too_large(largest)
     form = Form()
@@ -74,8 +75,10 @@ def form_of(environ: Mapping[str, Any], largest: int) -> Iterator[Form]:
         _read(_parser(environ, options["boundary"], int(length), largest), form)
     except ParserLimitReached:
         raise _too_large(largest) from None
-    except ValueError:  # the parser's own errors among them
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.") from None
+    except ValueError:  # includes the parser's own errors
+        raise BodyRefusedError(
+            HTTPStatus.BAD_REQUEST, "The form is incomplete. Try again."
+        ) from None
     try:
         yield form
     finally:
@@ -103,9 +106,9 @@ def _small_form(environ: Mapping[str, Any], length: int) -> Form:
         raise _too_large(_SMALL)
     body: bytes = environ["wsgi.input"].read(length)
     if len(body) < length:
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "That form is not whole.")
-    said = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_PARTS)
-    return Form({name: values[0] for name, values in said.items()})
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "The form is incomplete. Try again.")
+    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=_PARTS)
+    return Form({name: values[0] for name, values in fields.items()})
 
 
 def _read(parser: MultipartParser, form: Form) -> None:
@@ -120,19 +123,19 @@ def _read(parser: MultipartParser, form: Form) -> None:
 
 
 def largest_file(largest_body: int) -> int:
-    """The largest file that fits into a form, octets.
+    """Return the largest file that fits into a form, octets.
 
     Args:
-        largest_body: the largest body of a request.
+        largest_body: the largest body of a request, octets.
     """
     return max(0, min(LARGEST_FILE, largest_body - _AROUND))
 
 
 def in_words(octets: int) -> str:
-    """A size for a person."""
+    """Return a size in words, as in ``32 MB``."""
     return f"{octets >> 20} MB" if octets >> 20 else f"{octets >> 10} KB"
 
 
 def _too_large(largest: int) -> BodyRefusedError:
-    why = f"That is larger than {in_words(largest)}."
+    why = f"The file is larger than {in_words(largest)}, the most that this page accepts."
     return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)

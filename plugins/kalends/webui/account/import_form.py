@@ -1,4 +1,4 @@
-"""A file of the person's own machine on its way into one of their calendars or address books."""
+"""Import of an uploaded file into one of the user's calendars or address books."""
 
 from __future__ import annotations
 
@@ -14,60 +14,60 @@ from kalends.webui.account.errors import PageRefusedError
 from kalends.webui.account.forms import Form
 
 _WAIT_SECONDS = 60
-"""How long an upload waits for the one before it."""
+"""How long an upload waits for the one before it, seconds."""
 
 ImportData = Callable[[bytes, str, str], ImportResult]
-"""Imports octets of a file of that name into the collection at that path."""
+"""Imports octets: the octets, the file's name, and the path of the collection."""
 
 
 class ImportForm:
-    """Brings files in, one at a time: each takes many times its size of memory.
+    """Importer of uploaded files, one at a time: each takes many times its size of memory.
 
     Args:
-        homes: where they may go.
-        import_data: does it.
-        commits: is told of what was brought in.
+        collections: the collections that a user may import into.
+        import_data: imports the octets of a file.
+        commits: receives the collections that were changed.
     """
 
     def __init__(
-        self, homes: AccountCollections, import_data: ImportData, commits: CommitEvents
+        self, collections: AccountCollections, import_data: ImportData, commits: CommitEvents
     ) -> None:
-        self._homes = homes
+        self._collections = collections
         self._commits = commits
         self._import_data = import_data
-        self._one = threading.Lock()
+        self._lock = threading.Lock()
 
-    def bring(self, user: str, form: Form) -> tuple[AccountCollection, ImportResult]:
-        """Bring the file in a form in.
+    def import_file(self, user: str, form: Form) -> tuple[AccountCollection, ImportResult]:
+        """Import the file in a form.
 
         Returns:
-            where it went, and what became of it.
+            The collection, and the result of the import.
 
         Raises:
-            RefusedError: there is no file in it, or it cannot go where the form says.
-            StoreBusyError: others take too long.
+            PageRefusedError: the form has no file, or its collection cannot take the file.
+            StoreBusyError: other imports take too long.
         """
         target = self._target(user, form.fields.get("into", ""))
         if form.file is None:
             why = "Choose a file first: an .ics with events or tasks, or a .vcf with contacts."
             raise PageRefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
-        if not self._one.acquire(timeout=_WAIT_SECONDS):
+        if not self._lock.acquire(timeout=_WAIT_SECONDS):
             raise StoreBusyError
         try:
             result = self._import_data(form.file.raw, form.file_name, target.path)
         except ImportTargetError:
             holds = "events or tasks" if target.kind == "VADDRESSBOOK" else "contacts"
-            why = f"{form.file_name} seems to hold {holds}, which {target.title} cannot take."
-            raise PageRefusedError(HTTPStatus.CONFLICT, "Not into that one", why) from None
+            why = f"{form.file_name} seems to contain {holds}, which {target.title} cannot take."
+            raise PageRefusedError(HTTPStatus.CONFLICT, "Wrong kind of file", why) from None
         finally:
-            self._one.release()
+            self._lock.release()
         if result.merged.is_change:
             self._commits.publish([Change(target.path, "put")], user)
         return target, result
 
     def _target(self, user: str, path: str) -> AccountCollection:
-        found = next((held for held in self._homes.of(user) if held.path == path), None)
+        found = next((one for one in self._collections.list_for(user) if one.path == path), None)
         if found is None:
-            why = "That calendar is not there any more. Nothing was changed."
+            why = "That calendar does not exist any more. Nothing was changed."
             raise PageRefusedError(HTTPStatus.NOT_FOUND, "No such calendar", why)
         return found

@@ -21,101 +21,107 @@ class Subscription:
     """A feed that a device subscribes to.
 
     Attributes:
-        name: the feed's name, by which installing again finds it.
-        title: what the device calls it.
-        path: its address below the root; decoded.
-        asks: whether it asks for the login.
+        name: the feed's name, which identifies it when the profile is installed again.
+        title: its name on the device.
+        path: its address below the root, decoded.
+        needs_login: whether it needs the login.
     """
 
     name: str
     title: str
     path: str
-    asks: bool
+    needs_login: bool
 
 
-def profile(outside: BaseUrl, user: str, subscriptions: Iterable[Subscription]) -> bytes:
-    """The profile of one account as an XML property list.
+def profile(base_url: BaseUrl, user: str, subscriptions: Iterable[Subscription]) -> bytes:
+    """Return the profile of one account as an XML property list.
 
-    There is no password in it: the device asks for it. Its names follow from host, prefix and user
-    alone, so that a profile that is installed again takes the place of the one before, also after
-    the server got TLS or a secret address was renewed.
+    It contains no password: the device asks for it. Its identifiers depend only on host, prefix and
+    user, so that a profile that is installed again replaces the one before, even if meanwhile the
+    server has changed to TLS or a secret address was renewed.
 
     Args:
-        outside: how the device reaches the server.
+        base_url: the address at which the device reaches the server.
         user: the account.
-        subscriptions: what it subscribes to.
+        subscriptions: the feeds that the device subscribes to.
     """
-    where = uuid5(NAMESPACE_URL, f"{outside.name}:{outside.prefix}/{user}")
+    namespace = uuid5(NAMESPACE_URL, f"{base_url.name}:{base_url.prefix}/{user}")
     content = [
-        _account(where, outside, user, "CalDAV", "Calendars"),
-        _account(where, outside, user, "CardDAV", "Contacts"),
-        *(_subscribed(where, outside, user, one) for one in subscriptions),
+        _account(namespace, base_url, user, "CalDAV", "Calendars"),
+        _account(namespace, base_url, user, "CardDAV", "Contacts"),
+        *(_subscription(namespace, base_url, user, one) for one in subscriptions),
     ]
-    whole = {
+    plist = {
         "PayloadType": "Configuration",
         "PayloadVersion": 1,
-        "PayloadIdentifier": _identifier(where),
-        "PayloadUUID": _written(where),
+        "PayloadIdentifier": _identifier(namespace),
+        "PayloadUUID": _uuid_text(namespace),
         "PayloadDisplayName": f"Calendars and contacts of {user}",
-        "PayloadDescription": f"Sets up calendars and contacts at {outside.host} for {user}.",
-        "PayloadOrganization": outside.name,
+        "PayloadDescription": f"Sets up calendars and contacts at {base_url.host} for {user}.",
+        "PayloadOrganization": base_url.name,
         "PayloadRemovalDisallowed": False,
         "PayloadContent": content,
     }
-    return plistlib.dumps(whole)
+    return plistlib.dumps(plist)
 
 
-def _account(where: UUID, outside: BaseUrl, user: str, kind: str, holds: str) -> dict[str, object]:
-    """An account of one kind: Apple begins the same keys with the name of each."""
-    said = {
-        "AccountDescription": f"{holds} ({outside.name})",
-        "HostName": _bare(outside.name),
-        "Port": outside.port,
-        "UseSSL": outside.secure,
-        "PrincipalURL": outside.path(f"/{user}/"),
+def _account(
+    namespace: UUID, base_url: BaseUrl, user: str, kind: str, holds: str
+) -> dict[str, object]:
+    """Return an account of one kind; Apple prefixes the same keys with each kind's name."""
+    settings = {
+        "AccountDescription": f"{holds} ({base_url.name})",
+        "HostName": _without_brackets(base_url.name),
+        "Port": base_url.port,
+        "UseSSL": base_url.secure,
+        "PrincipalURL": base_url.path(f"/{user}/"),
         "Username": user,
     }
     return _payload(
-        where,
+        namespace,
         f"com.apple.{kind.lower()}.account",
         f"{holds} of {user}",
-        {f"{kind}{key}": value for key, value in said.items()},
+        {f"{kind}{key}": value for key, value in settings.items()},
     )
 
 
-def _subscribed(where: UUID, outside: BaseUrl, user: str, one: Subscription) -> dict[str, object]:
-    said = {
+def _subscription(
+    namespace: UUID, base_url: BaseUrl, user: str, one: Subscription
+) -> dict[str, object]:
+    settings = {
         "SubCalAccountDescription": one.title,
         # Apple's own programs write the whole address here.
-        "SubCalAccountHostName": outside.url(one.path),
-        "SubCalAccountUseSSL": outside.secure,
+        "SubCalAccountHostName": base_url.url(one.path),
+        "SubCalAccountUseSSL": base_url.secure,
     }
-    if one.asks:
-        said["SubCalAccountUsername"] = user
-    return _payload(where, "com.apple.subscribedcalendar.account", one.title, said, of=one.name)
+    if one.needs_login:
+        settings["SubCalAccountUsername"] = user
+    return _payload(
+        namespace, "com.apple.subscribedcalendar.account", one.title, settings, key=one.name
+    )
 
 
 def _payload(
-    where: UUID, kind: str, name: str, said: Mapping[str, object], *, of: str = ""
+    namespace: UUID, kind: str, name: str, settings: Mapping[str, object], *, key: str = ""
 ) -> dict[str, object]:
-    own = uuid5(where, f"{kind} {of}")
+    own = uuid5(namespace, f"{kind} {key}")
     return {
         "PayloadType": kind,
         "PayloadVersion": 1,
-        "PayloadIdentifier": f"{_identifier(where)}.{own.hex}",
-        "PayloadUUID": _written(own),
+        "PayloadIdentifier": f"{_identifier(namespace)}.{own.hex}",
+        "PayloadUUID": _uuid_text(own),
         "PayloadDisplayName": name,
-        **said,
+        **settings,
     }
 
 
-def _identifier(where: UUID) -> str:
-    return f"org.kalends.{where.hex}"
+def _identifier(namespace: UUID) -> str:
+    return f"org.kalends.{namespace.hex}"
 
 
-def _written(number: UUID) -> str:
+def _uuid_text(number: UUID) -> str:
     return str(number).upper()
 
 
-def _bare(name: str) -> str:
+def _without_brackets(name: str) -> str:
     return name.strip("[]")

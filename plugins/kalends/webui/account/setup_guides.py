@@ -1,4 +1,4 @@
-"""What to enter in which program, for a person who reads it off the page. Pure."""
+"""Instructions for setting up calendar programs by hand. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kalends.webui.base_url import BaseUrl
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Something to copy: what the program calls it, and what to put there."""
+    """A value to copy: the label of the program's field, and the text to enter there."""
 
     label: str
     value: str
@@ -17,10 +17,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class AccountSetup:
-    """One account to add in a program: where to go in its menus, and what to enter there.
+    """One account to add in a program.
 
     Attributes:
-        where: the menus and buttons, in order.
+        title: its heading.
+        where: the menus and buttons that lead to the fields, in order.
+        fields: the values to enter.
     """
 
     title: str
@@ -30,53 +32,54 @@ class AccountSetup:
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """How to connect one program.
+    """Instructions for one program.
 
     Attributes:
-        key: its name in addresses of the page.
-        programs: which programs it is for.
-        ways: what to do by hand.
-        by_profile: whether a profile does all of it.
+        key: its name in anchors of the page.
+        programs: the programs that it is for.
+        accounts: the accounts to add by hand.
+        by_profile: whether a profile can set up all of it.
         link: an address that opens the program, or empty.
-        note: what else to know, or empty.
+        note: a warning, or empty.
     """
 
     key: str
     programs: str
-    ways: tuple[AccountSetup, ...]
+    accounts: tuple[AccountSetup, ...]
     by_profile: bool = False
     link: str = ""
     note: str = ""
 
 
 _NEEDS_TLS = (
-    "Apple's programs send this kind of login over https only. Ask whoever runs this server for "
-    "its https address, or for Digest logins."
+    "Apple's programs send this kind of login over https only. Ask the administrator of this "
+    "server for its https address, or to allow Digest logins."
 )
 
 
-def guides(outside: BaseUrl, user: str, schemes: tuple[str, ...]) -> tuple[Guide, ...]:
-    """One guide for each program, the most common first.
+def guides(base_url: BaseUrl, user: str, schemes: tuple[str, ...]) -> tuple[Guide, ...]:
+    """Return a guide for each program, the most common first.
 
     Args:
-        outside: how the program reaches the server.
+        base_url: the address at which the program reaches the server.
         user: the account.
-        schemes: the ways to log in that the server offers; empty where a web server logs people in.
+        schemes: the login schemes that the server offers; empty if a web server in front
+            authenticates.
     """
-    apple = "" if outside.secure or "digest" in schemes or not schemes else _NEEDS_TLS
+    apple = "" if base_url.secure or "digest" in schemes or not schemes else _NEEDS_TLS
     return (
-        _iphone(outside, user, apple),
-        _mac(outside, user, apple),
-        _thunderbird(outside, user),
-        _davx5(outside, user),
-        _gnome(outside, user),
-        _others(outside, user),
+        _iphone(base_url, user, apple),
+        _mac(base_url, user, apple),
+        _thunderbird(base_url, user),
+        _davx5(base_url, user),
+        _gnome(base_url, user),
+        _others(base_url, user),
     )
 
 
-def _iphone(outside: BaseUrl, user: str, note: str) -> Guide:
+def _iphone(base_url: BaseUrl, user: str, note: str) -> Guide:
     entered = (
-        Field("Server", outside.host + outside.path(f"/{user}/")),
+        Field("Server", base_url.host + base_url.path(f"/{user}/")),
         Field("User Name", user),
     )
     calendars = (
@@ -97,20 +100,20 @@ def _iphone(outside: BaseUrl, user: str, note: str) -> Guide:
         "Other",
         "Add CardDAV Account",
     )
-    ways = (
+    accounts = (
         AccountSetup("Calendars", calendars, entered),
         AccountSetup("Contacts", contacts, entered),
     )
-    return Guide("iphone", "iPhone and iPad", ways, by_profile=True, note=note)
+    return Guide("iphone", "iPhone and iPad", accounts, by_profile=True, note=note)
 
 
-def _mac(outside: BaseUrl, user: str, note: str) -> Guide:
+def _mac(base_url: BaseUrl, user: str, note: str) -> Guide:
     entered = (
         Field("User Name", user),
-        Field("Server Address", outside.name),
-        Field("Server Path", outside.path(f"/{user}/")),
-        Field("Port", str(outside.port)),
-        Field("Use SSL", "yes" if outside.secure else "no"),
+        Field("Server Address", base_url.name),
+        Field("Server Path", base_url.path(f"/{user}/")),
+        Field("Port", str(base_url.port)),
+        Field("Use SSL", "yes" if base_url.secure else "no"),
     )
     calendars = ("Calendar", "Add Account", "Other CalDAV Account", "Account Type: Advanced")
     contacts = (
@@ -121,41 +124,41 @@ def _mac(outside: BaseUrl, user: str, note: str) -> Guide:
     )
     by_hand = (
         Field("User Name", user),
-        Field("Server Address", outside.url(f"/{user}/")),
+        Field("Server Address", base_url.url(f"/{user}/")),
     )
-    ways = (
+    accounts = (
         AccountSetup("Calendars", calendars, entered),
         AccountSetup("Contacts", contacts, by_hand),
     )
-    return Guide("mac", "Mac: Calendar and Contacts", ways, by_profile=True, note=note)
+    return Guide("mac", "Mac: Calendar and Contacts", accounts, by_profile=True, note=note)
 
 
-def _thunderbird(outside: BaseUrl, user: str) -> Guide:
-    entered = (Field("User Name", user), Field("Location", outside.url("/")))
+def _thunderbird(base_url: BaseUrl, user: str) -> Guide:
+    entered = (Field("User Name", user), Field("Location", base_url.url("/")))
     calendars = ("Calendar", "New Calendar", "On the Network", "Find Calendars")
     contacts = ("Address Book", "New Address Book", "Add CardDAV Address Book")
-    ways = (
+    accounts = (
         AccountSetup("Calendars", calendars, entered),
         AccountSetup("Contacts", contacts, entered),
     )
-    return Guide("thunderbird", "Thunderbird", ways)
+    return Guide("thunderbird", "Thunderbird", accounts)
 
 
-def _davx5(outside: BaseUrl, user: str) -> Guide:
-    entered = (Field("Base URL", outside.url(f"/{user}/")), Field("User name", user))
+def _davx5(base_url: BaseUrl, user: str) -> Guide:
+    entered = (Field("Base URL", base_url.url(f"/{user}/")), Field("User name", user))
     where = ("DAVx⁵", "Add account", "Login with URL and user name")
-    # DAVx⁵ takes https for its own kind of address, whatever the port.
-    link = f"davx5://{outside.host}{outside.path(f'/{user}/')}" if outside.secure else ""
+    # DAVx⁵ assumes https for its own URL scheme, whatever the port.
+    link = f"davx5://{base_url.host}{base_url.path(f'/{user}/')}" if base_url.secure else ""
     return Guide(
         "davx5", "Android: DAVx⁵", (AccountSetup("Everything", where, entered),), link=link
     )
 
 
-def _gnome(outside: BaseUrl, user: str) -> Guide:
-    address = outside.url(f"/{user}/")
+def _gnome(base_url: BaseUrl, user: str) -> Guide:
+    address = base_url.url(f"/{user}/")
     gnome = ("Settings", "Online Accounts", "Calendar, Contacts and Files")
     evolution = ("Evolution", "File", "New", "Collection Account", "Advanced Options")
-    ways = (
+    accounts = (
         AccountSetup(
             "GNOME",
             gnome,
@@ -167,11 +170,11 @@ def _gnome(outside: BaseUrl, user: str) -> Guide:
             (Field("User name", user), Field("Server", address)),
         ),
     )
-    return Guide("gnome", "GNOME and Evolution", ways)
+    return Guide("gnome", "GNOME and Evolution", accounts)
 
 
-def _others(outside: BaseUrl, user: str) -> Guide:
-    address = outside.url(f"/{user}/")
+def _others(base_url: BaseUrl, user: str) -> Guide:
+    address = base_url.url(f"/{user}/")
     entered = (
         Field("CalDAV address", address),
         Field("CardDAV address", address),

@@ -1,4 +1,4 @@
-"""Many files as one zip, piece by piece: nothing but the piece at hand is in memory."""
+"""A zip archive as a stream: only the current block is in memory."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from unicodedata import normalize
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 _BLOCK = 1 << 16
-# What some file system takes for something else than a part of a name.
-_ODD = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
-# Octets of UTF-8; file systems take 255, with a number and a suffix.
-_LONGEST = 200
+# Characters with a special meaning in the names of some file system.
+_SPECIAL = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|]+')
+# Octets of UTF-8; file systems allow 255, including the number and the suffix.
+_MAX_OCTETS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class ZipEntry:
 
 
 class _Sink:
-    """What `ZipFile` writes to: takes octets, and gives them away."""
+    """A file for `ZipFile` to write to, whose octets can be taken out."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -38,32 +38,32 @@ class _Sink:
         return len(data)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: there is no buffer below."""
 
-    def taken(self) -> bytes:
-        """What was written since the last time."""
+    def take(self) -> bytes:
+        """Return the octets that were written since the last call."""
         data, self._pieces = b"".join(self._pieces), []
         return data
 
 
 def zipped(entries: Iterable[ZipEntry]) -> Iterator[bytes]:
-    """The octets of a zip file; each entry is read to its end before the next is asked for."""
+    """Yield the octets of a zip file; each entry is read to its end before the next."""
     sink = _Sink()
     with ZipFile(sink, "w") as archive:  # type: ignore[call-overload] # it needs no more than this
         for entry in entries:
             info = ZipInfo(entry.name, entry.changed.timetuple()[:6])
             info.compress_type = ZIP_DEFLATED
-            info.file_size = entry.length  # tells whether it needs the form for large files
+            info.file_size = entry.length  # decides whether it needs the ZIP64 format
             with archive.open(info, "w") as target:
                 while block := entry.content.read(_BLOCK):
                     target.write(block)
-                    if data := sink.taken():
+                    if data := sink.take():
                         yield data
-    yield sink.taken()
+    yield sink.take()
 
 
 def file_names(wanted: Iterable[tuple[str, str, str]]) -> Iterator[str]:
-    """A name for each file that every file system takes and no other file has.
+    """Yield a unique name for each file that every file system accepts.
 
     Args:
         wanted: folder (or empty), name and suffix of each.
@@ -80,15 +80,15 @@ def file_names(wanted: Iterable[tuple[str, str, str]]) -> Iterator[str]:
 
 
 def _folded(name: str) -> str:
-    """What is the same for names that some file system takes for one."""
+    """Return a key that is equal for names that some file system treats as the same."""
     return normalize("NFC", name.casefold())
 
 
 def _plain(name: str) -> str:
-    """A name without what leads elsewhere or nowhere, and none of Windows' devices."""
-    whole = _ODD.sub("-", normalize("NFC", name))
-    # A character that is cut through is left out.
-    plain = whole.encode()[:_LONGEST].decode(errors="ignore").strip(". ") or "unnamed"
+    """Return a name without special characters that is not one of Windows' devices."""
+    whole = _SPECIAL.sub("-", normalize("NFC", name))
+    # A character that is cut in the middle is left out.
+    plain = whole.encode()[:_MAX_OCTETS].decode(errors="ignore").strip(". ") or "unnamed"
     if re.fullmatch(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?", plain):
         return f"{plain}-"
     return plain

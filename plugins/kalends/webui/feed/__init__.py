@@ -1,6 +1,6 @@
-"""A feed as a web page: month, week, day and agenda, made by the server.
+"""A feed as a web page: month, week, day and agenda, rendered by the server.
 
-``application`` is the shell; ``happening`` asks the store's index when something happens, under the
-feed's own rules; ``months``, ``hours`` and ``agenda`` lay it out, and only what they show is read
-(``reading``, ``views``).
+``views`` answers requests; ``query`` finds the occurrences in the period under the feed's rules,
+from the store's index where possible; ``layout`` places them; ``context`` and ``entry`` parse only
+the objects that are shown.
 """

@@ -1,4 +1,4 @@
-"""Colours that can be read, made of whatever colour a calendar has (WCAG 2.2, 1.4.3 and 1.4.11)."""
+"""Readable colours for any colour of a calendar (WCAG 2.2, 1.4.3 and 1.4.11)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _WHITE, _PAPER, _DARK_PAPER = (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), (0x16 / 255,) * 3
 _TEXT, _SHAPE = 4.8, 3.1
-"""Contrasts, with something to spare for rounding."""
+"""Least contrasts, with a margin for rounding."""
 
 PALETTE = (
     "#3b6fb6", "#c2543d", "#4b8b57", "#8a5fb0", "#b98316", "#2f8d94", "#b8497f", "#6c7a2e",
@@ -18,14 +18,14 @@ PALETTE = (
 """For calendars without a colour."""
 
 NEUTRAL = "#85827a"
-"""For what shows as busy: a calendar's colour would tell whose it is."""
+"""For events that show as busy: a calendar's colour would reveal whose they are."""
 
 Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Shades:
-    """What is drawn in the colour of one calendar, as ``#rrggbb``.
+    """The shades of one calendar's colour, as ``#rrggbb``.
 
     Attributes:
         back: behind the text.
@@ -39,11 +39,11 @@ class Shades:
 
 
 def color_of(given: str, place: int) -> str:
-    """A calendar's colour as ``#rrggbb``; one of the palette if it has none that can be read.
+    """Return a calendar's colour as ``#rrggbb``; one of the palette if it has no valid one.
 
     Args:
         given: ``#RRGGBB`` or ``#RRGGBBAA``, as clients store it.
-        place: the calendar's place among those of the feed.
+        place: the calendar's position among those of the feed.
     """
     if re.fullmatch(r"#[0-9A-Fa-f]{6}(?:[0-9A-Fa-f]{2})?", given):
         return given[:7].lower()
@@ -51,7 +51,7 @@ def color_of(given: str, place: int) -> str:
 
 
 def light(color: str) -> Shades:
-    """The shades on a white page."""
+    """Return the shades for a white page."""
     own = _read(color)
     back = _mixed(own, _WHITE, 0.85)
     return Shades(
@@ -62,7 +62,7 @@ def light(color: str) -> Shades:
 
 
 def dark(color: str) -> Shades:
-    """The shades on a dark page."""
+    """Return the shades for a dark page."""
     own = _read(color)
     back = _mixed(own, _DARK_PAPER, 0.68)
     return Shades(
@@ -73,12 +73,12 @@ def dark(color: str) -> Shades:
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast of two colours, from 1 to 21."""
+    """Return the contrast of two colours, from 1 to 21."""
     return _contrast(_read(one), _read(other))
 
 
 def style(colors: Sequence[str]) -> str:
-    """CSS that gives the class ``kN`` the shades of the N-th colour, on light and dark screens."""
+    """Return CSS that gives class ``kN`` the shades of colour N, for light and dark screens."""
     by_day = "".join(f".k{n}{{{_variables(light(color))}}}" for n, color in enumerate(colors))
     by_night = "".join(f".k{n}{{{_variables(dark(color))}}}" for n, color in enumerate(colors))
     return f"{by_day}@media screen and (prefers-color-scheme:dark){{{by_night}}}"
@@ -97,13 +97,13 @@ def _text(color: Color) -> str:
 
 
 def _mixed(one: Color, other: Color, share: float) -> Color:
-    """``one`` with so much of ``other``."""
+    """Return ``one`` mixed with a share (0 to 1) of ``other``."""
     red, green, blue = (a * (1 - share) + b * share for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def _until(color: Color, ground: Color, wanted: float, *, darker: bool) -> Color:
-    """A colour made darker or lighter until it stands out from the ground."""
+    """Return a colour made darker or lighter until it has the wanted contrast to the ground."""
     hue, lightness, saturation = colorsys.rgb_to_hls(*color)
     found = color
     for _ in range(101):

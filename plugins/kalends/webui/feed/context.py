@@ -1,4 +1,4 @@
-"""What a template shows of a period: the layout, and each happening that it shows, read."""
+"""The values for the templates: the layout of a period, with the entries that it shows."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from kalends.webui.feed.layout.agenda import agenda_of
 from kalends.webui.feed.layout.day import Hours, hours_of, shown_hours
 from kalends.webui.feed.layout.month import LANES, Cell, row_of, weeks_of
 from kalends.webui.feed.occurrence import (
-    OrderKey,
     PageObject,
     PageOccurrence,
     PageOccurrences,
-    cut,
-    parts_of,
-    place_of,
+    StartKey,
+    clamp,
+    occurrences_with_parts,
+    start_key,
 )
 from kalends.webui.feed.periods import Period
-from kalends.webui.feed.url_params import PageParams, is_shown
+from kalends.webui.feed.url_params import PageParams, is_supported
 from kalends.webui.feed.viewport import Viewport
 
-# How many stand side by side in the hours of a day, and above them.
-_PLACES = {"week": 4, "day": 10}
+# The most columns side by side in the hours of a day, and the most bars above them.
+_COLUMNS = {"week": 4, "day": 10}
 _BARS = {"week": 6, "day": 12}
 
 
 @dataclass(slots=True)
 class Legend:
-    """A calendar's name and colour."""
+    """A calendar's name and the number of its colour."""
 
     name: str
     color: int
@@ -45,48 +45,48 @@ class Legend:
 
 @dataclass(slots=True)
 class EntryReader:
-    """Reads what is shown, each object once, and hands out colours.
+    """Reader of entries: it parses each object that is shown once, and assigns colours.
 
     Args:
         feed: the feed.
-        calendars: those of the feed, by path.
-        frame: the period, as its reader sees it.
-        read: what the feed shows of an object; None for nothing.
+        calendars: the calendars of the feed, by path.
+        viewport: the period, in its reader's time zone.
+        read: returns an object as the feed shows it, or None.
     """
 
     feed: Feed
     calendars: Sequence[CalendarState]
-    frame: Viewport
+    viewport: Viewport
     read: Callable[[PageObject], VisibleObject | None]
     _budget: Budget = field(default_factory=Budget)
     _copies: dict[int, VisibleObject | None] = field(default_factory=dict)
-    _parts: dict[int, dict[OrderKey, Component]] = field(default_factory=dict)
+    _parts: dict[int, dict[StartKey, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)
     _named: set[int] = field(default_factory=set)
 
-    def entry(self, happening: PageOccurrence) -> Entry | None:
-        """What a happening is; None if the feed shows nothing of it after all."""
-        item = happening.of
+    def entry(self, occurrence: PageOccurrence) -> Entry | None:
+        """Return the entry of an occurrence; None if the feed does not show it after all."""
+        item = occurrence.item
         if item.id not in self._copies:
             self._copies[item.id] = self.read(item)
         copy = self._copies[item.id]
         if copy is None:
             return None
         own = colors.NEUTRAL if copy.is_private else self.color_of(item.calendar)
-        named = self.tells_calendars and not copy.is_private
+        named = self.names_calendars and not copy.is_private
         if named:
             self._named.add(item.calendar.id)
         return entry_of(
-            happening,
+            occurrence,
             copy,
-            happening.part or self._part(happening, copy),
+            occurrence.part or self._part(occurrence, copy),
             self._number(own),
             self.name_of(item.calendar) if named else "",
         )
 
     @property
-    def tells_calendars(self) -> bool:
-        """Whether the feed says which calendar an event is of, or is its reader's own."""
+    def names_calendars(self) -> bool:
+        """Whether entries name their calendars: by the rules, or because its owner reads it."""
         return self.feed.rules.categories or self._is_own
 
     @property
@@ -94,84 +94,86 @@ class EntryReader:
         return self.feed.access.kind == "owner"
 
     def legend(self) -> list[Legend]:
-        """The calendars of one's own feed, or those of which something was shown by name."""
+        """Return the calendars to list: all for the feed's owner, else those that entries named."""
         listed = [c for c in self.calendars if self._is_own or c.id in self._named]
         if len(listed) < 2:
             return []
         return [Legend(self.name_of(c), self._number(self.color_of(c))) for c in listed]
 
     def name_of(self, calendar: CalendarState) -> str:
-        """What a calendar is called: to others, no more than the feed's CATEGORIES tell."""
+        """Return the name of a calendar: to others, only what the feed's CATEGORIES reveal too."""
         title = calendar.props.get("D:displayname", "").strip() if self._is_own else ""
         return title or calendar.path.rpartition("/")[2]
 
     def style(self) -> str:
-        """CSS for the colours that were handed out."""
+        """Return CSS for the colours that were assigned."""
         return colors.style(list(self._colors))
 
     def color_of(self, calendar: CalendarState) -> str:
-        """A calendar's colour: its own, or the feed's, or one of our palette."""
+        """Return a calendar's colour: its own, the feed's, or one of the palette."""
         own = calendar.props.get("ICAL:calendar-color", "") or self.feed.rules.color
         return colors.color_of(own, self.calendars.index(calendar))
 
     def _number(self, color: str) -> int:
         return self._colors.setdefault(color, len(self._colors))
 
-    def _part(self, happening: PageOccurrence, copy: VisibleObject) -> Component:
+    def _part(self, occurrence: PageOccurrence, copy: VisibleObject) -> Component:
         components = copy.components
         if len(components) == 1:
             return components[0]
-        number = happening.of.id
+        number = occurrence.item.id
         if number not in self._parts:
-            self._parts[number] = self._places(copy)
-        return self._parts[number].get((happening.floating, happening.start), components[0])
+            self._parts[number] = self._parts_by_start(copy)
+        return self._parts[number].get((occurrence.floating, occurrence.start), components[0])
 
-    def _places(self, copy: VisibleObject) -> dict[OrderKey, Component]:
-        """Which component tells what happens, by when it happens."""
+    def _parts_by_start(self, copy: VisibleObject) -> dict[StartKey, Component]:
+        """Return the component that describes each occurrence, by its start."""
         if self._budget.is_spent:
             return {}
-        found = parts_of(copy, self.frame.within, self.frame.zone, self._budget)
-        return {place_of(occurrence, part): part for occurrence, part in found}
+        found = occurrences_with_parts(
+            copy, self.viewport.time_range, self.viewport.zone, self._budget
+        )
+        return {start_key(occurrence, part): part for occurrence, part in found}
 
 
 @dataclass(slots=True)
 class Positions:
-    """The places of blocks among the hours, as classes of a style sheet."""
+    """The positions of blocks among the hours, as classes of a style sheet."""
 
     _rules: set[str] = field(default_factory=set)
 
     def top(self, minutes: int) -> str:
-        """The class of what begins so many minutes after the first hour."""
-        return self._named(f"t{minutes}", f"--t:{minutes}")
+        """Return the class of blocks that begin so many minutes after the first hour."""
+        return self._use(f"t{minutes}", f"--t:{minutes}")
 
     def length(self, minutes: int) -> str:
-        """The class of what takes so many minutes."""
-        return self._named(f"n{minutes}", f"--n:{minutes}")
+        """Return the class of blocks that take so many minutes."""
+        return self._use(f"n{minutes}", f"--n:{minutes}")
 
     def column(self, column: int, columns: int) -> str:
-        """The class of what has one of several places side by side."""
-        return self._named(f"p{column}-{columns}", f"--p:{column};--of:{columns}")
+        """Return the class of blocks in one of several columns side by side."""
+        return self._use(f"p{column}-{columns}", f"--p:{column};--of:{columns}")
 
     def style(self) -> str:
-        """CSS for the classes that were named."""
+        """Return CSS for the classes that were used."""
         return "".join(sorted(self._rules))
 
-    def _named(self, name: str, text: str) -> str:
+    def _use(self, name: str, text: str) -> str:
         self._rules.add(f".{name}{{{text}}}")
         return name
 
 
 def month(period: Period, found: Sequence[PageOccurrence], reader: EntryReader) -> dict[str, Any]:
-    """The values of ``month.html``."""
+    """Return the values for ``month.html``."""
     return {"weeks": [_cells(week, reader) for week in weeks_of(period.days, found, LANES)]}
 
 
 def day_or_week(
     query: PageParams, period: Period, found: Sequence[PageOccurrence], reader: EntryReader
 ) -> dict[str, Any]:
-    """The values of ``hours.html``."""
-    bars = [happening for happening in found if happening.is_bar]
-    days = [hours_of(day, found, _PLACES[query.view]) for day in period.days]
+    """Return the values for ``hours.html``."""
+    bars = [occurrence for occurrence in found if occurrence.is_bar]
+    days = [hours_of(day, found, _COLUMNS[query.view]) for day in period.days]
     first, last = shown_hours(days)
     positions = Positions()
     row = row_of(period.days, bars, _BARS[query.view])
@@ -188,29 +190,29 @@ def day_or_week(
 def agenda(
     query: PageParams, period: Period, found: Sequence[PageOccurrence], reader: EntryReader
 ) -> dict[str, Any]:
-    """The values of ``agenda.html``."""
+    """Return the values for ``agenda.html``."""
     listed = agenda_of(period.first, period.until, found, query.skip)
     days = [{"day": day.day, "entries": _entries(day.found, reader)} for day in listed.days]
     day, skip = listed.rest or (None, 0)
-    rest = query.link(day=day, skip=skip) if day and is_shown(day) else ""
+    rest = query.link(day=day, skip=skip) if day and is_supported(day) else ""
     return {"listed": days, "rest": rest}
 
 
 def find_event(
     query: PageParams, found: PageOccurrences, reader: EntryReader, start: int
 ) -> Entry | None:
-    """The event that an address names, among what happens at its time."""
-    entries = _entries((one for one in found.found if cut(one.start) == start), reader)
+    """Return the event that an address names, among the occurrences at its time."""
+    entries = _entries((one for one in found.occurrences if clamp(one.start) == start), reader)
     meant = [entry for entry in entries if (entry.key, entry.at) == (query.event, query.at)]
     for entry in meant:
         if entry.replaces == query.replaces:
             return entry
-    # It had no override of its own when somebody kept the address.
+    # The address may be older than the override.
     return meant[0] if meant and not query.replaces else None
 
 
 def _entries(found: Iterable[PageOccurrence], reader: EntryReader) -> list[Entry]:
-    return [entry for happening in found if (entry := reader.entry(happening))]
+    return [entry for occurrence in found if (entry := reader.entry(occurrence))]
 
 
 def _cells(cells: Sequence[Cell], reader: EntryReader) -> list[dict[str, Any]]:
@@ -222,7 +224,7 @@ def _cells(cells: Sequence[Cell], reader: EntryReader) -> list[dict[str, Any]]:
             "segments": [
                 {"at": segment, "entry": entry}
                 for segment in cell.segments
-                if (entry := reader.entry(segment.what))
+                if (entry := reader.entry(segment.occurrence))
             ],
         }
         for cell in cells
@@ -232,17 +234,17 @@ def _cells(cells: Sequence[Cell], reader: EntryReader) -> list[dict[str, Any]]:
 def _column(day: Hours, first: int, positions: Positions, reader: EntryReader) -> dict[str, Any]:
     blocks = []
     for block in day.blocks:
-        entry = reader.entry(block.what)
+        entry = reader.entry(block.occurrence)
         if entry:
-            places = (
+            classes = (
                 positions.top(block.top - first * 60),
                 positions.length(block.length),
                 positions.column(block.column, block.columns),
             )
-            blocks.append({"entry": entry, "classes": " ".join(places), "length": block.length})
+            blocks.append({"entry": entry, "classes": " ".join(classes), "length": block.length})
     return {"day": day.day, "more": day.more, "blocks": blocks}
 
 
 def is_weekend(day: date) -> bool:
-    """Whether it is a Saturday or Sunday."""
+    """Return True if a day is a Saturday or Sunday."""
     return day.weekday() > 4

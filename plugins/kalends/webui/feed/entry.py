@@ -1,4 +1,4 @@
-"""What a happening is: read from its component only when it is shown, as text and safe links."""
+"""An occurrence as it is shown: text and safe links, read from its component when needed."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY, EPOCH
-from kalends.webui.feed.occurrence import PageOccurrence, cut, local_time
+from kalends.webui.feed.occurrence import PageOccurrence, clamp, local_time
 from kalends.webui.feed.periods import long_day, span_title
 from kalends.webui.feed.timezone import hour_text
 
 _LINK = re.compile(r"(?:https?://[^\s/]|mailto:[^\s]).*", re.IGNORECASE | re.DOTALL)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
-# What turns the direction of all that follows: a title must not reach beyond itself.
-_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Direction overrides: a title must not change the direction of the text after it.
+_DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _MOST_LINKS = 10
 _MOST_PEOPLE = 100
 _LONGEST = 20_000
 
 
 class Person(NamedTuple):
-    """Somebody who takes part: a name, and what they answered, for a person."""
+    """An attendee: a name, and the answer in words."""
 
     name: str
     answer: str
@@ -35,20 +35,20 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is shown of a happening; everything is text, unescaped.
+    """The details of an occurrence as they are shown; everything is text, unescaped.
 
     Attributes:
-        key: names the object in addresses.
-        at: names the time.
+        key: the name of the object in addresses.
+        at: the beginning, for addresses.
         replaces: the RECURRENCE-ID of an override: another may begin at the same time.
         color: the number of its colour.
-        begin: by the reader's clock.
-        finish: the same; not later where the clock was turned back meanwhile.
-        is_instant: whether it takes no time.
-        all_day: whether it is of days alone.
+        begin: in the reader's local time.
+        finish: in the reader's local time; not later than ``begin`` if the clock was set back.
+        is_instant: whether it has no duration.
+        all_day: whether it takes whole days.
         links: addresses of http, https or mailto.
         kind: the component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``.
-        state: what is to be said of it: ``Cancelled``, ``Done``, ``Tentative`` or nothing.
+        state: ``Cancelled``, ``Done``, ``Tentative`` or empty.
     """
 
     key: str
@@ -73,7 +73,7 @@ class Entry:
 
     @property
     def is_off(self) -> bool:
-        """Whether it is over before its time: cancelled, or done."""
+        """Whether it is cancelled or done."""
         return self.state in ("Cancelled", "Done")
 
     @property
@@ -83,7 +83,7 @@ class Entry:
 
     @property
     def when(self) -> str:
-        """When it happens, in words."""
+        """Its date and time, in words."""
         if self.all_day:
             return span_title(self.begin.date(), self.last_day.date())
         begin = f"{long_day(self.begin)}, {hour_text(self.begin)}"
@@ -94,36 +94,37 @@ class Entry:
 
     @property
     def tip(self) -> str:
-        """What is told of it beside its title, a line for each."""
+        """Its tooltip: title, time and place, a line for each."""
         return "\n".join(filter(None, (self.title, self.when, self.location)))
 
 
 def entry_of(
-    happening: PageOccurrence, copy: VisibleObject, part: Component, color: int, calendar: str
+    occurrence: PageOccurrence, copy: VisibleObject, part: Component, color: int, calendar: str
 ) -> Entry:
-    """Read a happening.
+    """Return the entry of an occurrence.
 
     Args:
-        copy: what the feed shows of its object.
-        part: the component that tells what happens then.
+        occurrence: the occurrence.
+        copy: its object, as the feed shows it.
+        part: the component that describes the occurrence.
         color: the number of its colour.
-        calendar: the name of its calendar, or empty where the feed does not tell it.
+        calendar: the name of its calendar, or empty if the feed does not show it.
     """
-    length = happening.finish - happening.begin
-    begin = local_time(happening.begin)
-    # An instant is kept as a second, so that it is in time ranges.
+    length = occurrence.finish - occurrence.begin
+    begin = local_time(occurrence.begin)
+    # An instant is stored as a second, so that time ranges include it.
     is_instant = length == 1
-    finish = begin if is_instant else local_time(happening.finish - happening.back)
+    finish = begin if is_instant else local_time(occurrence.finish - occurrence.set_back)
     return Entry(
         key=key_of(copy.uid),
-        at=stamp(happening),
+        at=stamp(occurrence),
         replaces=part.value("RECURRENCE-ID").strip().upper(),
         color=color,
         title=_line(part, "SUMMARY") or "(no title)",
         begin=begin,
         finish=finish,
         is_instant=is_instant,
-        all_day=happening.floating and happening.begin % DAY == 0 and length % DAY == 0,
+        all_day=occurrence.floating and occurrence.begin % DAY == 0 and length % DAY == 0,
         location=_line(part, "LOCATION"),
         description=_text(part, "DESCRIPTION"),
         links=_links(part),
@@ -148,21 +149,21 @@ def _state(part: Component) -> str:
 
 
 def key_of(uid: str) -> str:
-    """The name of an object in addresses, from its UID in the feed."""
+    """Return the name of an object in addresses, from its UID in the feed."""
     return sha256(uid.encode()).hexdigest()[:16]
 
 
-def stamp(happening: PageOccurrence) -> str:
-    """When a happening begins, for an address: a UTC time, or a time or day of any clock."""
-    start = cut(happening.start)
+def stamp(occurrence: PageOccurrence) -> str:
+    """Return an occurrence's beginning for an address: a UTC time, or a floating time or day."""
+    start = clamp(occurrence.start)
     text = re.sub("[-:]", "", local_time(start).isoformat())
-    if not happening.floating:
+    if not occurrence.floating:
         return f"{text}Z"
     return text[:8] if start % DAY == 0 else text
 
 
 def read_stamp(text: str) -> tuple[int, bool] | None:
-    """The seconds that ``stamp`` wrote, and whether they are floating; None if it is none."""
+    """Return the seconds in a text of ``stamp``, and whether they float; None if it is invalid."""
     form = "%Y%m%dT%H%M%S" if "T" in text else "%Y%m%d"
     try:
         moment = datetime.strptime(text.removesuffix("Z"), form)
@@ -172,12 +173,12 @@ def read_stamp(text: str) -> tuple[int, bool] | None:
 
 
 def is_safe(link: str) -> bool:
-    """Whether a link may be followed from a page: http, https or mailto."""
+    """Return True if a page may link to an address: http, https or mailto."""
     return _LINK.fullmatch(link) is not None
 
 
 def _clean(value: str) -> str:
-    return _TURNS.sub("", _CONTROL.sub(" ", contentlines.unescape(value)))[:_LONGEST]
+    return _DIRECTIONS.sub("", _CONTROL.sub(" ", contentlines.unescape(value)))[:_LONGEST]
 
 
 def _text(part: Component, name: str) -> str:

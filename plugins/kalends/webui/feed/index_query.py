@@ -1,4 +1,4 @@
-"""What the index alone tells of a calendar in a period, remembered until the calendar changes."""
+"""A calendar's occurrences in a period, from the index alone; cached until the calendar changes."""
 
 from __future__ import annotations
 
@@ -17,112 +17,119 @@ from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed.occurrence import PageObject, PageOccurrence
 from kalends.webui.feed.viewport import Viewport
 
-MOST = 50_000
-"""Happenings of one page, shown or counted."""
+MAX_OCCURRENCES = 50_000
+"""The most occurrences of one page, shown or counted."""
 
-_REMEMBERED = 40_000
-"""Happenings that are remembered in all, each some 400 bytes; a large page has ten thousand."""
+_CACHE_SIZE = 40_000
+"""Occurrences that are cached in all, some 400 bytes each; a large page has ten thousand."""
 _PUBLIC = re.compile(rb"\nCLASS:PUBLIC *\r?(?=\n)", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]")
 
 
-class IndexResult(NamedTuple):
-    """What a calendar has in a period.
+class IndexQuery(NamedTuple):
+    """A question to the index, the same for each calendar.
 
     Attributes:
-        ids: the objects that happen in it, or may.
-        happenings: of those that a feed shows alike whatever its rules, in order.
-        others: the ids of those that must be read.
+        viewport: the period, in its reader's time zone.
+        components: the kinds of components that are shown.
+        earliest_end: objects that have ended by then are not shown, seconds since 1970; None for no
+            such bound.
+    """
+
+    viewport: Viewport
+    components: tuple[str, ...]
+    earliest_end: int | None
+
+
+class IndexResult(NamedTuple):
+    """The objects of a calendar in a period.
+
+    Attributes:
+        ids: the objects that occur in it, or may.
+        occurrences: those of the objects that a feed shows in the same way whatever its rules, in
+            order.
+        unresolved: the ids of the objects that must be read.
     """
 
     ids: tuple[int, ...]
-    happenings: tuple[PageOccurrence, ...]
-    others: tuple[int, ...]
-
-
-class IndexQuestion(NamedTuple):
-    """What is asked of each calendar.
-
-    Attributes:
-        frame: the period and its reader's clock.
-        components: which are shown.
-        oldest: what has ended by then is not shown, seconds since 1970; None for no such bound.
-    """
-
-    frame: Viewport
-    components: tuple[str, ...]
-    oldest: int | None
+    occurrences: tuple[PageOccurrence, ...]
+    unresolved: tuple[int, ...]
 
 
 class IndexCache:
-    """What the index told of calendars; a calendar that has changed is asked for anew."""
+    """The results of index queries; a calendar that has changed is queried again."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[object, IndexResult] = LRUCache(_REMEMBERED, getsizeof=_size)
+        self._results: LRUCache[object, IndexResult] = LRUCache(_CACHE_SIZE, getsizeof=_size)
         self._lock = Lock()
 
-    def of(
-        self, calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot
+    def get(
+        self, calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot
     ) -> IndexResult:
-        """What a calendar has, as it stands in a snapshot."""
+        """Return the result for a calendar as it is in a snapshot."""
         state = calendar.id, calendar.path, calendar.incarnation, calendar.modseq
-        frame, *rules = asked
-        key = state, frame.within, frame.zone, *rules
+        viewport, *rules = query
+        key = state, viewport.time_range, viewport.zone, *rules
         with self._lock:
-            certain = self._known.get(key)
-        if certain is None:
-            certain = _told(calendar, asked, snapshot)
-            if _size(certain) <= _REMEMBERED:
+            result = self._results.get(key)
+        if result is None:
+            result = _query_index(calendar, query, snapshot)
+            if _size(result) <= _CACHE_SIZE:
                 with self._lock:
-                    self._known[key] = certain
-        return certain
+                    self._results[key] = result
+        return result
 
 
-def _size(certain: IndexResult) -> int:
-    return 1 + len(certain.ids) + len(certain.happenings)
+def _size(result: IndexResult) -> int:
+    return 1 + len(result.ids) + len(result.occurrences)
 
 
-def _told(calendar: CalendarState, asked: IndexQuestion, snapshot: FeedSnapshot) -> IndexResult:
-    times: dict[int, list[Interval]] = {}
-    for number, interval in snapshot.intervals_in_range(calendar.id, asked.frame.asked):
-        times.setdefault(number, []).append(interval)
+def _query_index(calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot) -> IndexResult:
+    intervals_of: dict[int, list[Interval]] = {}
+    for number, interval in snapshot.intervals_in_range(calendar.id, query.viewport.index_range):
+        intervals_of.setdefault(number, []).append(interval)
     found: list[PageOccurrence] = []
-    others = []
-    within, zone = asked.frame.asked, asked.frame.zone
+    unresolved = []
+    within, zone = query.viewport.index_range, query.viewport.zone
     budget = Budget()
 
-    def apart(stored: ObjectRow) -> bool:
-        """Whether its text alone tells what happens at a time, because two things do."""
+    def has_colliding_starts(stored: ObjectRow) -> bool:
+        """Return True if two instances begin at one time; only the text says which is which."""
         return b"RECURRENCE-ID" in stored.data.upper() and has_duplicate_starts(
             stored.data, within.start, within.end, zone, budget
         )
 
-    for stored in snapshot.objects_by_id(times.keys()):
-        if stored.component not in asked.components:
+    for stored in snapshot.objects_by_id(intervals_of.keys()):
+        if stored.component not in query.components:
             continue
-        known = times[stored.id]
-        if is_one(stored) and _is_known(known, asked.oldest) and not apart(stored):
+        intervals = intervals_of[stored.id]
+        if (
+            is_uniform(stored)
+            and _is_resolved(intervals, query.earliest_end)
+            and not has_colliding_starts(stored)
+        ):
             item = PageObject(stored.id, stored.uid, calendar)
-            found += islice(asked.frame.happenings(item, known), MOST - len(found))
+            occurrences = query.viewport.occurrences(item, intervals)
+            found += islice(occurrences, MAX_OCCURRENCES - len(found))
         else:
-            others.append(stored.id)
-    found.sort(key=PageOccurrence.order)
-    return IndexResult(tuple(times), tuple(found), tuple(others))
+            unresolved.append(stored.id)
+    found.sort(key=PageOccurrence.sort_key)
+    return IndexResult(tuple(intervals_of), tuple(found), tuple(unresolved))
 
 
-def _is_known(intervals: Sequence[Interval], oldest: int | None) -> bool:
-    """Whether the index knows when an object happens, and that the feed's window has it."""
+def _is_resolved(intervals: Sequence[Interval], earliest_end: int | None) -> bool:
+    """Return True if the index knows when an object occurs, and the feed's window includes it."""
     for interval in intervals:
         if not interval.certain:
             return False
-    return oldest is None or any(interval.last_end > oldest for interval in intervals)
+    return earliest_end is None or any(interval.last_end > earliest_end for interval in intervals)
 
 
-def is_one(stored: ObjectRow) -> bool:
-    """Whether a feed shows all of an event alike, whatever its rules.
+def is_uniform(stored: ObjectRow) -> bool:
+    """Return True if a feed shows all of an event in the same way, whatever the feed's rules.
 
-    Nothing in it has a CLASS, and nothing is cancelled, which keeps nobody busy. In doubt it says
-    no: the words may stand in a text.
+    Nothing in it has a CLASS, and nothing is cancelled (cancelled events are not busy time). Errs
+    towards False: the words may occur in free text.
     """
     if stored.component != "VEVENT":
         return False
@@ -131,7 +138,7 @@ def is_one(stored: ObjectRow) -> bool:
         if b"\n " in stored.data or b"\n\t" in stored.data
         else stored.data
     )
-    small = data.lower()
-    if b"cancelled" in small:
+    lower = data.lower()
+    if b"cancelled" in lower:
         return False
-    return b"class" not in small or b"class" not in _PUBLIC.sub(b"", data).lower()
+    return b"class" not in lower or b"class" not in _PUBLIC.sub(b"", data).lower()

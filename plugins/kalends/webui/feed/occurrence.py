@@ -1,4 +1,4 @@
-"""What happens in a period: when, and of which object, which is read only if it is shown."""
+"""Occurrences of objects in a period; an object is parsed only if it is shown."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from kalends.ical.recurrence.occurrences import Occurrence, occurrences_between
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.time_range import TimeRange
 
-# What lasts longer is cut: by some clock it would be beyond the times that there are.
+# Times beyond are clamped: in some time zone they would be out of the range of `datetime`.
 _EARLIEST, _LATEST = (
     (day.toordinal() - EPOCH_DAY) * DAY for day in (date(1, 1, 3), date(9999, 12, 29))
 )
 
-OrderKey = tuple[bool, int]
-"""Whether a time is floating, and its beginning in seconds, as in ``PageOccurrence``."""
+StartKey = tuple[bool, int]
+"""``floating`` and ``start`` of a `PageOccurrence`."""
 
 
 @dataclass(slots=True)
@@ -29,9 +29,9 @@ class PageObject:
     """An object of a feed.
 
     Attributes:
-        id: its number.
+        id: its id in the store.
         uid: its UID in the store.
-        calendar: which calendar it is in.
+        calendar: the calendar that it is in.
     """
 
     id: int
@@ -40,71 +40,72 @@ class PageObject:
 
 
 class PageOccurrence:
-    """One time that an object happens.
+    """One occurrence of an object.
 
     Attributes:
-        of: the object.
-        start: seconds since 1970, UTC, or by the reader's clock if it is floating.
-        floating: whether it has no time zone: days, and times of any clock.
-        begin: its beginning as the reader's clock shows it, seconds since 1970 of that clock.
-        finish: its end, exclusive, likewise.
-        part: the component that tells what happens, where that was asked already.
-        back: seconds before ``finish`` that the clock shows at its end, where it was turned back.
-        first: the day on which it begins, counted from 1970.
-        last: the last day on which it still happens.
-        last_in_grid: its last day in a grid, where hours after midnight stay on the day before.
-        is_bar: whether it is of days rather than hours.
+        item: the object.
+        start: seconds since 1970, UTC, or local if it is floating.
+        floating: whether it has no time zone: days, and local times of any zone.
+        begin: its beginning in the reader's local time, seconds since 1970.
+        finish: its end, exclusive, in the reader's local time, seconds since 1970.
+        part: the component that describes it, if it is known already.
+        set_back: seconds from the local time at its end to ``finish``, if the clock was set back
+            meanwhile; else 0.
+        first: the day on which it begins, days since 1970.
+        last: the last day on which it still goes on.
+        last_in_grid: its last day in a grid, where hours after midnight belong to the day before.
+        is_bar: whether it takes days rather than hours.
     """
 
     __slots__ = (
-        *("back", "begin", "finish", "first", "floating", "is_bar", "last", "last_in_grid"),
-        *("of", "part", "start"),
+        *("begin", "finish", "first", "floating", "is_bar", "item", "last", "last_in_grid"),
+        *("part", "set_back", "start"),
     )
 
     def __init__(
         self,
-        of: PageObject,
+        item: PageObject,
         start: int,
         floating: bool,
         begin: int,
         finish: int,
         part: Component | None = None,
-        back: int = 0,
+        set_back: int = 0,
     ) -> None:
-        self.of = of
+        self.item = item
         self.start = start
         self.floating = floating
         self.begin = begin
         self.finish = finish
         self.part = part
-        self.back = back
+        self.set_back = set_back
         length = finish - begin
         self.first = begin // DAY
         self.last = (finish - 1 if finish > begin else begin) // DAY
         self.is_bar = length >= DAY or (floating and not begin % DAY and not length % DAY)
         self.last_in_grid = self.last if self.is_bar else self.first
 
-    def order(self) -> tuple[int, bool, int, int, str, str]:
-        """Days first; of a day what is of days; then by time, the longest first; then by place."""
-        of = self.of
-        return self.first, not self.is_bar, self.begin, -self.finish, of.calendar.path, of.uid
+    def sort_key(self) -> tuple[int, bool, int, int, str, str]:
+        """Return the key for sorting: by day, bars first, by time, the longest first, by path."""
+        item = self.item
+        return self.first, not self.is_bar, self.begin, -self.finish, item.calendar.path, item.uid
 
 
 @dataclass(slots=True)
 class PageOccurrences:
-    """What happens in a period.
+    """The occurrences in a period.
 
     Attributes:
-        found: in order.
-        is_all: False if it was too much to find all of it.
+        occurrences: in order.
+        is_complete: False if there are more, because there were too many to find.
     """
 
-    found: list[PageOccurrence] = field(default_factory=list)
-    is_all: bool = True
+    occurrences: list[PageOccurrence] = field(default_factory=list)
+    is_complete: bool = True
 
 
-def range_of(first: date, until: date, zone: tzinfo) -> TimeRange:
-    """The days from ``first`` to before ``until``, by the clock of ``zone``."""
+def range_of_days(first: date, until: date, zone: tzinfo) -> TimeRange:
+    """Return the time range from the day ``first`` to before the day ``until`` in a time zone."""
     start, end = (
         int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp())
         for day in (first, until)
@@ -113,25 +114,27 @@ def range_of(first: date, until: date, zone: tzinfo) -> TimeRange:
     return TimeRange(start, end, *local)
 
 
-def parts_of(
+def occurrences_with_parts(
     copy: VisibleObject, within: TimeRange, zone: tzinfo, budget: Budget
 ) -> list[tuple[Occurrence, Component]]:
-    """When an object happens in a period, and which of its components tells what happens then."""
+    """Return an object's occurrences in a period, each with the component that describes it."""
     parts = [part for part in copy.components if _is_timed(part)]
     try:
-        return occurrences_between(parts, zones_of(copy), within.start, within.end, zone, budget)
+        return occurrences_between(
+            parts, zone_definitions(copy), within.start, within.end, zone, budget
+        )
     except ObjectRefusedError:
-        return []  # what cannot be read happens at no time
+        return []  # an object that cannot be read does not occur
 
 
-def place_of(occurrence: Occurrence, part: Component) -> OrderKey:
-    """Where an occurrence that ``parts_of`` found is shown."""
-    start, _, floating = as_shown(part, occurrence)
+def start_key(occurrence: Occurrence, part: Component) -> StartKey:
+    """Return the key of an occurrence that ``occurrences_with_parts`` has found."""
+    start, _, floating = with_due_time(part, occurrence)
     return floating, start
 
 
-def as_shown(part: Component, occurrence: Occurrence) -> Occurrence:
-    """An occurrence as it is shown; for CalDAV's ranges what is due begins a second early."""
+def with_due_time(part: Component, occurrence: Occurrence) -> Occurrence:
+    """Return an occurrence as it is shown: a due time, a second early for CalDAV, is put right."""
     if part.name != "VTODO":
         return occurrence
     start, end, floating = occurrence
@@ -142,41 +145,43 @@ def as_shown(part: Component, occurrence: Occurrence) -> Occurrence:
     return Occurrence(start, end, floating)
 
 
-def zones_of(copy: VisibleObject) -> dict[str, str]:
-    """The definitions that an object uses, by TZID, as ``calobject`` takes them."""
+def zone_definitions(copy: VisibleObject) -> dict[str, str]:
+    """Return the time zone definitions that an object uses, by TZID."""
     return {
-        tzid: "\r\n".join(Component("VTIMEZONE", [_named(tzid)], use.definition.children).lines())
+        tzid: "\r\n".join(
+            Component("VTIMEZONE", [_tzid_property(tzid)], use.definition.children).lines()
+        )
         for tzid, use in copy.zones.items()
     }
 
 
-def cut(second: int) -> int:
-    """A second since 1970, or the first or last one of which every clock can show the day."""
+def clamp(second: int) -> int:
+    """Return a second since 1970, limited to those that have a date in every time zone."""
     return min(max(second, _EARLIEST), _LATEST)
 
 
-def _named(tzid: str) -> Property:
+def _tzid_property(tzid: str) -> Property:
     return Property("TZID", "", contentlines.escape(tzid))
 
 
 def local_second(instant: int, zone: tzinfo) -> int:
-    """What a zone's clock shows at an instant, both in seconds since 1970."""
+    """Return the local time of a zone at an instant, both in seconds since 1970."""
     offset = datetime.fromtimestamp(instant, zone).utcoffset() or timedelta()
     return instant + offset.days * DAY + offset.seconds
 
 
 def day_number(day: date) -> int:
-    """A day as it is counted from 1970."""
+    """Return a day as days since 1970."""
     return day.toordinal() - EPOCH_DAY
 
 
 def local_time(second: int) -> datetime:
-    """A second that a clock shows, as a time without a zone."""
+    """Return a second of local time as a `datetime` without a zone."""
     return EPOCH + timedelta(seconds=second)
 
 
 def _is_timed(component: Component) -> bool:
-    """Whether it has a place in a calendar: a task may have none."""
+    """Return True if a component has a time: a task may have none."""
     begin = component.first("DTSTART")
     if component.name == "VTODO":
         return bool(begin or component.first("DUE"))

@@ -1,9 +1,9 @@
-"""Finds what happens in a period, as a feed shows it.
+"""A query for the events in a period, as a feed shows them.
 
-Of an object of which the index knows when it happens, and of which a feed shows all or the time of
-all, nothing is parsed (``certain``); a month of a hundred thousand events costs one look at each
-that is in it, once. Whatever is hidden in parts, is in several calendars, or is not in the index
-is read.
+An object is not parsed if the index knows when it occurs and the feed shows either all of it or
+only its times (``index_query``): for a month of a hundred thousand events, each object in it is
+read from the store once. Objects that are hidden in parts, are in several calendars, or are not in
+the index are parsed.
 """
 
 from __future__ import annotations
@@ -17,129 +17,135 @@ from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.expand import Budget
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
-from kalends.webui.feed.index_query import MOST, IndexCache, IndexQuestion, IndexResult
+from kalends.webui.feed.index_query import MAX_OCCURRENCES, IndexCache, IndexQuery, IndexResult
 from kalends.webui.feed.occurrence import (
     PageObject,
     PageOccurrence,
     PageOccurrences,
-    as_shown,
     day_number,
-    parts_of,
+    occurrences_with_parts,
+    with_due_time,
 )
 from kalends.webui.feed.viewport import Viewport
 
 
 class EventQuery:
-    """Finds what happens in one period in the calendars of a feed.
+    """The query for the events of a feed in one period.
 
     Args:
-        remembered: what the index told before.
+        index_cache: results of earlier index queries.
         snapshot: one moment of the store.
-        calendars: those of the feed.
-        rules: the feed's.
+        calendars: the calendars of the feed.
+        rules: the rules of the feed.
         today: the UTC date.
-        frame: the period, as its reader sees it.
+        viewport: the period, in its reader's time zone.
     """
 
     def __init__(
         self,
-        remembered: IndexCache,
+        index_cache: IndexCache,
         snapshot: FeedSnapshot,
         calendars: Collection[CalendarState],
         rules: Rules,
         today: date,
-        frame: Viewport,
+        viewport: Viewport,
     ) -> None:
-        self._remembered = remembered
+        self._index_cache = index_cache
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
         self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._rules = rules
         self._today = today
-        self._frame = frame
-        # UIDs that several calendars have, the feed's or not.
-        self._contested: set[str] = set()
-        # What is not in the index is walked: all of it together as long as one object may take.
+        self._viewport = viewport
+        # UIDs that are in several calendars, of the feed or not.
+        self._repeated_uids: set[str] = set()
+        # Objects that are not in the index are expanded: all of them together within the time that
+        # one object may take.
         self._budget = Budget()
-        self._is_all = True
+        self._is_complete = True
 
     def run(self) -> PageOccurrences:
-        """What happens, in order."""
+        """Return the occurrences, in order."""
         found: list[PageOccurrence] = []
-        for some in self._all():
-            found += some
-            if len(found) >= MOST:
-                self._is_all = False
+        for batch in self._batches():
+            found += batch
+            if len(found) >= MAX_OCCURRENCES:
+                self._is_complete = False
                 break
-        found.sort(key=PageOccurrence.order)
-        return PageOccurrences(found, is_all=self._is_all and not self._budget.is_spent)
+        found.sort(key=PageOccurrence.sort_key)
+        return PageOccurrences(found, is_complete=self._is_complete and not self._budget.is_spent)
 
     def read(self, item: PageObject) -> VisibleObject | None:
-        """What the feed shows of an object, from its text; None for nothing."""
+        """Return an object as the feed shows it, parsed; None if the feed does not show it."""
         candidates: Iterable[ObjectRow]
-        if item.uid in self._contested:
+        if item.uid in self._repeated_uids:
             candidates = self._copies([item.uid])
         else:
             stored = self._snapshot.object_by_id(item.id)
             candidates = [stored] if stored else []
-        return next((copy for copy in self._shown(candidates) if copy.stored.id == item.id), None)
+        return next((copy for copy in self._select(candidates) if copy.stored.id == item.id), None)
 
-    def _all(self) -> Iterator[Iterable[PageOccurrence]]:
-        """What happens: of what the index tells calendar by calendar, of the rest one by one."""
-        certain = self._certain()
-        contested = self._repeated(certain)
-        self._contested = set(contested.values())
-        others = []
-        for one in certain:
+    def _batches(self) -> Iterator[Iterable[PageOccurrence]]:
+        """Yield the index's occurrences by calendar, then those of the other objects one by one."""
+        results = self._query_index()
+        repeated = self._find_repeated(results)
+        self._repeated_uids = set(repeated.values())
+        unresolved = []
+        for result in results:
             yield (
-                [happening for happening in one.happenings if happening.of.id not in contested]
-                if contested
-                else one.happenings
+                [
+                    occurrence
+                    for occurrence in result.occurrences
+                    if occurrence.item.id not in repeated
+                ]
+                if repeated
+                else result.occurrences
             )
-            others += [number for number in one.others if number not in contested]
-        for stored in self._snapshot.objects_by_id(others):
-            for copy in self._shown([stored]):
-                yield self._walked(copy)
-        for copy in self._shown(self._copies(self._contested)):
-            yield self._walked(copy)
+            unresolved += [number for number in result.unresolved if number not in repeated]
+        for stored in self._snapshot.objects_by_id(unresolved):
+            for copy in self._select([stored]):
+                yield self._expand(copy)
+        for copy in self._select(self._copies(self._repeated_uids)):
+            yield self._expand(copy)
 
-    def _certain(self) -> list[IndexResult]:
+    def _query_index(self) -> list[IndexResult]:
         rules = self._rules
-        # What a feed with a window still shows has not ended before this.
-        oldest = None if rules.past is None else (day_number(self._today) - rules.past) * DAY
-        asked = IndexQuestion(self._frame, rules.components, oldest)
-        found: list[IndexResult] = []
+        # A feed with a window shows only objects that end after this.
+        earliest_end = None if rules.past is None else (day_number(self._today) - rules.past) * DAY
+        query = IndexQuery(self._viewport, rules.components, earliest_end)
+        results: list[IndexResult] = []
         count = 0
         for calendar in self._calendars.values():
-            if count >= MOST:
-                self._is_all = False
+            if count >= MAX_OCCURRENCES:
+                self._is_complete = False
                 break
-            found.append(self._remembered.of(calendar, asked, self._snapshot))
-            count += len(found[-1].happenings)
-        return found
+            results.append(self._index_cache.get(calendar, query, self._snapshot))
+            count += len(results[-1].occurrences)
+        return results
 
-    def _repeated(self, certain: list[IndexResult]) -> dict[int, str]:
-        """The objects whose UIDs other calendars have too, and those."""
+    def _find_repeated(self, results: list[IndexResult]) -> dict[int, str]:
+        """Return the ids and UIDs of the objects whose UIDs are in other calendars too."""
         if len(self._calendars) < 2:
             return {}
         return dict(
-            self._snapshot.with_shared_uid([number for one in certain for number in one.ids])
+            self._snapshot.with_shared_uid([number for one in results for number in one.ids])
         )
 
-    def _walked(self, copy: VisibleObject) -> list[PageOccurrence]:
-        """The times of what the index does not know, or a feed shows in parts only."""
+    def _expand(self, copy: VisibleObject) -> list[PageOccurrence]:
+        """Return an object's occurrences if the index does not know them, or not all are shown."""
         if self._budget.is_spent:
             return []
-        stored, frame = copy.stored, self._frame
+        stored, viewport = copy.stored, self._viewport
         item = PageObject(stored.id, stored.uid, self._calendars[stored.collection_id])
+        pairs = occurrences_with_parts(copy, viewport.index_range, viewport.zone, self._budget)
         return [
-            happening
-            for occurrence, part in parts_of(copy, frame.asked, frame.zone, self._budget)
-            if (happening := frame.happening(item, *as_shown(part, occurrence), part))
+            found
+            for occurrence, part in pairs
+            if (found := viewport.occurrence(item, *with_due_time(part, occurrence), part))
         ]
 
     def _copies(self, uids: Collection[str]) -> Iterator[ObjectRow]:
         return self._snapshot.objects_with_uids(self._calendars.keys(), sorted(uids))
 
-    def _shown(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
+    def _select(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
         return select_visible(objects, self._paths, self._rules, self._today).copies

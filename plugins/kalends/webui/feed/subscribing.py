@@ -1,4 +1,4 @@
-"""How to subscribe to what a page shows."""
+"""The addresses at which a page's feed can be subscribed to."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from kalends.feeds.access import PREFIX, FeedAddress
 from kalends.webui.base_url import BaseUrl
 
 ASSETS = ".static"
-"""What stands in the place of a secret in the addresses of style sheets and scripts."""
+"""The path segment of style sheets and scripts, in the place of a secret."""
 
 
 class Addresses(NamedTuple):
-    """The addresses of one feed as the reader of its page reaches it.
+    """The addresses of one feed, as the reader of its page reaches them.
 
     Attributes:
-        page: of the page itself.
-        file: of the ``.ics`` file.
-        webcal: the same for programs that subscribe.
-        assets: of the folder of style sheets and scripts.
+        page: the page itself.
+        file: the ``.ics`` file.
+        webcal: the ``.ics`` file, for programs that subscribe.
+        assets: the folder of style sheets and scripts.
     """
 
     page: str
@@ -29,15 +29,15 @@ class Addresses(NamedTuple):
 
 
 def addresses_of(environ: Environ, address: FeedAddress) -> Addresses | None:
-    """The addresses of a feed, by what the request came to; None if its Host is no host."""
-    outside = BaseUrl.of(environ)
-    if outside is None:
+    """Return the addresses of a feed; None if the request's Host is not a valid host."""
+    base_url = BaseUrl.from_environ(environ)
+    if base_url is None:
         return None
     secret = "" if address.secret is None else f"s/{address.secret}/"
     below = f"{PREFIX}{secret}{address.name}"
     return Addresses(
-        outside.url(f"{below}/"),
-        outside.url(f"{below}.ics"),
-        outside.webcal(f"{below}.ics"),
-        outside.path(f"{PREFIX}s/{ASSETS}/"),
+        base_url.url(f"{below}/"),
+        base_url.url(f"{below}.ics"),
+        base_url.webcal(f"{below}.ics"),
+        base_url.path(f"{PREFIX}s/{ASSETS}/"),
     )

@@ -1,4 +1,4 @@
-"""The time zone that a feed's page is in, and times as a person reads them."""
+"""The time zone of a feed's page, and times as text."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ _TIMEZONE = "C:calendar-timezone"
 
 
 class DisplayZone(NamedTuple):
-    """What a page reads times by.
+    """The time zone in which a page shows times.
 
     Attributes:
         zone: the time zone.
-        name: what it is called.
-        is_own: whether the feed, or its reader, has said so; if not, the reader's own is better.
+        name: its name for people.
+        is_chosen: whether the feed or its reader names it; if not, the reader's own is better.
     """
 
     zone: tzinfo
     name: str
-    is_own: bool
+    is_chosen: bool
 
 
-def clock_of(calendars: Iterable[CalendarState], named: str) -> DisplayZone:
-    """The clock of a feed: what its definition says, else what most of its calendars have, or UTC.
+def feed_zone(calendars: Iterable[CalendarState], named: str) -> DisplayZone:
+    """Return the time zone that a feed's definition names, else that of most calendars, or UTC.
 
     Args:
-        calendars: those of the feed.
+        calendars: the calendars of the feed.
         named: the zone that the definition names, or empty.
     """
     zone = iana_zone(named) if named else None
     if zone:
-        return DisplayZone(zone, zone.key, is_own=True)
+        return DisplayZone(zone, zone.key, is_chosen=True)
     texts = Counter(c.props[_TIMEZONE] for c in calendars if c.props.get(_TIMEZONE))
     for text, _ in texts.most_common():
         name = next(
             (line[5:].strip() for line in text.splitlines() if line.upper().startswith("TZID:")), ""
         )
-        known = iana_zone(name)
-        if known:
-            return DisplayZone(known, known.key, is_own=True)
+        zone = iana_zone(name)
+        if zone:
+            return DisplayZone(zone, zone.key, is_chosen=True)
         defined = timezone_from_calendar(text)
         if defined:
-            # What somebody calls a zone of their own is in no feed.
-            return DisplayZone(defined, "the calendar’s own zone", is_own=True)
-    return DisplayZone(UTC, "UTC", is_own=False)
+            # A feed never contains the name that somebody gave to their own zone.
+            return DisplayZone(defined, "the calendar’s own zone", is_chosen=True)
+    return DisplayZone(UTC, "UTC", is_chosen=False)
 
 
 def offset_text(zone: tzinfo, moment: datetime) -> str:
-    """How far a zone is from UTC, as in ``UTC+1`` or ``UTC−3:30``."""
+    """Return the offset of a zone from UTC, as in ``UTC+1`` or ``UTC−3:30``."""
     offset = moment.replace(tzinfo=zone).utcoffset() or timedelta()
     minutes = int(offset.total_seconds()) // 60
     if not minutes:
@@ -63,5 +63,5 @@ def offset_text(zone: tzinfo, moment: datetime) -> str:
 
 
 def hour_text(moment: datetime) -> str:
-    """As in ``09:05``."""
+    """Return a time as in ``09:05``."""
     return f"{moment:%H:%M}"

@@ -1,4 +1,4 @@
-"""What the address of a page asks for, and the addresses of other views of it."""
+"""The parameters in the address of a page, and links to other views of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kalends.ical.timezones.resolve import iana_zone
 VIEWS = ("month", "week", "day", "agenda")
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199
-"""Years that are shown."""
+"""The years that a page can show."""
 
 _MOST_FIELDS = 30
 _KEY = re.compile(r"[0-9a-f]{16}")
@@ -24,23 +24,23 @@ _AT = re.compile(r"\d{8}(?:T\d{6}Z?)?")
 
 
 class BadQueryError(KalendsError):
-    """An address that asks for what there cannot be; its text is for a person."""
+    """Invalid parameters in an address; the message is for the reader of the page."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageParams:
-    """What is asked for.
+    """The parameters of a page.
 
     Attributes:
         view: one of ``VIEWS``.
         day: the day that the view holds, or None for today.
         zone: the time zone, or None for the feed's own.
-        unknown_zone: what was asked for in place of a time zone that there is, or empty.
-        embed: whether it is for a frame in another page.
-        skip: of the first day of an agenda, how many were on the page before.
+        unknown_zone: the name that was given for a time zone and is not known, or empty.
+        embed: whether the page is shown in a frame of another page.
+        skip: how many entries of an agenda's first day were on the page before.
         event: the key of one event, or empty.
-        at: when that one begins, as ``reading.stamp`` writes it.
-        replaces: which occurrence of a series it replaces, by its RECURRENCE-ID, or empty.
+        at: when the event begins, as ``entry.stamp`` writes it.
+        replaces: the RECURRENCE-ID of the occurrence that it replaces, or empty.
     """
 
     view: str = "month"
@@ -54,7 +54,7 @@ class PageParams:
     unknown_zone: str = ""
 
     def link(self, **changes: Any) -> str:
-        """The query of the same page with some fields changed; it does not lead to an event."""
+        """Return the query of this page with some fields changed, without its event and skip."""
         other = replace(self, **{"skip": 0, "event": "", "at": "", "replaces": "", **changes})
         fields = {
             "view": other.view,
@@ -63,27 +63,27 @@ class PageParams:
             "at": other.at,
             "replaces": other.replaces,
             "skip": str(other.skip or ""),
-            **other.kept,
+            **other.lasting,
         }
         return "?" + urlencode({name: value for name, value in fields.items() if value})
 
     @property
-    def kept(self) -> Mapping[str, str]:
+    def lasting(self) -> Mapping[str, str]:
         """The fields that stay the same from view to view, for a form."""
-        kept = {"tz": self.zone.key} if self.zone else {}
-        return {**kept, "embed": "1"} if self.embed else kept
+        zone = {"tz": self.zone.key} if self.zone else {}
+        return {**zone, "embed": "1"} if self.embed else zone
 
 
-def is_shown(day: date) -> bool:
-    """Whether a page may be asked for a day."""
+def is_supported(day: date) -> bool:
+    """Return True if a page can show a day."""
     return FIRST_YEAR <= day.year <= LAST_YEAR
 
 
-def read_query(text: str) -> PageParams:
-    """Read the query of an address; fields that it does not know are nobody's mistake.
+def parse_query(text: str) -> PageParams:
+    """Read the query of an address; unknown fields are ignored.
 
     Raises:
-        BadQueryError: a field has a value that it cannot have.
+        BadQueryError: the value of a field is not valid.
     """
     fields = _fields(text)
     view = fields.get("view", "month")
@@ -91,11 +91,11 @@ def read_query(text: str) -> PageParams:
         raise BadQueryError(f"There is no view “{_short(view)}”: it can be {', '.join(VIEWS)}.")
     event, at = fields.get("event", ""), fields.get("at", "")
     if event and not (_KEY.fullmatch(event) and _AT.fullmatch(at)):
-        raise BadQueryError("The address of the event is not complete.")
+        raise BadQueryError("The address of the event is incomplete.")
     skip = fields.get("skip", "0")
     if not re.fullmatch(r"[0-9]{1,6}", skip):
-        raise BadQueryError(f"“{_short(skip)}” is no number of events.")
-    # The script of the page asks for the reader's zone by itself, whatever that is called there.
+        raise BadQueryError(f"“{_short(skip)}” is not a number of events.")
+    # Not an error: the page's script asks for the reader's zone by the name that the system gives.
     tz = fields.get("tz", "")
     zone = iana_zone(tz) if 0 < len(tz) <= 64 else None
     return PageParams(
@@ -111,8 +111,8 @@ def read_query(text: str) -> PageParams:
     )
 
 
-def kept_of(text: str) -> PageParams:
-    """What stays the same from view to view of an address that ``read_query`` refuses."""
+def lasting_params(text: str) -> PageParams:
+    """Return the lasting parameters of an address that ``parse_query`` refuses."""
     try:
         return PageParams(embed=_is_embedded(_fields(text)))
     except BadQueryError:
@@ -133,10 +133,10 @@ def _is_embedded(fields: Mapping[str, str]) -> bool:
 def _day(text: str) -> date:
     match = re.fullmatch(r"(\d{4})-(\d\d?)(?:-(\d\d?))?", text.strip(), re.ASCII)
     if match is None:
-        raise BadQueryError(f"“{_short(text)}” is no date; dates are written as in 2026-11-26.")
+        raise BadQueryError(f"“{_short(text)}” is not a date; dates are written as in 2026-11-26.")
     year, month, day = int(match[1]), int(match[2]), int(match[3] or 1)
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise BadQueryError(f"Years from {FIRST_YEAR} to {LAST_YEAR} can be shown.")
+        raise BadQueryError(f"Only the years from {FIRST_YEAR} to {LAST_YEAR} can be shown.")
     try:
         return date(year, month, day)
     except ValueError:

@@ -21,7 +21,7 @@ from kalends.store.feed_queries import FeedSnapshot, FeedSource
 from kalends.webui.feed import context
 from kalends.webui.feed.entry import read_stamp
 from kalends.webui.feed.index_query import IndexCache
-from kalends.webui.feed.occurrence import PageOccurrences, cut, local_time, range_of
+from kalends.webui.feed.occurrence import PageOccurrences, clamp, local_time, range_of_days
 from kalends.webui.feed.periods import (
     MONTHS,
     ONE_DAY,
@@ -33,14 +33,14 @@ from kalends.webui.feed.periods import (
 )
 from kalends.webui.feed.query import EventQuery
 from kalends.webui.feed.subscribing import ASSETS, Addresses, addresses_of
-from kalends.webui.feed.timezone import DisplayZone, clock_of, hour_text, offset_text
+from kalends.webui.feed.timezone import DisplayZone, feed_zone, hour_text, offset_text
 from kalends.webui.feed.url_params import (
     VIEWS,
     BadQueryError,
     PageParams,
-    is_shown,
-    kept_of,
-    read_query,
+    is_supported,
+    lasting_params,
+    parse_query,
 )
 from kalends.webui.feed.viewport import Viewport
 from kalends.webui.qr import qr_code
@@ -54,10 +54,10 @@ class FeedPageApplication:
     """Serves feeds as pages.
 
     Args:
-        access: who may see which feed.
-        cache: what a feed is at a moment.
+        access: the access control of feeds.
+        cache: the cache, which has the state of each feed.
         source: the store.
-        now: tells the time in a zone.
+        now: returns the time in a zone.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class FeedPageApplication:
         self._source = source
         self._now = now
         self._pages = Templates("kalends.webui.feed")
-        self._remembered = IndexCache()
+        self._index_cache = IndexCache()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD below ``/feeds/`` that is not for a file."""
@@ -101,18 +101,20 @@ class FeedPageApplication:
     def _page(
         self, environ: Environ, start_response: StartResponse, feed: Feed, addresses: Addresses
     ) -> Iterable[bytes]:
-        page = _Page(environ, feed, addresses, self._pages, self._remembered)
+        page = _Page(environ, feed, addresses, self._pages, self._index_cache)
         try:
-            query = read_query(environ.get("QUERY_STRING", ""))
+            query = parse_query(environ.get("QUERY_STRING", ""))
         except BadQueryError as error:
             body = page.problem(str(error))
             return html(environ, start_response, HTTPStatus.BAD_REQUEST, body, page.headers())
         with self._source.snapshot() as snapshot:
             state = self._cache.state_in(feed, snapshot)
-            own = clock_of(state.calendars, feed.page.timezone)
-            clock = DisplayZone(query.zone, query.zone.key, is_own=True) if query.zone else own
-            now = self._now(clock.zone)
-            page.begin(query, clock, own, now, state)
+            own = feed_zone(state.calendars, feed.page.timezone)
+            display_zone = (
+                DisplayZone(query.zone, query.zone.key, is_chosen=True) if query.zone else own
+            )
+            now = self._now(display_zone.zone)
+            page.begin(query, display_zone, own, now, state)
             etag = f'W/"{page.tag}"'
             headers = [("ETag", etag), ("Cache-Control", page.caching)]
             if EntityTags.known_to(environ).match_weakly(etag):
@@ -120,13 +122,13 @@ class FeedPageApplication:
                 return []
             found = page.event(snapshot) if query.event else page.view(snapshot)
         if found is None:
-            body = page.problem("There is no such event any more, or it has moved.")
+            body = page.problem("There is no such event any more, or it was moved.")
             return html(environ, start_response, HTTPStatus.NOT_FOUND, body, page.headers())
         return html(environ, start_response, HTTPStatus.OK, found, [*headers, *page.headers()])
 
 
 class _Page:
-    """One page being made."""
+    """One page while it is made."""
 
     def __init__(
         self,
@@ -134,16 +136,16 @@ class _Page:
         feed: Feed,
         addresses: Addresses,
         pages: Templates,
-        remembered: IndexCache,
+        index_cache: IndexCache,
     ) -> None:
         self._feed = feed
         self._pages = pages
-        self._remembered = remembered
+        self._index_cache = index_cache
         self._secret = address_of(environ).secret is not None
         self._addresses = addresses
-        self._query = kept_of(environ.get("QUERY_STRING", ""))
+        self._query = lasting_params(environ.get("QUERY_STRING", ""))
         self._styles: list[str] = []
-        self._clock: DisplayZone
+        self._display_zone: DisplayZone
         self._own_zone = ""
         self._now: datetime
         self._state: FeedState
@@ -152,26 +154,34 @@ class _Page:
     def begin(
         self,
         query: PageParams,
-        clock: DisplayZone,
+        display_zone: DisplayZone,
         own: DisplayZone,
         now: datetime,
         state: FeedState,
     ) -> None:
-        """Say what is asked for, of which moment, and which clock is the feed's own."""
-        self._clock, self._now, self._state = clock, now, state
-        self._own_zone = own.name if own.is_own and own.name != clock.name else ""
+        """Set what the page shows.
+
+        Args:
+            query: the parameters in the address.
+            display_zone: the time zone that the page uses.
+            own: the feed's own time zone.
+            now: the time in ``display_zone``.
+            state: the state of the feed.
+        """
+        self._display_zone, self._now, self._state = display_zone, now, state
+        self._own_zone = own.name if own.is_chosen and own.name != display_zone.name else ""
         self._query = query
         day = query.day or now.date()
         self._period = period_of(query.view, day, self._feed.page.week_begins)
 
     @property
     def tag(self) -> str:
-        """What the page depends on, as an entity tag."""
+        """The entity tag, from everything that the page depends on."""
         parts = (
             self._state.key,
             self._pages.version,
             self._query,
-            self._clock.name,
+            self._display_zone.name,
             self._own_zone,
             self._now.date(),
             self._feed.page,
@@ -181,76 +191,78 @@ class _Page:
 
     @property
     def caching(self) -> str:
-        """Who may keep it; whoever does has to ask whether it still holds."""
+        """The Cache-Control field: caches may keep the page, but must revalidate it."""
         public = self._feed.access.kind == "public" and not self._secret
         return f"{'public' if public else 'private'}, no-cache"
 
     def headers(self) -> list[tuple[str, str]]:
-        """The security headers of the page that was made."""
-        # A login within another's page is nothing to invite to.
+        """Return the security headers for the page."""
+        # A page that asks for a login must not be shown in a frame of another site.
         may_embed = self._query.embed and (self._secret or self._feed.access.kind == "public")
         sources = self._feed.page.embed if may_embed else ()
         return security_headers(styles=self._styles, embedded_by=sources)
 
     def view(self, snapshot: FeedSnapshot) -> bytes:
-        """The page of a period."""
+        """Return the page of a period."""
         query, period = self._query, self._period
-        found, reader = self._gathered(snapshot, period)
+        found, reader = self._query_events(snapshot, period)
         if query.view == "month":
-            values = context.month(period, found.found, reader)
+            values = context.month(period, found.occurrences, reader)
         elif query.view == "agenda":
-            values = context.agenda(query, period, found.found, reader)
+            values = context.agenda(query, period, found.occurrences, reader)
         else:
-            values = context.day_or_week(query, period, found.found, reader)
+            values = context.day_or_week(query, period, found.occurrences, reader)
         template = {"week": "hours", "day": "hours"}.get(query.view, query.view)
         legend = reader.legend()
         style = reader.style() + values.pop("style", "")
-        return self._rendered(
+        return self._render(
             f"{template}.html",
             style,
             legend=legend,
-            is_all=found.is_all,
+            is_complete=found.is_complete,
             weekend=context.is_weekend,
             **values,
         )
 
     def event(self, snapshot: FeedSnapshot) -> bytes | None:
-        """The page of one event, or None if there is no such event."""
+        """Return the page of one event, or None if there is no such event."""
         moment = read_stamp(self._query.at)
         if moment is None:
             return None
         start, _ = moment
-        # A day is long enough for any zone: a floating time is looked for by its own clock.
-        day = local_time(cut(start)).date()
+        # A day before and after covers any zone, whether the time floats or not.
+        day = local_time(clamp(start)).date()
         period = Period(day - ONE_DAY, day + 2 * ONE_DAY, "", None, None)
-        found, reader = self._gathered(snapshot, period)
+        found, reader = self._query_events(snapshot, period)
         entry = context.find_event(self._query, found, reader, start)
         if entry is None:
             return None
-        return self._rendered("event.html", reader.style(), entry=entry, legend=[], is_all=True)
+        return self._render("event.html", reader.style(), entry=entry, legend=[], is_complete=True)
 
     def problem(self, why: str) -> bytes:
-        """The page that says what was wrong with the address."""
+        """Return the page that says what is wrong with the address."""
         self._styles = []
-        kept = self._query.kept
+        lasting = self._query.lasting
         return self._pages.render(
             "problem.html",
             assets=self._addresses.assets,
             title=self._feed.rules.title,
             why=why,
-            home=self._addresses.page + (f"?{urlencode(kept)}" if kept else ""),
+            home=self._addresses.page + (f"?{urlencode(lasting)}" if lasting else ""),
         )
 
-    def _gathered(
+    def _query_events(
         self, snapshot: FeedSnapshot, period: Period
     ) -> tuple[PageOccurrences, context.EntryReader]:
-        zone, calendars = self._clock.zone, self._state.calendars
-        frame = Viewport(range_of(period.first, period.until, zone), zone)
+        zone, calendars = self._display_zone.zone, self._state.calendars
+        viewport = Viewport(range_of_days(period.first, period.until, zone), zone)
         rules, day = self._feed.rules, self._state.day
-        gathering = EventQuery(self._remembered, snapshot, calendars, rules, day, frame)
-        return gathering.run(), context.EntryReader(self._feed, calendars, frame, gathering.read)
+        event_query = EventQuery(self._index_cache, snapshot, calendars, rules, day, viewport)
+        return event_query.run(), context.EntryReader(
+            self._feed, calendars, viewport, event_query.read
+        )
 
-    def _rendered(self, template: str, style: str, **values: object) -> bytes:
+    def _render(self, template: str, style: str, **values: object) -> bytes:
         query, period, today = self._query, self._period, self._now.date()
         self._styles = [style]
         return self._pages.render(
@@ -271,13 +283,15 @@ class _Page:
             earlier=query.link(day=period.before) if period.before else "",
             later=query.link(day=period.after) if period.after else "",
             now=query.link(day=None),
-            is_shown=is_shown,
+            is_supported=is_supported,
             event_link=lambda entry: query.link(
                 event=entry.key, at=entry.at, replaces=entry.replaces
             ),
-            clock=self._clock,
+            display_zone=self._display_zone,
             own_zone=self._own_zone,
-            offset=offset_text(self._clock.zone, datetime(*(query.day or today).timetuple()[:3])),
+            offset=offset_text(
+                self._display_zone.zone, datetime(*(query.day or today).timetuple()[:3])
+            ),
             style=style,
             hour=hour_text,
             long_day=long_day,

@@ -1,15 +1,15 @@
-// Makes the account page quicker to use; everything works without it too.
+// Makes the account page faster to use; everything works without scripts too.
 
-const told = document.getElementById("told");
+const status = document.getElementById("status");
 
-function tell(text) {
-  told.textContent = "";
-  // A status that is set twice to the same words would be read out once.
-  requestAnimationFrame(() => { told.textContent = text; });
+function announce(text) {
+  status.textContent = "";
+  // Screen readers would announce the same text only once.
+  requestAnimationFrame(() => { status.textContent = text; });
 }
 
 async function copy(text) {
-  // Browsers have a clipboard for https and this machine alone.
+  // Browsers have a clipboard API for https and localhost only.
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
   field.value = text;
@@ -29,7 +29,7 @@ for (const button of document.querySelectorAll("button.copy")) {
       await copy(button.dataset.copy);
       words.data = "Copied";
       button.classList.add("done");
-      tell(`${button.dataset.label} copied`);
+      announce(`${button.dataset.label} copied`);
     } catch {
       words.data = "Select it by hand";
     }
@@ -38,14 +38,14 @@ for (const button of document.querySelectorAll("button.copy")) {
   });
 }
 
-// The guide for this device stands open.
+// The guide for this device is open.
 const agent = navigator.userAgent;
 const device = /iPhone|iPad/.test(agent) ? "iphone"
   : /Android/.test(agent) ? "davx5"
   : /Macintosh/.test(agent) ? "mac"
   : "";
-const fitting = device && document.getElementById(`with-${device}`);
-if (fitting) fitting.open = true;
+const guide = device && document.getElementById(`with-${device}`);
+if (guide) guide.open = true;
 
 const form = document.querySelector("form.import");
 const input = form.querySelector("input[type=file]");
@@ -56,9 +56,9 @@ const phase = form.querySelector(".phase");
 const progress = form.querySelector("progress");
 const results = document.querySelector(".results");
 const largest = Number(form.dataset.largest);
-// What is still to be sent, each with the place that was chosen when it came.
+// Files that are still to be sent, each with the collection that was chosen when it was added.
 const waiting = [];
-let doing = "";
+let activity = "";
 
 form.querySelector(".drops").hidden = false;
 input.multiple = true;
@@ -82,17 +82,17 @@ function failed(name, why) {
 }
 
 function answered(name, text) {
-  // The server's own page tells what became of it; its part about that is shown here.
+  // The server answers with a page; the part of it with the result is shown here.
   const page = new DOMParser().parseFromString(text, "text/html");
   const result = page.getElementById("result");
-  if (!result) return failed(name, "The server answered something else than expected. Try again.");
+  if (!result) return failed(name, "The server gave an unexpected answer. Try again.");
   result.removeAttribute("id");
   show(document.importNode(result, true));
 }
 
-function say(what) {
-  doing = what;
-  phase.textContent = waiting.length ? `${what} Then ${waiting.length} more.` : what;
+function showPhase(text) {
+  activity = text;
+  phase.textContent = waiting.length ? `${text} Then ${waiting.length} more.` : text;
 }
 
 function send(file, into) {
@@ -107,31 +107,31 @@ function send(file, into) {
     });
     request.upload.addEventListener("load", () => {
       progress.removeAttribute("value");
-      say(`Reading ${file.name} …`);
+      showPhase(`Reading ${file.name} …`);
     });
     request.addEventListener("load", () => { answered(file.name, request.responseText); done(); });
     request.addEventListener("error", () => {
-      failed(file.name, "The connection broke. What was taken already is no harm: try again.");
+      failed(file.name, "The connection broke. Try again: importing a file twice does no harm.");
       done();
     });
     progress.value = 0;
-    say(`Sending ${file.name} …`);
+    showPhase(`Sending ${file.name} …`);
     request.send(body);
   });
 }
 
-function bring(files) {
+function enqueue(files) {
   for (const file of files) waiting.push({ file, into: target.value });
   if (going.hidden) return drain();
-  say(doing);
-  if (files.length) tell(`Waiting: ${files.map((file) => file.name).join(", ")}`);
+  showPhase(activity);
+  if (files.length) announce(`Waiting: ${files.map((file) => file.name).join(", ")}`);
 }
 
 async function drain() {
   going.hidden = false;
   while (waiting.length) {
     const { file, into } = waiting.shift();
-    if (file.size > largest) failed(file.name, `This is larger than ${form.dataset.words}.`);
+    if (file.size > largest) failed(file.name, `The file is larger than ${form.dataset.words}.`);
     else await send(file, into);
   }
   going.hidden = true;
@@ -139,17 +139,17 @@ async function drain() {
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  bring([...input.files]);
-  input.value = "";  // now: what is chosen while these are sent is the next
+  enqueue([...input.files]);
+  input.value = "";  // at once, so that files that are chosen meanwhile come next
 });
 
-// Anywhere in the form will do. A file that misses it would open in the place of the page.
-const takes = (event) => form.contains(event.target) && event.dataTransfer.types.includes("Files");
+// The whole form accepts files. A file dropped elsewhere would replace the page in the browser.
+const isFile = (event) => form.contains(event.target) && event.dataTransfer.types.includes("Files");
 
 window.addEventListener("dragover", (event) => {
   event.preventDefault();
-  event.dataTransfer.dropEffect = takes(event) ? "copy" : "none";
-  drop.classList.toggle("over", takes(event));
+  event.dataTransfer.dropEffect = isFile(event) ? "copy" : "none";
+  drop.classList.toggle("over", isFile(event));
 });
 window.addEventListener("dragleave", (event) => {
   if (!form.contains(event.relatedTarget)) drop.classList.remove("over");
@@ -157,13 +157,13 @@ window.addEventListener("dragleave", (event) => {
 window.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  if (!takes(event)) return;
+  if (!isFile(event)) return;
   const files = [];
   for (const item of event.dataTransfer.items) {
     const file = item.getAsFile();
     if (item.webkitGetAsEntry()?.isDirectory) {
-      failed(file.name, "This is a folder. Drop the files that are in it.");
+      failed(file.name, "This is a folder. Drop the files in it instead.");
     } else if (file) files.push(file);
   }
-  bring(files);
+  enqueue(files);
 });

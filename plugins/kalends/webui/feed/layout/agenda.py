@@ -1,4 +1,4 @@
-"""What happens day by day, in a list that has an end."""
+"""A list of occurrences day by day, in pages of limited length."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import date, timedelta
 
 from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
-MOST = 200
-"""Lines of one page."""
+MAX_LINES = 200
+"""The most lines of one page."""
 
 
 @dataclass(slots=True)
 class AgendaDay:
-    """One day that has something."""
+    """One day that has occurrences."""
 
     day: date
     found: list[PageOccurrence] = field(default_factory=list)
@@ -25,7 +25,9 @@ class Agenda:
     """A list of days.
 
     Attributes:
-        rest: where the list goes on: a day, and how many of it were listed; None at its end.
+        days: the days that have occurrences.
+        rest: where the list continues: a day, and how many of its occurrences were listed; None at
+            the end.
     """
 
     days: list[AgendaDay] = field(default_factory=list)
@@ -33,14 +35,16 @@ class Agenda:
 
 
 def agenda_of(
-    first: date, until: date, found: Sequence[PageOccurrence], skip: int, most: int = MOST
+    first: date, until: date, found: Sequence[PageOccurrence], skip: int, most: int = MAX_LINES
 ) -> Agenda:
-    """List what happens from ``first`` to before ``until``.
+    """List the occurrences from ``first`` to before ``until``.
 
     Args:
-        found: in order.
-        skip: of the first day, how many the page before has listed.
-        most: lines of one page.
+        first: the first day.
+        until: the day after the last.
+        found: the occurrences, in order.
+        skip: how many of the first day the page before has listed.
+        most: the most lines of one page.
     """
     result = Agenda()
     lines = 0
@@ -59,12 +63,12 @@ def agenda_of(
 def _by_day(
     first: date, until: date, found: Sequence[PageOccurrence]
 ) -> Iterator[tuple[date, list[PageOccurrence]]]:
-    """What happens on each day that has something; what lasts into another on both."""
+    """Yield each day that has occurrences, with them; one that lasts for days is on each."""
     days: dict[int, list[PageOccurrence]] = {}
-    for happening in found:
-        begin = max(happening.first, day_number(first))
-        for day in range(begin, min(happening.last + 1, day_number(until))):
-            days.setdefault(day, []).append(happening)
+    for occurrence in found:
+        begin = max(occurrence.first, day_number(first))
+        for day in range(begin, min(occurrence.last + 1, day_number(until))):
+            days.setdefault(day, []).append(occurrence)
     for day in sorted(days):
         number = timedelta(days=day - day_number(first))
-        yield first + number, sorted(days[day], key=lambda happening: not happening.is_bar)
+        yield first + number, sorted(days[day], key=lambda occurrence: not occurrence.is_bar)

@@ -1,4 +1,4 @@
-"""The hours of a day: what overlaps stands side by side."""
+"""The hours of a day: occurrences that overlap are side by side."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from datetime import date
 from kalends.ical.recurrence.days import DAY
 from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
-LEAST = 30
-"""Minutes that the shortest happening takes, so that there is room for a line."""
+MIN_MINUTES = 30
+"""The least height of a block, so that there is room for a line."""
 
 _WHOLE = DAY // 60
-# Hours that are shown in any case.
+# The hours between these are always shown.
 _MORNING, _EVENING = 8, 18
 
 
 @dataclass(slots=True)
 class DayBlock:
-    """What a happening takes of one day.
+    """An occurrence among the hours of one day.
 
     Attributes:
+        occurrence: the occurrence.
         top: minutes after midnight at which it begins.
-        length: minutes that it is drawn with.
-        column: its place among what overlaps, from 0.
-        columns: how many places there are.
+        length: its height in minutes.
+        column: its position among the blocks that overlap, from 0.
+        columns: how many positions there are.
     """
 
-    what: PageOccurrence
+    occurrence: PageOccurrence
     top: int
     length: int
     column: int = 0
@@ -40,7 +41,9 @@ class Hours:
     """The hours of one day.
 
     Attributes:
-        more: happenings for which there was no place.
+        day: the day.
+        blocks: the occurrences that are shown.
+        more: how many there was no room for.
     """
 
     day: date
@@ -52,8 +55,9 @@ def hours_of(day: date, found: Iterable[PageOccurrence], places: int) -> Hours:
     """Lay out a day.
 
     Args:
-        found: what happens, in order; what is of days is passed over.
-        places: how many may stand side by side.
+        day: the day.
+        found: the occurrences, in order; bars are passed over.
+        places: the most blocks side by side.
     """
     result = Hours(day)
     midnight = day_number(day) * DAY
@@ -76,22 +80,22 @@ def hours_of(day: date, found: Iterable[PageOccurrence], places: int) -> Hours:
 
 
 def shown_hours(days: Sequence[Hours]) -> tuple[int, int]:
-    """The first hour that is shown, and the one after the last."""
+    """Return the first hour that is shown, and the one after the last."""
     blocks = [block for day in days for block in day.blocks]
     first = min((block.top // 60 for block in blocks), default=_MORNING)
     last = max((-(-(block.top + block.length) // 60) for block in blocks), default=_EVENING)
     return min(first, _MORNING), max(last, _EVENING)
 
 
-def _block(happening: PageOccurrence, midnight: int) -> DayBlock:
-    begin = max(0, happening.begin - midnight) // 60
-    end = -(-min(DAY, happening.finish - midnight) // 60)
-    top = min(begin, _WHOLE - LEAST)
-    return DayBlock(happening, top, max(end - top, LEAST))
+def _block(occurrence: PageOccurrence, midnight: int) -> DayBlock:
+    begin = max(0, occurrence.begin - midnight) // 60
+    end = -(-min(DAY, occurrence.finish - midnight) // 60)
+    top = min(begin, _WHOLE - MIN_MINUTES)
+    return DayBlock(occurrence, top, max(end - top, MIN_MINUTES))
 
 
 def _place(group: Sequence[DayBlock], places: int, result: Hours) -> None:
-    """Give each of a group that hangs together the first place that is free."""
+    """Give each block of a group, each of which overlaps another, the first free column."""
     ends: list[int] = []
     placed: list[DayBlock] = []
     for block in group:

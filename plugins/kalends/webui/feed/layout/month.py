@@ -1,4 +1,4 @@
-"""The grid of a month, and the row of what lasts for days above the hours: bars in lanes."""
+"""The grid of a month, and the row of bars above the hours of days: occurrences in lanes."""
 
 from __future__ import annotations
 
@@ -9,36 +9,39 @@ from datetime import date
 from kalends.webui.feed.occurrence import PageOccurrence, day_number
 
 LANES = 5
-"""Lines of a day in a month; where there is more, the last line says how much."""
+"""Lanes of a day in a month; if there are more occurrences, the last lane says how many."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A happening in one week.
+    """An occurrence in one week.
 
     Attributes:
-        column: of its first day in the week, from 1.
-        span: days.
-        lane: its line, from 1.
-        goes_on: whether it began in a week before.
-        goes_further: whether it lasts into the next.
+        occurrence: the occurrence.
+        column: the column of its first day in the week, from 1.
+        span: how many days it takes in the week.
+        lane: its lane, from 1.
+        from_before: whether it began in an earlier week.
+        goes_on: whether it lasts into the next week.
     """
 
-    what: PageOccurrence
+    occurrence: PageOccurrence
     column: int
     span: int
     lane: int
+    from_before: bool
     goes_on: bool
-    goes_further: bool
 
 
 @dataclass(slots=True)
 class Cell:
-    """One day: what begins there in this week, and how much more there is.
+    """One day of a week.
 
     Attributes:
-        more: happenings without a line.
-        lane: the line that says so.
+        day: the day.
+        segments: the occurrences that have their first day of the row here.
+        more: how many occurrences have no lane.
+        lane: the lane that says so.
     """
 
     day: date
@@ -48,47 +51,49 @@ class Cell:
 
 
 def weeks_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) -> list[list[Cell]]:
-    """Days as rows of a week.
+    """Lay out days as rows of a week.
 
     Args:
-        days: whole rows of them.
-        found: what happens, in order.
-        lanes: lines of a day.
+        days: the days of whole weeks.
+        found: the occurrences, in order.
+        lanes: the most lanes of a day.
     """
     first = day_number(days[0])
     rows: list[list[PageOccurrence]] = [[] for _ in range(len(days) // 7)]
-    for happening in found:
-        begin, end = happening.first - first, happening.last_in_grid - first
+    for occurrence in found:
+        begin, end = occurrence.first - first, occurrence.last_in_grid - first
         if begin == end:
             if 0 <= begin < len(days):
-                rows[begin // 7].append(happening)
+                rows[begin // 7].append(occurrence)
             continue
         for row in range(max(0, begin) // 7, min(end, len(days) - 1) // 7 + 1):
-            rows[row].append(happening)
+            rows[row].append(occurrence)
     return [row_of(days[7 * n : 7 * n + 7], row, lanes) for n, row in enumerate(rows)]
 
 
 def row_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) -> list[Cell]:
-    """A row of days: what lasts longest gets its line first, and keeps it for the row.
+    """Lay out a row of days; an occurrence has the same lane on all its days.
 
     Args:
-        found: what happens on one of the days at least, in order.
+        days: the days.
+        found: the occurrences on at least one of the days, in order.
+        lanes: the most lanes of a day.
     """
     cells = [Cell(day) for day in days]
     first, last = day_number(days[0]), len(days) - 1
     left = [0] * len(days)
-    for happening in found:
-        begin, end = happening.first - first, happening.last_in_grid - first
+    for occurrence in found:
+        begin, end = occurrence.first - first, occurrence.last_in_grid - first
         if begin == end:
             left[begin] += 1
             continue
         for column in range(max(0, begin), min(last, end) + 1):
             left[column] += 1
-    # The last line is kept for the number of what has none, where there is such.
+    # On a day with too many, the last lane is for the number of those that have none.
     room = [lanes if count <= lanes else lanes - 1 for count in left]
     taken: list[set[int]] = [set() for _ in days]
-    for happening in found:
-        begin, end = happening.first - first, happening.last_in_grid - first
+    for occurrence in found:
+        begin, end = occurrence.first - first, occurrence.last_in_grid - first
         if begin == end and len(taken[begin]) >= room[begin]:
             continue
         columns = range(max(0, begin), min(last, end) + 1)
@@ -98,7 +103,7 @@ def row_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) ->
                 taken[column].add(lane)
                 left[column] -= 1
             place = (columns[0] + 1, len(columns), lane, begin < 0, end > last)
-            cells[columns[0]].segments.append(Segment(happening, *place))
+            cells[columns[0]].segments.append(Segment(occurrence, *place))
     for cell, more, lines in zip(cells, left, taken, strict=True):
         cell.more = more
         cell.lane = max(lines, default=0) + 1
@@ -106,7 +111,7 @@ def row_of(days: Sequence[date], found: Sequence[PageOccurrence], lanes: int) ->
 
 
 def _free_lane(columns: range, room: Sequence[int], taken: Sequence[set[int]]) -> int | None:
-    """The first line that is free on all these days."""
+    """Return the first lane that is free on all these days; None if there is none."""
     for column in columns:
         if len(taken[column]) >= room[column]:
             return None

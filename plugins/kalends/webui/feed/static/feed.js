@@ -1,7 +1,7 @@
-// What is nicer with a script; without one the page does all it must.
+// Improvements for browsers with scripts; the page works without them.
 "use strict";
 
-// Times in the reader's own zone: at once where the feed has none, else on request.
+// Times in the reader's own zone: at once if the feed has none, else on request.
 const mine = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const { zone, own } = document.body.dataset;
 if (zone && mine && mine !== "Etc/Unknown" && mine !== zone) {
@@ -34,7 +34,7 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-// A panel closes with Escape, or with a click beside it.
+// The panel closes with Escape, or with a click outside of it.
 const panel = document.querySelector("details.subscribe");
 if (panel) {
   document.addEventListener("keydown", (event) => {
@@ -50,7 +50,7 @@ if (panel) {
   });
 }
 
-// A line at this moment, in the hours of today.
+// A line at the current time, in the hours of today.
 const today = document.querySelector("[data-today]");
 if (today) {
   const line = document.createElement("li");
@@ -68,6 +68,6 @@ if (today) {
     today.append(line);
     setInterval(move, 30000);
   } catch {
-    // The zone is one that the browser does not know: there is no line.
+    // The browser does not know the zone: there is no line.
   }
 }
