@@ -1,1 +1,1 @@
-"""The HTTP server: gunicorn's master and worker, their sockets, and HTTP/1.1."""
+"""HTTP server: gunicorn's master and workers, the listening sockets, and HTTP/1.1."""

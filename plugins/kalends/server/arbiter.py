@@ -1,4 +1,4 @@
-"""``kalends serve``: workers that gunicorn starts, on our own listeners, no secret in a log.
+"""``kalends serve``: gunicorn's master process, on listeners that Kalends has opened.
 
 Why gunicorn: see "The HTTP server" in ``plugins/README.md``.
 """
@@ -39,40 +39,46 @@ if TYPE_CHECKING:
 _log = logging.getLogger("kalends.server")
 
 GRACEFUL_SECONDS = 20
-"""How long a stop waits for the requests that are being answered."""
+"""How long a stop waits for requests in progress."""
 
 KEEP_ALIVE_SECONDS = 75
-"""How long a connection without a request is kept: longer than proxies keep theirs."""
+"""How long an idle connection is kept: longer than proxies keep theirs."""
 
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _CONNECTIONS = 1000
 
 
 class ServerLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
-    """gunicorn's own log, left to our handlers."""
+    """gunicorn's logger, which leaves its records to Kalends' handlers."""
 
     def setup(self, cfg: Any) -> None:
-        """Let what gunicorn says of errors go where our own log goes."""
+        """Let gunicorn's warnings and errors propagate to Kalends' log."""
         self.cfg = cfg
         self.error_log.setLevel(logging.WARNING)
         self.error_log.propagate = True
 
 
 class ReloadingArbiter(Arbiter):  # type: ignore[misc] # gunicorn is not typed
-    """gunicorn's master: on SIGHUP new workers take over, and the old ones finish what they do."""
+    """gunicorn's master; on SIGHUP new workers take over, and old ones finish their requests."""
 
     def reload(self) -> None:
-        """Read the configuration again; what cannot be used changes nothing."""
+        """Reload the configuration; one that cannot be used changes nothing."""
         try:
-            self.app.read_again()
+            self.app.reload_configuration()
         except KalendsError as error:
-            _log.error("not reloaded: %s; what was read before is still served", error)
+            _log.error("not reloaded: %s; the previous configuration stays in use", error)
             return
         super().reload()
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
-    """Gunicorn, told everything by our settings."""
+    """The gunicorn application, configured by Kalends' settings.
+
+    Args:
+        loaded: the configuration.
+        listeners: the listening sockets; empty if systemd passes them.
+        announce: returns a text to print after the first line, given the server's URL.
+    """
 
     def __init__(
         self,
@@ -86,11 +92,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         self._announce = announce
         self._metrics: Metrics | None = None
         self._loads = WorkerLoadTable()
-        # What the listeners are for stays as it was when they were opened.
+        # A reload does not change the roles, since the listeners stay open.
         self._roles = loaded.settings.roles
-        # One byte for one worker: whoever takes it tells the person that the server answers.
-        self._first, self._token = os.pipe2(os.O_NONBLOCK)
-        os.write(self._token, b"1")
+        # One byte: the worker that reads it announces that the server answers.
+        self._announcer, announcer_end = os.pipe2(os.O_NONBLOCK)
+        os.write(announcer_end, b"1")
         super().__init__()
 
     def load_config(self) -> None:
@@ -101,7 +107,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "workers": settings.workers,
             "worker_class": BoundedWorker,
             "threads": settings.threads,
-            # A worker whose main loop stands still for so long is replaced.
+            # A worker whose main loop hangs for so many seconds is replaced.
             "timeout": 60,
             "graceful_timeout": GRACEFUL_SECONDS,
             "backlog": BACKLOG,
@@ -109,24 +115,27 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "post_worker_init": self._worker_ready,
             "child_exit": self._worker_gone,
             "proc_name": "kalends",
-            # No socket beside ours that takes commands.
+            # No socket for commands.
             "control_socket_disable": True,
         }
         for name, value in options.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """The WSGI application, made in each worker of what the master has read.
+        """Return the WSGI application; each worker creates its own from the loaded configuration.
 
         Raises:
-            KalendsError: something in the store or in other files is not as it must be.
+            KalendsError: the store or another file cannot be used.
         """
         database = open_database(self._settings.database)
-        if not database.exists():  # it was there when the server started: make no empty one
-            raise StoreGoneError(database.name, "it is not there any more")
-        # Without the folder nobody listened when the listeners were opened.
+        if not database.exists():  # it existed when the server started: do not create an empty one
+            raise StoreGoneError(
+                database.name,
+                "it no longer exists; restore it, or restart Kalends to create a new one",
+            )
+        # The folder is missing if no admin listener was opened at the start.
         if self._settings.admin_hosts and _METRICS_FOLDER in os.environ:
-            # Not loaded where nobody asks for it: that takes a tenth of a second.
+            # Imported only if needed: that takes a tenth of a second.
             from kalends.app.metrics import Metrics
 
             self._metrics = Metrics()
@@ -139,7 +148,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         return served
 
     def worker_setup(self) -> WorkerSetup:
-        """Return what a worker is given, which asks for it after its application is made."""
+        """Return the setup of a worker, which asks for it after it has created its application."""
         limits = ConnectionLimits(
             header_seconds=self._settings.timeout,
             idle_seconds=KEEP_ALIVE_SECONDS,
@@ -150,11 +159,11 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             limits, self._loads, self._roles, self._settings.tls, AccessLogger(self._metrics)
         )
 
-    def read_again(self) -> None:
-        """Take the configuration as it is now, for the workers to come.
+    def reload_configuration(self) -> None:
+        """Load the configuration file again, for the workers that start from now on.
 
         Raises:
-            KalendsError: it cannot be used; nothing has changed.
+            KalendsError: the file cannot be used; nothing has changed.
         """
         loaded = loader.load(self._settings.path)
         with container.opened(loaded) as built:
@@ -166,7 +175,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         configure_logging(self._loaded)
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until a signal stops the server."""
         try:
             ReloadingArbiter(self).run()
         except RuntimeError as error:
@@ -176,15 +185,17 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
     def _worker_ready(self, worker: Any) -> None:
         worker.wsgi.start()
         try:
-            os.read(self._first, 1)
+            os.read(self._announcer, 1)
         except BlockingIOError:
             return
-        threading.Thread(target=self._tell, args=worker.main_address(), daemon=True).start()
+        threading.Thread(
+            target=self._print_address, args=worker.main_address(), daemon=True
+        ).start()
 
     def _worker_gone(self, _arbiter: Any, worker: Any) -> None:
         self._loads.remove(worker.age)
 
-    def _tell(self, address: Any, tls: bool) -> None:
+    def _print_address(self, address: Any, tls: bool) -> None:
         url = wait_for(address, tls)
         sys.stdout.write(f"Kalends serves {url}\n{self._announce(url)}")
         sys.stdout.flush()
@@ -195,28 +206,28 @@ def serve(
     listeners: Sequence[socket.socket],
     announce: Callable[[str], str],
 ) -> None:
-    """Serve until told to stop (SIGTERM, SIGINT).
+    """Serve until SIGTERM or SIGINT.
 
     Args:
         loaded: the configuration.
-        listeners: from ``opening.open_listeners``.
-        announce: what to say of a server that answers at this URL, after the first line.
+        listeners: the sockets from ``sockets.open_listeners``.
+        announce: returns a text to print after the first line, given the server's URL.
     """
-    with _folder_of_metrics(loaded.settings):
+    with _metrics_folder(loaded.settings):
         Server(loaded, listeners, announce).run()
 
 
 @contextmanager
-def _folder_of_metrics(settings: Settings) -> Iterator[None]:
-    """Where workers count for each other, if anybody is to read it; gone with the server."""
+def _metrics_folder(settings: Settings) -> Iterator[None]:
+    """Create the folder in which workers share metrics, if they are on; delete it at the end."""
     if not settings.admin_hosts:
         yield
         return
-    ours = os.getpid()
+    master = os.getpid()
     folder = tempfile.mkdtemp(prefix="kalends-metrics-")
     os.environ[_METRICS_FOLDER] = folder
     try:
         yield
     finally:
-        if os.getpid() == ours:  # workers leave this block as well
+        if os.getpid() == master:  # workers leave this block as well
             shutil.rmtree(folder, ignore_errors=True)

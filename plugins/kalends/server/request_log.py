@@ -1,4 +1,4 @@
-"""The line of each answered request in the access log."""
+"""Writer of a line in the access log for each answered request."""
 
 from __future__ import annotations
 
@@ -15,17 +15,24 @@ _SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
 class AccessLogger:
-    """One line per request: who, what, the status, the octets and the microseconds.
+    """Writer of a line per request: client, request, status, octets and microseconds.
 
     Args:
-        metrics: counts requests as well; None if nothing does.
+        metrics: counts the requests as well; None if metrics are off.
     """
 
     def __init__(self, metrics: Metrics | None) -> None:
         self._metrics = metrics
 
     def access(self, resp: Any, req: Any, environ: Environ, request_time: Any) -> None:
-        """Write the line; the secret of an address and the query are left out."""
+        """Write the line of a request, without its query and the secret of a feed's address.
+
+        Args:
+            resp: the response.
+            req: the request.
+            environ: the WSGI environ of the request.
+            request_time: how long the request took.
+        """
         path = _SECRET_PATH.sub(r"\1***", environ.get("PATH_INFO") or "")
         status = str(resp.status).partition(" ")[0]
         seconds = request_time.total_seconds()
@@ -46,7 +53,7 @@ class AccessLogger:
 
 
 def _in_one_line(text: str) -> str:
-    """What a client sent, with nothing in it that ends a line or a quotation."""
+    """Return a client's text with line ends, quotation marks and control characters escaped."""
     if text.isprintable() and '"' not in text:
         return text
     escaped = text.encode("unicode_escape").decode("ascii")

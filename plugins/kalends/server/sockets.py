@@ -1,4 +1,4 @@
-"""Opens what the configuration says to listen on, and waits until somebody answers there."""
+"""Listening sockets of the server, and the wait until it answers on one."""
 
 from __future__ import annotations
 
@@ -15,16 +15,18 @@ from kalends.errors import ConfigurationError
 from kalends.server.http1.tls import require_usable
 
 BACKLOG = 1024
-"""How many connections may wait to be taken."""
+"""How many connections may wait to be accepted."""
 
 
 def open_listeners(settings: Settings) -> list[socket.socket]:
-    """Open what ``[server] hosts``, ``[kalends] feeds_hosts`` and ``admin_hosts`` name.
+    """Open the addresses of ``[server] hosts``, ``[kalends] feeds_hosts`` and ``admin_hosts``.
 
-    Nothing is opened if systemd has opened sockets for us.
+    Returns:
+        the listening sockets; none if systemd passes sockets to this process.
 
     Raises:
-        ConfigurationError: an address is taken or is not ours, or the certificate cannot be used.
+        ConfigurationError: an address is in use or not one of this host, or the certificate
+            cannot be used.
     """
     opened: list[socket.socket] = []
     require_certificate(settings)
@@ -42,10 +44,10 @@ def open_listeners(settings: Settings) -> list[socket.socket]:
 
 
 def require_certificate(settings: Settings) -> None:
-    """Check that TLS, if there is to be any, can be done as the options say.
+    """Check that the TLS options can be used, if TLS is on.
 
     Raises:
-        ConfigurationError: it cannot be.
+        ConfigurationError: they cannot be used.
     """
     if settings.tls:
         require_usable(settings.tls, settings.path)
@@ -56,7 +58,7 @@ def _listen(host: str) -> socket.socket:
         path = Path(host.removeprefix("unix:"))
         if path.is_socket():
             if _is_served(path):
-                raise OSError(0, "another server answers there")
+                raise OSError(0, "another server is listening there; stop it first")
             path.unlink()
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(path))
@@ -81,7 +83,12 @@ def _is_served(path: Path) -> bool:
 
 
 def wait_for(address: Any, tls: bool) -> str:
-    """Wait until the server answers at ``address``; return that address for a person."""
+    """Wait until the server answers, and return its URL for the administrator.
+
+    Args:
+        address: an address that the server listens on, as ``socket.getsockname`` returns it.
+        tls: True if the server has TLS there.
+    """
     if isinstance(address, str):
         connection: http.client.HTTPConnection = _UnixConnection(address)
         url = f"unix:{address}"
@@ -94,7 +101,7 @@ def wait_for(address: Any, tls: bool) -> str:
         )
         shown = f"[{address[0]}]" if ":" in address[0] else address[0]
         url = f"http{'s' if tls else ''}://{shown}:{address[1]}/"
-    # A server that wants a client certificate or an old protocol answers by refusing us.
+    # A server that requires a client certificate or an old protocol answers by a refusal.
     refusals = (ssl.SSLError, ConnectionError) if tls else ()
     with suppress(*refusals):
         connection.request("OPTIONS", "/", headers={"Connection": "close"})
@@ -106,7 +113,7 @@ def wait_for(address: Any, tls: bool) -> str:
 def _unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is our own certificate, for another name
+    context.verify_mode = ssl.CERT_NONE  # the server's own certificate, which is for another name
     return context
 
 

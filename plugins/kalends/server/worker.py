@@ -1,4 +1,4 @@
-"""A gunicorn worker that serves by our own threads: gunicorn starts, watches and stops it."""
+"""Gunicorn worker that serves with Kalends' own HTTP server; gunicorn starts and stops it."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ LINGER_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What the server gives to a worker.
+    """The objects that the server gives to a worker.
 
     Attributes:
-        limits: what clients may take.
-        loads: how much each worker has to do.
-        roles: what the listeners are for.
-        tls: how TLS is done; None for plain http.
-        log: is told of each answered request.
+        limits: the limits for clients.
+        loads: the connections of each worker.
+        roles: the roles of the listeners.
+        tls: the TLS options; None for plain http.
+        log: logs each answered request.
     """
 
     limits: ConnectionLimits
@@ -51,15 +51,15 @@ class WorkerSetup:
 
 
 class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
-    """A worker process; what a client may take of it is bounded.
+    """A worker process with limits for its clients.
 
-    gunicorn makes it, and gives it the ``Server``, which has its setup.
+    gunicorn creates it with the ``Server`` as its ``app``, which provides the setup.
     """
 
     def load_wsgi(self) -> None:
-        """Make the application, as soon as it can be made.
+        """Create the application; retry until that succeeds.
 
-        Others serve meanwhile. To end instead, as gunicorn would, would end all of them.
+        Other workers serve meanwhile. If this one ended instead, gunicorn would end all of them.
         """
         pause = 1.0
         while self.alive and self.ppid == os.getppid():
@@ -76,13 +76,13 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         sys.exit(0)
 
     def run(self) -> None:
-        """Serve until told to stop."""
+        """Serve until gunicorn stops this worker."""
         _allow_files(4 * self._setup.limits.connections)
-        # What is there by now stays. To look it all over again and again took a sixth of the time
-        # of a page of 8,000 events.
+        # Objects that exist by now stay until the end; scanning them in each garbage collection
+        # took a sixth of the time of a page of 8,000 events.
         gc.collect()
         gc.freeze()
-        service = ConnectionManager(
+        connections = ConnectionManager(
             self.wsgi,
             self._setup.log.access,
             self._listeners(),
@@ -91,60 +91,59 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
             loads=self._setup.loads,
             number=self.age,
         )
-        service.start()
-        waiting = select.poll()
-        waiting.register(self.PIPE[0], select.POLLIN)  # a signal has come
-        waiting.register(service.wakeup_fd, select.POLLIN)
-        self._tend(service, waiting)
-        service.stop()
-        self._see_out(service, waiting)
+        connections.start()
+        poller = select.poll()
+        poller.register(self.PIPE[0], select.POLLIN)  # a signal has come
+        poller.register(connections.wakeup_fd, select.POLLIN)
+        self._maintain(connections, poller)
+        connections.stop()
+        self._drain(connections, poller)
 
     def main_address(self) -> tuple[Any, bool]:
-        """The first listener's address that offers all, and whether it has TLS."""
+        """Return the address of the first listener that offers all, and True if it has TLS."""
         addresses = [sock.getsockname() for sock in self.sockets]
         offering_all = (x for x in addresses if self._setup.roles.of_socket(x) is Role.ALL)
         address = next(offering_all, addresses[0])
         return address, self._has_tls(address)
 
     def _listeners(self) -> list[Listener]:
-        """Where connections come from."""
         certificate = Certificate(self._setup.tls) if self._setup.tls else None
         found = []
         for sock in self.sockets:
             address = sock.getsockname()
-            shown = certificate if self._has_tls(address) else None
-            found.append(Listener(sock, self._setup.roles.of_socket(address), shown))
+            presented = certificate if self._has_tls(address) else None
+            found.append(Listener(sock, self._setup.roles.of_socket(address), presented))
         return found
 
     def _has_tls(self, address: object) -> bool:
-        """Whether a listener shows the certificate: each TCP port of those that offer all."""
+        """Return True if a listener has TLS: TCP listeners that offer all have it."""
         is_main = self._setup.roles.of_socket(address) is Role.ALL
         return self._setup.tls is not None and is_main and isinstance(address, tuple)
 
-    def _tend(self, service: ConnectionManager, waiting: select.poll) -> None:
-        tidied = 0.0
+    def _maintain(self, connections: ConnectionManager, poller: select.poll) -> None:
+        closed_at = 0.0
         while self.alive and self.ppid == os.getppid():
             now = time.monotonic()
-            if now - tidied >= 1:
-                tidied = now
+            if now - closed_at >= 1:
+                closed_at = now
                 self.notify()
-                service.close_expired()
-            waiting.poll(service.watch() * 1000)
+                connections.close_expired()
+            poller.poll(connections.watch() * 1000)
 
-    def _see_out(self, service: ConnectionManager, waiting: select.poll) -> None:
-        """Let connections end, for as long as a graceful stop may take."""
+    def _drain(self, connections: ConnectionManager, poller: select.poll) -> None:
+        """Wait until the connections have ended, for at most the time of a graceful stop."""
         now = time.monotonic()
         until, linger = now + self.cfg.graceful_timeout, now + LINGER_SECONDS
-        while not service.is_idle and time.monotonic() < until:
+        while not connections.is_idle and time.monotonic() < until:
             self.notify()
-            service.close_expired()
+            connections.close_expired()
             if time.monotonic() > linger:
-                service.close_idle()
-            waiting.poll(min(service.watch(), 0.05) * 1000)
+                connections.close_idle()
+            poller.poll(min(connections.watch(), 0.05) * 1000)
 
 
 def _allow_files(wanted: int) -> None:
-    """Let all connections be open at once, and the files that are answered with beside them."""
+    """Raise the limit of open files, for all connections and the files of their responses."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)

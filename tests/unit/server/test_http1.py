@@ -1,4 +1,4 @@
-"""The HTTP server: requests as RFC 9112 has them, slow clients, answers of every kind."""
+"""HTTP server: requests as in RFC 9112, slow clients, and all kinds of responses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ START = Callable[..., Callable[[bytes], object]]
 
 
 class Closed(Iterable[bytes]):
-    """A body that notices when it is closed."""
+    """A body that records that it was closed."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self._blocks = blocks
@@ -45,7 +45,7 @@ class Closed(Iterable[bytes]):
 
 
 class Running:
-    """A service with an application of the test's, on a port of its own."""
+    """A connection manager with an application of the test, on a port of its own."""
 
     def __init__(
         self,
@@ -72,19 +72,19 @@ class Running:
         )
         self._manager.start()
         self._stopping = False
-        self._thread = threading.Thread(target=self._tend)
+        self._thread = threading.Thread(target=self._maintain)
         self._thread.start()
         self._listener = listener
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         self.lines.append((req.method, resp.status, resp.sent))
 
-    def _tend(self) -> None:
-        waiting = select.poll()
-        waiting.register(self._manager.wakeup_fd, select.POLLIN)
+    def _maintain(self) -> None:
+        poller = select.poll()
+        poller.register(self._manager.wakeup_fd, select.POLLIN)
         while not self._stopping:
             self._manager.close_expired()
-            waiting.poll(min(self._manager.watch(), 0.1) * 1000)
+            poller.poll(min(self._manager.watch(), 0.1) * 1000)
         self._manager.stop()
         self._manager.close_idle()
 
@@ -110,7 +110,7 @@ def run() -> Iterator[Callable[..., Running]]:
 
 
 def echo(environ: dict[str, Any], start: START) -> Iterable[bytes]:
-    """Answers with what it was asked."""
+    """Answer with the request's path, query, method and body."""
     body = environ["wsgi.input"].read()
     start("200 OK", [("X-Path", environ["PATH_INFO"]), ("X-Query", environ["QUERY_STRING"])])
     return [environ["REQUEST_METHOD"].encode(), b" ", body]
@@ -120,8 +120,8 @@ def until_closed(sock: socket.socket) -> bytes:
     return b"".join(iter(lambda: sock.recv(1 << 16), b""))
 
 
-def asked(running: Running, octets: bytes) -> bytes:
-    """All that the server answers to some octets, after which no more come."""
+def exchange(running: Running, octets: bytes) -> bytes:
+    """Send octets and end of input; return all that the server answers."""
     with running.connect() as sock:
         sock.sendall(octets)
         sock.shutdown(socket.SHUT_WR)
@@ -129,7 +129,7 @@ def asked(running: Running, octets: bytes) -> bytes:
 
 
 def test_requests_in_a_row_are_answered_in_order(run: Callable[..., Running]) -> None:
-    answer = asked(
+    answer = exchange(
         run(echo),
         b"PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\none"
         b"PUT /b%20c?d=e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -172,30 +172,32 @@ def test_requests_in_a_row_are_answered_in_order(run: Callable[..., Running]) ->
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_what_is_no_request_gets_its_status_and_the_end(
+def test_an_invalid_request_gets_an_error_and_ends_the_connection(
     run: Callable[..., Running], octets: bytes, status: int
 ) -> None:
-    answer = asked(run(echo), octets)
+    answer = exchange(run(echo), octets)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"Connection: close\r\n" in answer
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_a_chunked_body_over_the_limit_is_refused_while_it_comes(
+def test_a_chunked_body_over_the_limit_is_refused_before_its_end(
     run: Callable[..., Running],
 ) -> None:
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
-    answer = asked(run(echo), b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 6)
+    answer = exchange(
+        run(echo), b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 6
+    )
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
-def test_a_large_body_arrives_whole(run: Callable[..., Running]) -> None:
+def test_a_large_body_arrives_completely(run: Callable[..., Running]) -> None:
     body = bytes(range(256)) * (12 << 10)
     head = b"PUT / HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body)
-    assert asked(run(echo), head + body).endswith(b"PUT " + body)
+    assert exchange(run(echo), head + body).endswith(b"PUT " + body)
 
 
-def test_large_bodies_have_so_much_room_and_small_ones_do_not_need_it(
+def test_large_bodies_share_a_quota_and_small_ones_do_not_need_it(
     run: Callable[..., Running],
 ) -> None:
     running = run(echo)
@@ -207,15 +209,15 @@ def test_large_bodies_have_so_much_room_and_small_ones_do_not_need_it(
             one.sendall(head % len(body) + body[:-1])
         (refused,) = select.select(stalled, [], [], 30)[0]
         assert until_closed(refused).startswith(b"HTTP/1.1 503 ")
-        assert asked(running, head % 5 + b"small").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, head % 5 + b"small").startswith(b"HTTP/1.1 200 ")
         stalled.remove(refused)
         for one in stalled:
             one.sendall(b"x")
             assert body in until_closed(one)
-    assert asked(running, head % len(body) + body).startswith(b"HTTP/1.1 200 ")
+    assert exchange(running, head % len(body) + body).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_name_with_an_underscore_is_no_header(run: Callable[..., Running]) -> None:
+def test_a_field_with_an_underscore_in_its_name_is_hidden(run: Callable[..., Running]) -> None:
     seen: dict[str, str] = {}
 
     def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
@@ -224,7 +226,7 @@ def test_a_name_with_an_underscore_is_no_header(run: Callable[..., Running]) -> 
         return []
 
     running = run(app)
-    answer = asked(
+    answer = exchange(
         running,
         b"GET / HTTP/1.0\r\nX_Remote_User: eve\r\nX-A: 1\r\nx-a:  2 \r\nProxy-Thing: a\xe4\r\n\r\n",
     )
@@ -233,7 +235,7 @@ def test_a_name_with_an_underscore_is_no_header(run: Callable[..., Running]) -> 
     assert answer.startswith(b"HTTP/1.0 204 No Content\r\n")
 
 
-def test_an_old_client_gets_a_body_of_unknown_length_until_the_end(
+def test_for_http_1_0_the_end_of_the_connection_ends_a_body_of_unknown_length(
     run: Callable[..., Running],
 ) -> None:
     running = run(echo)
@@ -245,7 +247,7 @@ def test_an_old_client_gets_a_body_of_unknown_length_until_the_end(
     assert b"chunked" not in answer
 
 
-def test_who_asks_before_a_body_is_told_to_go_on(run: Callable[..., Running]) -> None:
+def test_a_client_that_expects_100_continue_gets_it(run: Callable[..., Running]) -> None:
     with run(echo).connect() as sock:
         sock.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -258,14 +260,14 @@ def test_who_asks_before_a_body_is_told_to_go_on(run: Callable[..., Running]) ->
     [[("X", "a\r\nSet-Cookie: b")], [("X\n", "a")], [("X", "a\rb")], [("X", "a\0")]],
     ids=["line end in a value", "in a name", "carriage return", "NUL"],
 )
-def test_no_header_of_an_answer_makes_a_second_one(
+def test_a_response_header_cannot_inject_another_one(
     run: Callable[..., Running], headers: list[tuple[str, str]]
 ) -> None:
     def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
         start("200 OK", headers)
         return [b"body"]
 
-    answer = asked(run(app), b"GET / HTTP/1.1\r\n\r\n")
+    answer = exchange(run(app), b"GET / HTTP/1.1\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert b"body" not in answer
 
@@ -285,26 +287,28 @@ def test_an_application_that_fails_is_a_500_or_a_broken_connection(
         return body()
 
     running = run(app)
-    early = asked(running, b"GET /early HTTP/1.1\r\n\r\n")
+    early = exchange(running, b"GET /early HTTP/1.1\r\n\r\n")
     assert early.startswith(b"HTTP/1.1 500 ")
     assert b"secret" not in early
-    assert asked(running, b"GET /late HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\nhalf")
-    assert asked(running, b"GET /early HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500 ")
+    assert exchange(running, b"GET /late HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\nhalf")
+    assert exchange(running, b"GET /early HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500 ")
 
 
-def test_who_sends_slowly_holds_no_thread(run: Callable[..., Running]) -> None:
+def test_a_slow_sender_occupies_no_thread(run: Callable[..., Running]) -> None:
     running = run(echo, threads=1)
     with running.connect() as header, running.connect() as body:
         header.sendall(b"GET / HTTP/1.1\r\nHos")
         body.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
-        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         body.sendall(b" or so")
         header.sendall(b"t: x\r\n\r\n")
         assert body.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
         assert header.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_reads_slowly_holds_no_thread_and_gets_all(run: Callable[..., Running]) -> None:
+def test_a_slow_reader_occupies_no_thread_and_gets_the_whole_body(
+    run: Callable[..., Running],
+) -> None:
     block = bytes(range(256)) * 4096
     bodies: list[Closed] = []
 
@@ -319,7 +323,7 @@ def test_who_reads_slowly_holds_no_thread_and_gets_all(run: Callable[..., Runnin
     with running.connect() as slow:
         slow.sendall(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")
         slow.recv(1, socket.MSG_PEEK)
-        assert asked(running, b"GET /small HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET /small HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         assert not bodies[0].is_closed.is_set()
         assert until_closed(slow).partition(b"\r\n\r\n")[2] == block * 32
     assert bodies[0].is_closed.wait(10)
@@ -329,7 +333,7 @@ def test_who_reads_slowly_holds_no_thread_and_gets_all(run: Callable[..., Runnin
     assert bodies[1].is_closed.wait(10)
 
 
-def test_a_slow_request_keeps_nobody_waiting(run: Callable[..., Running]) -> None:
+def test_a_slow_request_does_not_delay_others(run: Callable[..., Running]) -> None:
     other_came = threading.Event()
 
     def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
@@ -342,7 +346,7 @@ def test_a_slow_request_keeps_nobody_waiting(run: Callable[..., Running]) -> Non
     running = run(app, threads=2)
     with running.connect() as slow:
         slow.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
@@ -351,13 +355,13 @@ def test_a_slow_request_keeps_nobody_waiting(run: Callable[..., Running]) -> Non
     [b"", b"GET / HTTP/1.1\r\nHos", b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"],
     ids=["nothing", "half a header", "half a body"],
 )
-def test_who_stalls_is_let_go(run: Callable[..., Running], octets: bytes) -> None:
+def test_a_stalled_connection_is_closed(run: Callable[..., Running], octets: bytes) -> None:
     with run(echo, header_seconds=0.05).connect() as sock:
         sock.sendall(octets)
         assert until_closed(sock) == b""
 
 
-def test_when_all_connections_are_taken_who_waits_longest_makes_room(
+def test_at_the_limit_of_connections_the_longest_waiting_one_is_closed(
     run: Callable[..., Running],
 ) -> None:
     running = run(echo)
@@ -365,19 +369,19 @@ def test_when_all_connections_are_taken_who_waits_longest_makes_room(
         stalled = [stack.enter_context(running.connect()) for _ in range(25)]
         for sock in stalled:
             sock.sendall(b"GET / HTTP/1.1\r\nHos")
-        assert asked(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         assert until_closed(stalled[0]) == b""
 
 
-def test_each_request_is_told_once_when_it_is_through(run: Callable[..., Running]) -> None:
+def test_each_request_is_logged_once_after_its_response(run: Callable[..., Running]) -> None:
     running = run(echo)
-    asked(running, b"GET / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
-    asked(running, b"HEAD / HTTP/1.1\r\n\r\n")
+    exchange(running, b"GET / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
+    exchange(running, b"HEAD / HTTP/1.1\r\n\r\n")
     assert running.lines == [("GET", "200 OK", 4), ("PUT", "200 OK", 6), ("HEAD", "200 OK", 0)]
 
 
 def over_tls(running: Running, context: ssl.SSLContext, octets: bytes) -> tuple[bytes, int]:
-    """What is answered to octets in as few records as can be, and the certificate's number."""
+    """Send octets in one call; return the answer and the serial number of the certificate."""
     with context.wrap_socket(running.connect(), server_hostname="127.0.0.1") as sock:
         sock.sendall(octets)
         found = sock.getpeercert()
@@ -385,7 +389,7 @@ def over_tls(running: Running, context: ssl.SSLContext, octets: bytes) -> tuple[
         return until_closed(sock), int(str(found["serialNumber"]), 16)
 
 
-def test_over_tls_all_that_came_is_answered_by_the_certificate_of_the_day(
+def test_over_tls_all_requests_are_answered_with_the_current_certificate(
     run: Callable[..., Running], tmp_path: Path
 ) -> None:
     folders = [tmp_path / "old", tmp_path / "new"]
@@ -429,7 +433,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.data())
-def test_requests_are_the_same_however_they_are_cut(
+def test_requests_do_not_depend_on_how_their_octets_are_split(
     sent: list[tuple[bytes, bytes, bytes, bool]], data: st.DataObject
 ) -> None:
     octets = b""
@@ -455,7 +459,7 @@ def test_requests_are_the_same_however_they_are_cut(
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
-def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None:
+def test_any_octets_are_parsed_or_refused(first: bytes, second: bytes) -> None:
     reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
     with contextlib.suppress(RequestRefusedError):
         reader.receive(first)
@@ -463,7 +467,7 @@ def test_any_octets_are_requests_or_refused(first: bytes, second: bytes) -> None
     reader.close()
 
 
-def test_new_connections_go_to_whoever_has_fewer() -> None:
+def test_a_worker_has_most_connections_if_another_has_clearly_fewer() -> None:
     loads = WorkerLoadTable()
     assert not loads.has_most(5)
     loads.record(1, 3)
@@ -483,6 +487,6 @@ def test_new_connections_go_to_whoever_has_fewer() -> None:
         ("/run/kalends.sock", "", ""),
     ],
 )
-def test_the_server_is_named_as_addresses_name_it(own: Any, name: str, port: str) -> None:
+def test_server_name_and_port_come_from_the_local_address(own: Any, name: str, port: str) -> None:
     environ = connection_environ(("192.0.2.7", 4711), own, Role.ALL, "http", None)
     assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == (name, port)
