@@ -1,4 +1,4 @@
-"""Addresses beyond ASCII on the wire: what a client stores under a name, it finds there again."""
+"""Addresses with characters beyond ASCII, and moves of objects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_event_stands_where_it_was_put(
+def test_an_event_is_read_moved_and_deleted_at_its_address(
     shared_server: KalendsServer, account: str, name: str
 ) -> None:
     path = f"/{account}/calendar/{quote(name)}.ics"
@@ -49,7 +49,7 @@ def test_an_event_stands_where_it_was_put(
 
 
 @pytest.mark.parametrize("user", ["ålice", "名", "ann smith", "a@b.example"])
-def test_an_account_gets_at_its_home(shared_server: KalendsServer, user: str) -> None:
+def test_an_account_can_use_its_home(shared_server: KalendsServer, user: str) -> None:
     shared_server.add_user(user, "secret")
     home = f"/{quote(user)}/"
     found = shared_server.request("PROPFIND", "/", user=user).text
@@ -61,7 +61,7 @@ def test_an_account_gets_at_its_home(shared_server: KalendsServer, user: str) ->
     assert shared_server.request("PROPFIND", home, user="first").status == 403
 
 
-def test_an_address_in_another_encoding_is_the_same_in_utf8(
+def test_an_address_in_latin_1_equals_the_one_in_utf_8(
     shared_server: KalendsServer, account: str
 ) -> None:
     put = shared_server.request(
@@ -88,7 +88,7 @@ def test_an_address_in_another_encoding_is_the_same_in_utf8(
         ("", 403),
     ],
 )
-def test_where_an_event_cannot_move(
+def test_a_move_to_an_invalid_destination_is_refused(
     shared_server: KalendsServer, account: str, destination: str, status: int
 ) -> None:
     shared_server.request("PROPFIND", "/first/", user="first")
@@ -99,7 +99,7 @@ def test_where_an_event_cannot_move(
     assert shared_server.request("GET", path, user=account).text == event("stays")
 
 
-def test_a_move_heeds_if_match_and_uids(shared_server: KalendsServer, account: str) -> None:
+def test_a_move_checks_if_match_and_uids(shared_server: KalendsServer, account: str) -> None:
     shared_server.request("MKCALENDAR", f"/{account}/two/", user=account)
     one, two = f"/{account}/calendar/a.ics", f"/{account}/two/b.ics"
     etag = shared_server.request("PUT", one, user=account, body=event("same")).headers["ETag"]

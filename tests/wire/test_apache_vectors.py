@@ -1,4 +1,4 @@
-"""Apache's verdicts, asked of the whole application: its configuration, its files, its answers."""
+"""Apache's verdicts compared with those of the whole application with its configuration."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from support.vectors import (
 )
 
 HTGROUP = [raw for raw in raw_vectors() if raw["kind"] == "htgroup"]
-# Cases of one request whose nonce is fresh, and no directive that we do not have: those of several
-# requests need a clock (test_digest_authentication.py).
+# Cases of one request with a fresh nonce and without special directives. Cases of several requests
+# need a clock: test_digest.py has them.
 DIGEST = [
     vector
     for vector in digest_vectors()
@@ -36,13 +36,16 @@ OPEN = {"OPTIONS"}
 
 @pytest.fixture(autouse=True)
 def _do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hundreds of failed logins of one account at one address would take their time."""
+    """Do not delay the hundreds of failed logins of one account at one address."""
     monkeypatch.setattr(authenticator, "Throttle", partial(Throttle, sleep=lambda _: None))
 
 
 @pytest.fixture
 def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
-    """The application with user files that the test fills; ``request.param``: realm, schemes."""
+    """Open the application with user files that the test fills.
+
+    ``request.param`` is the realm and the schemes.
+    """
     realm, schemes = getattr(request, "param", ("R", "basic"))
     for name in ("users.htdigest", "groups"):
         (tmp_path / name).write_bytes(b"")
@@ -57,7 +60,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
 
 
 def may_enter(answer: Answer) -> bool:
-    """Whether the login was right: 403 is for who is logged in, and not allowed there."""
+    """Return True if the login succeeded; a 403 is for a user who is logged in too."""
     assert answer.status not in (500, 503)
     return answer.status not in (400, 401)
 
@@ -69,7 +72,7 @@ def environ(authorization: str | None, **more: Any) -> Mapping[str, Any]:
 @pytest.mark.parametrize(
     "vector", [v for v in htpasswd_vectors() if v.method not in OPEN], ids=lambda v: str(v.id)
 )
-def test_htpasswd(vector: Vector, client: Client, tmp_path: Path) -> None:
+def test_verdicts_on_password_files_agree(vector: Vector, client: Client, tmp_path: Path) -> None:
     file = tmp_path / "users.htpasswd"
     unreadable = vector.file is None or vector.setup in ("unreadable", "directory")
     file.unlink()
@@ -84,8 +87,10 @@ def test_htpasswd(vector: Vector, client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("switched", "word"), [("True", "secret"), ("False", "secret")])
-def test_basic_by_the_digest_file(switched: str, word: str, tmp_path: Path) -> None:
-    """Apache's AuthBasicUseDigestAlgorithm, the cases basic-on-htdigest…"""
+def test_basic_logins_use_the_digest_file_if_enabled(
+    switched: str, word: str, tmp_path: Path
+) -> None:
+    """These are the cases of AuthBasicUseDigestAlgorithm in Apache."""
     file = tmp_path / "users.htdigest"
     file.write_text("alice:R:1f7ce4d4f6b2495234041d7f73be0c20\n")
     options = {
@@ -105,21 +110,23 @@ def test_basic_by_the_digest_file(switched: str, word: str, tmp_path: Path) -> N
     [pytest.param(vector, (vector.realm, "digest"), id=vector.id) for vector in DIGEST],
     indirect=["client"],
 )
-def test_htdigest(vector: DigestVector, client: Client, tmp_path: Path) -> None:
+def test_verdicts_on_digest_files_agree(
+    vector: DigestVector, client: Client, tmp_path: Path
+) -> None:
     (tmp_path / "users.htdigest").write_bytes(vector.file)
     challenged = client("PROPFIND", vector.uri).headers["WWW-Authenticate"]
     nonce = re.search(r'nonce="([^"]*)"', challenged)
     assert nonce
     (step,) = vector.steps
     header = vector.header(step, nonce[1])
-    asked = environ(header, RAW_URI=vector.uri, HTTP_HOST="127.0.0.1:8191")
-    answer = client(vector.method, vector.uri, environ=asked)
+    sent = environ(header, RAW_URI=vector.uri, HTTP_HOST="127.0.0.1:8191")
+    answer = client(vector.method, vector.uri, environ=sent)
     assert may_enter(answer) is step.allowed, vector.note
 
 
 @pytest.mark.parametrize("raw", HTGROUP, ids=lambda raw: str(raw["id"]))
-def test_htgroup(raw: dict[str, Any], client: Client, tmp_path: Path) -> None:
-    """Where Apache lets members of a group in, its members may read the group's place."""
+def test_verdicts_on_group_files_agree(raw: dict[str, Any], client: Client, tmp_path: Path) -> None:
+    """If Apache admits the members of a group, they may read the group's home."""
     (tmp_path / "users.htpasswd").write_text(raw["password_file"])
     data = file_bytes(raw["file"], raw["file_encoding"])
     if data is None:
@@ -131,7 +138,7 @@ def test_htgroup(raw: dict[str, Any], client: Client, tmp_path: Path) -> None:
     header = ", ".join(raw["authorization"]).encode().decode("latin-1")
     answers = [client("PROPFIND", path, environ=environ(header)) for path in paths]
     if kind == "user" and raw["expect"] == "deny":
-        # That an account is another one than the required one is nothing that we can be told.
+        # Kalends has no option that admits one account alone.
         return
     allowed = any(may_enter(answer) and answer.status == 207 for answer in answers)
     assert allowed is (raw["expect"] == "allow"), raw.get("note")

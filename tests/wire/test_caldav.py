@@ -1,4 +1,4 @@
-"""What a CalDAV client sees of the store: homes, sync, queries, moves, properties."""
+"""CalDAV requests: homes, sync, queries, moves and properties."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def put(client: Client, name: str, body: bytes, calendar: str = "calendar") -> N
 def sync(
     client: Client, token: str = "", path: str = "/alice/calendar/"
 ) -> tuple[str, dict[str, str]]:
-    """One sync-collection: the new token, and for each href a status or an etag."""
+    """Send one sync-collection; return the new token, and for each href a status or an etag."""
     answer = client("REPORT", path, SYNC.format(token=token))
     assert answer.status == 207, answer
     seen: dict[str, str] = {}
@@ -68,7 +68,7 @@ def test_the_first_connection_finds_its_collections(client: Client) -> None:
     assert len(names) == 4
 
 
-def test_which_collections_those_are_is_a_setting(tmp_path: Path) -> None:
+def test_the_first_collections_are_configurable(tmp_path: Path) -> None:
     only = '{"plans": {"tag": "VCALENDAR", "D:displayname": "Plans"}}'
     options = {"storage__predefined_collections": only}
     with Installation(tmp_path, options=options).client() as client:
@@ -78,14 +78,14 @@ def test_which_collections_those_are_is_a_setting(tmp_path: Path) -> None:
         }
 
 
-def test_nobody_sees_anothers_home(client: Client) -> None:
+def test_a_home_is_hidden_from_other_users(client: Client) -> None:
     client("PROPFIND", "/bob/", user="bob")
     assert client("PROPFIND", "/bob/").status == 403
     assert client("GET", "/bob/calendar/").status == 403
     assert set(client.props("/", "D:resourcetype", depth="1")) == {"/", "/alice/"}
 
 
-def test_ctag_and_sync_token_change_with_every_change_and_only_then(client: Client) -> None:
+def test_ctag_and_sync_token_change_only_with_a_write(client: Client) -> None:
     def state() -> tuple[str | None, ...]:
         found = client.props("/alice/calendar/", "CS:getctag", "D:sync-token")
         return tuple(found["/alice/calendar/"].values())
@@ -101,7 +101,7 @@ def test_ctag_and_sync_token_change_with_every_change_and_only_then(client: Clie
     assert len(set(seen)) == 4
 
 
-def test_sync_names_what_came_changed_and_went(client: Client) -> None:
+def test_sync_reports_new_changed_and_deleted_objects(client: Client) -> None:
     for uid in "abc":
         put(client, f"{uid}.ics", event(uid))
     token, seen = sync(client)
@@ -122,7 +122,7 @@ def test_sync_names_what_came_changed_and_went(client: Client) -> None:
     }
 
 
-def test_a_name_that_came_back_is_there(client: Client) -> None:
+def test_sync_reports_a_recreated_object_as_changed(client: Client) -> None:
     put(client, "a.ics", event("a"))
     token, _ = sync(client)
     client("DELETE", "/alice/calendar/a.ics")
@@ -132,7 +132,7 @@ def test_a_name_that_came_back_is_there(client: Client) -> None:
     assert seen["/alice/calendar/a.ics"].startswith('"')
 
 
-def test_a_sync_token_that_is_none_of_ours_is_refused_by_name(client: Client) -> None:
+def test_an_invalid_sync_token_is_refused_with_its_precondition(client: Client) -> None:
     client("PROPFIND", "/alice/")
     for token in ("nonsense", "data:,kalends-1-0-1", "data:,kalends-1"):
         answer = client("REPORT", "/alice/calendar/", SYNC.format(token=token))
@@ -140,7 +140,7 @@ def test_a_sync_token_that_is_none_of_ours_is_refused_by_name(client: Client) ->
         assert answer.precondition() == "{DAV:}valid-sync-token"
 
 
-def test_a_query_for_a_time_finds_what_happens_then(client: Client) -> None:
+def test_a_time_range_query_finds_overlapping_events(client: Client) -> None:
     put(client, "jan.ics", event("jan", "20260105T090000Z"))
     put(client, "feb.ics", event("feb", "20260205T090000Z"))
     put(client, "weekly.ics", event("weekly", "20250106T090000Z", "RRULE:FREQ=WEEKLY"))
@@ -159,7 +159,7 @@ def test_a_query_for_a_time_finds_what_happens_then(client: Client) -> None:
     assert query(client, "20260105T100000Z", "20260105T110000Z").hrefs() == []
 
 
-def test_two_definitions_of_one_time_zone_stay_apart(client: Client) -> None:
+def test_two_definitions_of_one_tzid_are_kept_separate(client: Client) -> None:
     for name, offset in (("east", "+1000"), ("west", "-1000")):
         zoned = event(name, "20260105T120000").replace(b"DTSTART:", b"DTSTART;TZID=Somewhere:")
         body = zoned.replace(
@@ -184,7 +184,7 @@ def test_two_definitions_of_one_time_zone_stay_apart(client: Client) -> None:
         ]
 
 
-def test_multiget_gives_the_bytes_and_says_what_is_missing(client: Client) -> None:
+def test_multiget_returns_the_bytes_and_reports_missing_objects(client: Client) -> None:
     put(client, "a.ics", event("a"))
     hrefs = "".join(f"<href>/alice/calendar/{name}.ics</href>" for name in ("a", "missing"))
     answer = client("REPORT", "/alice/calendar/", MULTIGET.format(hrefs=hrefs))
@@ -196,7 +196,7 @@ def test_multiget_gives_the_bytes_and_says_what_is_missing(client: Client) -> No
 @pytest.mark.parametrize(
     "name", ["a b.ics", "ä.ics", "a%25.ics", "no-suffix", "a;b,c=d.ics", "q&'.ics"]
 )
-def test_every_name_is_stored(client: Client, name: str) -> None:
+def test_objects_with_unusual_names_are_stored(client: Client, name: str) -> None:
     assert client("PUT", f"/alice/calendar/{name}", event("a")).status == 201
     assert client("GET", f"/alice/calendar/{name}").body == event("a")
     assert len(client.props("/alice/calendar/", "D:getetag", depth="1")) == 2
@@ -227,7 +227,7 @@ def test_mkcalendar_and_delete_of_a_calendar(client: Client) -> None:
     assert client("PUT", "/alice/new/a.ics", event("a")).status == 409
 
 
-def test_delete_asks_if_match(client: Client) -> None:
+def test_delete_checks_if_match(client: Client) -> None:
     put(client, "a.ics", event("a"))
     assert client("DELETE", "/alice/calendar/a.ics", headers={"If-Match": '"x"'}).status == 412
     etag = client("GET", "/alice/calendar/a.ics").headers["ETag"]
@@ -242,7 +242,7 @@ PROPPATCH = (
 
 
 @pytest.mark.parametrize("protected", ["<resourcetype/>", "<getetag>x</getetag>"])
-def test_a_protected_property_is_refused_and_nothing_is_carried_out(
+def test_a_protected_property_makes_the_whole_proppatch_fail(
     client: Client, protected: str
 ) -> None:
     client("PROPFIND", "/alice/")
@@ -266,22 +266,22 @@ def test_properties_are_set_and_kept(client: Client) -> None:
     "body", ["", "<", "<a xmlns='DAV:'/>", "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"]
 )
 @pytest.mark.parametrize("method", ["PROPPATCH", "PROPFIND", "REPORT", "MKCALENDAR", "MKCOL"])
-def test_a_malformed_body_is_never_our_fault(client: Client, method: str, body: str) -> None:
+def test_a_malformed_body_is_not_a_server_error(client: Client, method: str, body: str) -> None:
     client("PROPFIND", "/alice/")
     assert client(method, "/alice/calendar/", body).status < 500
     assert client(method, "/alice/fresh/", body).status < 500
 
 
-def test_an_allprop_at_every_level_is_answered(client: Client) -> None:
+def test_allprop_is_answered_at_every_level(client: Client) -> None:
     put(client, "a.ics", event("a"))
     for path in ("/", "/alice/", "/alice/calendar/", "/alice/calendar/a.ics"):
         for depth in ("0", "1"):
             assert client("PROPFIND", path, headers={"Depth": depth}).status == 207
 
 
-def test_one_unreadable_object_does_not_spoil_a_query(client: Client) -> None:
+def test_an_unparsable_object_does_not_break_a_query(client: Client) -> None:
     put(client, "plain.ics", event("plain"))
-    # vobject, which evaluates such a filter, cannot read this; clients can.
+    # vobject, which evaluates such a filter, cannot parse this; clients can.
     put(
         client,
         "odd.ics",
@@ -321,7 +321,7 @@ def test_well_known_addresses_redirect_without_a_login(client: Client) -> None:
             assert answer.headers["Location"] == "/"
 
 
-def test_a_strangers_headers_count_for_nothing(client: Client) -> None:
+def test_headers_of_an_untrusted_client_are_ignored(client: Client) -> None:
     forged = {"X-Script-Name": "//evil.example", "X-Remote-User": "bob"}
     answer = client("GET", "/.well-known/caldav", user="", headers=forged)
     assert answer.headers["Location"] == "/"

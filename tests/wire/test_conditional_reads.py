@@ -1,4 +1,4 @@
-"""If-None-Match of a reader: an object, the file of a feed and its page answer alike."""
+"""If-None-Match in reads of an object, of a feed and of its page (RFC 9110 section 13.1.2)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from support.installation import Client, Installation, event
 
-FACES = ["/alice/calendar/x.ics", "/feeds/open.ics", "/feeds/open/"]
+PATHS = ["/alice/calendar/x.ics", "/feeds/open.ics", "/feeds/open/"]
 FEEDS = """
 [feed.open]
 calendars = ["alice/*"]
@@ -20,13 +20,13 @@ access = "public"
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Client]:
     with Installation(tmp_path, feeds=FEEDS).client() as client:
-        assert client("PUT", FACES[0], event("x")).status == 201
+        assert client("PUT", PATHS[0], event("x")).status == 201
         yield client
 
 
-@pytest.mark.parametrize("face", FACES)
-def test_a_reader_who_has_it_gets_304(client: Client, face: str) -> None:
-    first = client("GET", face)
+@pytest.mark.parametrize("path", PATHS)
+def test_a_matching_tag_is_answered_with_304(client: Client, path: str) -> None:
+    first = client("GET", path)
     assert first.status == 200
     strong = first.headers["ETag"].removeprefix("W/")
     for known, status in (
@@ -46,7 +46,7 @@ def test_a_reader_who_has_it_gets_304(client: Client, face: str) -> None:
         ("", 200),
     ):
         for method in ("GET", "HEAD"):
-            answer = client(method, face, headers={"If-None-Match": known})
+            answer = client(method, path, headers={"If-None-Match": known})
             assert (answer.status, known) == (status, known)
             assert answer.headers["ETag"] == first.headers["ETag"]
             assert answer.body == (first.body if (status, method) == (200, "GET") else b"")

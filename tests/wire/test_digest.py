@@ -1,4 +1,4 @@
-"""HTTP Digest on the wire: Apache's verdicts, replays, and which schemes a 401 offers."""
+"""HTTP Digest on the wire: Apache's verdicts, replays, and the schemes that a 401 offers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEY = b"k" * 32
 
 
 class Clock:
-    """A clock that goes when it is told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 1_790_000_000.0
@@ -51,7 +51,7 @@ class DigestSite(Site):
         directory = UserDirectory(
             htpasswd_file(folder / "users.htpasswd"), htdigest=htdigest_file(self.file), realm=realm
         )
-        # The table is older than what happens in a test.
+        # The table is older than every request of a test.
         self.counts = SharedNonceCounts(folder / "counts", self.clock.now - 1000, buckets=16)
         self.digest = DigestScheme(
             directory,
@@ -59,7 +59,7 @@ class DigestSite(Site):
             KEY,
             self.counts,
             now=self.clock,
-            **options,  # type: ignore[arg-type] # what the test wants of the scheme
+            **options,  # type: ignore[arg-type] # further parameters of the scheme
         )
         schemes: list[AuthScheme] = [self.digest]
         if basic:
@@ -67,7 +67,7 @@ class DigestSite(Site):
         super().__init__(directory, realm, schemes)
 
     def login(self, nonce: str | None = None, **say: str) -> Answer:
-        """One answer as a client makes it; ``say`` replaces what it would say."""
+        """Send one login as a client does; ``say`` replaces fields of it."""
         self.clock.now += 0.01
         said = {"user": "alice", "password": "secret", "realm": "R", "nc": "00000001"} | say
         nonce = nonce or self.nonce()
@@ -76,7 +76,7 @@ class DigestSite(Site):
         return self.ask(header(nonce, path, said), path, RAW_URI=path, **tls)
 
     def nonce(self) -> str:
-        """A fresh nonce."""
+        """Return a fresh nonce."""
         return nonce_of(self.ask(None).all("WWW-Authenticate")[0])
 
 
@@ -87,7 +87,7 @@ def nonce_of(value: str, name: str = "nonce") -> str:
 
 
 def header(nonce: str, path: str, said: dict[str, str]) -> str:
-    """A Digest header as curl makes it."""
+    """Return a Digest header in the form that curl sends."""
 
     def hashed(*parts: str) -> str:
         algorithm = said.get("hash", "md5")
@@ -113,15 +113,15 @@ def site(tmp_path: Path) -> DigestSite:
     return DigestSite(tmp_path, ALICE)
 
 
-# Where we are not as the configuration of the case has Apache.
+# The verdicts of Kalends that differ from those of Apache in the case's configuration.
 EXPECTED = {
-    # A directive that lets a client leave the query out of its uri: there is none here.
+    # Kalends has no directive that lets a client omit the query in its uri.
     "dp-uri-query-hack": [False],
-    # Counts may overtake one another: parallel connections do that.
+    # Counts may arrive out of order, as they do with parallel connections.
     "sq-nc-out-of-order": [True, True, True],
-    # And a client may go on with an older nonce.
+    # A client may continue with an older nonce.
     "sq-nc-renonce-old": [True, False, True, True, False],
-    # Replay is refused, whatever Apache does unless told otherwise.
+    # A replay is refused; Apache accepts it by default.
     "sq-default-replay": [True, False, False],
     "sq-nc-zero": [False],
     "sq-nc-overflow": [False, True],
@@ -131,7 +131,7 @@ EXPECTED = {
 
 @pytest.mark.filterwarnings("ignore:Unknown REQUEST_METHOD")
 @pytest.mark.parametrize("vector", digest_vectors(), ids=lambda vector: str(vector.id))
-def test_apaches_verdict(vector: DigestVector, tmp_path: Path) -> None:
+def test_verdicts_are_those_of_apache(vector: DigestVector, tmp_path: Path) -> None:
     lifetime: float | None = 300
     configured = re.search(r"AuthDigestNonceLifetime (-?\d+)", vector.conf)
     if configured:
@@ -164,7 +164,7 @@ def test_apaches_verdict(vector: DigestVector, tmp_path: Path) -> None:
 
 
 def choose_nonce(site: DigestSite, how: str, nonces: list[str], answers: list[Answer]) -> str:
-    """The nonce that a step of a case speaks of."""
+    """Return the nonce for a step of a case."""
     fresh = site.nonce()
     known = {
         "fresh": fresh,
@@ -187,7 +187,7 @@ def choose_nonce(site: DigestSite, how: str, nonces: list[str], answers: list[An
     return how
 
 
-def test_a_login(site: DigestSite) -> None:
+def test_a_challenge_and_its_login_have_the_right_headers(site: DigestSite) -> None:
     challenged = site.ask(None)
     assert challenged.status == 401
     (challenge,) = challenged.all("WWW-Authenticate")
@@ -203,7 +203,9 @@ def test_a_login(site: DigestSite) -> None:
     assert site.application.seen["AUTH_TYPE"] == "Digest"
 
 
-def test_a_request_is_good_once(site: DigestSite, tmp_path: Path) -> None:
+def test_a_nonce_count_is_accepted_once_even_after_a_restart(
+    site: DigestSite, tmp_path: Path
+) -> None:
     nonce = site.nonce()
     assert site.login(nonce).status == 200
     assert site.login(nonce).status == 401
@@ -214,7 +216,7 @@ def test_a_request_is_good_once(site: DigestSite, tmp_path: Path) -> None:
     assert restarted.login(nonce, nc="00000002").status == 200
 
 
-def test_a_nonce_that_another_worker_gave_is_good(site: DigestSite, tmp_path: Path) -> None:
+def test_a_nonce_of_another_worker_is_valid(site: DigestSite, tmp_path: Path) -> None:
     other = DigestSite(tmp_path, ALICE)
     nonce = site.nonce()
     assert other.login(nonce).status == 200
@@ -238,20 +240,20 @@ def test_a_nonce_that_another_worker_gave_is_good(site: DigestSite, tmp_path: Pa
         ({"nc": "00000000"}, 401),
     ],
 )
-def test_answers(site: DigestSite, said: dict[str, str], status: int) -> None:
+def test_fields_decide_about_the_login(site: DigestSite, said: dict[str, str], status: int) -> None:
     answer = site.login(**said)
     assert answer.status == status
     assert not any("stale" in value for value in answer.all("WWW-Authenticate"))
 
 
-def test_a_refused_answer_uses_nothing_up(site: DigestSite) -> None:
+def test_a_failed_login_does_not_use_up_the_nonce_count(site: DigestSite) -> None:
     nonce = site.nonce()
     for _ in range(3):
         assert site.login(nonce, password="wrong").status == 401
     assert site.login(nonce).status == 200
 
 
-def test_a_stale_nonce_is_said_to_who_knows_the_password(
+def test_only_a_right_password_is_told_that_the_nonce_is_stale(
     site: DigestSite, caplog: pytest.LogCaptureFixture
 ) -> None:
     nonce = site.nonce()
@@ -264,13 +266,13 @@ def test_a_stale_nonce_is_said_to_who_knows_the_password(
     assert site.login(nonce_of(stale.all("WWW-Authenticate")[0])).status == 200
 
 
-def test_a_nonce_of_the_future_is_stale(site: DigestSite) -> None:
+def test_a_nonce_from_the_future_is_stale(site: DigestSite) -> None:
     nonce = site.nonce()
     site.clock.now -= 60
     assert "stale=true" in site.login(nonce).all("WWW-Authenticate")[0]
 
 
-def test_nextnonce_comes_before_the_end(site: DigestSite) -> None:
+def test_a_next_nonce_is_sent_before_a_nonce_expires(site: DigestSite) -> None:
     nonce = site.nonce()
     site.clock.now += 265
     assert "nextnonce" not in site.login(nonce).all("Authentication-Info")[0]
@@ -279,7 +281,7 @@ def test_nextnonce_comes_before_the_end(site: DigestSite) -> None:
     assert site.login(nonce_of(info, "nextnonce")).status == 200
 
 
-def test_a_changed_file_counts_at_the_next_request(site: DigestSite) -> None:
+def test_a_changed_file_takes_effect_at_the_next_request(site: DigestSite) -> None:
     nonce = site.nonce()
     assert site.login(nonce).status == 200
     site.file.write_bytes(ALICE.replace(b"alice", b"bob"))
@@ -289,7 +291,7 @@ def test_a_changed_file_counts_at_the_next_request(site: DigestSite) -> None:
     assert site.login(nonce, nc="00000003").status == 503
 
 
-def test_rfc2069_only_if_switched_on(tmp_path: Path) -> None:
+def test_logins_without_qop_are_accepted_only_if_enabled(tmp_path: Path) -> None:
     for switched_on in (False, True):
         site = DigestSite(tmp_path, ALICE, without_qop=switched_on)
         nonce = site.nonce()
@@ -311,7 +313,7 @@ def line(user: str, algorithm: str, password: str = "secret") -> bytes:
     return f"{user}:R:{hashlib.new(algorithm, text).hexdigest()}\n".encode()
 
 
-def test_sha256_is_offered_if_all_have_it(tmp_path: Path) -> None:
+def test_sha256_is_offered_if_all_accounts_have_it(tmp_path: Path) -> None:
     both = line("alice", "md5") + line("alice", "sha256")
     site = DigestSite(tmp_path, both)
     algorithms = [re.findall(r"algorithm=([^,]+)", c) for c in site.ask().all("WWW-Authenticate")]
@@ -324,14 +326,14 @@ def test_sha256_is_offered_if_all_have_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
-def test_a_name_may_come_in_either_encoding(tmp_path: Path, encoding: str) -> None:
-    """Some clients send it in ISO-8859-1 and hash it in UTF-8."""
+def test_a_name_may_be_sent_in_either_encoding(tmp_path: Path, encoding: str) -> None:
+    """Some clients send the name in ISO-8859-1 and hash it in UTF-8."""
     site = DigestSite(tmp_path, line("ålice", "md5"))
     answer = site.login(user="ålice", encoding=encoding)
     assert (answer.status, answer.body.decode()) == (200, "ålice")
 
 
-def test_nobody_has_the_empty_name(tmp_path: Path) -> None:
+def test_the_empty_name_cannot_log_in(tmp_path: Path) -> None:
     assert DigestSite(tmp_path, line("", "md5")).login(user="").status == 401
 
 
@@ -367,7 +369,7 @@ def test_with_both_schemes_each_account_logs_in_by_its_own(tmp_path: Path) -> No
     assert site.ask("Basic " + base64.b64encode(b"alice:secret").decode()).status == 401
 
 
-def test_basic_can_be_kept_to_tls(tmp_path: Path) -> None:
+def test_basic_can_be_limited_to_tls(tmp_path: Path) -> None:
     site = DigestSite(tmp_path, ALICE, basic=True, over_tls_only=True)
     bob = "Basic " + base64.b64encode(b"bob:builder").decode()
     assert [c.split()[0] for c in site.ask().all("WWW-Authenticate")] == ["Digest"]
@@ -375,7 +377,7 @@ def test_basic_can_be_kept_to_tls(tmp_path: Path) -> None:
     assert site.ask(bob, **{"wsgi.url_scheme": "https"}).status == 200
 
 
-def test_basic_for_who_is_in_the_digest_file_alone(tmp_path: Path) -> None:
+def test_accounts_only_in_the_digest_file_may_use_basic_if_enabled(tmp_path: Path) -> None:
     (tmp_path / "users").write_bytes(ALICE + line("bob", "sha256", "digest") + b"eve:R:\n")
     (tmp_path / "passwords").write_bytes(b"bob:" + apr1(b"basic", b"salt") + b"\n")
     for switched_on in (False, True):

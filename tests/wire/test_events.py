@@ -1,4 +1,4 @@
-"""What is written is told to subscribers after its commit: which collections, how, and by whom."""
+"""Notification of subscribers after a commit: collections, kinds of change, and user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLOR = (
 
 @contextmanager
 def served(installation: Installation, *subscribers: Subscriber) -> Iterator[Client]:
-    """Alice's client of the application, with these subscribers."""
+    """Open the application with these subscribers, for alice's client."""
     loaded = loader.load(installation.config)
     app = ApplicationStack(loaded, open_database(loaded.settings.database), subscribers=subscribers)
     try:
@@ -35,108 +35,110 @@ def served(installation: Installation, *subscribers: Subscriber) -> Iterator[Cli
 
 
 @pytest.fixture
-def told() -> list[Committed]:
-    """What subscribers were told, in order."""
+def commits() -> list[Committed]:
+    """Return the list of commits that subscribers are notified of, in order."""
     return []
 
 
 @pytest.fixture
-def client(tmp_path: Path, told: list[Committed]) -> Iterator[Client]:
-    """A client whose home is made, with an object in its calendar."""
-    with served(Installation(tmp_path), told.append) as client:
+def client(tmp_path: Path, commits: list[Committed]) -> Iterator[Client]:
+    """Open a client with a home and an object in its calendar."""
+    with served(Installation(tmp_path), commits.append) as client:
         client("PROPFIND", "/alice/")
         assert client("PUT", f"/{CALENDAR}/a.ics", event("a")).status == 201
-        told.clear()
+        commits.clear()
         yield client
 
 
 def by_alice(*changes: Change) -> list[Committed]:
-    """One write of alice's."""
+    """Return the list of one commit of alice."""
     return [Committed(changes, "alice")]
 
 
-def test_a_home_is_made_by_the_first_request(tmp_path: Path, told: list[Committed]) -> None:
-    with served(Installation(tmp_path), told.append) as client:
+def test_creating_a_home_is_announced(tmp_path: Path, commits: list[Committed]) -> None:
+    with served(Installation(tmp_path), commits.append) as client:
         assert client("PROPFIND", "/alice/").status == 207
-    (made,) = told
+    (made,) = commits
     assert made.user == "alice"
     assert {change.kind for change in made.changes} == {"collection"}
     assert {"alice", CALENDAR} <= {change.path for change in made.changes}
 
 
-def test_an_object_is_put_over_another_and_deleted(client: Client, told: list[Committed]) -> None:
+def test_overwriting_and_deleting_an_object_is_announced(
+    client: Client, commits: list[Committed]
+) -> None:
     assert client("PUT", f"/{CALENDAR}/a.ics", event("a", summary="Other")).status == 204
-    assert told == by_alice(Change(CALENDAR, "put", ("a.ics",)))
-    told.clear()
+    assert commits == by_alice(Change(CALENDAR, "put", ("a.ics",)))
+    commits.clear()
     assert client("DELETE", f"/{CALENDAR}/a.ics").status == 204
-    assert told == by_alice(Change(CALENDAR, "delete", ("a.ics",)))
+    assert commits == by_alice(Change(CALENDAR, "delete", ("a.ics",)))
 
 
-def test_a_move_tells_of_both_collections(client: Client, told: list[Committed]) -> None:
+def test_a_move_is_announced_for_both_collections(client: Client, commits: list[Committed]) -> None:
     assert client("MKCALENDAR", "/alice/other/").status == 201
-    assert told == by_alice(Change("alice/other", "collection"))
-    told.clear()
+    assert commits == by_alice(Change("alice/other", "collection"))
+    commits.clear()
     to = {"Destination": "/alice/other/b.ics"}
     assert client("MOVE", f"/{CALENDAR}/a.ics", headers=to).status == 201
-    assert told == by_alice(
+    assert commits == by_alice(
         Change(CALENDAR, "move", ("a.ics",)), Change("alice/other", "move", ("b.ics",))
     )
 
 
-def test_properties_and_the_end_of_a_collection(client: Client, told: list[Committed]) -> None:
+def test_changing_properties_and_deleting_a_collection_is_announced(
+    client: Client, commits: list[Committed]
+) -> None:
     assert client("PROPPATCH", f"/{CALENDAR}/", _COLOR).status == 207
-    assert told == by_alice(Change(CALENDAR, "collection"))
-    told.clear()
+    assert commits == by_alice(Change(CALENDAR, "collection"))
+    commits.clear()
     assert client("DELETE", f"/{CALENDAR}/").status == 200
-    assert told == by_alice(Change(CALENDAR, "collection"))
+    assert commits == by_alice(Change(CALENDAR, "collection"))
 
 
-def test_a_whole_calendar_is_put(client: Client, told: list[Committed]) -> None:
+def test_a_put_of_a_whole_calendar_is_announced(client: Client, commits: list[Committed]) -> None:
     assert client("PUT", "/alice/whole/", event("a")).status == 201
-    assert told == by_alice(Change("alice/whole", "collection"))
+    assert commits == by_alice(Change("alice/whole", "collection"))
 
 
-def test_a_group_has_its_calendars_made(tmp_path: Path, told: list[Committed]) -> None:
+def test_creating_a_groups_calendars_is_announced(tmp_path: Path, commits: list[Committed]) -> None:
     groups = tmp_path / "groups"
     groups.write_text("family: alice bob\n")
     installation = Installation(tmp_path, options={"auth__htgroup_filename": str(groups)})
-    with served(installation, told.append) as client:
+    with served(installation, commits.append) as client:
         client("PROPFIND", "/alice/")
         client("PROPFIND", "/bob/", user="bob")
-    assert [one for one in told if one.changes[0].path.startswith("GROUPS")] == by_alice(
+    assert [one for one in commits if one.changes[0].path.startswith("GROUPS")] == by_alice(
         Change("GROUPS/family", "collection")
     )
 
 
-def test_the_account_page_makes_homes_imports_and_makes_secrets(
-    tmp_path: Path, told: list[Committed]
-) -> None:
-    with served(Installation(tmp_path), told.append) as client:
+def test_writes_by_the_account_page_are_announced(tmp_path: Path, commits: list[Committed]) -> None:
+    with served(Installation(tmp_path), commits.append) as client:
         page = client("GET", "/.web/account/")
         assert page.status == 200
-        assert told == by_alice(Change("alice", "collection"))
+        assert commits == by_alice(Change("alice", "collection"))
         found = re.search(r'name="token" value="([^"]+)"', page.body.decode())
         assert found
         post = _poster(client, found[1])
-        told.clear()
+        commits.clear()
         assert post("secret", {"feed": "alice", "action": "make"}, None) == 303
-        assert told == by_alice(Change("feeds/alice", "secret"))
-        told.clear()
+        assert commits == by_alice(Change("feeds/alice", "secret"))
+        commits.clear()
         assert post("secret", {"feed": "alice", "action": "make"}, None) == 303
-        assert told == []
+        assert commits == []
         assert post("secret", {"feed": "alice", "action": "renew"}, None) == 303
-        assert told == by_alice(Change("feeds/alice", "secret"))
-        told.clear()
+        assert commits == by_alice(Change("feeds/alice", "secret"))
+        commits.clear()
         assert post("import", {"into": CALENDAR}, event("a")) == 200
-        assert told == by_alice(Change(CALENDAR, "put"))
-        told.clear()
+        assert commits == by_alice(Change(CALENDAR, "put"))
+        commits.clear()
         assert post("import", {"into": CALENDAR}, event("a")) == 200
         assert post("import", {"into": "bob/calendar"}, event("b")) == 404
-        assert told == []
+        assert commits == []
 
 
 def _poster(client: Client, token: str) -> Callable[[str, dict[str, str], bytes | None], int]:
-    """A function that sends one of the page's forms, and returns the status of the answer."""
+    """Return a function that sends one of the page's forms and returns the answer's status."""
 
     def post(address: str, fields: dict[str, str], file: bytes | None) -> int:
         parts = [
@@ -169,9 +171,9 @@ def _poster(client: Client, token: str) -> Callable[[str, dict[str, str], bytes 
         ("PROPFIND", "/alice/", b"", {}, 207),
     ],
 )
-def test_nothing_is_told_of_what_was_refused_or_only_read(
+def test_refused_writes_and_reads_are_not_announced(
     client: Client,
-    told: list[Committed],
+    commits: list[Committed],
     method: str,
     path: str,
     body: bytes,
@@ -179,11 +181,11 @@ def test_nothing_is_told_of_what_was_refused_or_only_read(
     status: int,
 ) -> None:
     assert client(method, path, body, headers=headers).status == status
-    assert told == []
+    assert commits == []
 
 
-def test_nothing_is_told_of_what_was_rolled_back(
-    client: Client, told: list[Committed], monkeypatch: pytest.MonkeyPatch
+def test_a_rolled_back_write_is_not_announced(
+    client: Client, commits: list[Committed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("after the write")
@@ -193,22 +195,22 @@ def test_nothing_is_told_of_what_was_rolled_back(
         assert client("PUT", f"/{CALENDAR}/b.ics", event("b")).status == 500
         broken.setattr("kalends.adapters.storage.Storage.forget_removals", fail)
         assert client("DELETE", f"/{CALENDAR}/a.ics").status == 500
-    assert told == []
+    assert commits == []
     assert client("GET", f"/{CALENDAR}/a.ics").status == 200
 
 
-def test_a_subscriber_that_fails_is_logged_and_fails_nothing_else(
-    tmp_path: Path, told: list[Committed], caplog: pytest.LogCaptureFixture
+def test_a_failing_subscriber_is_logged_and_does_not_fail_the_write(
+    tmp_path: Path, commits: list[Committed], caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_: Committed) -> None:
         raise RuntimeError("of the subscriber")
 
     caplog.set_level(logging.ERROR, "kalends")
-    with served(Installation(tmp_path), fail, told.append) as client:
+    with served(Installation(tmp_path), fail, commits.append) as client:
         client("PROPFIND", "/alice/")
         assert client("PUT", f"/{CALENDAR}/a.ics", event("a")).status == 201
         assert client("GET", f"/{CALENDAR}/a.ics").status == 200
-    assert told[-1] == Committed((Change(CALENDAR, "put", ("a.ics",)),), "alice")
+    assert commits[-1] == Committed((Change(CALENDAR, "put", ("a.ics",)),), "alice")
     logged = [record for record in caplog.records if record.name == "kalends"]
     assert len(logged) == 2
     assert all("of the subscriber" in str(record.exc_info) for record in logged)

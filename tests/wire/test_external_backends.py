@@ -1,4 +1,4 @@
-"""Accounts that LDAP, PAM, IMAP, Dovecot or OAuth2 has, alone or beside the user files."""
+"""Accounts of LDAP, PAM, IMAP, Dovecot or OAuth2, alone or beside the user files."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PEOPLE = {"lena": "lilac", "ann": "not the one of the file"}
 FEEDS = '[feed."{user}"]\ncalendars = ["{user}/*"]\naccess = "owner"\n'
 
 
-def asking(
+def start_server(
     folder: Path, directories: str, options: dict[str, str], prefix: tuple[str, ...] = ()
 ) -> KalendsServer:
-    """Kalends with the account ann in its file, which asks these directories."""
+    """Start Kalends with the account ann in its file, and with these directories."""
     return KalendsServer(
         folder,
         users={"ann": "apple"},
@@ -40,11 +40,11 @@ def status(server: KalendsServer, user: str, password: str) -> int:
     return server.request("PROPFIND", f"/{user}/", user=user, password=password).status
 
 
-def who_gets_in(server: KalendsServer) -> dict[tuple[str, str], int]:
-    """What each of some logins is answered."""
-    tries = [("lena", "lilac"), ("lena", "wrong"), ("lena", ""), ("ann", "apple")]
-    tries += [("ann", PEOPLE["ann"]), ("nobody", "lilac"), ("len*", "lilac")]
-    return {who: status(server, *who) for who in tries}
+def login_statuses(server: KalendsServer) -> dict[tuple[str, str], int]:
+    """Return the status that each of some logins gets."""
+    logins = [("lena", "lilac"), ("lena", "wrong"), ("lena", ""), ("ann", "apple")]
+    logins += [("ann", PEOPLE["ann"]), ("nobody", "lilac"), ("len*", "lilac")]
+    return {login: status(server, *login) for login in logins}
 
 
 CHAINED = {
@@ -52,7 +52,7 @@ CHAINED = {
     ("lena", "wrong"): 401,
     ("lena", ""): 401,
     ("ann", "apple"): 207,
-    # A name that the file has is the file's alone.
+    # The file alone decides about a name that it has.
     ("ann", "not the one of the file"): 401,
     ("nobody", "lilac"): 401,
     ("len*", "lilac"): 401,
@@ -71,10 +71,10 @@ def dovecot() -> Iterator[Dovecot]:
         yield running
 
 
-def test_ldap_beside_the_files(slapd: Slapd, tmp_path: Path) -> None:
-    with closing(asking(tmp_path / "k", "files, ldap", slapd.options())) as server:
-        assert who_gets_in(server) == CHAINED
-        # As the directory spells it: one account, not one for each spelling.
+def test_ldap_accounts_log_in_beside_those_of_the_files(slapd: Slapd, tmp_path: Path) -> None:
+    with closing(start_server(tmp_path / "k", "files, ldap", slapd.options())) as server:
+        assert login_statuses(server) == CHAINED
+        # The directory's spelling is the account's: there is not one account for each spelling.
         answer = server.request("PROPFIND", "/", user="LENA", password="lilac")
         assert "/lena/" in answer.text
         put = server.request(
@@ -88,10 +88,10 @@ def test_ldap_beside_the_files(slapd: Slapd, tmp_path: Path) -> None:
         assert "login failed from 127.0.0.1: wrong name or password, name 'lena'" in server.log
 
 
-def test_a_directory_that_is_away_is_no_wrong_password(tmp_path: Path) -> None:
+def test_an_unreachable_directory_is_not_a_wrong_password(tmp_path: Path) -> None:
     with closing(Slapd(tmp_path / "slapd", PEOPLE)) as slapd:
         options = {**slapd.options(), "cache_logins": "False"}
-        with closing(asking(tmp_path / "k", "files, ldap", options)) as server:
+        with closing(start_server(tmp_path / "k", "files, ldap", options)) as server:
             assert status(server, "lena", "lilac") == 207
             slapd.process.stop()
             assert status(server, "lena", "lilac") == 503
@@ -100,31 +100,33 @@ def test_a_directory_that_is_away_is_no_wrong_password(tmp_path: Path) -> None:
             assert status(server, "lena", "lilac") == 207
 
 
-def test_imap_alone(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_imap_accounts_log_in_without_user_files(dovecot: Dovecot, tmp_path: Path) -> None:
     options = {"imap_host": dovecot.address, "imap_security": "none"}
-    with closing(asking(tmp_path / "k", "imap", options)) as server:
+    with closing(start_server(tmp_path / "k", "imap", options)) as server:
         assert status(server, "lena", "lilac") == 207
         assert status(server, "lena", "wrong") == 401
         assert status(server, "ann", "apple") == 401
         assert status(server, "ann", PEOPLE["ann"]) == 207
 
 
-def test_dovecot_beside_the_files(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_dovecot_accounts_log_in_beside_those_of_the_files(
+    dovecot: Dovecot, tmp_path: Path
+) -> None:
     options = {"dovecot_connection_type": "AF_UNIX", "dovecot_socket": str(dovecot.socket)}
-    with closing(asking(tmp_path / "k", "files, dovecot", options)) as server:
-        assert who_gets_in(server) == CHAINED
+    with closing(start_server(tmp_path / "k", "files, dovecot", options)) as server:
+        assert login_statuses(server) == CHAINED
 
 
-def test_an_imap_server_that_is_away_is_no_wrong_password(tmp_path: Path) -> None:
+def test_an_unreachable_imap_server_is_not_a_wrong_password(tmp_path: Path) -> None:
     options = {"imap_host": "127.0.0.1:1", "imap_security": "none"}
-    with closing(asking(tmp_path / "k", "files, imap", options)) as server:
+    with closing(start_server(tmp_path / "k", "files, imap", options)) as server:
         assert status(server, "lena", "lilac") == 503
 
 
-def test_pam_beside_the_files(tmp_path: Path) -> None:
+def test_pam_accounts_log_in_beside_those_of_the_files(tmp_path: Path) -> None:
     prefix = pam_command_prefix(tmp_path / "etc", "kalends", PEOPLE)
     options = {"pam_service": "kalends", "pam_group_membership": "users"}
-    with closing(asking(tmp_path / "k", "files, pam", options, prefix)) as server:
+    with closing(start_server(tmp_path / "k", "files, pam", options, prefix)) as server:
         assert status(server, "lena", "lilac") == 207
         assert status(server, "lena", "wrong") == 401
         assert status(server, "ann", "apple") == 207
@@ -146,22 +148,22 @@ class TokenEndpoint(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
-def test_oauth2_beside_the_files(tmp_path: Path) -> None:
+def test_oauth2_accounts_log_in_beside_those_of_the_files(tmp_path: Path) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), TokenEndpoint) as endpoint:
         threading.Thread(target=endpoint.serve_forever, daemon=True).start()
         options = {
             "oauth2_token_endpoint": f"http://127.0.0.1:{endpoint.server_port}/token",
             "oauth2_client_id": "kalends",
         }
-        with closing(asking(tmp_path / "k", "files, oauth2", options)) as server:
-            assert who_gets_in(server) == CHAINED
+        with closing(start_server(tmp_path / "k", "files, oauth2", options)) as server:
+            assert login_statuses(server) == CHAINED
         endpoint.shutdown()
 
 
-def ini(folder: Path, auth: str) -> Path:
+def write_config(folder: Path, auth: str) -> Path:
     file = folder / "kalends.ini"
     file.write_text(
         f"[server]\nhosts = 127.0.0.1:0\n[auth]\n{auth}\n[storage]\ndatabase = sqlite:///{folder}/k.db\n"
@@ -182,13 +184,13 @@ def ini(folder: Path, auth: str) -> Path:
         ("type = ldap", "directories = files, ldap"),
     ],
 )
-def test_what_does_not_fit_is_said(tmp_path: Path, auth: str, why: str) -> None:
+def test_options_that_do_not_fit_are_refused(tmp_path: Path, auth: str, why: str) -> None:
     with pytest.raises(ConfigurationError, match=why):
-        load(ini(tmp_path, auth))
+        load(write_config(tmp_path, auth))
 
 
-def test_a_directory_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
-    file = ini(tmp_path, f"directories = ldap\nldap_secret_file = {tmp_path}/none")
+def test_an_unusable_directory_prevents_the_start(tmp_path: Path) -> None:
+    file = write_config(tmp_path, f"directories = ldap\nldap_secret_file = {tmp_path}/none")
     ended = subprocess.run(
         [str(BIN / "kalends"), "serve", "--config", str(file)],
         capture_output=True,
@@ -201,26 +203,26 @@ def test_a_directory_that_cannot_be_used_ends_the_start(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
-def test_one_that_does_not_answer_holds_few_threads_for_a_short_time() -> None:
+def test_a_stuck_directory_blocks_few_threads() -> None:
     release = threading.Event()
 
     def stuck(name: str, password: str, address: str) -> str:
         release.wait()
         return name
 
-    asked = ExternalBackends({"stuck": stuck}, seconds=0.05)
+    backends = ExternalBackends({"stuck": stuck}, seconds=0.05)
     for _ in range(6):
         with pytest.raises(DirectoryUnavailableError):
-            asked.login("lena", b"lilac", "192.0.2.1")
+            backends.login("lena", b"lilac", "192.0.2.1")
     assert sum(thread.name == "directory" for thread in threading.enumerate()) <= 4
     release.set()
     for thread in threading.enumerate():
         if thread.name == "directory":
             thread.join()
-    assert asked.login("lena", b"lilac", "192.0.2.1") == "lena"
+    assert backends.login("lena", b"lilac", "192.0.2.1") == "lena"
 
 
-def test_a_right_password_is_remembered_for_its_time_and_a_wrong_one_never() -> None:
+def test_only_right_passwords_are_cached_until_they_expire() -> None:
     asked: list[str] = []
     now = [0.0]
 
@@ -238,7 +240,7 @@ def test_a_right_password_is_remembered_for_its_time_and_a_wrong_one_never() -> 
     assert asked[-1] == "lilac"
 
 
-def test_the_next_directory_is_asked_where_one_does_not_know() -> None:
+def test_the_next_directory_is_asked_if_one_does_not_know_the_name() -> None:
     def away(name: str, password: str, address: str) -> str:
         raise OSError("no route")
 

@@ -1,4 +1,4 @@
-"""What fails is answered alike by every face: one status, and when to try again."""
+"""Failures, which every kind of request answers with the same status and Retry-After."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ access = ["alice"]
 """
 
 
-class Face(NamedTuple):
-    """A request that one face answers, and what its body says of a failure by its form."""
+class Endpoint(NamedTuple):
+    """A request, and the media type in which it reports a failure."""
 
     method: str
     path: str
@@ -37,13 +37,13 @@ class Face(NamedTuple):
     body: bytes = b""
 
 
-FACES = {
-    "object": Face("GET", OBJECT, "text/plain"),
-    "write": Face("PUT", OBJECT, "text/plain", event("x")),
-    "rare": Face("MKCALENDAR", "/alice/more/", "text/plain"),
-    "account": Face("GET", "/.web/account/", "text/html"),
-    "feed": Face("GET", "/feeds/family.ics", "text/plain"),
-    "page": Face("GET", "/feeds/family/", "text/plain"),
+ENDPOINTS = {
+    "object": Endpoint("GET", OBJECT, "text/plain"),
+    "write": Endpoint("PUT", OBJECT, "text/plain", event("x")),
+    "rare": Endpoint("MKCALENDAR", "/alice/more/", "text/plain"),
+    "account": Endpoint("GET", "/.web/account/", "text/html"),
+    "feed": Endpoint("GET", "/feeds/family.ics", "text/plain"),
+    "page": Endpoint("GET", "/feeds/family/", "text/plain"),
 }
 
 
@@ -59,11 +59,11 @@ def client(installation: Installation) -> Iterator[Client]:
         yield client
 
 
-def asked(client: Client, face: Face) -> Answer:
-    return client(face.method, face.path, face.body)
+def send(client: Client, endpoint: Endpoint) -> Answer:
+    return client(endpoint.method, endpoint.path, endpoint.body)
 
 
-@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
 @pytest.mark.parametrize(
     ("error", "status", "again"),
     [
@@ -74,47 +74,47 @@ def asked(client: Client, face: Face) -> Answer:
     ],
     ids=["full", "gone", "busy", "refused"],
 )
-def test_a_store_that_fails(
+def test_a_failing_store_is_reported(
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     error: Exception,
     status: int,
     again: str | None,
-    face: Face,
+    endpoint: Endpoint,
 ) -> None:
     def fails(*_: object) -> Any:
         raise error
 
     for method in ("read", "write"):
         monkeypatch.setattr(SqliteDatabase, method, fails)
-    answer = asked(client, face)
+    answer = send(client, endpoint)
     assert (answer.status, answer.headers.get("Retry-After")) == (status, again)
     if status != 403:
-        assert answer.headers["Content-Type"] == f"{face.kind}; charset=utf-8"
+        assert answer.headers["Content-Type"] == f"{endpoint.kind}; charset=utf-8"
         assert str(error) in caplog.text
     assert "Traceback" not in caplog.text
 
 
-@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_user_file_that_cannot_be_read(
-    installation: Installation, client: Client, face: Face
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_an_unreadable_user_file_is_a_503(
+    installation: Installation, client: Client, endpoint: Endpoint
 ) -> None:
     installation.htpasswd.unlink()
-    answer = asked(client, face)
+    answer = send(client, endpoint)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 
 
-@pytest.mark.parametrize("face", FACES.values(), ids=FACES)
-def test_a_login_that_is_slowed_down_too_much(
-    client: Client, monkeypatch: pytest.MonkeyPatch, face: Face
+@pytest.mark.parametrize("endpoint", ENDPOINTS.values(), ids=ENDPOINTS)
+def test_too_many_failed_logins_are_a_503(
+    client: Client, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint
 ) -> None:
     def admit(*_: object) -> None:
         raise TooManyAttemptsError(3)
 
     monkeypatch.setattr(Throttle, "admit", admit)
     client.passwords = {"alice": "another"}
-    answer = asked(client, face)
+    answer = send(client, endpoint)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "3")
 
 
@@ -145,7 +145,7 @@ def send_form(client: Client, kind: str, **environ: object) -> Answer:
         ("odd", "x", 400),
     ],
 )
-def test_a_body_that_cannot_be_taken(
+def test_an_unacceptable_body_is_refused(
     client: Client, sends: Callable[..., Answer], kind: str, length: str | None, status: int
 ) -> None:
     environ = {} if length is None else {"CONTENT_LENGTH": length}

@@ -1,4 +1,4 @@
-"""Groups: the calendars that their members share, in their homes, and in feeds."""
+"""Calendars that the members of a group share, in their homes and in feeds."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def alice(installation: Installation) -> Iterator[Client]:
         yield client
 
 
-def test_members_read_and_write_what_their_group_shares(alice: Client) -> None:
+def test_members_read_and_write_their_groups_calendar(alice: Client) -> None:
     assert alice("PUT", f"{SHARED}a.ics", event("a")).status == 201
     assert alice("GET", f"{SHARED}a.ics", user="bob").body == event("a")
     assert alice("DELETE", f"{SHARED}a.ics", user="bob").status == 204
     assert alice("GET", f"{SHARED}a.ics").status == 404
 
 
-def test_nobody_else_gets_at_it(alice: Client) -> None:
+def test_a_groups_calendar_is_closed_to_others(alice: Client) -> None:
     alice("PUT", f"{SHARED}a.ics", event("a"))
     for method, path in (
         ("GET", f"{SHARED}a.ics"),
@@ -68,14 +68,14 @@ def test_nobody_else_gets_at_it(alice: Client) -> None:
         assert alice(method, path, body, user="eve").status == 403, method + path
 
 
-def test_a_groups_place_is_the_servers(alice: Client) -> None:
+def test_a_groups_home_cannot_be_created_or_deleted(alice: Client) -> None:
     assert alice("DELETE", "/GROUPS/family/").status == 403
     assert alice("DELETE", "/GROUPS/").status == 403
     assert alice("MKCOL", "/GROUPS/other/").status == 403
     assert alice("PROPFIND", "/GROUPS/").status == 403
 
 
-def test_the_calendar_stands_in_the_homes_of_members_alone(alice: Client) -> None:
+def test_only_homes_of_members_list_the_calendar(alice: Client) -> None:
     for user, shown in (("alice", True), ("bob", True), ("eve", False)):
         alice.user = user
         home = alice.props(f"/{user}/", "D:displayname", "D:owner", depth="1")
@@ -85,7 +85,7 @@ def test_the_calendar_stands_in_the_homes_of_members_alone(alice: Client) -> Non
             assert home[SHARED]["{DAV:}displayname"] == "family"
 
 
-def test_it_is_writable_by_what_it_says_of_itself(alice: Client) -> None:
+def test_the_calendar_has_the_privilege_to_write(alice: Client) -> None:
     answer = alice(
         "PROPFIND",
         SHARED,
@@ -100,14 +100,14 @@ def test_a_home_lists_its_groups_at_depth_one_only(alice: Client) -> None:
     assert SHARED not in alice.props("/alice/calendar/", "D:displayname", depth="1")
 
 
-def test_members_make_and_remove_calendars(alice: Client) -> None:
+def test_members_create_and_delete_calendars(alice: Client) -> None:
     assert alice("MKCALENDAR", "/GROUPS/family/birthdays/").status == 201
     assert alice("PUT", "/GROUPS/family/birthdays/a.ics", event("a"), user="bob").status == 201
     assert alice("DELETE", "/GROUPS/family/birthdays/", user="bob").status == 200
     assert "/GROUPS/family/birthdays/" not in alice.props("/alice/", "D:displayname", depth="1")
 
 
-def test_a_calendar_that_was_removed_does_not_come_back(installation: Installation) -> None:
+def test_a_deleted_calendar_is_not_created_again(installation: Installation) -> None:
     with installation.client() as client:
         client("PROPFIND", "/alice/")
         assert client("DELETE", SHARED).status == 200
@@ -130,14 +130,14 @@ def test_events_move_to_and_from_a_group(alice: Client, source: str, target: str
     assert alice("GET", f"{source}a.ics").status == 404
 
 
-def test_nobody_moves_events_into_a_group_of_others(alice: Client) -> None:
+def test_events_cannot_be_moved_into_a_group_of_others(alice: Client) -> None:
     alice("PROPFIND", "/eve/", user="eve")
     alice("PUT", "/eve/calendar/a.ics", event("a"), user="eve")
     to = {"Destination": f"{SHARED}a.ics", "Host": "127.0.0.1"}
     assert alice("MOVE", "/eve/calendar/a.ics", headers=to, user="eve").status == 403
 
 
-def test_a_member_syncs_it(alice: Client) -> None:
+def test_a_member_syncs_the_calendar(alice: Client) -> None:
     body = (
         '<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><prop><getetag/></prop>'
         "</sync-collection>"
@@ -149,7 +149,7 @@ def test_a_member_syncs_it(alice: Client) -> None:
     assert second.hrefs() == [f"{SHARED}a.ics"]
 
 
-def test_who_leaves_the_group_is_out_at_once(installation: Installation, alice: Client) -> None:
+def test_a_removed_member_loses_access_at_once(installation: Installation, alice: Client) -> None:
     alice("PUT", f"{SHARED}a.ics", event("a"))
     (installation.folder / "groups").write_text("family: bob\n")
     assert alice("GET", f"{SHARED}a.ics").status == 403
@@ -157,7 +157,7 @@ def test_who_leaves_the_group_is_out_at_once(installation: Installation, alice: 
     assert alice("GET", f"{SHARED}a.ics", user="bob").status == 200
 
 
-def test_without_its_file_there_are_no_groups_and_homes_work(
+def test_without_the_group_file_homes_work_without_groups(
     installation: Installation, alice: Client
 ) -> None:
     alice("PUT", f"{SHARED}a.ics", event("a"))
@@ -166,7 +166,9 @@ def test_without_its_file_there_are_no_groups_and_homes_work(
     assert alice("PROPFIND", "/alice/").status == 207
 
 
-def test_feeds_name_groups(installation: Installation, alice: Client) -> None:
+def test_feeds_include_the_calendars_and_members_of_groups(
+    installation: Installation, alice: Client
+) -> None:
     alice("PUT", f"{SHARED}a.ics", event("shared", summary="Shared"))
     for user in ("alice", "bob", "eve"):
         alice("PROPFIND", f"/{user}/", user=user)
@@ -192,7 +194,7 @@ def test_feeds_name_groups(installation: Installation, alice: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".hidden", "a/b"])
-def test_groups_that_are_no_segment_have_no_place(
+def test_a_group_whose_name_is_not_a_path_segment_has_no_home(
     installation: Installation, alice: Client, name: str
 ) -> None:
     (installation.folder / "groups").write_text(f"{name}: alice\nchess: alice\n")
@@ -200,7 +202,9 @@ def test_groups_that_are_no_segment_have_no_place(
     assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/chess/calendar/"]
 
 
-def test_odd_names_are_groups(installation: Installation, alice: Client) -> None:
+def test_groups_may_have_blanks_and_other_letters_in_their_names(
+    installation: Installation, alice: Client
+) -> None:
     (installation.folder / "groups").write_text("my friends: alice\nFreunde-ö: alice\n")
     home = alice.props("/alice/", "D:displayname", depth="1")
     assert home["/GROUPS/my%20friends/calendar/"]["{DAV:}displayname"] == "my friends"
@@ -209,7 +213,7 @@ def test_odd_names_are_groups(installation: Installation, alice: Client) -> None
     assert put.status == 201
 
 
-def test_what_a_group_begins_with_is_a_setting(installation: Installation) -> None:
+def test_the_first_collections_of_a_group_are_configurable(installation: Installation) -> None:
     installation.write(storage__group_collections="{}")
     with installation.client() as client:
         assert client("MKCALENDAR", "/GROUPS/family/own/").status == 201
@@ -217,7 +221,7 @@ def test_what_a_group_begins_with_is_a_setting(installation: Installation) -> No
     assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/family/own/"]
 
 
-def test_names_of_groups_know_no_case(installation: Installation, alice: Client) -> None:
+def test_names_of_groups_are_case_insensitive(installation: Installation, alice: Client) -> None:
     alice("PUT", f"{SHARED}a.ics", event("a"))
     assert alice("GET", "/GROUPS/FaMiLy/calendar/a.ics").body == event("a")
     (installation.folder / "groups").write_text("FAMILY: alice\nfamily: bob\n")

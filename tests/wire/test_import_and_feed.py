@@ -1,4 +1,4 @@
-"""198 real calendars, good and broken, in by import and by PUT, and out again as one feed."""
+"""Import and PUT of 198 real calendars, good and broken, and the feed of them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SUMMARY = re.compile(
 
 @dataclass(frozen=True)
 class Refusal:
-    """A line of the import that names what was not taken."""
+    """A line in which the import reports a refused object."""
 
     file: str
     line: int
@@ -48,7 +48,7 @@ class Refusal:
 
 @dataclass
 class Outcome:
-    """A server after all files came in: its feed, and which source objects it should show."""
+    """A server with all files: its feed, and the source objects that it should show."""
 
     server: KalendsServer
     user: str
@@ -58,11 +58,11 @@ class Outcome:
     without_uid: list[str] = field(default_factory=list)
 
     def expect(self, found: SourceObject) -> None:
-        """An object that was taken: the feed shows the last one of each UID."""
+        """Add an accepted object; the feed shows the last one of each UID."""
         self.expected.setdefault(found.uid, []).append(with_zones(found.text))
 
     def nameless(self, parser: str) -> Counter[Entry]:
-        """What the feed should show of what came without a UID, by a reader."""
+        """Return the entries that the feed should show of objects without a UID."""
         texts = sorted(set(self.without_uid))
         if parser == "ical.js":
             readings = read_with_ical_js(texts)
@@ -76,14 +76,14 @@ class Outcome:
         )
 
     def feed(self) -> str:
-        """GET the feed."""
+        """Return the text of the feed."""
         answer = self.server.request("GET", f"/feeds/{self.user}.ics", user=self.user)
         assert answer.status == 200
         return answer.text
 
 
 def source_text(path: Path) -> str:
-    """Return a file as text, whatever its octets."""
+    """Return a file as text, with octets replaced that are not UTF-8."""
     return path.read_bytes().decode("utf-8", "replace")
 
 
@@ -97,7 +97,7 @@ def with_zones(text: str) -> str:
     zones = ""
     for name in sorted(used - defined):
         with warnings.catch_warnings():
-            # A TZID with a vendor's prefix: it guesses what the zone is, as the feed does.
+            # icalendar guesses the zone of a TZID with a vendor's prefix, as the feed does.
             warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
             with contextlib.suppress(ValueError):
                 made = icalendar.Timezone.from_tzid(name)
@@ -112,9 +112,9 @@ def without_uid(entry: Entry) -> Entry:
 
 
 def for_ical_js(definition: str) -> str:
-    """Return a definition with each date in a line: ical.js looks at the first of a line alone.
+    """Return a definition with each date in its own line: ical.js reads the first of a line only.
 
-    Where there are such lines, it takes DTSTART for none of them.
+    If there are such lines, ical.js does not count DTSTART as one of the dates.
     """
     lines = []
     for line in unfolded(definition.split("\r\n")):
@@ -130,7 +130,7 @@ def for_ical_js(definition: str) -> str:
 
 
 def import_all(server: KalendsServer) -> tuple[dict[str, int], list[Refusal]]:
-    """Run the import of all files; return its totals and what it refused."""
+    """Run the import of all files; return its totals and refusals."""
     command = [str(BIN / "kalends"), "import", *map(str, FILES), "--into", "demo/all"]
     command += ["--config", str(server.config_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -148,7 +148,7 @@ def import_all(server: KalendsServer) -> tuple[dict[str, int], list[Refusal]]:
 
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """All files imported twice into one calendar, while the server runs."""
+    """Import all files twice into one calendar, while the server runs."""
     folder = tmp_path_factory.mktemp("imported")
     server = KalendsServer(folder, users={"demo": "demo"}, feeds=FEEDS)
     outcome = Outcome(server, "demo")
@@ -161,18 +161,18 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
             if not any(found.first <= line <= found.last for line in refused):
                 outcome.expect(found)
         nameless = objects_without_uid(source_text(path))
-        # Equal ones are one object, refused at the line of the first.
+        # Equal components are one object, which is refused at the line of the first.
         bad = {o.text for o in nameless if any(o.first <= line <= o.last for line in refused)}
         outcome.without_uid += [with_zones(o.text) for o in nameless if o.text not in bad]
     yield outcome
     server.close()
 
 
-def test_there_are_all_the_files() -> None:
+def test_all_files_are_present() -> None:
     assert len(FILES) == 198
 
 
-def test_import_names_what_it_refuses_with_file_line_and_reason(imported: Outcome) -> None:
+def test_the_import_reports_refusals_with_file_line_and_reason(imported: Outcome) -> None:
     first = imported.summaries[0]
     assert first["files"] == len(FILES)
     assert first["refused"] == len(imported.refusals) > 0
@@ -195,7 +195,7 @@ def test_importing_twice_changes_nothing(imported: Outcome) -> None:
 
 @pytest.fixture(scope="module")
 def put(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
-    """Each object of all files PUT by the caldav library, each under a name of its UID."""
+    """Send each object of all files with the caldav library, with one address for each UID."""
     folder = tmp_path_factory.mktemp("put")
     server = KalendsServer(folder, users={"demo": "demo"}, feeds=FEEDS)
     outcome = Outcome(server, "demo")
@@ -219,16 +219,16 @@ def put(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
 
 
 def library_put(client: Any, address: str, body: str) -> int:
-    """PUT by the caldav library; returns the status."""
+    """Send a PUT with the caldav library; return the status."""
     try:
         answer = client.put(address, body, {"Content-Type": "text/calendar; charset=utf-8"})
-    except AuthorizationError:  # what the library makes of a 403
+    except AuthorizationError:  # the library raises it for a 403
         return 403
     status: int = answer.status
     return status
 
 
-def test_each_file_as_it_is_comes_back_as_it_was_or_is_refused_with_a_reason(
+def test_each_file_is_stored_unchanged_or_refused_with_a_reason(
     server: KalendsServer,
 ) -> None:
     made = server.request("MKCALENDAR", "/alice/raw/", user="alice")
@@ -251,12 +251,12 @@ def test_each_file_as_it_is_comes_back_as_it_was_or_is_refused_with_a_reason(
     assert "Traceback" not in server.log
 
 
-# --- what came of it -----------------------------------------------------------------------------
+# --- the results ---------------------------------------------------------------------------------
 
 
 @pytest.fixture(params=["imported", "put"])
 def outcome(request: pytest.FixtureRequest) -> Outcome:
-    """Both ways in."""
+    """Return the outcome of the import, or that of the PUTs."""
     found: Outcome = request.getfixturevalue(request.param)
     return found
 
@@ -267,13 +267,13 @@ def by_uid(reading: Reading) -> dict[str, Reading]:
     return {uid: frozenset(entry for entry in reading if entry.uid == uid) for uid in uids}
 
 
-def test_nothing_broke_on_the_way(outcome: Outcome) -> None:
+def test_the_log_has_no_errors(outcome: Outcome) -> None:
     log = outcome.server.log
     assert "Traceback" not in log
     assert not re.search(r'HTTP/1\.1"? 5\d\d', log)
 
 
-def test_the_store_holds_everything_that_was_not_refused(outcome: Outcome) -> None:
+def test_the_store_has_all_accepted_objects(outcome: Outcome) -> None:
     whole = outcome.server.request("GET", "/demo/all/", user="demo")
     assert whole.status == 200
     held = {found.uid for found in calendar_objects(whole.text)}
@@ -281,8 +281,8 @@ def test_the_store_holds_everything_that_was_not_refused(outcome: Outcome) -> No
     assert len(outcome.expected) > 50
 
 
-def test_what_both_parsers_read_is_not_refused(imported: Outcome) -> None:
-    """Only what is no calendar object at all, or what cannot be expanded, may be refused."""
+def test_objects_that_both_parsers_read_are_accepted(imported: Outcome) -> None:
+    """Only texts that are not calendar objects, or cannot be expanded, may be refused."""
     refused: list[str] = []
     sources = [
         (path.name, found) for path in FILES for found in calendar_objects(source_text(path))
@@ -311,7 +311,7 @@ def test_the_feed_shows_each_object_as_its_source_does(outcome: Outcome, parser:
     assert not isinstance(shown, Unreadable), shown
     found = by_uid(shown)
     assert set(outcome.expected) <= set(found)
-    # What came without a UID has one that follows from its content; nothing else is shown.
+    # Objects without a UID get one from their content; the feed shows nothing else.
     derived = set(found) - set(outcome.expected)
     assert {uid for uid in derived if not re.fullmatch("[0-9a-f]{40}", uid)} == set()
     shown_of_these = Counter(without_uid(entry) for uid in derived for entry in found[uid])

@@ -1,4 +1,4 @@
-"""The log level: it decides which lines are written, never how a request is answered."""
+"""Answers at each log level, which affects only the log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OBJECTS = {
 }
 FEW_LINES, SOME_LINES, ALL_LINES = "warning", "info", "debug"
 
-# Dates, and names that each request has for itself.
+# Fields that differ for each request.
 _NOT_COMPARED = {"date", "x-request-id"}
 
 
@@ -35,7 +35,7 @@ def event(start: str, uid: str) -> str:
 
 
 def query_of_new_york() -> str:
-    """A calendar-query over 02:00 to 04:00 UTC, 22:00 to midnight in New York."""
+    """Return a calendar-query over 02:00 to 04:00 UTC, 22:00 to midnight in New York."""
     zone = calendar(Timezone.from_tzid("America/New_York").to_ical().decode())
     return (
         f"<C:calendar-query {DECLARED}><D:prop><D:getetag/></D:prop>"
@@ -53,7 +53,7 @@ def sync(prop: str) -> str:
     )
 
 
-def said(answer: Answer) -> tuple[int, dict[str, str], bytes]:
+def compared_parts(answer: Answer) -> tuple[int, dict[str, str], bytes]:
     headers = {name.lower(): value for name, value in answer.headers.items()}
     return (
         answer.status,
@@ -63,7 +63,7 @@ def said(answer: Answer) -> tuple[int, dict[str, str], bytes]:
 
 
 def ask(server: KalendsServer) -> dict[str, Answer]:
-    """Return the answers to requests that Radicale's own handlers answer in another way."""
+    """Return the answers to requests that Radicale's own handlers answer differently."""
 
     def send(method: str, path: str, body: str = "", **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -83,7 +83,7 @@ def ask(server: KalendsServer) -> dict[str, Answer]:
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Answer]]:
-    """The answers at each level, of one store."""
+    """Return the answers at each level, from one store."""
     folder: Path = tmp_path_factory.mktemp("levels")
     server = KalendsServer(folder / "server", users={"alice": "wonderland"}, start=False)
     found = {}
@@ -101,8 +101,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Ans
                 assert server.request("MKCALENDAR", "/alice/other/", user="alice").status == 201
             found[level] = ask(server)
             server.stop()
-            told = f"REPORT of '{CALENDAR}' by 'alice': 207" in server.log
-            assert told is (level == ALL_LINES), "only debug has a line of our own for each"
+            is_logged = f"REPORT of '{CALENDAR}' by 'alice': 207" in server.log
+            assert is_logged is (level == ALL_LINES), "only debug logs a line for each request"
     return found
 
 
@@ -110,16 +110,14 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Ans
 @pytest.mark.parametrize(
     "name", ["conditional GET", "query", "sync without properties", "sync with owner", "DELETE"]
 )
-def test_a_level_changes_no_answer(
+def test_the_log_level_does_not_change_answers(
     answers: dict[str, dict[str, Answer]], level: str, name: str
 ) -> None:
-    assert said(answers[level][name]) == said(answers[FEW_LINES][name])
+    assert compared_parts(answers[level][name]) == compared_parts(answers[FEW_LINES][name])
 
 
 @pytest.mark.parametrize("level", [FEW_LINES, SOME_LINES, ALL_LINES])
-def test_answers_are_those_of_the_standards(
-    answers: dict[str, dict[str, Answer]], level: str
-) -> None:
+def test_answers_follow_the_rfcs(answers: dict[str, dict[str, Answer]], level: str) -> None:
     """RFC 9110 13.1.2 and 15.3.5, RFC 4791 9.8 and 9.9, RFC 6578 3.5.1."""
     found = answers[level]
     assert (found["conditional GET"].status, found["conditional GET"].body) == (304, b"")

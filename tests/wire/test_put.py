@@ -1,4 +1,4 @@
-"""PUT: what may be stored, what comes back, and what a refusal says (RFC 4791 section 5.3.2)."""
+"""PUT: accepted objects, their stored form, and refusals (RFC 4791 section 5.3.2)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield client
 
 
-def test_the_bytes_come_back_as_they_were_sent(client: Client) -> None:
+def test_an_object_is_returned_as_it_was_sent(client: Client) -> None:
     odd = event("odd", "20260105T090000Z", "x-Mixed;P=a;p=b:one,two, three\\; four", "X-EMPTY:")
     odd = odd.replace(b"SUMMARY:Meeting\r\n", b"SUMMARY:Mee\r\n ting\r\n\tagain\r\n")
     first = client("PUT", "/alice/calendar/odd.ics", odd)
@@ -55,7 +55,7 @@ def test_a_byte_order_mark_is_dropped(client: Client) -> None:
         (b"\xe2\x82\n\t\xac \xf0\r\n \x9f\x92\x96", b"\n\t\xe2\x82\xac \r\n \xf0\x9f\x92\x96"),
     ],
 )
-def test_a_line_that_is_folded_within_a_character_is_text_and_tells_no_entity_tag(
+def test_a_character_split_by_folding_is_repaired_and_no_etag_is_sent(
     client: Client, path: str, body: bytes, sent: bytes, kept: bytes
 ) -> None:
     answer = client("PUT", path, body.replace(b"Meeting", sent).replace(b"Carol", sent))
@@ -66,7 +66,7 @@ def test_a_line_that_is_folded_within_a_character_is_text_and_tells_no_entity_ta
     assert (again.status, again.headers["ETag"]) == (204, stored.headers["ETag"])
 
 
-def test_new_is_201_and_over_is_204(client: Client) -> None:
+def test_creating_is_201_and_overwriting_is_204(client: Client) -> None:
     assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
     over = client("PUT", "/alice/calendar/a.ics", event("a", summary="Other"))
     assert over.status == 204
@@ -107,7 +107,7 @@ def test_new_is_201_and_over_is_204(client: Client) -> None:
         "no-time",
     ],
 )
-def test_what_may_not_be_stored_is_refused_by_name(
+def test_an_invalid_object_is_refused_with_its_precondition(
     client: Client, body: bytes, precondition: str
 ) -> None:
     answer = client("PUT", "/alice/calendar/a.ics", body)
@@ -127,7 +127,7 @@ def test_cards_go_into_address_books_and_events_into_calendars(client: Client) -
     assert client("PUT", "/alice/tasks/t.ics", TASK).status == 201
 
 
-def test_one_uid_stands_in_a_calendar_once(client: Client) -> None:
+def test_a_uid_is_unique_in_a_calendar(client: Client) -> None:
     client("PUT", "/alice/calendar/a.ics", event("a"))
     for path, body in (("b.ics", event("a")), ("a.ics", event("other"))):
         answer = client("PUT", f"/alice/calendar/{path}", body)
@@ -155,14 +155,16 @@ def test_one_uid_stands_in_a_calendar_once(client: Client) -> None:
     ],
     ids=str,
 )
-def test_preconditions(client: Client, headers: dict[str, str], there: bool, status: int) -> None:
+def test_if_match_and_if_none_match_are_checked(
+    client: Client, headers: dict[str, str], there: bool, status: int
+) -> None:
     etag = client("PUT", "/alice/calendar/a.ics", event("a")).headers["ETag"] if there else ""
     sent = {name: value.replace("ETAG", etag) for name, value in headers.items()}
     answer = client("PUT", "/alice/calendar/a.ics", event("a", summary="New"), headers=sent)
     assert answer.status == status
 
 
-def test_strict_preconditions_ask_for_if_match(tmp_path: Path) -> None:
+def test_strict_preconditions_require_if_match(tmp_path: Path) -> None:
     options = {"storage__strict_preconditions": "True"}
     with Installation(tmp_path, options=options).client() as client:
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
@@ -200,7 +202,7 @@ def test_a_body_over_the_limit_is_413(client: Client, chunked: bool) -> None:
     ],
     ids=["ended-early", "negative-length", "compressed", "a-part"],
 )
-def test_a_body_that_cannot_be_taken(
+def test_an_unacceptable_body_is_refused(
     client: Client, environ: dict[str, object], status: int
 ) -> None:
     answer = client("PUT", "/alice/calendar/a.ics", event("a"), environ=environ)
@@ -208,7 +210,7 @@ def test_a_body_that_cannot_be_taken(
     assert client("GET", "/alice/calendar/a.ics").status == 404
 
 
-def test_nobody_writes_into_anothers_home(client: Client) -> None:
+def test_a_put_into_another_users_home_is_refused(client: Client) -> None:
     client("PROPFIND", "/bob/", user="bob")
     assert client("PUT", "/bob/calendar/a.ics", event("a")).status == 403
     assert client("PUT", "/bob/new.ics", event("a")).status == 403
@@ -216,7 +218,7 @@ def test_nobody_writes_into_anothers_home(client: Client) -> None:
     assert client("PUT", "/alice/calendar/a.ics", event("a"), user="").status == 401
 
 
-def test_a_put_below_nothing_is_a_conflict(client: Client) -> None:
+def test_a_put_without_a_parent_collection_is_a_conflict(client: Client) -> None:
     assert client("PUT", "/alice/no/such/a.ics", event("a")).status == 409
     assert client("PUT", "/alice/nothing/a.ics", event("a")).status == 409
 
@@ -225,7 +227,7 @@ EXPORT = event("one").replace(b"END:VCALENDAR\r\n", event("two").split(b"EN\r\n"
 NAMED = EXPORT.replace(b"VERSION:2.0", b"VERSION:2.0\r\nX-WR-CALNAME:Home")
 
 
-def test_a_whole_calendar_at_a_new_address_makes_it(client: Client) -> None:
+def test_a_put_of_a_whole_calendar_creates_it(client: Client) -> None:
     assert client("PUT", "/alice/Home.ics", NAMED).status == 201
     found = client.props("/alice/Home.ics/", "D:displayname", "D:resourcetype", depth="1")
     assert found["/alice/Home.ics/"]["{DAV:}displayname"] == "Home"
@@ -239,7 +241,7 @@ def test_an_existing_calendar_is_not_replaced(client: Client) -> None:
     assert client("GET", "/alice/calendar/a.ics").status == 200
 
 
-def test_a_calendar_marked_as_published_is_replaced_as_a_whole(client: Client) -> None:
+def test_a_calendar_marked_as_published_is_replaced(client: Client) -> None:
     client("PUT", "/alice/Home.ics", NAMED)
     marked = client(
         "PROPPATCH",
@@ -269,7 +271,7 @@ def test_a_calendar_marked_as_published_is_replaced_as_a_whole(client: Client) -
     [(TASK, "supported-calendar-component"), (CARD, "supported-calendar-data")],
     ids=["task", "card"],
 )
-def test_a_published_calendar_takes_what_it_takes_otherwise_and_nothing_else(
+def test_a_published_calendar_accepts_only_its_own_components(
     client: Client, body: bytes, precondition: str
 ) -> None:
     client("PUT", "/alice/calendar/a.ics", event("a"))
@@ -281,7 +283,7 @@ def test_a_published_calendar_takes_what_it_takes_otherwise_and_nothing_else(
     assert client("GET", "/alice/calendar/a.ics").body == event("a")
 
 
-def test_a_whole_address_book_at_a_new_address_makes_it(client: Client) -> None:
+def test_a_put_of_a_whole_address_book_creates_it(client: Client) -> None:
     two = CARD + CARD.replace(b"UID:c", b"UID:d")
     assert client("PUT", "/alice/friends", two).status == 201
     assert len(client.props("/alice/friends/", "D:getetag", depth="1")) == 3
@@ -289,7 +291,7 @@ def test_a_whole_address_book_at_a_new_address_makes_it(client: Client) -> None:
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
-def test_no_body_makes_it_fail(client: Client, body: bytes) -> None:
+def test_a_random_body_is_stored_or_refused(client: Client, body: bytes) -> None:
     wrapped = event("a").replace(b"SUMMARY:Meeting", b"SUMMARY:" + body)
     for sent in (body, wrapped):
         assert client("PUT", "/alice/calendar/a.ics", sent).status in (201, 204, 403)

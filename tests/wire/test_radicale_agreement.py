@@ -1,6 +1,6 @@
-"""The frequent reads say what Radicale's own way says, property by property, on random data.
+"""Comparison of reads by Kalends with those by Radicale, property by property, on random data.
 
-Where they differ on purpose, `differs` says of what and by which RFC.
+`reason_to_differ` names the deliberate differences and their RFC.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from support.samples import calendar, card, component, event, todo
 SPACES = {**NAMES, "ICAL": "http://apple.com/ns/ical/", "ME": "http://me.com/_namespace/"}
 DECLARED = " ".join(f'xmlns:{short}="{uri}"' for short, uri in SPACES.items())
 
-# What clients and the web page ask for, and what nobody has.
+# The properties that clients and the web page request, and some that no resource has.
 PROPS = [
     *("D:resourcetype", "D:displayname", "D:getetag", "D:getlastmodified", "D:getcontenttype"),
     *("D:getcontentlength", "D:sync-token", "D:owner", "D:current-user-principal"),
@@ -67,7 +67,7 @@ TEXTS = ["Work", "A & B < C", "Ünïcode ✓", "#FF0000", "", " spaced "]
 
 @pytest.fixture(scope="module")
 def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Client]]:
-    """Two applications on one store: the first never asks Radicale, the second always does."""
+    """Open two applications on one store: the first never calls Radicale, the second always."""
     folder: Path = tmp_path_factory.mktemp("frequent")
     installation = Installation(folder, feeds="")
     (folder / "groups").write_text("family: alice bob\n")
@@ -78,20 +78,20 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
             assert isinstance(app, ApplicationStack)
             stack.callback(app.close)
         users = dict(installation.users)
-        for user in users:  # their homes are made
+        for user in users:  # creates their homes
             assert Client(radicale, user, users)("PROPFIND", f"/{user}/").status == 207
         monkeypatch = stack.enter_context(pytest.MonkeyPatch.context())
-        monkeypatch.setattr(frequent._dav, "_handle_request", _went_on)
+        monkeypatch.setattr(frequent._dav, "_handle_request", _passed_on)
         monkeypatch.setattr(radicale._dav._dispatcher, "answer", lambda _: None)
         yield Client(frequent, "alice", users), Client(radicale, "alice", users)
 
 
-WENT_ON = 299
-"""What stands for Radicale's answer: a status that nothing else gives, a fault of ours least."""
+PASSED_ON = 299
+"""The status in place of Radicale's answer; no other answer has it, and no fault does."""
 
 
-def _went_on(_environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], list[bytes]]:
-    return f"{WENT_ON} Went on to Radicale", [("Content-Length", "0")], []
+def _passed_on(_environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], list[bytes]]:
+    return f"{PASSED_ON} Passed on to Radicale", [("Content-Length", "0")], []
 
 
 def xml(root: str, *content: str) -> str:
@@ -108,8 +108,8 @@ def propfind(client: Client, path: str, names: list[str], depth: str, **more: An
     )
 
 
-def differs(report: bool, tag: str, path: str, ours: Value, theirs: Value) -> str:
-    """Why the two differ in a property on purpose; empty if they must not."""
+def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Value) -> str:
+    """Return the reason for a deliberate difference in a property; empty if there is none."""
     name = make_human_tag(tag)
     if report and tag not in IN_RADICALES_REPORTS:
         return "RFC 4791 7.8, 7.9 and RFC 6578 3.2: any property may be asked for in a report"
@@ -124,22 +124,22 @@ def differs(report: bool, tag: str, path: str, ours: Value, theirs: Value) -> st
     return ""
 
 
-def same(
+def assert_agreement(
     ours: dict[str, PropertyStatuses],
     theirs: dict[str, PropertyStatuses],
     *,
     report: bool = False,
     path: str = "",
 ) -> set[str]:
-    """Assert that two answers say the same but for what `differs` knows; return what that was."""
+    """Assert that two answers have only deliberate differences; return the reasons of these."""
     assert ours.keys() == theirs.keys()
     reasons = set()
-    for href, told in ours.items():
-        assert told.keys() == theirs[href].keys(), href
-        for tag, what in told.items():
-            if what != theirs[href][tag]:
-                reason = differs(report, tag, path, what, theirs[href][tag])
-                assert reason, f"{href} {tag}: {what}, by Radicale {theirs[href][tag]}"
+    for href, statuses in ours.items():
+        assert statuses.keys() == theirs[href].keys(), href
+        for tag, own in statuses.items():
+            if own != theirs[href][tag]:
+                reason = reason_to_differ(report, tag, path, own, theirs[href][tag])
+                assert reason, f"{href} {tag}: {own}, by Radicale {theirs[href][tag]}"
                 reasons.add(reason)
     return reasons
 
@@ -172,7 +172,7 @@ def collections(draw: st.DrawFn) -> tuple[str, dict[str, str], Objects]:
 
 
 def make(client: Client, tag: str, props: dict[str, str], content: Objects) -> str:
-    """Make a collection of alice's; return its path."""
+    """Create a collection in alice's home; return its path."""
     path = f"/alice/c{next(_numbers)}/"
     kind = "C:calendar" if tag == "VCALENDAR" else "CR:addressbook"
     types = f"<D:resourcetype><D:collection/><{kind}/></D:resourcetype>"
@@ -195,7 +195,7 @@ ASKED = st.lists(st.sampled_from(PROPS), unique=True, min_size=1)
 
 @sampled
 @given(collections(), ASKED, st.sampled_from(["0", "1"]))
-def test_propfind(
+def test_propfind_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
     asked: list[str],
@@ -209,13 +209,13 @@ def test_propfind(
         ours, theirs = (propfind(client, place, asked, depth) for client in apps)
         assert (ours.status, theirs.status) == (207, 207), place
         assert ours.headers["DAV"] == theirs.headers["DAV"]
-        same(parse_multistatus(ours.body), parse_multistatus(theirs.body), path=place)
+        assert_agreement(parse_multistatus(ours.body), parse_multistatus(theirs.body), path=place)
     assert radicale("DELETE", path).status == 200
 
 
 @sampled
 @given(collections(), collections(), ASKED)
-def test_sync(
+def test_sync_collection_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
     later: tuple[str, dict[str, str], Objects],
@@ -232,19 +232,19 @@ def test_sync(
         return parse_multistatus(answer.body)
 
     first = sync(frequent, "")
-    same(first, sync(radicale, ""), report=True)
+    assert_agreement(first, sync(radicale, ""), report=True)
     token = str(first[""]["{DAV:}sync-token"][1][0])
     for name in list(made[2])[::2]:
         assert frequent("DELETE", path + quote(name)).status == 204
     if later[0] == made[0]:
         put(frequent, path, later[2])
-    same(sync(frequent, token), sync(radicale, token), report=True)
+    assert_agreement(sync(frequent, token), sync(radicale, token), report=True)
     assert radicale("DELETE", path).status == 200
 
 
 @sampled
 @given(collections(), ASKED, st.lists(st.sampled_from(NAMES_OF_OBJECTS), min_size=1, unique=True))
-def test_multiget(
+def test_multiget_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
     asked: list[str],
@@ -256,13 +256,15 @@ def test_multiget(
     body = xml(kind, prop(asked), *(f"<D:href>{href}</D:href>" for href in hrefs))
     ours, theirs = (client("REPORT", path, body, headers={"Depth": "1"}) for client in apps)
     assert (ours.status, theirs.status) == (207, 207)
-    same(parse_multistatus(ours.body), parse_multistatus(theirs.body), report=True)
+    assert_agreement(parse_multistatus(ours.body), parse_multistatus(theirs.body), report=True)
     assert apps[1]("DELETE", path).status == 200
 
 
 @sampled
 @given(collections())
-def test_get(apps: tuple[Client, Client], made: tuple[str, dict[str, str], Objects]) -> None:
+def test_get_agrees_with_radicale(
+    apps: tuple[Client, Client], made: tuple[str, dict[str, str], Objects]
+) -> None:
     path = make(apps[1], *made)
     for name in made[2]:
         for method in ("GET", "HEAD"):
@@ -274,7 +276,7 @@ def test_get(apps: tuple[Client, Client], made: tuple[str, dict[str, str], Objec
     assert apps[1]("DELETE", path).status == 200
 
 
-def test_a_sync_without_properties_names_its_members(apps: tuple[Client, Client]) -> None:
+def test_a_sync_without_properties_lists_the_members(apps: tuple[Client, Client]) -> None:
     """RFC 6578 section 3.5.1; Radicale leaves them out."""
     path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
     body = xml("D:sync-collection", "<D:sync-token/><D:sync-level>1</D:sync-level>", "<D:prop/>")
@@ -283,14 +285,14 @@ def test_a_sync_without_properties_names_its_members(apps: tuple[Client, Client]
     assert f"{path}a.ics" not in parse_multistatus(theirs.body)
 
 
-def test_a_propfind_is_one_by_its_root(apps: tuple[Client, Client]) -> None:
-    """RFC 4918 section 8.2: the frequent way leaves another root to the one that refuses it."""
+def test_a_propfind_with_another_root_is_refused(apps: tuple[Client, Client]) -> None:
+    """RFC 4918 section 8.2: Kalends passes another root on to Radicale, which refuses it."""
     body = xml("D:propertyupdate", prop(["D:getetag"]))
     frequent, radicale = (client("PROPFIND", "/alice/", body) for client in apps)
-    assert (frequent.status, radicale.status) == (WENT_ON, 400)
+    assert (frequent.status, radicale.status) == (PASSED_ON, 400)
 
 
-def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Client]) -> None:
+def test_names_of_components_are_escaped(apps: tuple[Client, Client]) -> None:
     path = f"/alice/c{next(_numbers)}/"
     components = '<C:comp name="VEVENT&quot;&lt;x"/>'
     components = f"<C:supported-calendar-component-set>{components}"
@@ -303,12 +305,14 @@ def test_names_of_components_stay_within_their_attribute(apps: tuple[Client, Cli
     assert apps[1]("DELETE", path).status == 200
 
 
-def test_a_multiget_of_the_calendar_itself_goes_to_radicale(apps: tuple[Client, Client]) -> None:
+def test_a_multiget_of_the_calendar_itself_is_passed_to_radicale(
+    apps: tuple[Client, Client],
+) -> None:
     path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a")})
     for address in (path, path.rstrip("/")):
         body = xml("C:calendar-multiget", prop(["D:getetag"]), f"<D:href>{address}</D:href>")
         frequent, radicale = (client("REPORT", path, body) for client in apps)
-        assert (frequent.status, radicale.status) == (WENT_ON, 207)
+        assert (frequent.status, radicale.status) == (PASSED_ON, 207)
     assert apps[1]("DELETE", path).status == 200
 
 
@@ -316,13 +320,13 @@ def test_a_multiget_of_the_calendar_itself_goes_to_radicale(apps: tuple[Client, 
     ("user", "path"),
     [("bob", "/alice/"), ("bob", "/alice/calendar/"), ("bob", "/alice/calendar/a.ics")],
 )
-def test_what_is_another_persons_goes_to_radicale_who_refuses(
+def test_requests_for_another_users_home_are_passed_to_radicale(
     apps: tuple[Client, Client], user: str, path: str
 ) -> None:
     frequent, radicale = apps
     for method in ("GET", "PROPFIND", "REPORT", "PUT", "DELETE"):
         body = event("a") if method == "PUT" else xml("D:propfind", prop(["D:getetag"]))
-        assert frequent(method, path, body, user=user).status == WENT_ON
+        assert frequent(method, path, body, user=user).status == PASSED_ON
         assert radicale(method, path, body, user=user).status == 403
 
 
@@ -334,7 +338,7 @@ def test_members_see_their_groups_calendars_in_their_homes(apps: tuple[Client, C
         assert "/GROUPS/family/calendar/" in found
 
 
-def test_gzip_where_it_is_asked_for(apps: tuple[Client, Client]) -> None:
+def test_large_answers_are_compressed_on_request(apps: tuple[Client, Client]) -> None:
     frequent, radicale = apps
     path = make(radicale, "VCALENDAR", {}, {})
     put(frequent, path, {f"{n}.ics": event(f"{n}") for n in range(300)})
@@ -355,7 +359,7 @@ def test_gzip_where_it_is_asked_for(apps: tuple[Client, Client]) -> None:
     assert "Content-Encoding" not in short.headers
 
 
-def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
+def test_an_unread_large_answer_does_not_keep_a_snapshot(
     apps: tuple[Client, Client], tmp_path: Path
 ) -> None:
     frequent, radicale = apps
@@ -368,13 +372,13 @@ def test_a_large_answer_that_nobody_reads_holds_no_snapshot(
     assert isinstance(frequent.app, ApplicationStack)
     store = sqlite3.connect(frequent.app.container.settings.database.removeprefix("sqlite:///"))
     try:
-        # With a reader that still looks at what was, the log of writes could not be emptied.
+        # SQLite cannot empty the write-ahead log while a reader uses an older snapshot.
         assert store.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
     finally:
         store.close()
-    told = parse_multistatus(b"".join(unread))
+    found = parse_multistatus(b"".join(unread))
     unread.close()
-    assert len(told) == 201
+    assert len(found) == 201
 
 
 TIMES = st.integers(0, 400).map(
@@ -384,8 +388,8 @@ RULES = ["", "", "FREQ=DAILY;COUNT=5", "FREQ=WEEKLY;BYDAY=MO,TH", "FREQ=MONTHLY"
 
 
 @dataclass(frozen=True)
-class Happening:
-    """An event or task, as its text says it and as the RFC reads it."""
+class TimedComponent:
+    """An event or task as text, and its times by the RFC."""
 
     kind: str
     start: datetime
@@ -395,7 +399,7 @@ class Happening:
 
     @property
     def text(self) -> str:
-        """Its calendar object."""
+        """The calendar object of the component."""
         begin = {
             "UTC": f"DTSTART:{self.start:%Y%m%dT%H%M%SZ}",
             "DATE": f"DTSTART;VALUE=DATE:{self.start:%Y%m%d}",
@@ -411,8 +415,11 @@ class Happening:
             lines.append(f"RRULE:{self.rule}")
         return calendar(component(self.kind, f"{self.start}{self.zone}{self.rule}", *lines))
 
-    def meets(self, start: datetime, end: datetime) -> bool:
-        """The tables of RFC 4791 section 9.9, word for word; what has no zone is read in UTC."""
+    def overlaps(self, start: datetime, end: datetime) -> bool:
+        """Return True if an occurrence overlaps a time range (RFC 4791 section 9.9).
+
+        This follows the tables of the RFC literally; times without a zone are in UTC.
+        """
         first = self.start.replace(tzinfo=None)
         if self.zone == "DATE":
             first = first.replace(hour=0)
@@ -423,11 +430,11 @@ class Happening:
             begin = local.replace(tzinfo=zone).astimezone(UTC)
             if begin > end + timedelta(days=2):
                 return False
-            if self._meets(begin, start, end):
+            if self._overlaps(begin, start, end):
                 return True
         return False
 
-    def _meets(self, begin: datetime, start: datetime, end: datetime) -> bool:
+    def _overlaps(self, begin: datetime, start: datetime, end: datetime) -> bool:
         length = self.length
         if self.kind == "VTODO" and length is not None:
             due = begin + length
@@ -442,13 +449,13 @@ class Happening:
 
 
 @st.composite
-def happenings(draw: st.DrawFn) -> Happening:
+def timed_components(draw: st.DrawFn) -> TimedComponent:
     zone = draw(st.sampled_from(["UTC", "DATE", "", "Europe/Berlin", "America/New_York"]))
     hours = draw(st.sampled_from([None, 24, 48] if zone == "DATE" else [None, 0, 1, 30, 24 * 9]))
     rule = draw(st.sampled_from(RULES))
     kind = draw(st.sampled_from(["VEVENT", "VTODO"]))
     length = None if hours is None else timedelta(hours=hours)
-    return Happening(kind, draw(TIMES), zone, length, rule)
+    return TimedComponent(kind, draw(TIMES), zone, length, rule)
 
 
 def query(kind: str, start: datetime, end: datetime) -> str:
@@ -463,17 +470,17 @@ def query(kind: str, start: datetime, end: datetime) -> str:
 
 @settings(max_examples=150)
 @given(
-    st.lists(happenings(), min_size=1, max_size=8, unique_by=lambda one: one.text),
+    st.lists(timed_components(), min_size=1, max_size=8, unique_by=lambda one: one.text),
     st.lists(st.tuples(TIMES, st.integers(1, 200)), min_size=1, max_size=4),
     st.sampled_from(["VEVENT", "VTODO"]),
 )
-def test_query(
+def test_time_range_queries_agree_with_the_rfc(
     apps: tuple[Client, Client],
-    made: list[Happening],
+    made: list[TimedComponent],
     ranges: list[tuple[datetime, int]],
     kind: str,
 ) -> None:
-    """Against the RFC's own tables: Radicale takes floating times, days and lengths otherwise."""
+    """This compares with the RFC's tables: Radicale treats floating times and days differently."""
     frequent, radicale = apps
     path = make(radicale, "VCALENDAR", {}, {f"{n}.ics": one.text for n, one in enumerate(made)})
     for start, hours in ranges:
@@ -484,11 +491,11 @@ def test_query(
         assert found.keys() == {
             f"{path}{number}.ics"
             for number, one in enumerate(made)
-            if one.kind == kind and one.meets(start, end)
+            if one.kind == kind and one.overlaps(start, end)
         }
-        for href, told in found.items():
+        for href, statuses in found.items():
             number = int(href.removeprefix(path).removesuffix(".ics"))
-            text = told[DATA["VCALENDAR"]][1][0]
+            text = statuses[DATA["VCALENDAR"]][1][0]
             assert text == made[number].text.replace("\r\n", "\n")
     assert radicale("DELETE", path).status == 200
 
@@ -497,7 +504,7 @@ def test_query(
 def test_times_without_zone_are_read_in_the_zone_of_the_query(
     apps: tuple[Client, Client], zone: str, found: bool
 ) -> None:
-    """RFC 4791 section 9.8: 20:00 in New York is 00:00 UTC, in Tokyo it was 11:00."""
+    """RFC 4791 section 9.8: 20:00 in New York is 00:00 UTC; 20:00 in Tokyo is 11:00 UTC."""
     path = make(apps[1], "VCALENDAR", {}, {"a.ics": event("a", "Floating", "20260601T200000")})
     start = datetime(2026, 6, 2, tzinfo=UTC)
     definition = Timezone.from_tzid(zone).to_ical().decode()

@@ -1,4 +1,4 @@
-"""The server: clients that stall hold nobody up, it stops gracefully, its log tells no secret."""
+"""The server: stalled clients, sockets, the access log, and limits of open files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from support.samples import event
 from support.server import KalendsServer
 
 
-def test_a_client_that_stalls_is_let_go_and_others_are_served(tmp_path: Path) -> None:
+def test_a_stalled_client_does_not_block_others(tmp_path: Path) -> None:
     server = KalendsServer(
         tmp_path,
         users={"alice": "wonderland"},
@@ -27,7 +27,7 @@ def test_a_client_that_stalls_is_let_go_and_others_are_served(tmp_path: Path) ->
         server.close()
 
 
-def test_a_unix_socket_and_a_port_at_once(tmp_path: Path) -> None:
+def test_a_unix_socket_and_a_port_are_served_at_once(tmp_path: Path) -> None:
     path = tmp_path / "kalends.sock"
     server = KalendsServer(tmp_path / "server", users={"alice": "wonderland"}, feeds="")
     try:
@@ -67,7 +67,7 @@ def test_the_access_log_has_one_line_without_secrets(tmp_path: Path) -> None:
         server.close()
 
 
-def test_a_small_limit_of_open_files_does_not_keep_clients_out(tmp_path: Path) -> None:
+def test_a_small_limit_of_open_files_does_not_block_clients(tmp_path: Path) -> None:
     few = ("sh", "-c", 'ulimit -S -n 100; exec "$@"', "sh")
     server = KalendsServer(tmp_path, users={"alice": "wonderland"}, workers=1, prefix=few)
     try:

@@ -29,8 +29,8 @@ FEEDS = '[feed."{user}"]\ncalendars = ["{user}/*"]\naccess = "owner"\n'
 _SECONDS = 30.0
 
 
-class Alone(KalendsServer):
-    """Kalends with a certificate of its own."""
+class TlsServer(KalendsServer):
+    """Kalends with its own TLS, and with accounts for Basic and Digest."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -47,15 +47,15 @@ class Alone(KalendsServer):
         )
 
     def connect(self) -> ssl.SSLSocket:
-        """A new connection, with the certificate unverified."""
+        """Return a new connection that does not verify the certificate."""
         plain = socket.create_connection((self.host, self.port), _SECONDS)
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context.wrap_socket(plain)
 
-    def shown(self) -> str:
-        """The fingerprint of the certificate that a new connection is shown."""
+    def served_fingerprint(self) -> str:
+        """Return the fingerprint of the certificate that a new connection gets."""
         with self.connect() as connection:
             return fingerprint(connection.getpeercert(binary_form=True))
 
@@ -66,7 +66,7 @@ def fingerprint(der: bytes | None) -> str:
 
 
 def options(connection: http.client.HTTPConnection) -> int:
-    """The status of a small request on a connection."""
+    """Send OPTIONS on a connection; return the status."""
     connection.request("OPTIONS", "/")
     answer = connection.getresponse()
     answer.read()
@@ -74,22 +74,22 @@ def options(connection: http.client.HTTPConnection) -> int:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    with closing(Alone(tmp_path_factory.mktemp("alone") / "server", timeout="1")) as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsServer]:
+    with closing(TlsServer(tmp_path_factory.mktemp("server") / "server", timeout="1")) as running:
         yield running
 
 
 @pytest.mark.parametrize("kind", CLIENTS, ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day(alone: Alone, kind: type) -> None:
+def test_typical_requests_of_a_client_succeed(server: TlsServer, kind: type) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unverified HTTPS request")
-        with open_client(kind, f"https://127.0.0.1:{alone.port}", USER, PASSWORD) as ask:
+        with open_client(kind, f"https://127.0.0.1:{server.port}", USER, PASSWORD) as ask:
             assert run_typical_requests(ask, f"/{USER}") == TYPICAL_STATUSES
 
 
-def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
+def test_a_move_works_and_an_unchanged_feed_is_a_304(server: TlsServer) -> None:
     login = {"Authorization": basic(USER, PASSWORD)}
-    connection = alone.connection()
+    connection = server.connection()
     with closing(connection):
 
         def ask(method: str, path: str, body: str = "", **fields: str) -> http.client.HTTPResponse:
@@ -100,82 +100,82 @@ def test_a_move_and_a_feed_that_has_not_changed(alone: Alone) -> None:
 
         assert ask("PROPFIND", f"/{USER}/").status == 207
         assert ask("PUT", f"/{USER}/calendar/a.ics", event("a")).status == 201
-        to = f"https://{alone.host}:{alone.port}/{USER}/calendar/b.ics"
+        to = f"https://{server.host}:{server.port}/{USER}/calendar/b.ics"
         assert ask("MOVE", f"/{USER}/calendar/a.ics", Destination=to).status == 201
         etag = ask("GET", f"/feeds/{USER}.ics").headers["ETag"]
         again = ask("GET", f"/feeds/{USER}.ics", **{"If-None-Match": etag})
         assert again.status == 304
 
 
-def test_slow_clients_hold_nobody_up(alone: Alone) -> None:
+def test_slow_clients_do_not_block_others(server: TlsServer) -> None:
     with ExitStack() as stack:
         for number in range(59):
-            if number % 3 == 0:  # says nothing, not even a greeting
-                slow: socket.socket = socket.create_connection((alone.host, alone.port), _SECONDS)
+            if number % 3 == 0:  # sends nothing, not even a TLS handshake
+                slow: socket.socket = socket.create_connection((server.host, server.port), _SECONDS)
             else:
-                slow = alone.connect()
+                slow = server.connect()
                 slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
                 if number % 3 == 2:
                     slow.sendall(b"x\r\n\r\nPUT /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
             stack.enter_context(slow)
-        with closing(alone.connection()) as connection:
+        with closing(server.connection()) as connection:
             assert options(connection) == 200
-        # The last of them, which has sent half a header, is let go.
+        # The server closes the last of them, which has sent half a header.
         await_that(lambda: ended(slow))
 
 
 def ended(connection: socket.socket) -> bool:
-    """Whether the other side has closed it; reads what comes before."""
+    """Return True if the server has closed a connection; read one piece of data otherwise."""
     try:
         return connection.recv(65536) == b""
     except ConnectionError:
         return True
 
 
-def test_a_renewed_certificate_is_shown_and_no_connection_is_dropped(tmp_path: Path) -> None:
-    with closing(Alone(tmp_path / "server")) as alone, closing(alone.connection()) as kept:
+def test_a_renewed_certificate_is_used_without_dropping_connections(tmp_path: Path) -> None:
+    with closing(TlsServer(tmp_path / "server")) as server, closing(server.connection()) as kept:
         assert options(kept) == 200
-        before = alone.shown()
+        before = server.served_fingerprint()
         (tmp_path / "new").mkdir()
         renewed = Certificate.create_in(tmp_path / "new")
-        # Between the two renames the chain and the key do not belong together.
-        renewed.chain.replace(alone.certificate.chain)
-        assert alone.shown() == before
-        renewed.key.replace(alone.certificate.key)
-        pem = alone.certificate.chain.read_text()
-        assert alone.shown() == fingerprint(ssl.PEM_cert_to_DER_cert(pem)) != before
+        # Between the two renames, the key does not match the chain.
+        renewed.chain.replace(server.certificate.chain)
+        assert server.served_fingerprint() == before
+        renewed.key.replace(server.certificate.key)
+        pem = server.certificate.chain.read_text()
+        assert server.served_fingerprint() == fingerprint(ssl.PEM_cert_to_DER_cert(pem)) != before
         assert options(kept) == 200
 
 
-def test_a_reload_takes_the_new_configuration_and_drops_no_request(tmp_path: Path) -> None:
-    with closing(Alone(tmp_path / "server")) as alone:
+def test_a_reload_uses_the_new_configuration_without_dropping_requests(tmp_path: Path) -> None:
+    with closing(TlsServer(tmp_path / "server")) as server:
         body = event("slow").encode()
-        with closing(alone.connection()) as slow:
+        with closing(server.connection()) as slow:
             slow.putrequest("PUT", f"/{USER}/calendar/slow.ics")
             slow.putheader("Authorization", basic(USER, PASSWORD))
             slow.putheader("Content-Length", str(len(body)))
             slow.endheaders(body[:20])
-            alone.options["auth"]["realm"] = "another"
-            alone.options["auth"]["schemes"] = "basic"
-            alone.write_config()
-            os.kill(alone.process.pid, signal.SIGHUP)
-            await_that(lambda: "another" in challenge(alone))
+            server.options["auth"]["realm"] = "another"
+            server.options["auth"]["schemes"] = "basic"
+            server.write_config()
+            os.kill(server.process.pid, signal.SIGHUP)
+            await_that(lambda: "another" in challenge(server))
             slow.send(body[20:])
             assert slow.getresponse().status == 201
-        # What cannot be used changes nothing.
-        alone.options["auth"]["schemes"] = "nonsense"
-        alone.write_config()
-        os.kill(alone.process.pid, signal.SIGHUP)
-        await_that(lambda: "not reloaded" in alone.log)
-        assert "another" in challenge(alone)
-        assert "config.ini" in alone.log
-        assert "Traceback" not in alone.log
-        assert alone.stop() == 0
+        # An invalid configuration does not change anything.
+        server.options["auth"]["schemes"] = "nonsense"
+        server.write_config()
+        os.kill(server.process.pid, signal.SIGHUP)
+        await_that(lambda: "not reloaded" in server.log)
+        assert "another" in challenge(server)
+        assert "config.ini" in server.log
+        assert "Traceback" not in server.log
+        assert server.stop() == 0
 
 
-def challenge(alone: Alone) -> str:
-    """What a request without a login is asked for."""
-    with closing(alone.connection()) as connection:
+def challenge(server: TlsServer) -> str:
+    """Return the challenge to a request without a login."""
+    with closing(server.connection()) as connection:
         connection.request("PROPFIND", "/")
         answer = connection.getresponse()
         answer.read()
@@ -183,7 +183,7 @@ def challenge(alone: Alone) -> str:
 
 
 @pytest.mark.parametrize("kind", ["port", "unix"])
-def test_systemd_may_open_the_socket(tmp_path: Path, kind: str) -> None:
+def test_the_server_uses_a_socket_of_systemd(tmp_path: Path, kind: str) -> None:
     server = KalendsServer(tmp_path / "k", users={USER: PASSWORD}, start=False)
     server.config_file.write_text(format_ini(server.sections()))
     reserved = ReservedPort()
@@ -207,7 +207,7 @@ def test_systemd_may_open_the_socket(tmp_path: Path, kind: str) -> None:
             client.sendall(b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
         assert process.stop() == 0
-        # The port of `hosts` was left alone.
+        # Nothing listens on the port of `hosts`.
         with pytest.raises(ConnectionRefusedError), socket.socket() as other:
             other.connect((server.host, server.port))
     finally:

@@ -1,4 +1,4 @@
-"""A store that version 0.1.0 wrote opens, and every answer and feed is the same, to the octet."""
+"""A store of version 0.1.0, of which every answer and feed is still the same to the octet."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 @pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked['method']} {asked['path']}")
-def test_what_0_1_0_answered_is_answered_still(client: Client, asked: dict[str, Any]) -> None:
+def test_answers_are_those_of_version_0_1_0(client: Client, asked: dict[str, Any]) -> None:
     answer = client(
         asked["method"], asked["path"], asked["body"], user=asked["user"], headers=asked["headers"]
     )

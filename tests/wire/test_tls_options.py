@@ -25,8 +25,8 @@ V1, V1_1, V1_2, V1_3 = (
 )
 
 
-class Guarded(KalendsServer):
-    """Kalends with TLS of its own and more options of `[server]`."""
+class TlsServer(KalendsServer):
+    """Kalends with its own TLS and further options of `[server]`."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         folder.mkdir(parents=True)
@@ -90,18 +90,18 @@ class Guarded(KalendsServer):
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Guarded]]:
+def start(tmp_path: Path) -> Iterator[Callable[..., TlsServer]]:
     with ExitStack() as stack:
 
-        def begin(**options: str) -> Guarded:
-            return stack.enter_context(closing(Guarded(tmp_path / "server", **options)))
+        def begin(**options: str) -> TlsServer:
+            return stack.enter_context(closing(TlsServer(tmp_path / "server", **options)))
 
         yield begin
 
 
 @pytest.mark.parametrize("version", [V1_2, V1_3], ids=lambda version: version.name)
 def test_clients_need_a_certificate_of_the_authority(
-    start: Callable[..., Guarded], tmp_path: Path, version: ssl.TLSVersion
+    start: Callable[..., TlsServer], tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     ours, others = Authority.create_in(tmp_path / "ours"), Authority.create_in(tmp_path / "others")
     server = start(certificate_authority=str(ours.certificate))
@@ -112,8 +112,8 @@ def test_clients_need_a_certificate_of_the_authority(
     assert "Traceback" not in server.log
 
 
-def test_another_authority_counts_at_the_next_connection(
-    start: Callable[..., Guarded], tmp_path: Path
+def test_a_replaced_authority_is_used_at_the_next_connection(
+    start: Callable[..., TlsServer], tmp_path: Path
 ) -> None:
     old, new = Authority.create_in(tmp_path / "old"), Authority.create_in(tmp_path / "new")
     of_old, of_new = old.client("phone"), new.client("phone")
@@ -130,14 +130,14 @@ def test_another_authority_counts_at_the_next_connection(
     assert (server.admits(certificate=of_old), server.admits(certificate=of_new)) == (False, True)
 
 
-def test_a_version_that_protocol_does_not_name_is_refused(start: Callable[..., Guarded]) -> None:
+def test_a_version_that_protocol_does_not_name_is_refused(start: Callable[..., TlsServer]) -> None:
     server = start(protocol="TLSv1.3")
     assert not server.admits(version=V1_2)
     assert server.ask(version=V1_3)[:2] == (200, "TLSv1.3")
 
 
-def test_an_old_program_may_be_let_in(start: Callable[..., Guarded]) -> None:
-    lowest = "DEFAULT:@SECLEVEL=0"  # OpenSSL 3 does TLS 1.1 and older at this level alone
+def test_old_protocol_versions_can_be_enabled(start: Callable[..., TlsServer]) -> None:
+    lowest = "DEFAULT:@SECLEVEL=0"  # OpenSSL 3 allows TLS 1.1 and older at this level only
     server = start(protocol="ALL -SSLv3 -TLSv1.1", ciphersuite=lowest)
     assert server.ask(version=V1, ciphers=lowest)[:2] == (200, "TLSv1")
     assert not server.admits(version=V1_1, ciphers=lowest)
@@ -145,7 +145,7 @@ def test_an_old_program_may_be_let_in(start: Callable[..., Guarded]) -> None:
     assert server.ask()[:2] == (200, "TLSv1.3")
 
 
-def test_without_the_options_old_versions_are_refused(start: Callable[..., Guarded]) -> None:
+def test_without_the_options_old_versions_are_refused(start: Callable[..., TlsServer]) -> None:
     server = start()
     assert not server.admits(version=V1_1, ciphers="DEFAULT:@SECLEVEL=0")
     assert server.admits(version=V1_2)
@@ -153,7 +153,7 @@ def test_without_the_options_old_versions_are_refused(start: Callable[..., Guard
 
 
 def test_a_cipher_that_ciphersuite_does_not_name_is_refused(
-    start: Callable[..., Guarded],
+    start: Callable[..., TlsServer],
 ) -> None:
     only, other = "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"
     server = start(ciphersuite=only)

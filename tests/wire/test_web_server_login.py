@@ -1,4 +1,4 @@
-"""A web server that has authenticated already: mod_wsgi's REMOTE_USER, a proxy's X-Remote-User."""
+"""Logins at a web server: mod_wsgi's REMOTE_USER, and X-Remote-User of a proxy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USERS = {"ann": "secret", "bob": "builder"}
 
 @pytest.fixture(scope="module")
 def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
-    """Kalends, which leaves all logins to the web server."""
+    """Run a Kalends that leaves all logins to the web server."""
     folder = tmp_path_factory.mktemp("behind") / "server"
     with ProxiedKalends(folder, USERS, schemes="none") as running:
         yield running
@@ -50,7 +50,7 @@ def front(
     kalends: ProxiedKalends,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Front]:
-    """A web server that asks for the login itself, with the files of ``deploy/``."""
+    """Run a web server that asks for the login itself, with the files of ``deploy/``."""
     make, login, curl = request.param
     folder = tmp_path_factory.mktemp("front")
     with make(folder, kalends.backend(), login=login) as running:
@@ -65,11 +65,11 @@ class Front:
     curl: type[DigestClient]
 
     def as_user(self, name: str, password: str) -> AbstractContextManager[DigestClient]:
-        """curl with a login."""
+        """Return curl with a login."""
         return open_client(self.curl, self.server.base, name, password)
 
 
-def test_the_web_server_says_who_it_is(front: Front) -> None:
+def test_a_user_of_the_web_server_is_logged_in(front: Front) -> None:
     with front.as_user("ann", "secret") as ask:
         assert run_typical_requests(ask, "/ann") == TYPICAL_STATUSES
         assert ask("PROPFIND", "/bob/", headers=XML) == 403
@@ -77,7 +77,7 @@ def test_the_web_server_says_who_it_is(front: Front) -> None:
         assert ask("PROPFIND", "/ann/", headers=XML) == 401
 
 
-def test_a_client_cannot_say_it_in_its_place(front: Front) -> None:
+def test_a_client_cannot_claim_to_be_another_user(front: Front) -> None:
     with front.as_user("ann", "secret") as ask:
         assert run_typical_requests(ask, "/ann") == TYPICAL_STATUSES
         claim = {**XML, "X-Remote-User": "bob"}
@@ -86,7 +86,7 @@ def test_a_client_cannot_say_it_in_its_place(front: Front) -> None:
         assert ask("PROPFIND", "/bob/", headers=claim) == 401
 
 
-def test_a_secret_feed_asks_for_no_login(front: Front, kalends: ProxiedKalends) -> None:
+def test_a_secret_feed_needs_no_login(front: Front, kalends: ProxiedKalends) -> None:
     if not kalends.secret:
         with front.as_user("ann", "secret") as ask:
             assert ask("PUT", "/ann/calendar/p.ics", event("p").encode()) in (201, 204)
@@ -99,8 +99,8 @@ def test_a_secret_feed_asks_for_no_login(front: Front, kalends: ProxiedKalends) 
         assert ask("GET", "/published/public/open.ics") == 200
 
 
-def test_a_published_feed_is_for_its_owner(front: Front, kalends: ProxiedKalends) -> None:
-    test_a_secret_feed_asks_for_no_login(front, kalends)
+def test_a_published_feed_is_for_its_owner_only(front: Front, kalends: ProxiedKalends) -> None:
+    test_a_secret_feed_needs_no_login(front, kalends)
     with front.as_user("ann", "secret") as ask:
         assert ask("GET", "/published/owner/ann/mine.ics") == 200
     with front.as_user("bob", "builder") as ask:
@@ -110,13 +110,13 @@ def test_a_published_feed_is_for_its_owner(front: Front, kalends: ProxiedKalends
         assert ask("GET", "/published/owner/ann/mine.ics") == 401
 
 
-def test_nobody_logs_in_past_the_web_server(kalends: ProxiedKalends) -> None:
+def test_a_request_past_the_web_server_is_not_logged_in(kalends: ProxiedKalends) -> None:
     answer = kalends.request("PROPFIND", "/ann/", headers={"X-Remote-User": ""})
     assert answer.status == 403
     assert answer.headers["WWW-Authenticate"] is None
 
 
-def test_nobody_has_to_log_in_to_be_led_on(front: Front) -> None:
+def test_the_well_known_redirect_needs_no_login(front: Front) -> None:
     done = subprocess.run(
         [
             *("curl", "--silent", "--cacert", str(front.server.certificate.chain)),
@@ -131,7 +131,7 @@ def test_nobody_has_to_log_in_to_be_led_on(front: Front) -> None:
     assert done.stdout == f"301 {front.server.base}/"
 
 
-def test_who_came_that_way_counts_as_an_account(tmp_path: Path) -> None:
+def test_a_user_of_the_web_server_has_an_account(tmp_path: Path) -> None:
     with (
         ProxiedKalends(tmp_path / "server", {}, schemes="none") as kalends,
         DeployedNginx(tmp_path / "front", nginx_backend(kalends, tmp_path), login="Basic") as nginx,
@@ -143,22 +143,22 @@ def test_who_came_that_way_counts_as_an_account(tmp_path: Path) -> None:
 
 
 def nginx_backend(kalends: ProxiedKalends, folder: Path) -> Backend:
-    """A place whose user file is the web server's alone."""
+    """Return a backend with a user file that only the web server reads."""
     file = folder / "web.htpasswd"
     file.write_text(htpasswd_line("ann", "secret"))
     return replace(kalends.backend(), passwords=file)
 
 
-def test_a_stranger_is_not_believed(tmp_path: Path) -> None:
+def test_x_remote_user_of_an_untrusted_client_is_ignored(tmp_path: Path) -> None:
     with Installation(tmp_path).client() as client:
         headers = {"X-Remote-User": "alice"}
         assert client("PROPFIND", "/alice/", user="", headers=headers).status == 401
-        # Not even together with a login of its own.
+        # The header does not count with a login of bob's own either.
         assert client("PROPFIND", "/alice/", user="bob", headers=headers).status == 403
         assert client("PROPFIND", "/bob/", user="bob", headers=headers).status == 207
 
 
-def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
+def test_x_remote_user_of_a_trusted_proxy_is_accepted(tmp_path: Path) -> None:
     installation = Installation(tmp_path, options={"kalends__trusted_proxies": "127.0.0.1, unix"})
     with installation.client() as client:
         for environ in ({}, {"REMOTE_ADDR": ""}):
@@ -170,7 +170,7 @@ def test_a_trusted_proxy_is_believed(tmp_path: Path) -> None:
         assert answer.status == 401
 
 
-def test_names_come_as_they_are_written_in_files(tmp_path: Path) -> None:
+def test_names_are_decoded_from_utf_8_or_latin_1(tmp_path: Path) -> None:
     installation = Installation(tmp_path, options={"kalends__trusted_proxies": "127.0.0.1"})
     with installation.client() as client:
         for raw in ("ålice".encode().decode("latin-1"), "ålice"):
@@ -178,7 +178,7 @@ def test_names_come_as_they_are_written_in_files(tmp_path: Path) -> None:
             assert b"/%C3%A5lice/" in answer.body
 
 
-def test_an_account_from_elsewhere_counts_while_it_has_a_home(tmp_path: Path) -> None:
+def test_a_user_of_the_web_server_has_an_account_while_the_home_exists(tmp_path: Path) -> None:
     installation = Installation(tmp_path, options={"kalends__trusted_proxies": "127.0.0.1"})
     visit = {"X-Remote-User": "visitor"}
     with installation.client() as client:
@@ -186,5 +186,5 @@ def test_an_account_from_elsewhere_counts_while_it_has_a_home(tmp_path: Path) ->
         client("PROPFIND", "/", user="", headers=visit)
         assert client("GET", "/feeds/visitor.ics", user="", headers=visit).status == 200
         assert client("DELETE", "/visitor/", user="", headers=visit).status == 200
-        # The next request of any user but that one does not make the home again.
+        # A request of another user does not create the home again.
         assert client("GET", "/feeds/visitor.ics").status in (403, 404)
