@@ -152,7 +152,7 @@ class Collection(BaseCollection):
             self._kalends_storage.record(Change(self.path, "collection"))
         elif write.remove_object(self._connection, self.row.id, href):
             self._kalends_storage.record(Change(self.path, "delete", (href,)))
-            self._kalends_storage.forget_removals(self.row)
+            self._kalends_storage.prune_tombstones(self.row)
             self._reload()
 
     @overload

@@ -205,8 +205,8 @@ class Storage(StorageBase):
         with self.acquire_lock("r"):
             return not list(integrity.check_store(self.connection))
 
-    def forget_removals(self, row: CollectionRow) -> None:
-        """Forget the removals in a collection for which sync-tokens have expired."""
+    def prune_tombstones(self, row: CollectionRow) -> None:
+        """Delete the records of removals in a collection whose sync-tokens have expired."""
         write.prune_tombstones(
             self.connection, row.id, collections.now_microseconds() - self._removals_kept
         )

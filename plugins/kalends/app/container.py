@@ -214,8 +214,8 @@ class Container:
         """
         migrate(self.database, self.settings.own_folder)
 
-    def note_outsider(self, name: str) -> None:
-        """Let a user count as an account whom somebody else has logged in and no file names."""
+    def record_external_account(self, name: str) -> None:
+        """Record a user whom the web server has logged in and no user file names."""
         try:
             if name not in self.directory.names():
                 self.external_accounts.record(name)

@@ -159,7 +159,7 @@ class ApplicationStack:
 
     def _dispatch(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("AUTH_TYPE") in (WEB_SERVER, ELSEWHERE):
-            self._container.note_outsider(environ[USER_KEY])
+            self._container.record_external_account(environ[USER_KEY])
         if self._feed_requests and environ.get("PATH_INFO", "").startswith(PREFIX):
             return self._feed_requests(environ, start_response)
         if self._account.handles(environ.get("PATH_INFO", "")):

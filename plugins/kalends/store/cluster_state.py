@@ -73,15 +73,15 @@ SELECT 1 FROM nonce_use, nonce_floor
     WHERE mac = %(mac)s AND since < issued AND highest - %(count)s::bigint < 64
 """
 _FLOOR = "SELECT since FROM nonce_floor"
-_BEGIN = "INSERT INTO nonce_floor VALUES (true, %(now)s) ON CONFLICT DO NOTHING"
-_FORGET = """
+_CREATE_FLOOR = "INSERT INTO nonce_floor VALUES (true, %(now)s) ON CONFLICT DO NOTHING"
+_PRUNE_NONCES = """
 DELETE FROM nonce_use WHERE mac IN (
     SELECT mac FROM nonce_use, nonce_floor WHERE issued <= since FOR UPDATE OF nonce_use SKIP LOCKED
 )
 """
 # Nonces below the new floor are deleted at the next pruning: until then, a request that found one
 # of them to be new may still be running.
-_RAISE = """
+_RAISE_FLOOR = """
 UPDATE nonce_floor SET since = greatest(since, %(old)s, (
     SELECT issued FROM nonce_use ORDER BY issued DESC OFFSET %(most)s LIMIT 1
 ))
@@ -105,12 +105,12 @@ class SharedNonceUses:
         self._statements = statements
         self._now = now
         self._pruning = _PeriodicTask()
-        self._begin()
+        self._create_floor()
 
     def floor(self) -> int:
         """Return the time up to which no nonce counts as new, milliseconds since 1970."""
         while not (rows := self._statements.execute(_FLOOR, {})):
-            self._begin()
+            self._create_floor()
         return int(rows[0][0])
 
     def use(self, mac: bytes, issued: int, count: int) -> str:
@@ -129,17 +129,17 @@ class SharedNonceUses:
         values = {"mac": mac, "issued": issued, "count": count}
         if self._statements.execute(_USE, values):
             return "FIRST"
-        self._begin()
+        self._create_floor()
         return "AGAIN" if self._statements.execute(_WAS_USED, values) else "UNKNOWN"
 
-    def _begin(self) -> None:
-        self._statements.execute(_BEGIN, {"now": self._milliseconds()})
+    def _create_floor(self) -> None:
+        self._statements.execute(_CREATE_FLOOR, {"now": self._milliseconds()})
 
     def prune(self) -> None:
         """Delete nonces that have expired."""
-        self._statements.execute(_FORGET, {})
+        self._statements.execute(_PRUNE_NONCES, {})
         old = self._milliseconds() - _KEEP_MILLISECONDS
-        self._statements.execute(_RAISE, {"old": old, "most": _NONCES})
+        self._statements.execute(_RAISE_FLOOR, {"old": old, "most": _NONCES})
 
     def _milliseconds(self) -> int:
         return round(self._now() * 1000)
@@ -147,16 +147,16 @@ class SharedNonceUses:
 
 _LEFT = "greatest(0, known.count - extract(epoch FROM now() - known.at)::float8 / %(each)s::float8)"
 _PENDING = f"SELECT key, {_LEFT}, welcome FROM login_try AS known WHERE key = ANY(%(keys)s)"  # noqa: S608
-_FAILED = f"""
+_RECORD_FAILURE = f"""
 INSERT INTO login_try AS known (key, count, at, welcome)
     SELECT key, 1, now(), false FROM unnest(%(keys)s::bytea[]) AS key ORDER BY key
 ON CONFLICT (key) DO UPDATE SET count = {_LEFT} + 1, at = now()
 """  # noqa: S608
-_SUCCEEDED = """
+_RECORD_SUCCESS = """
 INSERT INTO login_try (key, count, at, welcome) VALUES (%(key)s, 0, now(), true)
 ON CONFLICT (key) DO UPDATE SET count = 0, at = now(), welcome = true
 """
-_FORGET_ATTEMPTS = f"""
+_PRUNE_ATTEMPTS = f"""
 DELETE FROM login_try WHERE key IN (
     SELECT key FROM login_try AS known
         WHERE {_LEFT} = 0 AND (NOT welcome OR at < now() - interval '30 days')
@@ -213,13 +213,13 @@ class SharedLoginAttempts:
         with self._lock:
             self._fresh.pop(keys[2], None)
         values = {"keys": list(keys), "each": self._seconds_per_failure}
-        self._statements.execute(_FAILED, values)
+        self._statements.execute(_RECORD_FAILURE, values)
         if self._pruning.is_due():
             self.prune()
 
     def prune(self) -> None:
         """Delete expired failures, and clients that have not logged in for a month."""
-        self._statements.execute(_FORGET_ATTEMPTS, {"each": self._seconds_per_failure})
+        self._statements.execute(_PRUNE_ATTEMPTS, {"each": self._seconds_per_failure})
 
     def record_success(self, account: str, network: str) -> None:
         """Make an account welcome from a network."""
@@ -227,7 +227,7 @@ class SharedLoginAttempts:
         with self._lock:
             if self._fresh.get(both, 0.0) > self._now():
                 return
-        self._statements.execute(_SUCCEEDED, {"key": both})
+        self._statements.execute(_RECORD_SUCCESS, {"key": both})
         with self._lock:
             self._fresh[both] = self._now() + self._FRESH_SECONDS
             self._fresh.move_to_end(both)

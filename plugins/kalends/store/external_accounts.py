@@ -7,13 +7,13 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from kalends.errors import StoreUnavailableError
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import Database
-from kalends.store.schema import collection, outsider
+from kalends.store.schema import collection, external_account
 
-_ONE = select(outsider.c.name).where(outsider.c.name == bindparam("who"))
+_ONE = select(external_account.c.name).where(external_account.c.name == bindparam("who"))
 _WITH_HOME = CompiledStatement(
-    select(outsider.c.name).join(collection, collection.c.path == outsider.c.name)
+    select(external_account.c.name).join(collection, collection.c.path == external_account.c.name)
 )
-_FORGET = delete(outsider).where(outsider.c.name == bindparam("who"))
+_DELETE = delete(external_account).where(external_account.c.name == bindparam("who"))
 
 
 class ExternalAccounts:
@@ -34,7 +34,7 @@ class ExternalAccounts:
                 return
         with self._database.write(name) as connection:
             if not _is_recorded(connection, name):
-                connection.execute(insert(outsider), {"name": name})
+                connection.execute(insert(external_account), {"name": name})
 
     def names(self) -> frozenset[str]:
         """Return the external accounts that have a home.
@@ -57,7 +57,7 @@ class ExternalAccounts:
 
 def delete_external_account(connection: Connection, name: str) -> None:
     """Delete the record of ``name``, until the web server logs it in again."""
-    connection.execute(_FORGET, {"who": name})
+    connection.execute(_DELETE, {"who": name})
 
 
 def _is_recorded(connection: Connection, name: str) -> bool:

@@ -88,7 +88,7 @@ class DeliveryLog:
             with self._database.write(FEEDS) as connection:
                 if not _exists(connection, target):
                     connection.execute(insert(delivery), {"target": target, **_FRESH})
-                return _claimed(connection, target, claimant, seconds)
+                return _take_claim(connection, target, claimant, seconds)
         except IntegrityError:  # another host has just inserted the row for its own claim
             return None
 
@@ -131,7 +131,9 @@ def _exists(connection: Connection, target: str) -> bool:
     return connection.execute(query, {"which": target}).first() is not None
 
 
-def _claimed(connection: Connection, target: str, claimant: str, seconds: int) -> Delivery | None:
+def _take_claim(
+    connection: Connection, target: str, claimant: str, seconds: int
+) -> Delivery | None:
     now = int(time.time())
     free = or_(delivery.c.claimed_until < now, delivery.c.claimant == claimant)
     values = {"claimant": claimant, "claimed_until": now + seconds}

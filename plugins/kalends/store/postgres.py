@@ -112,13 +112,13 @@ class PostgresDatabase:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction on one snapshot."""
-        with self._translated(), self._begun(_READ) as connection:
+        with self._translated(), self._transaction(_READ) as connection:
             yield connection
 
     @contextmanager
     def write(self, *paths: str) -> Iterator[Connection]:
         """Open a write transaction on the homes of some paths, or on everything."""
-        with self._translated(), self._begun(_WRITE + _locking(paths)) as connection:
+        with self._translated(), self._transaction(_WRITE + _lock_statements(paths)) as connection:
             yield connection
 
     def execute(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -141,12 +141,12 @@ class PostgresDatabase:
         self.engine.dispose()
 
     @contextmanager
-    def _begun(self, begin: str) -> Iterator[Connection]:
+    def _transaction(self, begin: str) -> Iterator[Connection]:
         # The driver does not begin transactions by itself; SQLAlchemy ends them.
-        with self._connected(begin) as connection, connection.begin():
+        with self._begin(begin) as connection, connection.begin():
             yield connection
 
-    def _connected(self, begin: str) -> Connection:
+    def _begin(self, begin: str) -> Connection:
         """Return a connection on which a transaction has begun."""
         connection = self.engine.connect()
         try:
@@ -238,7 +238,7 @@ def _drop(connection: Connection) -> None:
     connection.close()
 
 
-def _locking(paths: Iterable[str]) -> str:
+def _lock_statements(paths: Iterable[str]) -> str:
     keys = sorted({_key(_home(path)) for path in paths})
     if not keys:
         return f"SELECT pg_advisory_xact_lock({_ALL})"

@@ -161,7 +161,7 @@ delivery = Table(
     Column("claimed_until", BigInteger, nullable=False),
 )
 
-outsider = Table(
+external_account = Table(
     "outsider",
     metadata,
     # An account that the web server has logged in, and that is not in a user file.

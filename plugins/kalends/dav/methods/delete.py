@@ -25,5 +25,5 @@ def delete_object(storage: Storage, request: Request) -> Response | None:
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
         write.remove_existing(connection, parent.id, there)
         storage.record(Change(parent.path, "delete", (name,)))
-        storage.forget_removals(parent)
+        storage.prune_tombstones(parent)
     return Response(HTTPStatus.NO_CONTENT)
