@@ -112,18 +112,21 @@ class PostgresDatabase:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction on one snapshot."""
-        with self._translated(), self._transaction(_READ) as connection:
+        with self._translating_errors(), self._transaction(_READ) as connection:
             yield connection
 
     @contextmanager
     def write(self, *paths: str) -> Iterator[Connection]:
         """Open a write transaction on the homes of some paths, or on everything."""
-        with self._translated(), self._transaction(_WRITE + _lock_statements(paths)) as connection:
+        with (
+            self._translating_errors(),
+            self._transaction(_WRITE + _lock_statements(paths)) as connection,
+        ):
             yield connection
 
     def execute(self, text: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """Run a single statement; see ``cluster_state.Statements``."""
-        with self._translated(), self.engine.connect() as connection:
+        with self._translating_errors(), self.engine.connect() as connection:
             cursor = connection.connection.cursor()
             try:
                 cursor.execute(text, values)
@@ -173,7 +176,7 @@ class PostgresDatabase:
         connection.execute(_SESSION)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translating_errors(self) -> Iterator[None]:
         try:
             yield
         except (DBAPIError, psycopg.Error) as error:

@@ -54,10 +54,10 @@ class SqliteDatabase:
             )
         self.statements: Statements | None = None
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
-        event.listen(self.engine, "do_connect", self._make)
-        event.listen(self.engine, "connect", self._opened)
+        event.listen(self.engine, "do_connect", self._create_file)
+        event.listen(self.engine, "connect", self._configure)
         self._write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
-        self._kept: deque[Connection] = deque()
+        self._idle: deque[Connection] = deque()
         self._file: tuple[int, int] | None = None  # the open file, by device and inode
 
     def read(self) -> AbstractContextManager[Connection]:
@@ -72,7 +72,7 @@ class SqliteDatabase:
             self._require_file()
             yield connection
 
-    def _make(self, *_: object) -> None:
+    def _create_file(self, *_: object) -> None:
         """Create the file before SQLite does, readable for its owner only."""
         if self._file is not None:
             self._require_file()
@@ -81,7 +81,7 @@ class SqliteDatabase:
         with suppress(OSError):  # it exists, or SQLite will report why it cannot
             os.close(os.open(self.name, flags, 0o600))
 
-    def _opened(self, connection: sqlite3.Connection, _record: object) -> None:
+    def _configure(self, connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection)
         status = os.stat(self.name)  # noqa: PTH116 - as in `_require_file`
         self._file = self._file or (status.st_dev, status.st_ino)
@@ -103,21 +103,21 @@ class SqliteDatabase:
         """Return True if the file exists."""
         return Path(self.name).exists()
 
-    def take(self) -> Connection:
+    def check_out(self) -> Connection:
         """Return an idle connection, or a new one."""
         try:
-            return self._kept.pop()
+            return self._idle.pop()
         except IndexError:
             return self.engine.connect()
 
-    def keep(self, connection: Connection) -> None:
+    def check_in(self, connection: Connection) -> None:
         """Keep a connection for the next transaction, since SQLAlchemy's checkout is slow."""
-        self._kept.append(connection)
+        self._idle.append(connection)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._kept:
-            self._kept.pop().close()
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
 
 
@@ -132,10 +132,10 @@ class _Transaction:
 
     def __enter__(self) -> Connection:
         try:
-            self._connection = self._database.take()
+            self._connection = self._database.check_out()
             _driver(self._connection).execute(self._begin)
         except (DBAPIError, sqlite3.Error) as error:
-            raise _translated(error, self._database.name) from error
+            raise _translate(error, self._database.name) from error
         return self._connection
 
     def __exit__(
@@ -150,10 +150,10 @@ class _Transaction:
         except (DBAPIError, sqlite3.Error) as failure:
             connection.invalidate()
             connection.close()
-            raise _translated(failure, self._database.name) from failure
-        self._database.keep(connection)
+            raise _translate(failure, self._database.name) from failure
+        self._database.check_in(connection)
         if isinstance(error, DBAPIError | sqlite3.Error):
-            raise _translated(error, self._database.name) from error
+            raise _translate(error, self._database.name) from error
 
     def _end(self, connection: Connection, *, failed: bool) -> None:
         # If SQLAlchemy ran a statement, it takes the transaction for its own, and must end it.
@@ -191,7 +191,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     cursor.close()
 
 
-def _translated(error: DBAPIError | sqlite3.Error, path: str) -> Exception:
+def _translate(error: DBAPIError | sqlite3.Error, path: str) -> Exception:
     """Return the error to raise for an error of the driver; the same one if it is our bug."""
     origin = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(origin, "sqlite_errorcode", 0) & 0xFF

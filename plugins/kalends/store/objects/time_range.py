@@ -122,7 +122,7 @@ def objects_in_range(
     *,
     data: bool,
 ) -> Iterator[tuple[ObjectRow, bool]]:
-    """Yield the objects that happen in a time range, the oldest first.
+    """Yield the objects that happen in a time range, in the order of their ids.
 
     Each comes with True if it certainly happens in the range.
 
@@ -143,7 +143,7 @@ def intervals_in_range(
 ) -> Iterator[tuple[int, Interval]]:
     """Yield the intervals of a collection that meet a time range, with the ids of their objects."""
     values = {"where": collection_id, **within._asdict()}
-    for object_id, start, end, span, length, step in _MEETING.run(connection, values).fetchall():
+    for object_id, start, end, span, length, step in _INTERVALS.run(connection, values).fetchall():
         yield object_id, _interval(start, end, span, length, step)
 
 
@@ -168,23 +168,23 @@ def _statement(*, data: bool) -> Select[Any]:
 
 def _hits() -> CompoundSelect[Any]:
     """Return a query of the objects with an interval in the range, one row for each interval."""
-    return _of_all_spans(
+    return _all_spans_in_range(
         lambda span: (occurrence.c.object_id, literal(int(span != _UNSURE)).label("sure"))
     )
 
 
-def _of_all_spans(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]:
+def _all_spans_in_range(wanted: Callable[[int], Sequence[Any]]) -> CompoundSelect[Any]:
     """Return a query of some columns, by span, of all intervals that meet the range."""
-    meeting = [
-        _meeting(wanted(span), span, length, "local_" if floating else "")
+    spans = [
+        _span_in_range(wanted(span), span, length, "local_" if floating else "")
         for number, length in enumerate(_LENGTHS)
         for floating in (False, True)
         for span in (2 * number + floating,)
     ]
-    return union_all(*meeting, _meeting(wanted(_UNSURE), _UNSURE, 2 * FOREVER, ""))
+    return union_all(*spans, _span_in_range(wanted(_UNSURE), _UNSURE, 2 * FOREVER, ""))
 
 
-def _meeting(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Select[Any]:
+def _span_in_range(wanted: Sequence[Any], span: int, longest: int, prefix: str) -> Select[Any]:
     """Return a query of some columns of the intervals of one span that meet the range."""
     table = occurrence.c
     start = bindparam(f"{prefix}start", type_=BigInteger)
@@ -212,7 +212,7 @@ _ROW = (
     occurrence.c.length,
     occurrence.c.step,
 )
-_MEETING = CompiledStatement(_of_all_spans(lambda _: _ROW))
+_INTERVALS = CompiledStatement(_all_spans_in_range(lambda _: _ROW))
 
 
 def _interval(start: int, end: int, span: int, length: int, step: int) -> Interval:
