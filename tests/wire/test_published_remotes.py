@@ -142,7 +142,7 @@ def test_an_outage_holds_up_no_file_and_a_restart_goes_on_where_it_was(
     target.refusing.touch()
     with installation.client() as client:
         begin(client)
-        await_that(lambda: "403: it is forbidden there" in listed(installation, capsys))
+        await_that(lambda: "403: the server forbids it" in listed(installation, capsys))
     assert "failed 2 times" in listed(installation, capsys)
     target.refusing.unlink()
     with installation.client() as client:
@@ -177,7 +177,7 @@ def test_what_somebody_else_wrote_there_is_replaced_and_told(
     target.file.write_text("BEGIN:VCALENDAR of somebody else")
     assert run(installation, "feed", "refresh", "family") == 0
     assert target.shows(b"Kalends")
-    assert "was changed by somebody else" in caplog.text
+    assert "was changed by another client" in caplog.text
 
 
 def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
@@ -193,7 +193,7 @@ def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
     with installation.client() as client:
         begin(client)
         await_that(lambda: not target.file.exists())
-        await_that(lambda: "other.ics stays where it is: somebody else" in caplog.text)
+        await_that(lambda: "other.ics is not removed: another client" in caplog.text)
     assert other.read_text() == "of somebody else"
 
 
@@ -232,7 +232,7 @@ def test_a_password_is_not_shown_over_plain_http(
     target = Target(tmp_path / "remote", "Basic")
     with target.apache:
         assert run(installed(tmp_path, target.url), "feed", "refresh") == 1
-        assert "wants the password readably" in capsys.readouterr().err
+        assert "asks for the password in clear text" in capsys.readouterr().err
         assert target.answered("HEAD") == [401]
 
 

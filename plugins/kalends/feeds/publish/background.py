@@ -1,4 +1,4 @@
-"""Work that goes on beside the requests, in a thread of each process that serves."""
+"""Background work of a serving process, in a thread beside the requests."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from collections.abc import Callable
 _log = logging.getLogger("kalends.feeds")
 
 POLL_SECONDS = 3.0
-"""How long it takes at most until another process's write, or an edit of a file, is noticed."""
+"""The longest time until a write by another process, or an edit of a file, is noticed."""
 
 SETTLE_SECONDS = 0.1
-"""How long after a write it begins: a client that has written asks something next, and a program
-that writes writes more. Neither is to share the processor with this."""
+"""The delay from a write to the work: the client usually sends another request at once, which
+should not share the processor with this work."""
 
 _STOP_SECONDS = 5.0
-_FIRST_PAUSE = 2
+_SHORTEST_PAUSE = 2
 _LONGEST_PAUSE = 3600
 
 
 def backoff_seconds(failures: int, longest: int = _LONGEST_PAUSE) -> int:
-    """Seconds to wait after so many failures one after the other: 2, 4, 8 … an hour."""
-    return int(min(_FIRST_PAUSE << min(max(failures - 1, 0), 20), longest))
+    """Return the seconds to wait after so many failures in a row: 2, 4, 8 … up to ``longest``."""
+    return int(min(_SHORTEST_PAUSE << min(max(failures - 1, 0), 20), longest))
 
 
 class BackgroundLoop:
-    """Does some work again and again: when it is woken, and every few seconds.
+    """A loop that does its work every few seconds, and soon after it is woken.
 
     Args:
-        name: of the thread.
-        work: what to do; what it raises is logged, and does not end the thread.
+        name: the name of the thread.
+        work: the work; its exceptions are logged and do not end the thread.
     """
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
@@ -43,10 +43,10 @@ class BackgroundLoop:
         self._process = 0
 
     def start(self) -> bool:
-        """Begin, in this process; call after the server has forked, as often as you like.
+        """Start the thread of this process; call it after the server has forked.
 
         Returns:
-            Whether it has begun just now.
+            True if the thread was started; False if it was running already.
         """
         if self._process == os.getpid():
             return False
@@ -58,11 +58,11 @@ class BackgroundLoop:
         return True
 
     def wake(self) -> None:
-        """Something has happened: look soon."""
+        """Do the work soon."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End, after what it is doing now if that does not take long."""
+        """Stop the thread; wait a few seconds for work in progress."""
         self._stopping.set()
         self._wake.set()
         if self._thread and self._process == os.getpid():
@@ -75,5 +75,5 @@ class BackgroundLoop:
             self._wake.clear()
             try:
                 self._work()
-            except Exception:  # noqa: BLE001 - our bug must not end the thread; it is logged whole
+            except Exception:  # noqa: BLE001 - a bug must not end the thread; it is logged with its traceback
                 _log.exception("%s", self._name)

@@ -1,14 +1,14 @@
-"""What bringing a feed to another server can come to."""
+"""Errors of publication on other servers."""
 
 from __future__ import annotations
 
 
 class RemoteError(Exception):
-    """The other server did not do what it was asked; ``str`` tells why, without any secret.
+    """A request to another server failed; the message has the reason and no secret.
 
     Attributes:
-        retry_after: seconds after which that server wants to be asked again; 0 if it did not say.
-        is_final: whether asking the same again cannot help.
+        retry_after: the seconds of the server's Retry-After; 0 if it sent none.
+        is_final: whether a retry of the same request is useless.
     """
 
     def __init__(self, why: str, *, retry_after: int = 0, is_final: bool = False) -> None:

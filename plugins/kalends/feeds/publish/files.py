@@ -1,4 +1,4 @@
-"""Feeds as files for a web server to serve: they follow every write by themselves."""
+"""Publication of feeds as files for a web server, updated after every write."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _LONGEST_PAUSE = 60
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """A file that should stand.
+    """A file that should be published.
 
     Attributes:
         target: its path below the folder.
-        feed: what it shows.
-        person: whose secret is in the path; empty where none is.
-        is_current: whether it holds the newest version.
+        feed: the feed that it contains.
+        person: the person whose secret is in the path; empty if there is no secret in it.
+        is_current: whether it contains the newest version.
     """
 
     target: str
@@ -43,19 +43,19 @@ class PublishedFile:
 
     @property
     def display_name(self) -> str:
-        """The path as it may stand in a log or a list: without the secret."""
+        """The path without its secret, for logs and lists."""
         return _without_secret(self.target) + (f" of {self.person}" if self.person else "")
 
 
 class Publisher:
-    """Brings published files to where their feeds are; the database tells what is still to do.
+    """Publisher that keeps files up to date; the database records which versions are published.
 
     Args:
-        files: where they lie: in ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/``.
-        registry: which feeds there are.
-        cache: their bytes.
-        secrets: who has which secret.
-        log: which version stands where.
+        files: the folder, with ``public/``, ``login/``, ``owner/USER/`` and ``s/SECRET/`` in it.
+        registry: the feeds.
+        cache: the composed versions of the feeds.
+        secrets: the secrets of all people.
+        log: the record of the version at each target.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Publisher:
         self._cache = cache
         self._secrets = secrets
         self._published = log
-        # By target: how often it failed in a row, and from when on it is tried again.
+        # By target: the number of failures in a row, and the time of the next attempt.
         self._failing: dict[str, tuple[int, float]] = {}
         self._background = BackgroundLoop("publishing feeds", self._work)
         self.start = self._background.start
@@ -80,15 +80,15 @@ class Publisher:
 
     @property
     def has_published(self) -> bool:
-        """Whether it has ever published anything."""
+        """True if anything has ever been published."""
         return self._files.has_published
 
     def catch_up(self) -> None:
-        """Do all that is due; one process of a host at a time.
+        """Write and remove all files that are due; one process of a host does so at a time.
 
         Raises:
-            UnpublishedError: a file cannot be written or taken away; the others were.
-            KalendsError: who there is cannot be told, or the store cannot be used.
+            UnpublishedError: a file cannot be written or removed; all others are done.
+            KalendsError: the user files or the store cannot be read.
             OSError: the folder cannot be written.
         """
         failed = self._catch_up()
@@ -96,10 +96,10 @@ class Publisher:
             raise failed[0]
 
     def expected_files(self) -> list[PublishedFile]:
-        """The files that should stand, and whether they are up to date.
+        """Return the files that should be published, and whether each is up to date.
 
         Raises:
-            KalendsError: who there is cannot be told, or the store cannot be used.
+            KalendsError: the user files or the store cannot be read.
         """
         known = self._published_keys()
         wanted = list(self._find_wanted().values())
@@ -113,10 +113,10 @@ class Publisher:
         ]
 
     def obsolete_files(self) -> list[str]:
-        """The files that should stand no more and are not taken away yet, without secrets.
+        """Return the files that are still to be removed, without secrets.
 
         Raises:
-            KalendsError: who there is cannot be told, or the store cannot be used.
+            KalendsError: the user files or the store cannot be read.
         """
         wanted = self._find_wanted()
         return [
@@ -127,16 +127,16 @@ class Publisher:
         try:
             self._catch_up()
         except (KalendsError, OSError) as error:
-            _log.error("publishing feeds: %s; tried again soon", error)
+            _log.error("publishing feeds: %s; will be retried soon", error)
 
     def _catch_up(self) -> list[Exception]:
         wanted = self._find_wanted()
         if not wanted and not self._published.published_keys():
             return []
         with self._files.lock():
-            self._files.identity()  # named now, if nothing was ever published
+            self._files.identity()  # creates the identity before the first publication
             known = self._published_keys()
-            # What nobody may see any more goes first.
+            # Files that nobody may see any more are removed first.
             gone = [target for target in known if target not in wanted]
             failed = [self._attempt(t, _without_secret(t), partial(self._remove, t)) for t in gone]
             todo = list(wanted.values())
@@ -146,18 +146,18 @@ class Publisher:
                 failed.append(self._attempt(file.target, file.display_name, publish))
         return [error for error in failed if error]
 
-    def _attempt(self, target: str, shown: str, do: Callable[[], None]) -> Exception | None:
-        """Do something to one file; one that fails holds up no other, and is tried again later."""
+    def _attempt(self, target: str, shown: str, action: Callable[[], None]) -> Exception | None:
+        """Perform an action on one file; return its error, so that the other files are done too."""
         failures, due = self._failing.get(target, (0, 0.0))
         if time.monotonic() < due:
             return None
         try:
-            do()
-        except Exception as error:  # noqa: BLE001 - our bug in one feed must not stop the others
+            action()
+        except Exception as error:  # noqa: BLE001 - a bug in one feed must not stop the others
             pause = backoff_seconds(failures + 1, _LONGEST_PAUSE)
             self._failing[target] = failures + 1, time.monotonic() + pause
             why = _why(error)
-            text = "%s cannot be published or taken away: %s; tried again in %d s"
+            text = "%s cannot be published or removed: %s; will be retried in %d s"
             _log.error(text, shown, why or error, pause, exc_info=None if why else error)
             return UnpublishedError(shown, why) if why else error
         self._failing.pop(target, None)
@@ -176,7 +176,7 @@ class Publisher:
         self._published.remove(f"{self._files.identity()}:{target}")
 
     def _published_keys(self) -> dict[str, str]:
-        """By target, the key of the version that was written in this folder."""
+        """Return the keys of the versions that were written to this folder, by target."""
         if not self._files.has_published:
             return {}
         mine = f"{self._files.identity()}:"
@@ -189,7 +189,7 @@ class Publisher:
         return self._cache.states([file.feed for file in files])
 
     def _find_wanted(self) -> dict[str, PublishedFile]:
-        """The files that should stand, by target; of two feeds at one place the first has it."""
+        """Return the files that should be published, by target; the first feed wins a target."""
         wanted: dict[str, PublishedFile] = {}
         for feed in self._registry.feeds():
             for name in feed.publish:
@@ -209,12 +209,12 @@ class Publisher:
 
 
 def _without_secret(target: str) -> str:
-    """A path without the secret in it."""
+    """Return a path with its secret replaced by an ellipsis."""
     return f"s/…/{target.rpartition('/')[2]}" if target.startswith("s/") else target
 
 
 def _why(error: Exception) -> str:
-    """What is told of a failure: of the system's without the path, which may hold a secret."""
+    """Return the message of an expected error, without the path of an OSError: it may be secret."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error) if isinstance(error, KalendsError) else ""

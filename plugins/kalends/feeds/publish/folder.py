@@ -1,4 +1,4 @@
-"""The folder of published files: who may read what is in it, and whose turn it is to write."""
+"""Folder of published files: permissions, atomic replacement, and a lock for writers."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from typing import BinaryIO
 from kalends.common import atomicfile
 
 _DEFAULT_MODE = 0o755
-"""The permissions of the folder where we make it ourselves."""
+"""The permissions of the folder if Kalends creates it."""
 
 _LISTABLE = 0o044
-"""What lets others list a folder: the names in it are secrets."""
+"""The permission for others to list a folder; withheld where the names in it are secrets."""
 
 _PERMISSIONS = 0o777
-"""The others of a new folder come from the one above it; to set them takes them from it where we
-are not in its group."""
+"""A new folder inherits the special bits (set-group-ID) from its parent; chmod would clear them
+where the process is not in the group."""
 
 _NAME = ".name"
 
@@ -30,12 +30,12 @@ _NAME = ".name"
 class PublicationFolder:
     """Files below one folder, for a web server to read.
 
-    What is below has the permissions of the folder itself, whatever the umask, and its group as far
-    as we may give it: with 0755 everybody on the machine may read the files, with 2750 only who is
-    in its group. ``s/`` cannot be listed.
+    Files and folders in it get the permissions of the folder itself, whatever the umask, and its
+    group if permitted: with 0755 everybody on the machine may read the files, with 2750 only
+    members of its group. ``s/`` cannot be listed.
 
     Args:
-        folder: where they lie; made if it is missing.
+        folder: the folder; created if it is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,11 +43,11 @@ class PublicationFolder:
 
     @property
     def has_published(self) -> bool:
-        """Whether anything was ever published here."""
+        """True if anything has ever been published here."""
         return (self._folder / _NAME).exists()
 
     def identity(self) -> str:
-        """What the records of this folder go by, on whatever host it is mounted.
+        """Return the name of this folder in the records, the same on each host that mounts it.
 
         Raises:
             OSError: the folder cannot be written.
@@ -60,10 +60,10 @@ class PublicationFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Let no other process of this host write, for as long as the block.
+        """Keep other processes of this host from writing during the block.
 
         Raises:
-            OSError: the folder cannot be made or written.
+            OSError: the folder cannot be created or written.
         """
         make_folder(self._folder)
         with (self._folder / ".publishing").open("wb") as lock:
@@ -71,7 +71,7 @@ class PublicationFolder:
             yield
 
     def is_valid(self, target: str) -> bool:
-        """Whether there is a file at ``target`` with the permissions that it should have."""
+        """Return True if there is a file at ``target`` with the right permissions."""
         try:
             found = (self._folder / target).lstat()
             return stat.S_ISREG(found.st_mode) and stat.S_IMODE(found.st_mode) == self._file_mode()
@@ -79,10 +79,10 @@ class PublicationFolder:
             return False
 
     def repair(self, target: str) -> bool:
-        """Whether there is a file at ``target`` as it should be; what can be mended of it is.
+        """Repair the permissions of a file; return True if it exists and they are right now.
 
         Raises:
-            OSError: it cannot be looked at.
+            OSError: the file cannot be examined.
         """
         path = self._folder / target
         try:
@@ -97,31 +97,31 @@ class PublicationFolder:
             return False
 
     def put(self, target: str, content: BinaryIO) -> None:
-        """Let the file at ``target`` hold this, in one step; one that does is left untouched.
+        """Replace the file at ``target`` in one step, unless it has this content already.
 
         Raises:
-            OSError: it cannot be written; what stood there stands.
+            OSError: the file cannot be written; the old one stays.
         """
         path = self._folder / target
         for folder, mode in self._parents_of(path):
             folder.mkdir(mode & _PERMISSIONS, exist_ok=True)
             if not self._repair_permissions(folder, mode, stat.S_ISDIR):
-                why = "its folder belongs to somebody else, and has other permissions"
+                why = "its folder has wrong permissions and belongs to another user"
                 raise PermissionError(errno.EPERM, why)
         group = self._folder.stat().st_gid
         force = not self.repair(target)
         atomicfile.replace(path, content, mode=self._file_mode(), group=group, force=force)
 
     def remove(self, target: str) -> None:
-        """Take the file at ``target`` away, and the folders that are empty then.
+        """Remove the file at ``target``, and the folders that are empty then.
 
         Raises:
-            OSError: it cannot be taken away.
+            OSError: the file cannot be removed.
         """
         path = self._folder / target
         with suppress(FileNotFoundError, NotADirectoryError):
             path.unlink()
-        with suppress(OSError):  # others lie there still
+        with suppress(OSError):  # the folder is not empty
             for folder in list(path.relative_to(self._folder).parents)[:-1]:
                 (self._folder / folder).rmdir()
 
@@ -129,25 +129,25 @@ class PublicationFolder:
         return self._folder.stat().st_mode & 0o644 | 0o600
 
     def _parents_of(self, path: Path) -> Iterator[tuple[Path, int]]:
-        """The folders between ours and a file, from above, with the permissions they should have.
+        """Yield the folders between this one and a file, top down, with their right permissions.
 
-        One that is a link is its maker's business.
+        A folder that is a symbolic link is left to whoever made it.
         """
         mode = stat.S_IMODE(self._folder.stat().st_mode)
         for folder in reversed(list(path.relative_to(self._folder).parents)[:-1]):
-            made = self._folder / folder
-            if not made.is_symlink():
-                yield made, mode & ~_LISTABLE if folder == Path("s") else mode
+            found = self._folder / folder
+            if not found.is_symlink():
+                yield found, mode & ~_LISTABLE if folder == Path("s") else mode
 
     def _repair_permissions(self, path: Path, mode: int, is_kind: Callable[[int], bool]) -> bool:
-        """Whether a file or folder has these permissions, now at least; and our folder's group.
+        """Repair the permissions and group of a file or folder; return True if they are right now.
 
-        A group that we may not give it to is let be: `kalends check` tells of it. A link is not
-        followed, and what has another name too is let be: what belongs to others is not ours to
-        give, which counts where root does this.
+        A group that this process may not assign is ignored: `kalends check` reports it. Symbolic
+        links are not followed, and files with more than one hard link are not changed: root must
+        not change a file that somebody else has linked here.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: it does not exist.
         """
         group = self._folder.stat().st_gid
         found = path.lstat()
@@ -174,10 +174,10 @@ class PublicationFolder:
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder of published files, with what is nobody else's business in ``.versions``.
+    """Create the folder of published files, and in it ``.versions`` with permissions for us alone.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True)
@@ -190,5 +190,7 @@ def make_folder(folder: Path) -> None:
     with suppress(FileExistsError):
         hidden.mkdir(mode=0o700)
     if stat.S_IMODE(hidden.stat().st_mode) != 0o700:
-        with suppress(PermissionError):  # somebody else's, who may have made it wider
+        with suppress(
+            PermissionError
+        ):  # it belongs to somebody else, who may have chosen other permissions
             os.chmod(hidden, 0o700)  # noqa: PTH101 - Path.chmod follows the same, this is shorter

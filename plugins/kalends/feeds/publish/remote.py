@@ -1,9 +1,9 @@
-"""Feeds on other servers: they follow every write by themselves, as soon as that server lets them.
+"""Publication of feeds on other servers, updated after every write.
 
-Each server has a thread of its own, so that one which does not answer holds up no other, and no
-file. One worker of all hosts brings something to an address at a time: within a host a file lock
-sees to that, which ends with its process, and between hosts a claim in the database, which ends by
-itself after two minutes unless it is kept.
+Each server has its own thread, so that a server which does not respond delays no other one. Only
+one worker of all hosts publishes to a URL at a time: within a host a file lock ensures that, which
+ends with its process, and between hosts a claim in the database, which expires after two minutes
+unless it is renewed.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ _log = logging.getLogger("kalends.feeds")
 _CLAIM_SECONDS = 120
 _RENEW_SECONDS = 30
 _MIN_INTERVAL_SECONDS = 2
-"""How far apart two versions come to one address at least."""
+"""The shortest time between two versions at one URL."""
 
 
 class RemotePublisher:
-    """Brings feeds to other servers; the database tells what is still to do.
+    """Publisher that keeps feeds on other servers up to date, with its state in the database.
 
     Args:
-        folder: where the locks of this host lie.
-        logins: the file that says how to log in to other servers; None for no logins.
-        registry: which feeds there are.
-        cache: their bytes.
-        log: which version stands where.
+        folder: the folder for the locks of this host.
+        logins: the file of credentials for other servers; None for no logins.
+        registry: the feeds.
+        cache: the composed versions of the feeds.
+        log: the record of the version at each URL.
     """
 
     def __init__(
@@ -66,16 +66,16 @@ class RemotePublisher:
         self._cache = cache
         self._deliveries = log
         self._threads: dict[str, threading.Thread] = {}
-        self._background = BackgroundLoop("bringing feeds to other servers", self._work)
+        self._background = BackgroundLoop("publishing on other servers", self._work)
         self.start = self._background.start
         self.wake = self._background.wake
         self.stop = self._background.stop
 
     def feeds_by_url(self) -> dict[str, Feed]:
-        """By address on another server, the feed that should stand there.
+        """Return the feed that should be published at each URL.
 
         Raises:
-            KalendsError: who there is cannot be told.
+            KalendsError: the user files cannot be read.
         """
         wanted: dict[str, Feed] = {}
         for feed in self._registry.feeds():
@@ -84,15 +84,18 @@ class RemotePublisher:
         return wanted
 
     def deliveries(self) -> Mapping[str, Delivery]:
-        """What is known of each address that something was brought to, or was to be."""
+        """Return the delivery record of each URL, by URL."""
         return self._deliveries.deliveries()
 
     def publish_now(self, urls: Collection[str]) -> None:
-        """Bring what is due to these addresses now, whatever pause a failure has made.
+        """Publish to these URLs now, even during the pause after a failure.
+
+        Args:
+            urls: the URLs.
 
         Raises:
-            KalendsError: who there is cannot be told, or the store cannot be used.
-            OSError: this host's locks cannot be made.
+            KalendsError: the user files or the store cannot be read.
+            OSError: the locks of this host cannot be created.
         """
         wanted = self.feeds_by_url()
         for url in urls:
@@ -102,7 +105,7 @@ class RemotePublisher:
         try:
             due = self._find_due()
         except (KalendsError, OSError) as error:
-            _log.error("bringing feeds to other servers: %s; tried again soon", error)
+            _log.error("publishing on other servers: %s; will be retried soon", error)
             return
         for origin, jobs in due.items():
             running = self._threads.get(origin)
@@ -114,7 +117,7 @@ class RemotePublisher:
                 thread.start()
 
     def _find_due(self) -> dict[str, list[tuple[str, Feed | None]]]:
-        """By server, the addresses that something is to be done at, each with its feed."""
+        """Return the due URLs of each server with their feeds; None for a file to be removed."""
         wanted, known = self.feeds_by_url(), self._deliveries.deliveries()
         due: dict[str, list[tuple[str, Feed | None]]] = defaultdict(list)
         now = time.time()
@@ -133,13 +136,13 @@ class RemotePublisher:
         for url, feed in jobs:
             try:
                 self._publish(url, feed)
-            except Exception:  # noqa: BLE001 - our bug must not hold up the next; it is logged whole
-                _log.exception("bringing a feed to %s", url)
+            except Exception:  # noqa: BLE001 - a bug must not stop the next; it is logged with its traceback
+                _log.exception("publishing to %s", url)
 
     def _publish(self, url: str, feed: Feed | None, *, at_once: bool = False) -> None:
-        """Let ``url`` show its feed; without a feed, take away what we have put there."""
-        with self._lock(url) as (is_mine, claimant):
-            if not is_mine:
+        """Publish a feed at a URL; without a feed, remove the file that was published there."""
+        with self._lock(url) as (is_locked, claimant):
+            if not is_locked:
                 return
             delivery = self._deliveries.claim(url, claimant, _CLAIM_SECONDS)
             if delivery is None or (time.time() < delivery.due and not at_once):
@@ -153,22 +156,24 @@ class RemotePublisher:
             except (RemoteError, KalendsError, OSError) as error:
                 self._record_failure(delivery, error)
             except Exception as error:
-                self._record_failure(delivery, error, "a bug of ours; the log tells")
+                self._record_failure(delivery, error, "a bug in Kalends; see the log")
                 raise
 
     def _put(
-        self, remote: RemoteServer, delivery: Delivery, feed: Feed, sending: Callable[[], None]
+        self, remote: RemoteServer, delivery: Delivery, feed: Feed, on_block: Callable[[], None]
     ) -> None:
-        # Not loaded where nothing is brought anywhere, as by most commands: it takes its time.
+        # Imported here because it is slow to load and most commands do not need it.
         from kalends.feeds.publish import webdav_client
 
         state, content = self._cache.open(feed)
         with content:
             etag, was_changed = webdav_client.put(
-                remote, delivery.target, content, delivery.etag, sending
+                remote, delivery.target, content, delivery.etag, on_block
             )
         if was_changed:
-            _log.warning("%s was changed by somebody else; replaced", delivery.target)
+            _log.warning(
+                "%s was changed by another client; its content has been replaced", delivery.target
+            )
         due = int(time.time()) + _MIN_INTERVAL_SECONDS
         self._deliveries.record_success(delivery.target, state.key, etag, due)
 
@@ -177,12 +182,12 @@ class RemotePublisher:
 
         try:
             if delivery.key and not webdav_client.remove(remote, delivery.target, delivery.etag):
-                why = "somebody else has changed it"
-                _log.warning("%s stays where it is: %s", delivery.target, why)
+                why = "another client has changed it"
+                _log.warning("%s is not removed: %s", delivery.target, why)
         except RemoteError as error:
             if not error.is_final:
                 raise
-            _log.warning("%s stays where it is: %s", delivery.target, error)
+            _log.warning("%s is not removed: %s", delivery.target, error)
         self._deliveries.remove(delivery.target)
 
     def _record_failure(self, delivery: Delivery, error: Exception, why: str = "") -> None:
@@ -190,27 +195,27 @@ class RemotePublisher:
         pause = max(backoff_seconds(delivery.failures + 1), retry_after)
         why = why or str(error)
         self._deliveries.record_failure(delivery.target, why, int(time.time()) + pause)
-        _log.warning("%s: %s; tried again in %d s", delivery.target, why, pause)
+        _log.warning("%s: %s; will be retried in %d s", delivery.target, why, pause)
 
     def _server_for(self, url: str) -> RemoteServer:
         return find_server(url, load_remote_servers(self._logins) if self._logins else ())
 
     def _claim_keeper(self, url: str, claimant: str) -> Callable[[], None]:
-        """What keeps the claim for as long as octets go out; it ends the sending if that fails."""
-        kept = time.monotonic()
+        """Return a function that renews the claim during an upload, and aborts it if that fails."""
+        renewed = time.monotonic()
 
-        def keep() -> None:
-            nonlocal kept
-            if time.monotonic() - kept > _RENEW_SECONDS:
-                kept = time.monotonic()
+        def renew() -> None:
+            nonlocal renewed
+            if time.monotonic() - renewed > _RENEW_SECONDS:
+                renewed = time.monotonic()
                 if self._deliveries.claim(url, claimant, _CLAIM_SECONDS) is None:
                     raise RemoteError("another host has taken over")
 
-        return keep
+        return renew
 
     @contextmanager
     def _lock(self, url: str) -> Iterator[tuple[bool, str]]:
-        """Whether nobody else of this host is at this address, and what this host is called."""
+        """Lock a URL on this host; yield True and the claimant's name, or False if it is locked."""
         make_folder(self._folder)
         locks = self._folder / ".remotes"
         locks.mkdir(mode=0o700, exist_ok=True)
