@@ -1,1 +1,1 @@
-"""Composition of a feed from the calendar objects that it shows."""
+"""Composition of a feed from calendar objects."""

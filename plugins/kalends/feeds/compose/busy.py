@@ -1,8 +1,7 @@
-"""The time of an event and nothing else of it.
+"""Reduction of an event to its time.
 
-A value is taken over only where it is nothing but a date, a length or a rule, so that no text can
-hide in what looks like one. A time zone is told by its reference alone; whoever composes gives it a
-name that tells nothing.
+A value is kept only if all of it is a date, a duration or a rule, so that no text can hide in it.
+Only the reference to a time zone is kept; the caller gives the zone a name that discloses nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _PARAMS = {
 
 
 def reduce_to_busy(event: Component) -> Component:
-    """An event as it shows where it is only to be seen that there is one (RFC 5545, 3.8.1.3)."""
+    """Return an event reduced to its time, as busy time (RFC 5545 section 3.8.1.3)."""
     times = [timed for prop in event.properties if (timed := reduce_to_time(prop))]
     if event.value("TRANSP").strip().upper() == "TRANSPARENT":
         times.append(Property("TRANSP", "", "TRANSPARENT"))
@@ -54,11 +53,11 @@ def reduce_to_busy(event: Component) -> Component:
 
 
 def reduce_to_time(prop: Property) -> Property | None:
-    """What a property says of a time, with the parameters that the time needs; None: nothing."""
+    """Return a property reduced to its time, with the time's parameters, or None if empty."""
     pattern = _VALUES.get(prop.name)
     value = re.sub(r"\s", "", prop.value).upper()
     if prop.name == "RRULE":
-        # Parts of another's making say nothing of when it happens.
+        # Non-standard parts of a rule do not affect the time.
         parts = [part for part in value.split(";") if _KNOWN_PART.fullmatch(part)]
         value = ";".join(parts)
     if pattern is None or not pattern.fullmatch(value):

@@ -1,8 +1,8 @@
-"""Which of the copies of one UID a feed shows, and under which UIDs.
+"""Deduplication of the copies of one meeting in several calendars.
 
-Copies are one meeting where they agree on the ORGANIZER, or without one on all but stamps and
-alarms; then one of them stays. All others stay as well, so that nobody hides or replaces another's
-event by using its UID.
+Copies with the same UID are one meeting if they have the same ORGANIZER, or if they have none and
+are equal but for stamps and alarms; then one of them stays. Other copies all stay, so that nobody
+can hide or replace the event of another person by using its UID.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from kalends.feeds.compose.stamps import last_modified
 from kalends.feeds.compose.visibility import VisibleObject
 from kalends.ical.contentlines import Component, Property
 
-# What copies of one meeting may differ in.
+# The properties that may differ in copies of one meeting.
 _INCIDENTAL = frozenset({"UID", "DTSTAMP", "LAST-MODIFIED", "CREATED", "SEQUENCE"})
-# What is made here looks like this; a client's own UID that does must not be taken for one.
+# The form of the UIDs made here; a client's own UID of this form gets another UID.
 _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
 def deduplicate(copies: Iterable[VisibleObject]) -> list[VisibleObject]:
-    """Which of the copies of one UID stay, each with the UID under which it stands.
+    """Return the copies of one UID that stay, each with its UID in the feed.
 
-    Of one meeting that is a copy with the series rather than one with some occurrences of it, then
-    the one with the highest SEQUENCE, then LAST-MODIFIED, then DTSTAMP, then the first by path.
+    Of one meeting, a copy with the series is preferred to one with single occurrences, then the
+    one with the highest SEQUENCE, then LAST-MODIFIED, then DTSTAMP, then the first by path.
     """
     in_order = sorted(copies, key=lambda copy: copy.path)
-    settled = [copy for copy in in_order if copy.is_private]
+    kept = [copy for copy in in_order if copy.is_private]
     for number, same in enumerate(_meetings([c for c in in_order if not c.is_private])):
-        best = max(same, key=_recency)  # of equals the first
+        best = max(same, key=_recency)  # the first of equal ones
         uid = best.stored.uid
         if number or _MADE.fullmatch(uid):
             best.uid = f"{uid}-{sha256(same[0].path.encode()).hexdigest()[:16]}"
-        settled.append(best)
-    return settled
+        kept.append(best)
+    return kept
 
 
 def _meetings(copies: Sequence[VisibleObject]) -> list[list[VisibleObject]]:
@@ -48,21 +48,21 @@ def _meetings(copies: Sequence[VisibleObject]) -> list[list[VisibleObject]]:
         if organizer and (_is_whole(copy) or organizer in whole):
             found.setdefault(organizer, []).append(copy)
         else:
-            # Of two that hold other occurrences of a series, neither stands for the other.
+            # Copies with different occurrences of a series do not replace each other.
             same = _times(copy) if organizer else _content(copy)
             found.setdefault(f"{organizer}\n{same}", []).append(copy)
     return list(found.values())
 
 
 def _organizer(copy: VisibleObject) -> str:
-    # An occurrence of which only the time is shown names none.
+    # An occurrence that is shown as busy has no ORGANIZER.
     named = (component.value("ORGANIZER").strip().lower() for component in copy.components)
     organizer = next(filter(None, named), "")
     return f"{copy.components[0].name} {organizer}" if organizer else ""
 
 
 def _is_whole(copy: VisibleObject) -> bool:
-    """Whether a copy has the series or single event, not some occurrences alone."""
+    """Return True if a copy has the master, not only single occurrences of a series."""
     return copy.components[0].first("RECURRENCE-ID") is None
 
 
@@ -71,7 +71,7 @@ def _times(copy: VisibleObject) -> str:
 
 
 def _content(copy: VisibleObject) -> str:
-    """What a copy says, apart from stamps and alarms."""
+    """Return the content of a copy, without stamps and alarms."""
     zones = [f"{tzid} {use.zone.digest}" for tzid, use in copy.zones.items()]
     return "\n".join([*zones, *map(_content_of, copy.components)])
 

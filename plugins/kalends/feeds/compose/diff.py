@@ -1,4 +1,4 @@
-"""Of which UIDs a feed may look otherwise than in the version before: pure, over a snapshot."""
+"""Difference between a snapshot and the previous version of a feed: the UIDs that changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kalends.store.feed_queries import CalendarState, FeedSnapshot
 
 
 class ComposedCalendar(NamedTuple):
-    """How a calendar stood in a version; its change numbers count within one incarnation."""
+    """State of a calendar in a version; a change number is valid within one incarnation."""
 
     path: str
     incarnation: str
@@ -20,7 +20,7 @@ class ComposedCalendar(NamedTuple):
 
 
 def serialize_calendars(calendars: Iterable[CalendarState]) -> str:
-    """How calendars stand now, as text for the next version."""
+    """Return the states of calendars as text, for the next call of `changed_uids`."""
     return json.dumps({c.id: [c.path, c.incarnation, c.modseq] for c in calendars})
 
 
@@ -31,21 +31,24 @@ def changed_uids(
     calendars: Mapping[int, CalendarState],
     today: date,
 ) -> set[str] | None:
-    """The UIDs in question, those of calendars that came or left among them.
+    """Return the UIDs that may have changed in a feed since its previous version.
 
     Args:
         snapshot: the store now.
-        parts: what the version before consists of.
-        before: what `serialize_calendars` said of its calendars.
-        calendars: what the feed merges now, by number.
+        parts: the parts of the previous version.
+        before: the calendars of the previous version, from `serialize_calendars`.
+        calendars: the calendars that the feed merges now, by id.
         today: the UTC date.
 
     Returns:
-        The UIDs; None if they cannot be told any more.
+        The UIDs, with those of calendars that were added or removed; None if the store no longer
+        knows all changes since then.
     """
     uids = set(parts.uids_leaving(today))
-    stood = {int(number): ComposedCalendar(*state) for number, state in json.loads(before).items()}
-    for number, (path, incarnation, modseq) in stood.items():
+    previous = {
+        int(number): ComposedCalendar(*state) for number, state in json.loads(before).items()
+    }
+    for number, (path, incarnation, modseq) in previous.items():
         now = calendars.get(number)
         if now is None or (now.path, now.incarnation) != (path, incarnation):
             uids.update(parts.uids_in_calendar(path, number))
@@ -55,7 +58,7 @@ def changed_uids(
             uids.update(snapshot.uids_changed_since(number, modseq))
             uids.update(snapshot.uids_removed_since(number, modseq))
     for number, now in calendars.items():
-        then = stood.get(number)
+        then = previous.get(number)
         if then is None or (now.path, now.incarnation) != (then.path, then.incarnation):
             uids.update(snapshot.uids(number))
     return uids

@@ -1,4 +1,4 @@
-"""What a series leaves out where an override of it is hidden."""
+"""Exclusion of hidden overrides from their series."""
 
 from __future__ import annotations
 
@@ -18,13 +18,14 @@ _SECOND = timedelta(seconds=1)
 def exclude_override(
     master: Component, hidden: Property, own: Mapping[str, str]
 ) -> Component | None:
-    """A master without what a hidden override replaces; None if nothing remains of it.
+    """Return a master without the occurrences that a hidden override replaces, or None if empty.
 
-    The gap tells a time alone: nothing of the override's own text is in it.
+    The exclusion consists of a time alone: it contains no text of the override.
 
     Args:
-        hidden: the override's RECURRENCE-ID.
-        own: the object's time zones, as ``resolve.vtimezones_of`` returns them.
+        master: the master component.
+        hidden: the RECURRENCE-ID of the override.
+        own: the time zones of the object, as ``resolve.vtimezones_of`` returns them.
 
     Raises:
         ObjectRefusedError: a time in it cannot be read.
@@ -34,19 +35,19 @@ def exclude_override(
         return master
     start, moment = read_time(begin, own), read_time(hidden, own)
     if (hidden.param("RANGE") or "").upper() != "THISANDFUTURE":
-        gap = Property("EXDATE", *_like(begin, start, hidden, moment))
-        return Component(master.name, [*master.properties, gap], master.children, master.line)
+        exclusion = Property("EXDATE", *_format_time(begin, start, hidden, moment))
+        return Component(master.name, [*master.properties, exclusion], master.children, master.line)
     if _is_before(moment, start) or moment.local == start.local:
         return None
-    kept = [_ended(prop, start, moment, own) for prop in master.properties]
+    kept = [_truncate(prop, start, moment, own) for prop in master.properties]
     properties = [prop for prop in kept if prop is not None]
     return Component(master.name, properties, master.children, master.line)
 
 
-def _like(
+def _format_time(
     begin: Property, start: TimeValue, hidden: Property, moment: TimeValue
 ) -> tuple[str, str]:
-    """Parameters and value of a time of a series, written as its DTSTART is."""
+    """Return parameters and value of an occurrence time, in the same form as the DTSTART."""
     if moment.is_day:
         return ";VALUE=DATE", f"{moment.local:%Y%m%d}"
     tzid = begin.param("TZID")
@@ -56,10 +57,10 @@ def _like(
     return (f';TZID="{tzid}"' if tzid else ""), f"{moment.local:%Y%m%dT%H%M%S}{mark}"
 
 
-def _ended(
+def _truncate(
     prop: Property, start: TimeValue, moment: TimeValue, own: Mapping[str, str]
 ) -> Property | None:
-    """A property of a master of which nothing happens from ``moment`` on."""
+    """Return a property of a master, cut to what occurs before ``moment``, or None if empty."""
     if prop.name == "RDATE":
         moments = read_times(prop, own)
         texts = zip(prop.value.split(","), moments, strict=True)
@@ -73,7 +74,7 @@ def _ended(
 
 
 def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
-    """COUNT or UNTIL of a rule that ends before ``moment``."""
+    """Return the COUNT or UNTIL with which a rule ends before ``moment``."""
     first, end = local_seconds(start.local), local_seconds(moment.local)
     rule = read_rule(prop.value, first, start.is_day, _is_placed(start))
     if rule is not None and rule.count is not None:

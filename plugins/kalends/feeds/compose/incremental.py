@@ -1,4 +1,4 @@
-"""Composing a version of a feed into a file: from scratch, or from the version before it."""
+"""Composition of a version of a feed into a file, from scratch or from the previous version."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
 
 PARTS = "parts.db"
-"""Beside the versions: what the newest one consists of."""
+"""The name of the index of the newest version, in the folder of the versions."""
 
 _BLOCK = 1 << 18
-_AT_A_TIME = 200
-_ALWAYS_FEW = 1000
-"""So many changed objects are always worth splicing."""
+_BATCH = 200
+_FEW_CHANGES = 1000
+"""The number of changed objects up to which splicing is always worthwhile."""
 
 
 @dataclass(slots=True)
 class ComposeResult:
-    """What composing has met for the first time: objects that cannot be read and are left out."""
+    """The result of a composition: objects omitted for the first time as they cannot be read."""
 
     unreadable: list[UnreadableObject] = field(default_factory=list)
 
@@ -46,19 +46,19 @@ def compose_feed(
     today: date,
     target: Path,
 ) -> ComposeResult:
-    """Compose the version of ``feed`` that these calendars make.
+    """Compose the version of a feed from its calendars.
 
-    What is made from the version before equals what is made from scratch, octet for octet.
+    A version composed from the previous one equals one composed from scratch, octet for octet.
 
     Args:
         snapshot: the store at the moment of the version.
-        calendars: what the feed merges, by path.
-        feed: its definition.
-        today: the UTC date, which matters where the feed has a window.
-        target: the file to make; versions of the feed before it lie in the same folder.
+        calendars: the calendars that the feed merges, ordered by path.
+        feed: the definition.
+        today: the UTC date, which matters for a feed with a window.
+        target: the file to write; earlier versions of the feed are in the same folder.
 
     Raises:
-        OSError: there is no room, or the disk fails.
+        OSError: there is no space left, or the disk fails.
     """
     composition = _Composition(snapshot, calendars, feed, today, target)
     try:
@@ -67,18 +67,18 @@ def compose_feed(
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
             raise
-        raise OSError(errno.ENOSPC, "no room for a feed", str(target.parent)) from error
+        raise OSError(errno.ENOSPC, "no space left for a feed", str(target.parent)) from error
     else:
-        atomicfile.move_into_place(composition.made, target, durable=False)
+        atomicfile.move_into_place(composition.temporary, target, durable=False)
     finally:
-        # What failed half-way must not take the room that it lacked.
-        composition.made.unlink(missing_ok=True)
+        # After a failure the unfinished files must not occupy the disk.
+        composition.temporary.unlink(missing_ok=True)
         composition.body.unlink(missing_ok=True)
     return composition.result
 
 
 class _Text(NamedTuple):
-    """The text of one object in a feed, and what is noted of it."""
+    """The text of one object in a feed, and its entry in the index."""
 
     key: PartKey
     octets: bytes
@@ -87,7 +87,7 @@ class _Text(NamedTuple):
 
 
 class _Composition:
-    """One making of one version."""
+    """The composition of one version."""
 
     def __init__(
         self,
@@ -103,12 +103,12 @@ class _Composition:
         self._feed = feed
         self._today = today
         self._target = target
-        self.made = target.with_suffix(".tmp")
+        self.temporary = target.with_suffix(".tmp")
         self.body = target.with_suffix(".body")
         self.result = ComposeResult()
 
     def run(self, parts: PartIndex) -> None:
-        """Write the version to ``made`` and note its parts."""
+        """Write the version to ``temporary`` and record its parts."""
         before = parts.state
         known = parts.unreadable()
         if not (before and self._compose_from_previous(parts, before)):
@@ -134,9 +134,9 @@ class _Composition:
             found = assign_names(parts.zones())
             if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
                 break
-            # Two definitions share a TZID, which is known only now: once more, with their names.
+            # Only now it is known that two definitions share a TZID: repeat with their new names.
             names = found
-        with self.made.open("wb") as out:
+        with self.temporary.open("wb") as out:
             opening = self._head(parts)
             out.write(opening)
             with self.body.open("rb") as source:
@@ -145,7 +145,7 @@ class _Composition:
         parts.record_version(head=str(len(opening)))
 
     def _compose_from_previous(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
-        """Make the version from the one before; False if that cannot be done."""
+        """Compose the version from the previous one; return False if that is not possible."""
         old = self._target.parent / before.get("version", "")
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
             return False
@@ -154,15 +154,15 @@ class _Composition:
         uids = changed_uids(
             self._snapshot, parts, before["calendars"], self._calendars, self._today
         )
-        if uids is None or (len(uids) > _ALWAYS_FEW and len(uids) > parts.count() // 4):
-            return False  # as quick from scratch
+        if uids is None or (len(uids) > _FEW_CHANGES and len(uids) > parts.count() // 4):
+            return False  # from scratch is as fast
         names = assign_names(parts.zones())
         edits = self._find_edits(parts, sorted(uids), names)
         now = assign_names(parts.zones())
         if any(names.get(zone, zone.tzid) != name for zone, name in now.items()):
             return False
         opening = self._head(parts)
-        with old.open("rb") as source, self.made.open("wb") as out:
+        with old.open("rb") as source, self.temporary.open("wb") as out:
             out.write(opening)
             _splice(source, out, int(before["head"]), edits)
         parts.record_version(head=str(len(opening)))
@@ -171,27 +171,27 @@ class _Composition:
     def _find_edits(
         self, parts: PartIndex, uids: Sequence[str], names: Mapping[ZoneDefinition, str]
     ) -> list[tuple[int, int, bytes]]:
-        """The changes of the old body, in order: an offset, octets that go, octets that come."""
+        """Return the edits of the old body, in order: offset, length to delete, text to insert."""
         gone = parts.find(uids)
-        parts.forget(uids)
+        parts.delete_records(uids)
         fresh: list[_Text] = []
-        for first in range(0, len(uids), _AT_A_TIME):  # texts are small, what they come from is not
-            some = uids[first : first + _AT_A_TIME]
+        for first in range(0, len(uids), _BATCH):  # texts are small, objects are not
+            some = uids[first : first + _BATCH]
             stored = self._snapshot.objects_with_uids(list(self._calendars), some)
             fresh += [_render(copy, names) for copy in self._select(parts, stored)]
-        # All offsets are those of the old body, so they are taken before anything changes.
-        offsets = parts.offsets({place for place, _ in gone} | {text.key for text in fresh})
-        for place, _ in gone:
-            parts.remove(place)
+        # All offsets are those of the old body, so they are computed before any change.
+        offsets = parts.offsets({key for key, _ in gone} | {text.key for text in fresh})
+        for key, _ in gone:
+            parts.remove(key)
         for text in fresh:
             parts.add(text.key, len(text.octets), text.zones, text.leaving_date)
-        edits = [(offsets[place], place, length, b"") for place, length in gone]
+        edits = [(offsets[key], key, length, b"") for key, length in gone]
         edits += [(offsets[text.key], text.key, 0, text.octets) for text in fresh]
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))
         return [(offset, length, octets) for offset, _, length, octets in edits]
 
     def _visible_objects(self, parts: PartIndex, shared: frozenset[str]) -> Iterator[VisibleObject]:
-        """Everything that the feed shows, in its order."""
+        """Yield all objects that the feed shows, in its order."""
         pending: dict[str, dict[int, VisibleObject]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
             for stored in self._snapshot.objects(calendar.id):
@@ -209,12 +209,12 @@ class _Composition:
                     yield copy
 
     def _select(self, parts: PartIndex, stored: Iterable[ObjectRow]) -> list[VisibleObject]:
-        """What is shown of all copies of some UIDs."""
+        """Return the visible objects among all copies of some UIDs."""
         stored = list(stored)
         parts.record_shared(stored)
         found = select_visible(stored, self._paths, self._feed.rules, self._today)
-        for one in found.unreadable:
-            parts.record_unreadable(one)
+        for unreadable in found.unreadable:
+            parts.record_unreadable(unreadable)
         return found.copies
 
     def _head(self, parts: PartIndex) -> bytes:
@@ -242,21 +242,21 @@ def _is_color(text: str) -> bool:
 def _splice(
     source: BinaryIO, out: BinaryIO, start: int, edits: Sequence[tuple[int, int, bytes]]
 ) -> None:
-    """Copy the old version's body and tail from ``start`` on, with edits in their order."""
+    """Copy the body and tail of the old version from ``start`` on, with the edits applied."""
     position = 0
     for offset, length, text in edits:
         _copy(source, out, start + position, offset - position)
-        # What comes at the place of what goes has its offset too.
+        # A replacement has the same offset as the part that it replaces.
         position = max(position, offset + length)
         out.write(text)
     _copy(source, out, start + position, source.seek(0, os.SEEK_END) - start - position)
 
 
 def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
-    """Copy a part of a file to where another stands."""
-    if hasattr(os, "copy_file_range"):  # Linux copies without us, and lets other threads run
+    """Copy a part of a file to the current position of another."""
+    if hasattr(os, "copy_file_range"):  # the kernel copies, and other threads can run
         out.flush()
-        with suppress(OSError):  # between two file systems, say; then block by block
+        with suppress(OSError):  # for example between file systems; copy by blocks then
             while length > 0:
                 done = os.copy_file_range(source.fileno(), out.fileno(), length, start)
                 if not done:
@@ -266,6 +266,6 @@ def _copy(source: BinaryIO, out: BinaryIO, start: int, length: int) -> None:
     while length > 0:
         block = source.read(min(_BLOCK, length))
         if not block:
-            raise OSError(errno.EIO, "a version of a feed is shorter than it was", source.name)
+            raise OSError(errno.EIO, "a version of a feed has become shorter", source.name)
         out.write(block)
         length -= len(block)

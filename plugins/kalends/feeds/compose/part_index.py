@@ -1,8 +1,8 @@
-"""What the newest version of a feed consists of, so that the next can be made from it.
+"""Index of the parts of the newest version of a feed, from which the next one can be composed.
 
-A small database beside the versions: for each object in the feed its place in the order, the length
-of its text, the time zones that it uses, and when it leaves the feed's window. It is a cache:
-without it a version is composed anew.
+A small database beside the versions: for each object in the feed its sort key, the length of its
+text, the time zones that it uses, and the date on which it leaves the window of the feed. It is a
+cache: without it a version is composed from scratch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from kalends.feeds.compose.timezones import ZoneDefinition
 from kalends.store.objects.read import ObjectRow
 
 COMPOSER = 5
-"""Counts up whenever the same calendars give other bytes than before, or these tables change."""
+"""The version of the composer; increase it when equal calendars give other octets than before, or
+when these tables change."""
 
 _TABLES = """
 CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT, leaves TEXT,
@@ -37,7 +38,7 @@ CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
 
 
 class PartKey(NamedTuple):
-    """Where an object stands: the order of these is the order of a feed."""
+    """Sort key of an object; the order of keys is the order of the objects in a feed."""
 
     path: str
     uid: str
@@ -45,29 +46,29 @@ class PartKey(NamedTuple):
 
 
 class PartIndex:
-    """The parts of one version; changes count once the `open_part_index` block has ended well."""
+    """The parts of one version; changes are committed when the `open_part_index` block succeeds."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     @property
     def state(self) -> dict[str, str]:
-        """What was noted with `record_version`: which version this is, and of which calendars."""
+        """The values recorded by `record_version`: the version and its calendars."""
         return dict(self._connection.execute("SELECT what, value FROM state"))
 
     def record_version(self, **values: str) -> None:
-        """Note which version this is from now on."""
+        """Record values that describe the version."""
         self._connection.executemany(
             "INSERT OR REPLACE INTO state VALUES (?, ?)", list(values.items())
         )
 
     def clear(self) -> None:
-        """Forget everything, to begin from scratch."""
+        """Delete everything."""
         for table in ("part", "zone", "state", "sharer", "unreadable"):
-            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
 
     def find(self, uids: Collection[str]) -> list[tuple[PartKey, int]]:
-        """The parts that came from objects with these UIDs, each with its length in octets."""
+        """Return the parts from objects with these UIDs, each with its length in octets."""
         found = []
         for uid in uids:
             rows = self._connection.execute(
@@ -77,12 +78,12 @@ class PartIndex:
         return found
 
     def count(self) -> int:
-        """How many parts there are."""
+        """Return the number of parts."""
         (number,) = self._connection.execute("SELECT count(*) FROM part").fetchone()
         return int(number)
 
     def offsets(self, keys: Collection[PartKey]) -> dict[PartKey, int]:
-        """How many octets of parts stand before each of these keys: one walk over the parts."""
+        """Return the number of octets before each of these keys, in one walk over the parts."""
         found: dict[PartKey, int] = {}
         before, total = PartKey("", "", 0), 0
         for key in sorted(keys):
@@ -97,7 +98,7 @@ class PartIndex:
         return found
 
     def uids_leaving(self, today: date) -> list[str]:
-        """The UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
+        """Return the UIDs of the parts that the feed no longer shows on the UTC date ``today``."""
         rows = self._connection.execute(
             "SELECT uid FROM part WHERE leaves <= ?", (today.isoformat(),)
         )
@@ -110,7 +111,14 @@ class PartIndex:
         zones: Mapping[ZoneDefinition, bytes],
         leaving_date: date | None,
     ) -> None:
-        """Note a part, the definitions that it uses with their texts, and when it leaves."""
+        """Add a part.
+
+        Args:
+            key: its sort key.
+            length: the length of its text in octets.
+            zones: the time zone definitions that it uses, with their texts.
+            leaving_date: the first UTC date on which it is no longer shown, or None.
+        """
         last = leaving_date.isoformat() if leaving_date else None
         self._connection.execute(
             "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)",
@@ -123,7 +131,7 @@ class PartIndex:
             )
 
     def remove(self, key: PartKey) -> None:
-        """Forget a part and its use of definitions."""
+        """Remove a part and its use of definitions."""
         where = "WHERE (path, uid, id) = (?, ?, ?)"
         row = self._connection.execute(f"SELECT zones FROM part {where}", key).fetchone()  # noqa: S608
         self._connection.execute(f"DELETE FROM part {where}", key)  # noqa: S608
@@ -134,40 +142,40 @@ class PartIndex:
         self._connection.execute("DELETE FROM zone WHERE uses <= 0")
 
     def zones(self) -> dict[ZoneDefinition, bytes]:
-        """The definitions in use, each with its text."""
+        """Return the definitions in use, each with its text."""
         rows = self._connection.execute("SELECT tzid, digest, text FROM zone")
         return {ZoneDefinition(tzid, digest): text for tzid, digest, text in rows}
 
     def unreadable(self) -> list[UnreadableObject]:
-        """The objects that are left out because they cannot be read."""
+        """Return the objects that are omitted because they cannot be read."""
         rows = self._connection.execute(
             "SELECT path, uid, id, why FROM unreadable ORDER BY 1, 2, 3"
         )
         return [UnreadableObject(*row) for row in rows]
 
     def record_unreadable(self, one: UnreadableObject) -> None:
-        """Note an object that is left out."""
+        """Record an object that is omitted."""
         row = (one.path, one.uid, one.id, one.why)
         self._connection.execute("INSERT INTO unreadable VALUES (?, ?, ?, ?)", row)
 
     def record_shared(self, objects: Collection[ObjectRow]) -> None:
-        """Note the calendars that share a UID: one of them may be what another's is hidden behind.
+        """Record the calendars that share a UID: a copy in one may replace a copy in another.
 
         Args:
-            objects: all copies of each UID among them.
+            objects: the objects; for each UID all of its copies.
         """
         often = Counter(one.uid for one in objects)
         rows = [(one.collection_id, one.uid) for one in objects if often[one.uid] > 1]
         self._connection.executemany("INSERT OR IGNORE INTO sharer VALUES (?, ?)", rows)
 
-    def forget(self, uids: Collection[str]) -> None:
-        """Forget what is noted of objects with these UIDs, but for their parts."""
+    def delete_records(self, uids: Collection[str]) -> None:
+        """Delete the records of objects with these UIDs, except for their parts."""
         rows = [(uid,) for uid in uids]
         self._connection.executemany("DELETE FROM unreadable WHERE uid = ?", rows)
         self._connection.executemany("DELETE FROM sharer WHERE uid = ?", rows)
 
     def uids_in_calendar(self, path: str, calendar: int) -> list[str]:
-        """The UIDs for which it matters whether a calendar is in the feed."""
+        """Return the UIDs that are affected if a calendar joins or leaves the feed."""
         rows = self._connection.execute(
             "SELECT uid FROM part WHERE path = ?1 UNION SELECT uid FROM unreadable WHERE path = ?1"
             " UNION SELECT uid FROM sharer WHERE calendar = ?2",
@@ -177,21 +185,21 @@ class PartIndex:
 
 
 def read_unreadable(path: Path) -> list[UnreadableObject]:
-    """What the newest version left out, by the parts at ``path``; nothing if there are none."""
+    """Return the objects that the newest version omits; an empty list if there is no index."""
     if not path.exists():
         return []
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
         try:
             return PartIndex(connection).unreadable()
-        except sqlite3.DatabaseError:  # of another version, or no longer whole: made anew soon
+        except sqlite3.DatabaseError:  # of another version or damaged; it will be replaced
             return []
 
 
 @contextmanager
 def open_part_index(path: Path) -> Iterator[PartIndex]:
-    """The parts that are noted at ``path``, made if it is missing or no longer whole.
+    """Open the index at ``path``; create it if it is missing or damaged.
 
-    The caller holds the lock of the feed.
+    The caller must hold the lock of the feed.
     """
     try:
         connection = _connect(path)
@@ -209,16 +217,16 @@ def open_part_index(path: Path) -> Iterator[PartIndex]:
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        # It can be made again from the store, so nothing waits for the disk.
+        # It can be rebuilt from the store, so nothing waits for the disk.
         connection.execute("PRAGMA synchronous = OFF")
-        # A journal on disk, though: a worker that is killed must not leave half of a change.
+        # But the journal is on disk: a killed worker must not leave half of a transaction.
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         known = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'state'")
         if not known.fetchone()[0]:
             connection.executescript(f"PRAGMA user_version = {COMPOSER}; {_TABLES}")
         (made_by,) = connection.execute("PRAGMA user_version").fetchone()
         if made_by != COMPOSER:
-            raise sqlite3.DatabaseError("the parts were noted by another version of Kalends")
+            raise sqlite3.DatabaseError("the index was written by another version of Kalends")
     except BaseException:
         connection.close()
         raise

@@ -1,4 +1,4 @@
-"""From what a feed shows to its text: pure, and the same for the same content."""
+"""Rendering of a feed as text: pure, with equal output for equal content."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ _BASIC_COLORS = {
 
 
 def render_object(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> bytes:
-    """The lines of an object in the feed.
+    """Return the text of an object in the feed.
 
     Args:
-        names: under which TZID each definition stands, at least those of this copy.
+        copy: the object.
+        names: the TZID of each definition in the feed; at least those that the object uses.
     """
     new = {tzid: names[use.zone] for tzid, use in copy.zones.items() if names[use.zone] != tzid}
     uid = Property("UID", "", contentlines.escape(copy.uid))
@@ -42,11 +43,13 @@ def render_head(
     zones: Mapping[ZoneDefinition, bytes],
     names: Mapping[ZoneDefinition, str],
 ) -> bytes:
-    """What stands before the objects: the calendar's own properties and its time zones.
+    """Return the text before the objects: the properties of the calendar and its time zones.
 
     Args:
+        rules: the rules of the feed.
         color: ``#RRGGBB``, or empty.
-        zones: the text of each definition from ``zones.definition_text``.
+        zones: the text of each definition, from `timezones.definition_text`.
+        names: the TZID of each definition.
     """
     every = _duration(rules.refresh)
     lines = [
@@ -79,7 +82,7 @@ def _duration(seconds: int) -> str:
 
 
 def _color_name(color: str) -> str:
-    """The basic CSS colour nearest to ``#RRGGBB``: RFC 7986 section 5.9 takes names alone."""
+    """Return the basic CSS colour nearest to ``#RRGGBB`` (RFC 7986 section 5.9: names only)."""
 
     def parts(value: int) -> tuple[int, int, int]:
         return value >> 16, value >> 8 & 255, value & 255

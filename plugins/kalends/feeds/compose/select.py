@@ -1,8 +1,7 @@
-"""What a feed shows of stored objects: pure, and the one answer for every way out of a feed.
+"""Selection of the objects that a feed shows: pure, and shared by the file and the page of a feed.
 
-Whoever renders a feed, as one file or as a page, asks `select_visible` with all copies of the UIDs
-in question that the feed's calendars hold (``FeedSnapshot.copies`` has them): visibility, private
-times, meetings that several people hold, the feed's window and the stamps are settled here.
+Pass all copies of each UID in the calendars of the feed (`FeedSnapshot.objects_with_uids` returns
+them): `select_visible` applies visibility, deduplication, the window of the feed and stamps.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = ["Selection", "UnreadableObject", "VisibleObject", "select_visible"]
 
 @dataclass(frozen=True, slots=True)
 class UnreadableObject:
-    """An object that is left out because it cannot be read."""
+    """An object that is omitted because it cannot be read."""
 
     path: str
     uid: str
@@ -38,7 +37,7 @@ class UnreadableObject:
 
 @dataclass(slots=True)
 class Selection:
-    """What a feed shows of some objects, and what it could not read of them."""
+    """The visible part of some objects, and those of them that cannot be read."""
 
     copies: list[VisibleObject] = field(default_factory=list)
     unreadable: list[UnreadableObject] = field(default_factory=list)
@@ -47,13 +46,13 @@ class Selection:
 def select_visible(
     objects: Iterable[ObjectRow], paths: Mapping[int, str], rules: Rules, today: date
 ) -> Selection:
-    """What a feed shows of objects, in the feed's order.
+    """Return the visible part of objects, in the order of the feed.
 
     Args:
-        objects: of each UID among them all objects that the feed's calendars have.
-        paths: of the feed's calendars, by their numbers.
-        rules: the feed's.
-        today: the UTC date, which matters where the feed has a window.
+        objects: the objects; for each UID all that the calendars of the feed have.
+        paths: the paths of the calendars of the feed, by id.
+        rules: the rules of the feed.
+        today: the UTC date, which matters for a feed with a window.
     """
     found = Selection()
     groups: dict[str, list[VisibleObject]] = {}
@@ -68,7 +67,7 @@ def select_visible(
             groups.setdefault(stored.uid, []).append(copy)
     for same in groups.values():
         for copy in deduplicate(same):
-            _place_in_window(copy, rules)
+            _set_leaving_date(copy, rules)
             if copy.leaving_date is None or today < copy.leaving_date:
                 finalize(copy, rules)
                 found.copies.append(copy)
@@ -76,7 +75,7 @@ def select_visible(
     return found
 
 
-def _place_in_window(copy: VisibleObject, rules: Rules) -> None:
+def _set_leaving_date(copy: VisibleObject, rules: Rules) -> None:
     if rules.past is not None:
-        with suppress(ObjectRefusedError):  # when it happens cannot be told, so it stays
+        with suppress(ObjectRefusedError):  # its time cannot be determined, so it stays
             copy.leaving_date = leaving_date(copy, rules.past)

@@ -1,4 +1,4 @@
-"""What a feed says of every component that it shows: stamps, and its calendar as a category."""
+"""Finalization of components for a feed: time stamps, categories, alarms."""
 
 from __future__ import annotations
 
@@ -17,19 +17,22 @@ _STAMP = re.compile(r"\d{8}T\d{6}Z")
 
 
 def last_modified(component: Component, stored: ObjectRow) -> str:
-    """The later of the client's LAST-MODIFIED and the store's: subscribers look whether it grew."""
+    """Return the later of the client's LAST-MODIFIED and the time of the last write.
+
+    Subscribers compare it with the value they had before.
+    """
     moment = _moment(stored)
     own = component.value("LAST-MODIFIED").strip()
     return max(own, moment) if _STAMP.fullmatch(own) else moment
 
 
 def finalize(copy: VisibleObject, rules: Rules) -> None:
-    """Give a copy's components their stamps, and take from them what the feed leaves out."""
+    """Add stamps to the components of an object, and remove what the feed does not include."""
     copy.components = [_finalized(component, copy, rules) for component in copy.components]
 
 
 def _finalized(component: Component, copy: VisibleObject, rules: Rules) -> Component:
-    # What an event is related to may be hidden, and its UID is nobody's business then.
+    # The related event may be hidden, and its UID must not be disclosed then.
     gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
     kept = [prop for prop in component.properties if prop.name not in gone]
     if not any(prop.name == "DTSTAMP" for prop in kept):

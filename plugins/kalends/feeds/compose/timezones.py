@@ -1,4 +1,4 @@
-"""VTIMEZONEs of a merged feed: equal rules once, different rules under names of their own."""
+"""VTIMEZONEs of a merged feed: equal rules appear once, different rules get different names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kalends.ical.timezones.iana import equivalent_since, iana_definition
 from kalends.ical.timezones.resolve import is_readable_vtimezone, tzid_name
 
 NEUTRAL = "Zone"
-"""What a time zone is called whose own name may tell something of a hidden event."""
+"""The TZID for a zone whose own name might disclose something of a hidden event."""
 
 _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
 # The form of a name from `assign_names`; a client's own TZID of this form gets another name.
@@ -25,14 +25,14 @@ _MADE = re.compile(r".*-[0-9a-f]{16}", re.DOTALL)
 
 
 class ZoneDefinition(NamedTuple):
-    """A definition: the name it goes by, and what its rules are, as a digest."""
+    """A definition of a time zone: its TZID and the digest of its rules."""
 
     tzid: str
     digest: str
 
 
 class ZoneUse(NamedTuple):
-    """What a TZID means in one object: the name and digest of its rules, these, and their text."""
+    """The time zone of a TZID in one object: its definition's key, rules, and text in a feed."""
 
     zone: ZoneDefinition
     definition: Component
@@ -40,9 +40,10 @@ class ZoneUse(NamedTuple):
 
 
 def canonical_definition(definition: Component) -> Component:
-    """What a VTIMEZONE says of its rules, in an order of its own and without a TZID.
+    """Return the rules of a VTIMEZONE in canonical order, without a TZID.
 
-    Comments and X- properties say nothing of the rules, and may tell what an event hides.
+    Comments and X- properties are dropped: they are not part of the rules, and may disclose
+    something of a hidden event.
     """
     rules = [
         Component(rule.name, sorted(_rules(rule), key=Property.text))
@@ -53,7 +54,7 @@ def canonical_definition(definition: Component) -> Component:
 
 
 def definition_digest(definition: Component) -> str:
-    """What the rules of a VTIMEZONE are: equal where, and only where, the canonical text is."""
+    """Return the digest of the rules of a VTIMEZONE; equal if and only if the rules are."""
     return sha256("\n".join(canonical_definition(definition).lines()).encode()).hexdigest()[:16]
 
 
@@ -62,21 +63,22 @@ def _rules(rule: Component) -> Iterable[Property]:
 
 
 def definition_text(definition: Component) -> bytes:
-    """The content of a VTIMEZONE in a feed, without its TZID."""
+    """Return the content of a VTIMEZONE in a feed, without its TZID."""
     return contentlines.serialize(canonical_definition(definition).children)
 
 
 def resolve_tzid(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUse | None:
-    """What a TZID means in an object, or None if nobody knows it (RFC 5545 section 3.2.19).
+    """Return the time zone of a TZID in an object, or None if unknown (RFC 5545 section 3.2.19).
 
-    An object's own definition counts, if it can be read. Where IANA's says the same of all of the
-    object's time, that stands for it: so what several programs write for one zone is one definition
-    in a feed, under the name that subscribers know.
+    An object's own definition counts, if it can be read. If IANA's definition is equivalent for all
+    times of the object, it is used instead: so the definitions that several programs write for one
+    zone become one definition in a feed, under the name that subscribers know.
 
     Args:
-        own: the text of the object's VTIMEZONE of that name, or empty.
+        tzid: the TZID.
+        own: the text of the object's VTIMEZONE with this TZID, or empty.
         first: the first day, ``YYYYMMDD``, of the times that refer to it.
-        is_private: whether what is text in it may tell something that is hidden.
+        is_private: True if texts in the definition may disclose something that is hidden.
     """
     if own and not is_readable_vtimezone(own):
         own = ""
@@ -90,13 +92,13 @@ def resolve_tzid(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUs
         return None
     read = _read if is_kept else _read.__wrapped__
     found = read(own, is_private=is_private)
-    # Some programs escape the parameter as the property is: subscribers would not find it so.
+    # Some programs escape the parameter like the property; subscribers would not match the two.
     name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid_name(tzid)
     return ZoneUse(ZoneDefinition(name, found.digest), found.definition, found.text)
 
 
 class _ParsedZone(NamedTuple):
-    """The rules of a definition: their digest, themselves, their text in a feed."""
+    """The rules of a definition: their digest, their component, their text in a feed."""
 
     digest: str
     definition: Component
@@ -119,15 +121,16 @@ def _read(text: str, *, is_private: bool) -> _ParsedZone:
     definition = canonical_definition(contentlines.parse(text)[0])
     if is_private:
         for rule in definition.children:
-            rule.properties = [told for prop in rule.properties if (told := reduce_to_time(prop))]
+            times = (reduce_to_time(prop) for prop in rule.properties)
+            rule.properties = [time for time in times if time]
     return _ParsedZone(definition_digest(definition), definition, definition_text(definition))
 
 
 def assign_names(zones: Collection[ZoneDefinition]) -> Mapping[ZoneDefinition, str]:
-    """Under which TZID each definition stands in a feed: each under another.
+    """Return a TZID for each definition in a feed; all are different.
 
-    Of several that share a TZID, IANA's own keeps it, else the one with the smallest digest: that
-    depends on the set alone, so that it does not matter in which order objects came.
+    Of several definitions with one TZID, IANA's keeps it, else the one with the smallest digest:
+    the result depends on the set alone, not on the order of the objects.
     """
     keepers: dict[str, tuple[bool, str]] = {}
     for zone in zones:

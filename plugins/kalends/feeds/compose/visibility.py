@@ -1,4 +1,4 @@
-"""What a feed shows of one object: its visibility first, before anything else is looked at."""
+"""Visibility of one object in a feed: applied before anything else is read from the object."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from kalends.store.objects.read import ObjectRow
 
 @dataclass(slots=True)
 class VisibleObject:
-    """One object as a feed shows it: what is hidden is gone already.
+    """One object as a feed shows it, with hidden data removed.
 
     Attributes:
-        stored: the object.
-        path: of its calendar.
-        uid: the UID under which it stands in the feed.
-        components: what is shown, the master first.
-        zones: what each TZID means that these use.
-        is_private: whether it shows as busy, under a UID that tells nothing.
+        stored: the stored object.
+        path: the path of its calendar.
+        uid: the UID that it has in the feed.
+        components: the components that are shown, the master first.
+        zones: the time zone of each TZID that the components use.
+        is_private: whether it is shown as busy, with a UID that discloses nothing.
         leaving_date: the first UTC date on which a feed with a window no longer shows it, or None.
     """
 
@@ -41,17 +41,22 @@ class VisibleObject:
 
 
 def apply_visibility(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
-    """An object as far as a feed shows it; None if it shows nothing of it.
+    """Return the visible part of an object, or None if nothing of it is visible.
+
+    Args:
+        stored: the object.
+        path: the path of its calendar.
+        rules: the rules of the feed.
 
     Raises:
-        IcalendarSyntaxError: the object cannot be read.
+        IcalendarSyntaxError: the object cannot be parsed.
         UnicodeDecodeError: it is not UTF-8.
-        ObjectRefusedError: when its hidden parts happen cannot be told.
+        ObjectRefusedError: the time of a hidden part cannot be determined.
     """
     calendar, definitions = read_object(stored.data.decode("utf-8"))
     levels = [
         (child, _level(child, rules))
-        for child in sorted(calendar.children, key=_place)
+        for child in sorted(calendar.children, key=_sort_key)
         if child.name in rules.components
     ]
     shown, whole = _without_hidden(levels, calendar)
@@ -59,12 +64,12 @@ def apply_visibility(stored: ObjectRow, path: str, rules: Rules) -> VisibleObjec
         return None
     uid = stored.uid if whole else _busy_uid(path, stored.uid)
     copy = VisibleObject(stored, path, uid, shown, {}, is_private=not whole)
-    told = {tzid for component in whole for tzid in _tzids(component)}
+    disclosed = {tzid for component in whole for tzid in _tzids(component)}
     for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
         first = min(day for component in shown for day in days_in_zone(component, tzid))
-        use = resolve_tzid(tzid, definitions.get(tzid, ""), first, is_private=tzid not in told)
+        use = resolve_tzid(tzid, definitions.get(tzid, ""), first, is_private=tzid not in disclosed)
         if use is None:
-            # Nobody knows this zone: a floating time, which no other definition may claim.
+            # An unknown zone: a floating time, which no other definition of that TZID may define.
             copy.components = [
                 rename_tzids(component, {tzid: None}) for component in copy.components
             ]
@@ -73,7 +78,7 @@ def apply_visibility(stored: ObjectRow, path: str, rules: Rules) -> VisibleObjec
     return copy
 
 
-def _place(component: Component) -> tuple[bool, str, str]:
+def _sort_key(component: Component) -> tuple[bool, str, str]:
     recurrence = component.first("RECURRENCE-ID")
     return recurrence is not None, recurrence.value if recurrence else "", component.name
 
@@ -81,7 +86,7 @@ def _place(component: Component) -> tuple[bool, str, str]:
 def _without_hidden(
     levels: Sequence[tuple[Component, str]], calendar: Component
 ) -> tuple[list[Component], list[Component]]:
-    """What is shown of components, the master first, and which of them whole, not as busy."""
+    """Return the visible components, the master first, and those of them shown in full."""
     if not levels:
         return [], []
     least = "show"
@@ -93,7 +98,7 @@ def _without_hidden(
     whole: list[Component] = []
     gone: list[Property] = []
     for component, own in levels:
-        # What a series hides, no override of it shows.
+        # An override is never more visible than its series.
         level = least if own == "show" else own
         if _is_hidden(component, level):
             level = "hide"
@@ -105,7 +110,7 @@ def _without_hidden(
         elif recurrence := component.first("RECURRENCE-ID"):
             gone.append(recurrence)
     if gone and shown and shown[0].first("RECURRENCE-ID") is None:
-        # Otherwise the master would show at the place of what is hidden.
+        # Otherwise the master would show the occurrences that the hidden overrides replace.
         master: Component | None = shown.pop(0)
         for recurrence in gone:
             master = master and exclude_override(master, recurrence, vtimezones_of(calendar))
@@ -114,15 +119,16 @@ def _without_hidden(
 
 
 def _is_hidden(component: Component, level: str) -> bool:
-    """Whether nothing of a component shows; what is cancelled keeps nobody busy (RFC 4791 7.10)."""
+    """Return True if nothing of a component is shown; cancelled is not busy (RFC 4791 7.10)."""
     is_cancelled = component.value("STATUS").strip().upper() == "CANCELLED"
     return level == "hide" or (level == "busy" and is_cancelled)
 
 
 def _level(component: Component, rules: Rules) -> str:
-    """``show``, ``busy`` or ``hide`` (RFC 5545 section 3.8.1.3: an unknown CLASS is PRIVATE).
+    """Return ``show``, ``busy`` or ``hide``, by CLASS and the rules.
 
-    Of several, which one alone is allowed, the strictest counts.
+    An unknown CLASS is PRIVATE (RFC 5545 section 3.8.1.3). Only one CLASS is allowed; of several
+    the strictest counts.
     """
     access = {prop.value.strip().upper() for prop in component.all("CLASS")} - {"", "PUBLIC"}
     if rules.private == "show" or not access:
@@ -144,7 +150,7 @@ def _tzids(component: Component) -> Iterable[str]:
 
 
 def days_in_zone(component: Component, tzid: str) -> Iterable[str]:
-    """The days, ``YYYYMMDD``, of the times that refer to a time zone."""
+    """Yield the days, ``YYYYMMDD``, of all times that refer to a time zone."""
     for prop in component.properties:
         if prop.raw_params and prop.param("TZID") == tzid:
             yield from (text.strip()[:8] for text in prop.value.split(","))
@@ -153,9 +159,11 @@ def days_in_zone(component: Component, tzid: str) -> Iterable[str]:
 
 
 def rename_tzids(component: Component, names: Mapping[str, str | None]) -> Component:
-    """A component that refers to time zones by other names, from the old TZID to the new.
+    """Return a component with its TZIDs replaced.
 
-    None takes the reference away.
+    Args:
+        component: the component.
+        names: the new TZID for each old one; None removes the reference.
     """
     properties = []
     for prop in component.properties:

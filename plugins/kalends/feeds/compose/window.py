@@ -1,4 +1,4 @@
-"""Until when an object stays in a feed that goes back a number of days, and ahead without end."""
+"""Window of a feed: a number of days into the past, and the whole future."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from kalends.ical.recurrence.occurrences import last_end
 
 
 def leaving_date(copy: VisibleObject, past: int) -> date | None:
-    """The first UTC date on which a copy is no longer shown, or None if it stays for ever.
+    """Return the first UTC date on which an object is no longer shown, or None if it stays.
 
-    What comes again stays, whole, while it does, a task until it is done, and what has no date.
+    A series stays, whole, until its last occurrence has left the window; a task that is not done
+    and an object without a date stay.
 
     Args:
-        past: for how many days something is shown after its end.
+        copy: the object.
+        past: the number of days for which an object is shown after its end.
 
     Raises:
         ObjectRefusedError: a time in it cannot be read.
