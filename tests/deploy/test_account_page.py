@@ -1,4 +1,4 @@
-"""The account page behind real web servers set up by ``deploy/``, below a prefix, over TLS."""
+"""Account page behind real web servers with the files of ``deploy/``, below a prefix, over TLS."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from support.proxied import ProxiedKalends
 
 USERS = {"ann": "secret"}
 FRONTS = [
-    pytest.param((DeployedNginx, "none", "Basic"), id="nginx asks for the login"),
-    pytest.param((DeployedApache, "digest, basic", ""), id="Apache, and Kalends asks"),
-    pytest.param((DeployedWsgi, "none", "Digest"), id="mod_wsgi, and Apache asks"),
+    pytest.param((DeployedNginx, "none", "Basic"), id="nginx does the login"),
+    pytest.param((DeployedApache, "digest, basic", ""), id="Apache, Kalends does the login"),
+    pytest.param((DeployedWsgi, "none", "Digest"), id="mod_wsgi, Apache does the login"),
 ]
 
 
@@ -39,12 +39,12 @@ def front(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Deployed]:
         yield running
 
 
-def test_everything_works_at_the_address_of_the_outside(browser: Browser, front: Deployed) -> None:
+def test_the_page_works_at_its_public_address(browser: Browser, front: Deployed) -> None:
     context = browser.new_context(
         http_credentials={"username": "ann", "password": "secret"}, ignore_https_errors=True
     )
     page = context.new_page()
-    said = collect_console_errors(page)
+    errors = collect_console_errors(page)
     page.goto(f"{front.base}/.web/account/")
     page.locator("summary", has_text="DAVx").click()
     base = page.locator("#with-davx5 code").first.inner_text()
@@ -69,18 +69,18 @@ def test_everything_works_at_the_address_of_the_outside(browser: Browser, front:
         page.get_by_role("link", name="Download all").click()
     assert Path(download.value.path()).read_bytes()[:2] == b"PK"
 
-    profile = fetched(page, f"{front.base}/.mobileconfig")
+    profile = fetch_text(page, f"{front.base}/.mobileconfig")
     caldav, *_, subscribed = plistlib.loads(profile.encode())["PayloadContent"]
     assert caldav["CalDAVPrincipalURL"] == "/calendars/ann/"
     assert (caldav["CalDAVPort"], caldav["CalDAVUseSSL"]) == (front.port, True)
     address = urlsplit(subscribed["SubCalAccountHostName"])
     assert (address.scheme, address.port) == ("https", front.port)
-    assert fetched(page, address.geturl()).startswith("BEGIN:VCALENDAR")
+    assert fetch_text(page, address.geturl()).startswith("BEGIN:VCALENDAR")
     context.close()
-    assert said == []
+    assert errors == []
 
 
-def fetched(page: Page, url: str) -> str:
-    """What the browser itself gets, by whichever scheme it has logged in."""
+def fetch_text(page: Page, url: str) -> str:
+    """Fetch a URL from within the page, with the login that the browser has."""
     text: str = page.evaluate("url => fetch(url).then(answer => answer.text())", url)
     return text

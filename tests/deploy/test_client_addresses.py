@@ -1,4 +1,4 @@
-"""The client's address gets through each front: into the log, and to who counts wrong passwords."""
+"""The client's address behind each web server: in the logs and in the throttle of logins."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from support.server import basic
 
 
 class OneProcess(DeployedWsgi):
-    """Apache with Kalends inside of one process: each counts for itself."""
+    """Apache with Kalends in a single process, since each process has its own throttle."""
 
     def _create_process(self) -> ServerProcess:
         made = super()._create_process()
@@ -40,14 +40,14 @@ FRONTS = [
     pytest.param((OneProcess, "unix"), id="mod_wsgi"),
     pytest.param((DeployedNginx, "unix"), id="nginx-unix"),
     pytest.param((DeployedNginx, "port"), id="nginx-port"),
-    pytest.param((None, "port"), id="no front"),
+    pytest.param((None, "port"), id="no web server"),
 ]
 _network = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
-    """Kalends with one worker, which believes a web server on this machine."""
+    """Kalends with one worker, which trusts a web server on this machine."""
     folder = tmp_path_factory.mktemp("behind") / "server"
     with ProxiedKalends(folder, {"ann": "pass word"}, workers=1) as running:
         yield running
@@ -57,7 +57,7 @@ def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends
 def front(
     request: pytest.FixtureRequest, kalends: ProxiedKalends, tmp_path: Path
 ) -> Iterator[Deployed | None]:
-    """A web server in front of it, if any is."""
+    """A web server in front of Kalends, or None."""
     make, backend = request.param
     if make is None:
         yield None
@@ -68,20 +68,20 @@ def front(
 
 @dataclass
 class Guesses:
-    """Wrong passwords, each for another account, and what was answered."""
+    """Sender of wrong passwords, each for another account, with the statuses of the answers."""
 
     front: Deployed | None
     kalends: ProxiedKalends
     accounts: str
     answers: list[tuple[str, int]] = field(default_factory=list)
 
-    def of(self, address: str, claim: str, together: int) -> list[int]:
-        """Send some at the same time, and return their statuses.
+    def send(self, address: str, claim: str, together: int) -> list[int]:
+        """Send some guesses at the same time, and return their statuses.
 
         Args:
-            address: where they come from.
-            claim: where they say that they come from.
-            together: how many.
+            address: the address to connect from.
+            claim: the address that the headers claim.
+            together: the number of guesses.
         """
         numbers = range(len(self.answers), len(self.answers) + together)
         with ThreadPoolExecutor(together) as pool:
@@ -109,30 +109,33 @@ class Guesses:
             )
             return connection.getresponse().status
 
-    def logged(self) -> tuple[list[str], list[str]]:
-        """Return the addresses of the logins that failed and of the requests, by the logs."""
+    def logged_addresses(self) -> tuple[list[str], list[str]]:
+        """Return the addresses of failed logins and of requests, as logged."""
         front = self.front
         is_inside = front is not None and front.way == "WSGI"
         log = front.error_log() if front and is_inside else self.kalends.log
-        told = front.read_access_log() if front and is_inside else self.kalends.log
+        access_log = front.read_access_log() if front and is_inside else self.kalends.log
         failed = re.findall(rf"login failed from (\S+): .*'{self.accounts}", log)
-        answered = re.findall(rf'(?m)^(\S+) .*"PROPFIND /{self.accounts}', told)
+        answered = re.findall(rf'(?m)^(\S+) .*"PROPFIND /{self.accounts}', access_log)
         return sorted(failed), sorted(answered)
 
 
-def test_wrong_passwords_slow_down_whoever_sends_them(
+def test_wrong_passwords_slow_down_their_sender_only(
     front: Deployed | None, kalends: ProxiedKalends
 ) -> None:
-    """Of those who are slowed down two wait at a time; a third is told to come again."""
+    """Two throttled logins wait at a time; a third gets 503."""
     network = next(_network)
     guesser, other = f"127.0.{network}.2", f"127.0.{network}.3"
     guesses = Guesses(front, kalends, f"a{network}-")
     for number in range(FREE_FAILURES):
-        assert guesses.of(guesser, f"192.0.2.{number}", 1) == [401]
+        assert guesses.send(guesser, f"192.0.2.{number}", 1) == [401]
     claims = (f"198.51.100.{number}" for number in itertools.count(1))
-    await_that(lambda: 503 in guesses.of(guesser, next(claims), 4))
-    assert guesses.of(other, guesser, 3) == [401] * 3
+    await_that(lambda: 503 in guesses.send(guesser, next(claims), 4))
+    assert guesses.send(other, guesser, 3) == [401] * 3
     failed = sorted(address for address, status in guesses.answers if status == 401)
     answered = sorted(address for address, _ in guesses.answers)
-    # The lines of a request are there a moment after its answer.
-    await_that(lambda: guesses.logged() == (failed, answered), lambda: str(guesses.logged()))
+    # The lines are logged a moment after the response.
+    await_that(
+        lambda: guesses.logged_addresses() == (failed, answered),
+        lambda: str(guesses.logged_addresses()),
+    )

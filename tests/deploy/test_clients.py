@@ -1,4 +1,4 @@
-"""The caldav library and its server tester see the same by each way of running Kalends."""
+"""The caldav library and its server tester get the same results from each deployment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.samples import event
 from support.server import BIN
 from support.webserver import Certificate
 
-# The whole round trip's own account on each server, so that one sees nothing of the other.
+# Each deployment has its own account for the round trip, so that they do not affect each other.
 WAYS = ("apache", "mod_wsgi", "nginx", "alone")
 USERS = {name: f"{name} word" for name in (*WAYS, *(f"{way}-tester" for way in (*WAYS, "direct")))}
 
@@ -37,9 +37,9 @@ class Way:
     """One way to reach Kalends.
 
     Attributes:
-        name: its account is called so.
+        name: its name, also the name of its account.
         base: its address, without a slash at its end.
-        certificate: what a client has to trust.
+        certificate: the certificate that clients must trust.
     """
 
     def __init__(self, name: str, base: str, certificate: Certificate) -> None:
@@ -74,7 +74,7 @@ def way(
 
 
 def alone(folder: Path, certificate: Certificate) -> ProxiedKalends:
-    """Kalends with TLS of its own."""
+    """Start Kalends with its own TLS."""
 
     class Alone(ProxiedKalends):
         def sections(self) -> dict[str, dict[str, str]]:
@@ -89,7 +89,7 @@ def alone(folder: Path, certificate: Certificate) -> ProxiedKalends:
     return Alone(folder / "server", USERS, ready="Kalends serves https://")
 
 
-def test_the_caldav_library_goes_all_the_way_round(way: Way) -> None:
+def test_the_caldav_library_completes_a_round_trip(way: Way) -> None:
     with DAVClient(
         url=f"{way.base}/",
         username=way.name,
@@ -100,7 +100,7 @@ def test_the_caldav_library_goes_all_the_way_round(way: Way) -> None:
 
 
 def round_trip(client: Any, way: Way) -> None:
-    """Make, change, find, sync, move and remove, as a program built on the library does."""
+    """Create, change, find, sync, move and delete, as a program that uses the library does."""
     principal = client.principal()
     calendar = principal.make_calendar(name="Work", cal_id="work")
     other = principal.make_calendar(name="Home", cal_id="home")
@@ -126,8 +126,8 @@ def round_trip(client: Any, way: Way) -> None:
     assert not {found.get_display_name() for found in principal.calendars()} & {"Work", "Home"}
 
 
-def features(folder: Path, url: str, user: str, trusted: Path | None) -> dict[str, str]:
-    """What caldav-server-tester says of each feature that it looks at."""
+def detect_features(folder: Path, url: str, user: str, trusted: Path | None) -> dict[str, str]:
+    """Run caldav-server-tester and return its result for each feature."""
     account = {"caldav_url": url, "caldav_username": user, "caldav_password": USERS[user]}
     if trusted:
         account["caldav_ssl_verify_cert"] = str(trusted)
@@ -148,17 +148,17 @@ def features(folder: Path, url: str, user: str, trusted: Path | None) -> dict[st
 
 @pytest.fixture(scope="module")
 def directly(kalends: ProxiedKalends, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What the tester says with nothing in between."""
+    """The results of the tester without a web server in between."""
     folder = tmp_path_factory.mktemp("tester")
-    return features(folder, f"http://127.1:{kalends.port}/", "direct-tester", None)
+    return detect_features(folder, f"http://127.1:{kalends.port}/", "direct-tester", None)
 
 
-def test_the_server_tester_sees_no_difference(
+def test_the_server_tester_finds_no_difference(
     way: Way, directly: dict[str, str], tmp_path: Path
 ) -> None:
-    found = features(tmp_path, f"{way.base}/", f"{way.name}-tester", way.certificate.chain)
+    found = detect_features(tmp_path, f"{way.base}/", f"{way.name}-tester", way.certificate.chain)
     assert len(found) >= 100
     differ = {n: (s, found.get(n)) for n, s in directly.items() if found.get(n) != s}
-    # It looks there only by a name that no TLS certificate fits; test_deploy_fronts.py looks.
+    # The tester uses a name that is not in the TLS certificate; test_web_servers.py tests it.
     differ.pop("well-known", None)
     assert differ == {}

@@ -1,4 +1,4 @@
-"""The real fail2ban reads our log: it finds who guesses passwords, and nobody else."""
+"""The real fail2ban finds in Kalends' log those who guess passwords, and nobody else."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ JSON = (
 GUESS = "wrong name or password, name {!a}"
 
 
-def found_in(text: str, folder: Path) -> list[str]:
-    """The addresses that fail2ban would count, in order."""
+def banned_addresses(text: str, folder: Path) -> list[str]:
+    """Return the addresses that fail2ban would count, in order."""
     log = folder / "kalends.log"
     log.write_text(text)
     done = subprocess.run(
@@ -73,7 +73,7 @@ def test_it_counts_wrong_passwords_of_the_running_server(
         server.request("PROPFIND", "/alice/", headers=more)
     server.request("GET", "/nothing", user="alice", headers={"X-Forwarded-For": "192.0.2.7"})
     server.stop()
-    assert found_in(server.log, tmp_path) == (
+    assert banned_addresses(server.log, tmp_path) == (
         ["192.0.2.2"] * 2 + ["2001:db8::3"] * 2 + ["192.0.2.4"] * 2
     )
 
@@ -91,22 +91,24 @@ def test_it_counts_wrong_passwords_of_the_running_server(
         "",
     ],
 )
-def test_no_name_hides_the_address_or_brings_another(name: str, tmp_path: Path) -> None:
+def test_no_name_hides_the_address_or_forges_another(name: str, tmp_path: Path) -> None:
     for line in (LINE, NAMED):
-        assert found_in(line.format("192.0.2.1", GUESS.format(name)), tmp_path) == ["192.0.2.1"]
+        assert banned_addresses(line.format("192.0.2.1", GUESS.format(name)), tmp_path) == [
+            "192.0.2.1"
+        ]
     message = json.dumps(f"login failed from 192.0.2.1: {GUESS.format(name)}")
-    assert found_in(JSON.format(message), tmp_path) == ["192.0.2.1"]
+    assert banned_addresses(JSON.format(message), tmp_path) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize("prefix", ["Nov 23 23:32:04 host kalends[4868]: ", "host kalends[4868]: "])
 def test_it_reads_the_journal_and_syslog(prefix: str, tmp_path: Path) -> None:
     line = prefix + LINE.format("192.0.2.1", GUESS.format("alice"))
-    assert found_in(line, tmp_path) == ["192.0.2.1"]
+    assert banned_addresses(line, tmp_path) == ["192.0.2.1"]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_it_reads_apaches_error_log(form: str, tmp_path: Path) -> None:
-    """What mod_wsgi makes of the log: another beginning, and backslashes twice."""
+def test_it_reads_the_error_log_of_apache(form: str, tmp_path: Path) -> None:
+    """Under mod_wsgi a line has another prefix, and doubled backslashes."""
     names = ["alice", "it's", 'say "x"', 'it\'s "x" \\', "x': 2 'y", "ünïcode", ""]
     with ProxiedKalends(tmp_path / "server", {"alice": "wonderland"}) as kalends:
         kalends.options = {"logging": {"format": form}}
@@ -119,17 +121,17 @@ def test_it_reads_apaches_error_log(form: str, tmp_path: Path) -> None:
             ask_from(front, "127.0.0.22", "Digest nonsense")
             addresses = [f"127.0.0.{number}" for number, _ in enumerate(names, 2)]
             failed = {*addresses, "127.0.0.21", "127.0.0.22"}
-            # Lines of its processes come a moment after their answers, in any order.
+            # The processes log a moment after their responses, in any order.
             await_that(lambda: failed <= {*FAILED.findall(front.error_log())}, front.error_log)
             log = front.error_log()
-    assert sorted(found_in(log, tmp_path)) == sorted(addresses)
+    assert sorted(banned_addresses(log, tmp_path)) == sorted(addresses)
 
 
 FAILED = re.compile(r"login failed from ([0-9.]+):")
 
 
 def ask_from(front: Deployed, address: str, login: str) -> None:
-    """Ask from another address of this machine."""
+    """Send a request from another address of this machine."""
     connection = http.client.HTTPSConnection(
         front.host, front.port, source_address=(address, 0), context=front.certificate.trusted()
     )
@@ -147,12 +149,14 @@ EMBEDDED = (
     ("after", "count"),
     [("", 1), (", referer: https://x/]: y", 1), (" and more", 0), (", referer", 0)],
 )
-def test_what_apache_appends_is_known(after: str, count: int, tmp_path: Path) -> None:
-    """Where Apache itself runs Kalends, without a process of its own, it tells the referer."""
+def test_the_referer_that_apache_appends_is_accepted(
+    after: str, count: int, tmp_path: Path
+) -> None:
+    """In embedded mode, without a daemon process, Apache appends the referer."""
     line = EMBEDDED + NAMED.format("192.0.2.1", GUESS.format("alice")).rstrip("\n")
-    assert found_in(f"{line}{after}\n", tmp_path) == ["192.0.2.1"] * count
+    assert banned_addresses(f"{line}{after}\n", tmp_path) == ["192.0.2.1"] * count
     elsewhere = line.replace("wsgi:error", "core:error")
-    assert found_in(f"{elsewhere}{after}\n", tmp_path) == []
+    assert banned_addresses(f"{elsewhere}{after}\n", tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -164,14 +168,14 @@ def test_what_apache_appends_is_known(after: str, count: int, tmp_path: Path) ->
         "wrong name or password, name 'alice' and more",
     ],
 )
-def test_what_is_no_guess_is_not_counted(why: str, tmp_path: Path) -> None:
-    assert found_in(LINE.format("192.0.2.1", why), tmp_path) == []
-    if not why.endswith("and more"):  # where an object ends is where its line does
+def test_other_failures_are_not_counted(why: str, tmp_path: Path) -> None:
+    assert banned_addresses(LINE.format("192.0.2.1", why), tmp_path) == []
+    if not why.endswith("and more"):  # a JSON object ends its line
         message = json.dumps(f"login failed from 192.0.2.1: {why}")
-        assert found_in(JSON.format(message), tmp_path) == []
+        assert banned_addresses(JSON.format(message), tmp_path) == []
 
 
-def test_the_jail_is_one(tmp_path: Path) -> None:
+def test_fail2ban_accepts_the_jail(tmp_path: Path) -> None:
     folder = tmp_path / "fail2ban"
     shutil.copytree("/etc/fail2ban", folder)
     shutil.copytree(ROOT / "deploy" / "fail2ban", folder, dirs_exist_ok=True)

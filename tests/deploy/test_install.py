@@ -1,6 +1,6 @@
-"""deploy/install below a folder of the test's own, and what the container starts with.
+"""deploy/install below a temporary folder, and the scripts of the container.
 
-pip is a program here that notes how it was called: a real environment takes a minute to install.
+pip is replaced by a script that records its arguments: a real installation takes a minute.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEPLOY = ROOT / "deploy"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A folder with Apache's, nginx's and fail2ban's configuration folders, and a pip."""
+    """A folder with configuration folders of Apache, nginx and fail2ban, and a fake pip."""
     for name in ("etc/apache2", "etc/nginx", "etc/fail2ban", "opt/kalends/bin"):
         (tmp_path / name).mkdir(parents=True)
     python = tmp_path / "opt/kalends/bin/python3"
@@ -46,8 +46,8 @@ def install(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def tree(root: Path) -> dict[str, tuple[str, bytes]]:
-    """Each installed file with its permissions and content."""
+def read_tree(root: Path) -> dict[str, tuple[str, bytes]]:
+    """Return the permissions and the content of each installed file."""
     return {
         str(path.relative_to(root)): (
             stat.filemode(path.lstat().st_mode),
@@ -58,10 +58,10 @@ def tree(root: Path) -> dict[str, tuple[str, bytes]]:
     }
 
 
-def test_it_is_put_in_place_and_a_second_run_changes_nothing(root: Path) -> None:
+def test_a_second_run_changes_nothing(root: Path) -> None:
     done = install(root)
     assert done.returncode == 0, done.stderr
-    first = tree(root)
+    first = read_tree(root)
     assert first["etc/kalends/kalends.ini"][0] == "-rw-r-----"
     assert first["etc/kalends/users.htpasswd"] == ("-rw-r-----", b"")
     assert first["var/lib/kalends"][0] == "drwx--x--x"
@@ -80,12 +80,12 @@ def test_it_is_put_in_place_and_a_second_run_changes_nothing(root: Path) -> None
     _, settings = load(root / "etc/kalends/kalends.ini")
     assert settings.trusted_proxies == {"unix"}
     assert install(root).returncode == 0
-    assert tree(root) == first
+    assert read_tree(root) == first
     called = (root / "pip.log").read_text()
     assert f"install --require-hashes -r {ROOT}/requirements.txt" in called
 
 
-def test_what_is_yours_stays(root: Path) -> None:
+def test_files_of_the_administrator_are_not_replaced(root: Path) -> None:
     assert install(root).returncode == 0
     mine = root / "etc/kalends/kalends.ini"
     mine.write_text("[server]\nhosts = 127.0.0.1:1\n")
@@ -102,18 +102,18 @@ def test_what_is_yours_stays(root: Path) -> None:
     assert (root / "etc/systemd/system/kalends.service").read_text() == unit
 
 
-def test_a_mistake_is_one_line(root: Path) -> None:
+def test_an_unknown_argument_is_a_one_line_error(root: Path) -> None:
     refused = install(root, "--fast")
     assert refused.returncode == 2
     assert refused.stderr.count("\n") == 1
-    told = install(root, "--help")
-    assert told.returncode == 0
-    assert "DESTDIR" in told.stdout
+    helped = install(root, "--help")
+    assert helped.returncode == 0
+    assert "DESTDIR" in helped.stdout
 
 
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[ServerProcess]:
-    """What the Containerfile starts, with a volume that is empty at first."""
+    """The entry point of the container, with a volume that is empty at first."""
     data = tmp_path / "data"
     data.mkdir()
     reserved = ReservedPort()
@@ -139,7 +139,7 @@ def container(tmp_path: Path) -> Iterator[ServerProcess]:
     reserved.release()
 
 
-def test_the_container_makes_its_volume_and_is_healthy_while_it_serves(
+def test_the_container_fills_its_volume_and_is_healthy_while_it_serves(
     container: ServerProcess, tmp_path: Path
 ) -> None:
     container.start()
@@ -157,7 +157,7 @@ def test_the_container_makes_its_volume_and_is_healthy_while_it_serves(
     assert (tmp_path / "data" / "kalends.ini").read_text() == first
 
 
-def test_it_is_healthy_with_tls_of_its_own(tmp_path: Path) -> None:
+def test_the_health_check_works_with_tls(tmp_path: Path) -> None:
     certificate = Certificate.create_in(tmp_path)
     server = KalendsServer(tmp_path / "server", users={}, certificate=certificate)
     with closing(server):
@@ -168,7 +168,7 @@ def test_it_is_healthy_with_tls_of_its_own(tmp_path: Path) -> None:
             assert (done.returncode == 0) == is_healthy, done.stderr
 
 
-def test_the_containerfile_names_what_there_is() -> None:
+def test_the_containerfile_copies_existing_files() -> None:
     lines = (DEPLOY / "Containerfile").read_text().splitlines()
     assert "USER kalends" in lines
     assert [line for line in lines if line.startswith("VOLUME")] == ["VOLUME /data"]

@@ -1,4 +1,4 @@
-"""Commands that root runs leave nothing behind that the server, another user, cannot use."""
+"""Files that root's commands create belong to the user of the server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ calendars = ["*/*"]
 access = "login"
 publish = ["everyone.ics"]
 """
-# Without root's rights a command makes everything its own, and the same is looked for.
+# Without root's rights a command owns the files that it creates, so the expected owner is the same.
 IS_ROOT = os.geteuid() == 0
 SERVER, GROUP = (12345, 23456) if IS_ROOT else (os.geteuid(), os.getegid())
 
@@ -27,7 +27,7 @@ def kalends(*words: str) -> None:
     assert not ended.value.code
 
 
-def test_what_roots_commands_make_is_the_servers(tmp_path: Path) -> None:
+def test_files_of_roots_commands_get_the_owner_of_their_folder(tmp_path: Path) -> None:
     data, feeds = tmp_path / "data", tmp_path / "feeds"
     for folder in (data, feeds):
         folder.mkdir()
@@ -55,7 +55,7 @@ def test_what_roots_commands_make_is_the_servers(tmp_path: Path) -> None:
     assert (feeds / "link").lstat().st_uid == os.geteuid()
 
 
-def test_a_folder_of_roots_own_stays_as_it_is(tmp_path: Path) -> None:
+def test_files_in_a_folder_of_root_stay_roots(tmp_path: Path) -> None:
     config = str(Installation(tmp_path, feeds=FEEDS).config)
     kalends("feed", "refresh", "--config", config)
     assert {path.stat().st_uid for path in tmp_path.rglob("*")} == {os.geteuid()}

@@ -1,4 +1,4 @@
-"""Apache without TLS as well (KALENDS_PLAIN_HTTP): Digest, and no password that can be read."""
+"""Apache that also serves without TLS (KALENDS_PLAIN_HTTP): Digest only, no readable password."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ USER, PASSWORD = "ann", "pass word"
 
 
 class DigestWithoutTls(ProxiedKalends):
-    """Kalends as settings.conf says that it goes with plain http."""
+    """Kalends with the options that settings.conf requires for plain http."""
 
     def sections(self) -> Sections:
         """Return the configuration by section and option."""
@@ -40,13 +40,13 @@ class DigestWithoutTls(ProxiedKalends):
 
 
 class PlainApache(DeployedApache):
-    """Apache that serves both ports."""
+    """Apache as a proxy that serves both ports."""
 
     switches = ("PLAIN_HTTP", "DIGEST")
 
 
 class PlainWsgi(DeployedWsgi):
-    """The same with Kalends within Apache."""
+    """Apache with Kalends in mod_wsgi that serves both ports."""
 
     switches = ("PLAIN_HTTP", "DIGEST")
 
@@ -68,10 +68,10 @@ def front(
         yield running
 
 
-def plain(
+def send_without_tls(
     front: DeployedApache, method: str, path: str, login: str = ""
 ) -> http.client.HTTPResponse:
-    """The answer to a request without TLS."""
+    """Send a request without TLS and return the answer."""
     connection = http.client.HTTPConnection("localhost", front.http_port, timeout=60)
     with closing(connection):
         connection.request(method, path, headers={"Authorization": login} if login else {})
@@ -85,20 +85,18 @@ def base_without_tls(front: DeployedApache) -> str:
 
 
 @pytest.mark.parametrize("kind", [Curl, CurlAny, Requests], ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day_with_digest(
-    front: DeployedApache, kind: type[DigestClient]
-) -> None:
+def test_a_client_works_with_digest(front: DeployedApache, kind: type[DigestClient]) -> None:
     with open_client(kind, base_without_tls(front), USER, PASSWORD) as ask:
         assert run_typical_requests(ask, f"/{USER}") == TYPICAL_STATUSES
 
 
-def test_a_password_is_neither_asked_for_nor_taken(front: DeployedApache) -> None:
+def test_basic_is_neither_offered_nor_accepted(front: DeployedApache) -> None:
     for login in ("", basic(USER, PASSWORD)):
-        answer = plain(front, "PROPFIND", f"/dav/{USER}/", login)
+        answer = send_without_tls(front, "PROPFIND", f"/dav/{USER}/", login)
         challenges = answer.headers.get_all("WWW-Authenticate") or []
         assert answer.status == 401
         assert {one.split()[0] for one in challenges} == {"Digest"}
-    with open_client(CurlBasic, front.base, USER, PASSWORD) as ask:  # over TLS it is
+    with open_client(CurlBasic, front.base, USER, PASSWORD) as ask:  # over TLS it is accepted
         assert ask("PROPFIND", f"/{USER}/", headers=XML) == 207
 
 
@@ -124,12 +122,14 @@ def test_feeds_are_read_with_digest(
 
 
 def test_well_known_stays_without_tls(front: DeployedApache) -> None:
-    answer = plain(front, "PROPFIND", "/.well-known/caldav")
+    answer = send_without_tls(front, "PROPFIND", "/.well-known/caldav")
     assert (answer.status, answer.headers["Location"]) == (301, f"{base_without_tls(front)}/")
 
 
-def test_else_plain_http_leads_to_tls(kalends: ProxiedKalends, tmp_path: Path) -> None:
+def test_without_the_switch_plain_http_redirects_to_tls(
+    kalends: ProxiedKalends, tmp_path: Path
+) -> None:
     with DeployedApache(tmp_path, kalends.backend()) as front:
         for path in ("/", f"/{USER}/calendar/a.ics", "/feeds/open.ics", "/.well-known/caldav"):
-            answer = plain(front, "GET", path, basic(USER, PASSWORD))
+            answer = send_without_tls(front, "GET", path, basic(USER, PASSWORD))
             assert (answer.status, answer.headers["Location"]) == (301, f"https://localhost{path}")

@@ -1,4 +1,4 @@
-"""Two hosts on one PostgreSQL behind one nginx without sticky sessions are one server."""
+"""Two hosts on one PostgreSQL behind one nginx without sticky sessions act as one server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SYNC = (
 
 @pytest.fixture(scope="module")
 def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApache]:
-    """A WebDAV server of somebody else's."""
+    """A foreign WebDAV server."""
     folder = tmp_path_factory.mktemp("remote")
     (folder / "users").write_text(htpasswd_line("kalends", PASSWORD))
     config = dav_directives(folder, kind="Basic", user_file=folder / "users", realm="remote")
@@ -54,7 +54,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApache]:
 def cluster(
     postgres: PostgresServer, remote: RealApache, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """Two hosts, with what both publish."""
+    """Two hosts that publish the same feeds."""
     folder = tmp_path_factory.mktemp("cluster")
     logins = folder / "remotes.toml"
     logins.write_text(
@@ -73,8 +73,8 @@ def cluster(
     assert "Traceback" not in "".join(host.log for host in running.hosts)
 
 
-def asked(cluster: Cluster) -> list[int]:
-    """How many requests each host has answered."""
+def count_requests(cluster: Cluster) -> list[int]:
+    """Return the number of requests that each host has answered."""
     return [host.log.count("HTTP/1.") for host in cluster.hosts]
 
 
@@ -85,28 +85,30 @@ def put(cluster: Cluster, user: str, name: str, summary: str = "Lunch") -> None:
 
 
 def digest_client(cluster: Cluster) -> requests.Session:
-    """A program of alice's that logs in with Digest."""
+    """Return an HTTP client that logs in as alice with Digest."""
     client = requests.Session()
     client.auth = HTTPDigestAuth("alice", USERS["alice"])
-    client.trust_env = False  # or other authorities would take the place of this one
+    client.trust_env = False  # else REQUESTS_CA_BUNDLE would replace this certificate
     client.verify = str(cluster.front.certificate.chain)
     return client
 
 
-def test_a_digest_login_goes_from_host_to_host(cluster: Cluster) -> None:
-    before = asked(cluster)
+def test_a_digest_login_moves_from_host_to_host(cluster: Cluster) -> None:
+    before = count_requests(cluster)
     with digest_client(cluster) as client:
         path = f"{cluster.url}alice/calendar/"
         statuses = []
         for _ in range(20):
             answer = client.request("PROPFIND", path, headers={"Depth": "0"})
             statuses.append((len(answer.history), answer.status_code))
-    # One challenge, and each host takes the nonce that one of them has given.
+    # One challenge: each host accepts the nonce that the other has issued.
     assert statuses == [(1, 207), *[(0, 207)] * 19]
-    assert all(after - count >= 5 for after, count in zip(asked(cluster), before, strict=True))
+    assert all(
+        after - count >= 5 for after, count in zip(count_requests(cluster), before, strict=True)
+    )
 
 
-def test_a_captured_request_is_good_once_in_the_cluster(cluster: Cluster) -> None:
+def test_a_captured_request_is_accepted_once_in_the_cluster(cluster: Cluster) -> None:
     put(cluster, "alice", "captured")
     one, two = (host.url for host in cluster.hosts)
     with digest_client(cluster) as client:
@@ -122,8 +124,8 @@ def test_a_captured_request_is_good_once_in_the_cluster(cluster: Cluster) -> Non
                 assert "stale=true" not in again.headers["WWW-Authenticate"].lower()
 
 
-def test_failed_logins_count_on_both(cluster: Cluster, postgres: PostgresServer) -> None:
-    """What that does to the next try, `test_hosts` tells."""
+def test_failed_logins_count_on_both_hosts(cluster: Cluster, postgres: PostgresServer) -> None:
+    """The unit tests of the throttle cover the delay that follows."""
     for turn in range(4):
         host = cluster.hosts[turn % 2]
         answer = host.request(
@@ -139,7 +141,7 @@ def test_failed_logins_count_on_both(cluster: Cluster, postgres: PostgresServer)
     assert postgres.execute(counted, database) == [(3,)]  # bob, the address, and both together
 
 
-def test_sync_tokens_of_one_host_are_the_others(cluster: Cluster) -> None:
+def test_sync_tokens_are_valid_on_the_other_host(cluster: Cluster) -> None:
     put(cluster, "bob", "first")
     one, two = cluster.hosts
 
@@ -161,7 +163,7 @@ def test_sync_tokens_of_one_host_are_the_others(cluster: Cluster) -> None:
         token = sync(two, token)[1]
 
 
-def test_feeds_are_the_same_on_both_and_never_behind(cluster: Cluster) -> None:
+def test_feeds_are_identical_and_current_on_both_hosts(cluster: Cluster) -> None:
     one, two = cluster.hosts
     for number in range(5):
         put(cluster, "carol", "fed", f"Version {number}")
@@ -199,12 +201,12 @@ def test_each_host_publishes_its_own_file_and_one_of_them_pushes(
     for path in (*files, there):
         await_that(partial(shows, path, b"Published once more"))
     assert files[0].read_bytes() == files[1].read_bytes() == there.read_bytes()
-    # By now both hosts have seen that nothing is left to do: each has written its own file.
+    # Each host has written its own file, so both have seen that nothing is left to do.
     await_that(lambda: pushes() > pushed)
     assert pushes() == pushed + 1
 
 
-def test_a_host_that_is_killed_in_mid_write_loses_nothing(
+def test_a_host_killed_in_the_middle_of_a_write_loses_nothing(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     users = {f"client{number}": "secret" for number in range(4)}
@@ -248,7 +250,7 @@ def test_a_host_that_is_killed_in_mid_write_loses_nothing(
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         running.hosts[0].kill9()
-        for number in range(6):  # nginx goes on to the other
+        for number in range(6):  # nginx fails over to the other host
             path = f"/{clients[0].user}/calendar/after{number}.ics"
             text = event(f"after{number}", "Lunch", "20260601T090000Z")
             put_there = running.request("PUT", path, user=clients[0].user, body=text)

@@ -1,4 +1,4 @@
-"""The real web servers of the tests: what they pass on, and what they say of a bad start."""
+"""Tests of the helpers that run real web servers: proxying, logins and failed starts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAKES: list[tuple[Callable[..., WebServer], Callable[..., str], Callable[..., st
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Answers with the target and the header fields that it was sent."""
+    """Handler that answers with the target and the header fields of the request."""
 
     def do_GET(self) -> None:
         body = json.dumps({"target": self.path, **dict(self.headers)}).encode()
@@ -37,8 +37,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # its name there
-        """Say nothing."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 # the base class has that name
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def backend() -> Iterator[str]:
 
 
 def ask(server: WebServer, target: str, *lines: str, method: str = "GET") -> tuple[int, bytes]:
-    """The status and the body of one request."""
+    """Send one request and return its status and body."""
     head = [f"{method} {target} HTTP/1.1", "Host: cal.example", "Connection: close", *lines]
     text = "\r\n".join(head)
     with server.connect() as connection:
@@ -68,7 +68,7 @@ def basic(user: str, password: str) -> str:
 @pytest.mark.parametrize(("make", "proxy_directives", "login"), MAKES, ids=["apache", "nginx"])
 @pytest.mark.parametrize("prefix", ["/", "/dav/"])
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
-def test_what_a_proxy_passes_on(
+def test_a_proxy_passes_the_target_on_and_replaces_forged_headers(
     make: Callable[..., WebServer],
     proxy_directives: Callable[..., str],
     login: Callable[..., str],
@@ -96,7 +96,7 @@ def test_what_a_proxy_passes_on(
 
 
 @pytest.mark.parametrize(("make", "proxy_directives", "login"), MAKES, ids=["apache", "nginx"])
-def test_a_proxy_that_asks_for_the_login_itself(
+def test_a_proxy_can_do_the_login(
     make: Callable[..., WebServer],
     proxy_directives: Callable[..., str],
     login: Callable[..., str],
@@ -133,7 +133,7 @@ def test_kalends_within_apache(prefix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [RealApache, RealNginx])
-def test_what_is_wrong_with_a_configuration_is_said(
+def test_an_error_in_a_configuration_is_reported(
     make: Callable[..., WebServer], tmp_path: Path
 ) -> None:
     with pytest.raises(ServerDiedError, match="NoSuchDirective"):

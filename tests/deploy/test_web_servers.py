@@ -1,4 +1,4 @@
-"""Behind Apache and nginx with the files of ``deploy/``: all that clients do works, and no more."""
+"""Kalends behind Apache and nginx with the files of ``deploy/``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FRONTS = [
 
 @pytest.fixture(scope="module")
 def kalends(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProxiedKalends]:
-    """Kalends on a port and a Unix socket, which believes a web server on either."""
+    """Kalends on a port and a Unix socket, which trusts a web server on either."""
     with ProxiedKalends(tmp_path_factory.mktemp("behind") / "server", USERS) as running:
         yield running
 
@@ -55,7 +55,7 @@ def front(
     kalends: ProxiedKalends,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployed]:
-    """A web server in front of it."""
+    """A web server in front of Kalends."""
     make, prefix, backend = request.param
     folder = tmp_path_factory.mktemp("front")
     with make(folder, kalends.backend(backend), prefix=prefix) as running:
@@ -63,14 +63,14 @@ def front(
 
 
 @pytest.fixture(autouse=True)
-def _accept_a_certificate_of_our_own() -> Iterator[None]:
+def _accept_the_test_certificate() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unverified HTTPS request")
         yield
 
 
 def ask(front: Deployed, method: str, path: str, **more: object) -> requests.Response:
-    """One request without following redirects; ``path`` is below the host, not the prefix."""
+    """Send a request without following redirects; ``path`` contains the prefix."""
     return requests.request(
         method,
         front.url.rstrip("/") + path,
@@ -81,24 +81,24 @@ def ask(front: Deployed, method: str, path: str, **more: object) -> requests.Res
     )
 
 
-def led_to(answer: requests.Response) -> str:
-    """The address that a redirect leads to."""
+def redirect_target(answer: requests.Response) -> str:
+    """Return the absolute address that a redirect leads to."""
     return urljoin(answer.url, answer.headers["Location"])
 
 
-def test_its_own_check_is_content(front: Deployed) -> None:
+def test_the_web_server_accepts_its_configuration(front: Deployed) -> None:
     done = subprocess.run(front.check_command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert not re.search(r"(?i)\bwarn", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize("kind", [Curl, CurlBasic, Requests], ids=lambda kind: kind.__name__)
-def test_a_client_works_all_day(front: Deployed, kind: type) -> None:
+def test_a_client_works(front: Deployed, kind: type) -> None:
     with open_client(kind, front.base, USER, PASSWORD) as ask_as:
         assert run_typical_requests(ask_as, "/ann") == TYPICAL_STATUSES
 
 
-def test_an_event_moves_to_an_outside_address(front: Deployed) -> None:
+def test_an_event_moves_to_a_public_address(front: Deployed) -> None:
     with open_client(Curl, front.base, USER, PASSWORD) as ask_as:
         run_typical_requests(ask_as, "/ann")
         assert ask_as("MKCALENDAR", "/ann/trips/") == 201
@@ -110,21 +110,21 @@ def test_an_event_moves_to_an_outside_address(front: Deployed) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PROPFIND"])
 @pytest.mark.parametrize("name", ["caldav", "carddav"])
-def test_well_known_leads_to_it(front: Deployed, method: str, name: str) -> None:
+def test_well_known_redirects_to_kalends(front: Deployed, method: str, name: str) -> None:
     answer = ask(front, method, f"/.well-known/{name}")
-    assert (answer.status_code, led_to(answer)) == (301, f"{front.base}/")
+    assert (answer.status_code, redirect_target(answer)) == (301, f"{front.base}/")
 
 
-def test_the_prefix_without_a_slash_leads_to_it(front: Deployed) -> None:
+def test_the_prefix_without_a_slash_redirects_to_kalends(front: Deployed) -> None:
     if front.prefix:
         answer = ask(front, "GET", front.prefix)
-        assert (answer.status_code, led_to(answer)) == (301, f"{front.base}/")
+        assert (answer.status_code, redirect_target(answer)) == (301, f"{front.base}/")
         assert ask(front, "GET", f"{front.prefix}s").status_code in (403, 404)
     with open_client(CurlBasic, front.base, USER, PASSWORD) as ask_as:
         assert ask_as("PROPFIND", "/", headers=XML) == 207
 
 
-def test_the_log_names_the_client_and_a_client_cannot_say_who_it_is(
+def test_the_log_names_the_client_and_forged_headers_are_ignored(
     front: Deployed, kalends: ProxiedKalends
 ) -> None:
     claims = {
@@ -151,8 +151,8 @@ def test_the_log_names_the_client_and_a_client_cannot_say_who_it_is(
     def log() -> str:
         return front.error_log() if front.way == "WSGI" else kalends.log
 
-    told = r"login failed from 127\.0\.0\.1: wrong name or password, name 'ann'"
-    await_that(lambda: re.search(told, log()), log)  # its writer may be later than the answer
+    line = r"login failed from 127\.0\.0\.1: wrong name or password, name 'ann'"
+    await_that(lambda: re.search(line, log()), log)  # it may be written after the response
     assert "192.0.2.66" not in log()
     known = ask(front, "GET", f"{front.prefix}/.well-known/caldav", headers=claims)
     assert "evil" not in known.headers["Location"]
@@ -196,7 +196,7 @@ def test_large_and_chunked_bodies_arrive(front: Deployed) -> None:
     assert ask(front, "DELETE", path, auth=(USER, PASSWORD)).status_code in (200, 204)
 
 
-def test_slow_clients_hold_nobody_up(front: Deployed) -> None:
+def test_slow_clients_do_not_delay_others(front: Deployed) -> None:
     head = f"PUT {front.prefix}/ann/calendar/s.ics HTTP/1.1\r\nHost: localhost\r\n"
     login = f"Authorization: {basic(USER, PASSWORD)}\r\nContent-Length: 1000\r\n\r\nBEGIN:VC"
     with ExitStack() as stack:
@@ -206,8 +206,8 @@ def test_slow_clients_hold_nobody_up(front: Deployed) -> None:
         assert ask(front, "OPTIONS", f"{front.prefix}/").status_code == 200
 
 
-def published(front: Deployed, name: str, user: str = "", password: str = "") -> int:
-    """The status of one published feed, asked for with curl."""
+def published_status(front: Deployed, name: str, user: str = "", password: str = "") -> int:
+    """Fetch a published feed with curl and return the status."""
     login = ["--user", f"{user}:{password}"] if user else []
     done = subprocess.run(
         [
@@ -223,25 +223,25 @@ def published(front: Deployed, name: str, user: str = "", password: str = "") ->
     return int(done.stdout)
 
 
-def test_published_feeds_are_for_whom_their_access_says(
+def test_published_feeds_are_served_according_to_their_access(
     front: Deployed, kalends: ProxiedKalends
 ) -> None:
     kalends.publish(USER)
     ann, bob, wrong = (USER, PASSWORD), ("bob", "builder"), (USER, "wrong")
-    assert published(front, "public/open.ics") == 200
-    assert [published(front, "login/house.ics", *who) for who in ((), wrong, ann, bob)] == [
+    assert published_status(front, "public/open.ics") == 200
+    assert [published_status(front, "login/house.ics", *who) for who in ((), wrong, ann, bob)] == [
         401,
         401,
         200,
         200,
     ]
-    assert [published(front, "owner/ann/mine.ics", *who) for who in ((), wrong, ann)] == [
+    assert [published_status(front, "owner/ann/mine.ics", *who) for who in ((), wrong, ann)] == [
         401,
         401,
         200,
     ]
-    assert published(front, "owner/ann/mine.ics", *bob) in (401, 403)
-    assert published(front, f"s/{kalends.secret}/family.ics") == 200
+    assert published_status(front, "owner/ann/mine.ics", *bob) in (401, 403)
+    assert published_status(front, f"s/{kalends.secret}/family.ics") == 200
     for other in (
         "s/guess/family.ics",
         "s/",
@@ -256,7 +256,7 @@ def test_published_feeds_are_for_whom_their_access_says(
         "owner/ann%2fmine.ics",
         "list/x.ics",
     ):
-        assert published(front, other) in (400, 401, 403, 404), other
+        assert published_status(front, other) in (400, 401, 403, 404), other
 
 
 def test_a_published_feed_is_not_sent_twice(front: Deployed, kalends: ProxiedKalends) -> None:
@@ -270,7 +270,7 @@ def test_a_published_feed_is_not_sent_twice(front: Deployed, kalends: ProxiedKal
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_no_log_tells_a_secret_address(front: Deployed, kalends: ProxiedKalends) -> None:
+def test_no_log_contains_a_secret_address(front: Deployed, kalends: ProxiedKalends) -> None:
     kalends.publish(USER)
     secret = kalends.secret
     paths = [f"/feeds/s/{secret}/family.ics", f"/published/s/{secret}/family.ics"]
@@ -282,15 +282,15 @@ def test_no_log_tells_a_secret_address(front: Deployed, kalends: ProxiedKalends)
     ask(front, "GET", f"{front.prefix}/feeds//s/{secret}/family.ics")
     ask(front, "GET", f"{front.prefix}/feeds/%73/{secret}/family.ics")
     assert ask(front, "GET", f"{front.prefix}/feeds/open.ics").status_code == 200
-    # A line is written after its answer.
+    # A line is written after the response.
     await_that(lambda: "/feeds/open.ics" in front.read_access_log(), front.read_access_log)
     assert "(a secret feed)" in front.read_access_log()
     for log in (front.read_access_log(), front.error_log(), kalends.log):
         assert secret not in log
 
 
-def test_a_renewed_certificate_is_shown(front: Deployed, tmp_path: Path) -> None:
-    # The last test of each front: requests remembers the certificate before.
+def test_a_renewed_certificate_is_used(front: Deployed, tmp_path: Path) -> None:
+    # The last test of each web server: requests caches the previous certificate.
     renewed = Certificate.create_in(tmp_path)
     renewed.chain.replace(front.certificate.chain)
     renewed.key.replace(front.certificate.key)
@@ -299,7 +299,7 @@ def test_a_renewed_certificate_is_shown(front: Deployed, tmp_path: Path) -> None
 
 
 def status_trusting_only_the_renewed(front: Deployed) -> bytes | None:
-    """How an OPTIONS is answered; None while a process with the certificate before takes it."""
+    """Return the status of an OPTIONS; None while a process still has the previous certificate."""
     try:
         with front.connect() as connection:
             connection.sendall(f"OPTIONS {front.prefix}/ HTTP/1.0\r\nHost: x\r\n\r\n".encode())
