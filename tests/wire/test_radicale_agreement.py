@@ -25,7 +25,7 @@ from icalendar import Timezone
 from radicale.xmlutils import make_clark, make_human_tag
 
 from kalends.app.stack import ApplicationStack
-from kalends.dav.response_spool import ResponseBuffer
+from kalends.dav.response_buffer import ResponseBuffer
 from kalends.wsgi import create_app
 from support.installation import NAMES, Answer, Client, Installation
 from support.multistatus import PropertyStatuses, Value, parse_multistatus

@@ -1,4 +1,4 @@
-"""Radicale's application with our own PUT, and its other writes made safe."""
+"""The WebDAV application: a fast path of our own, and Radicale's handlers made safe."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from kalends.dav.message import Request
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.put import Put
 from kalends.dav.privileges import Privileges
-from kalends.dav.reads import Reads
+from kalends.dav.reader import Reader
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.parse import parse
 
-# RFC 4918 section 15 and RFC 3744: what only the server may say of a resource.
+# Properties that only the server may set (RFC 4918 section 15, RFC 3744).
 _PROTECTED = frozenset(
     xmlutils.make_clark(name)
     for name in (
@@ -65,8 +65,8 @@ class DavApplication(ApplicationBase):
     Args:
         configuration: Radicale's.
         storage: the store.
-        homes: where groups have their calendars, in that store.
-        named_feeds: tells the names that feeds have taken, which no account can have.
+        homes: the homes of groups in that store.
+        named_feeds: returns the names of feeds, which are not available for accounts.
     """
 
     def __init__(
@@ -80,12 +80,12 @@ class DavApplication(ApplicationBase):
         auth = Auth(configuration, homes.of)
         super().__init__(with_plugins(configuration, auth=auth, rights=rights, storage=storage))
         self._store = storage
-        self._grants = rights
-        self._places = homes
-        self._dispatcher = self._made_dispatcher()
+        self._user_rights = rights
+        self._homes = homes
+        self._dispatcher = self._create_dispatcher()
 
-    def _made_dispatcher(self) -> Dispatcher:
-        reads = Reads(self._store, self._grants, self._places.of, self.max_resource_size)
+    def _create_dispatcher(self) -> Dispatcher:
+        reader = Reader(self._store, self._user_rights, self._homes.of, self.max_resource_size)
         limits = RequestLimits(
             max_content_length=self.max_content_length,
             max_resource_size=self.max_resource_size,
@@ -94,17 +94,17 @@ class DavApplication(ApplicationBase):
             validate_path_value=self.validate_path_value,
             urldecode_username=self.urldecode_username,
         )
-        return Dispatcher(self._store, self._grants, reads, limits)
+        return Dispatcher(self._store, self._user_rights, reader, limits)
 
     def __call__(
         self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
     ) -> Iterable[bytes]:
-        """Answer a request: in a frequent way if it is of a frequent shape, else as Radicale."""
+        """Answer a request by the fast path if it has a frequent shape, otherwise by Radicale."""
         assert isinstance(environ, dict)
         user = environ.get(USER_KEY, "")
-        self._places.of(user)  # the groups of its user have their places then, as the user has
-        # Radicale takes text, as its own server gives it; WSGI gives bytes as ISO-8859-1.
-        path = self._places.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
+        self._homes.of(user)  # creates the homes of the user's groups
+        # Radicale expects text, as its own server passes it; WSGI passes bytes as ISO-8859-1.
+        path = self._homes.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
         environ["PATH_INFO"] = path
         if user:
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
@@ -118,7 +118,7 @@ class DavApplication(ApplicationBase):
         return super().__call__(environ, start_response)
 
     def handle_request(self, environ: types.WSGIEnviron) -> WsgiAnswer:
-        """All that is not frequent; what fails before a handler has it is answered here."""
+        """Answer a request by Radicale; map failures outside its handlers to responses."""
         try:
             return super().handle_request(environ)
         except FAILURES as error:
@@ -135,20 +135,20 @@ class DavApplication(ApplicationBase):
         user_groups: set[str],
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
-        """Store an object, or a whole calendar at a new address."""
-        grant = Privileges.of(self._grants, user, path)
-        if not grant.may_write:
+        """Store an object, or a whole calendar at a new path."""
+        privileges = Privileges.at(self._user_rights, user, path)
+        if not privileges.may_write:
             return httputils.NOT_ALLOWED
         put = Put(
             self._store,
-            grant,
+            privileges,
             environ,
             base_prefix,
             max_size=self.max_resource_size,
             strict=self.strict_preconditions,
         )
-        return self._write(
-            lambda: put.answer(read_body(environ, self.max_content_length), put.look())
+        return self._with_failures(
+            lambda: put.answer(read_body(environ, self.max_content_length), put.find_target())
         )
 
     def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
@@ -162,11 +162,11 @@ class DavApplication(ApplicationBase):
             put_back(environ, body)
             return super(DavApplication, self).do_PROPPATCH(environ, *rest)
 
-        return self._write(answer)
+        return self._with_failures(answer)
 
     def do_DELETE(self, *args: Any) -> types.WSGIResponse:
         """Delete an object or a collection."""
-        return self._write(lambda: super(DavApplication, self).do_DELETE(*args))
+        return self._with_failures(lambda: super(DavApplication, self).do_DELETE(*args))
 
     def do_MOVE(
         self,
@@ -177,29 +177,29 @@ class DavApplication(ApplicationBase):
         user_groups: set[str],
         request_info: dict[str, Any],
     ) -> types.WSGIResponse:
-        """Bring an object to another address."""
-        move = Move(self._store, self._grants, environ, base_prefix, path, user)
-        return self._write(move.answer)
+        """Move an object to another path."""
+        move = Move(self._store, self._user_rights, environ, base_prefix, path, user)
+        return self._with_failures(move.answer)
 
     def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
-        """Make a calendar."""
+        """Create a calendar."""
         return self._bounded(super().do_MKCALENDAR, *args)
 
     def do_MKCOL(self, *args: Any) -> types.WSGIResponse:
-        """Make a collection."""
+        """Create a collection."""
         return self._bounded(super().do_MKCOL, *args)
 
     def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:
-        """Answer for properties."""
+        """Return properties."""
         return self._snapshot(super().do_PROPFIND, *args)
 
     def do_REPORT(self, *args: Any) -> types.WSGIResponse:
-        """Answer a query."""
+        """Answer a report."""
         return self._snapshot(super().do_REPORT, *args)
 
     def do_GET(self, *args: Any) -> types.WSGIResponse:
-        """Answer with an object, a whole collection, or a page."""
-        if args[2] == _RADICALES_PROFILE:  # ours was answered before; this came by a detour
+        """Return an object, a whole collection, or a page."""
+        if args[2] == _RADICALES_PROFILE:  # ours is answered before; this is another spelling of it
             return httputils.NOT_FOUND
         if args[0]["wsgi.url_scheme"] == "https":
             args[0].setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
@@ -208,9 +208,9 @@ class DavApplication(ApplicationBase):
     def _snapshot(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
     ) -> types.WSGIResponse:
-        """A handler of Radicale's, within one snapshot to its end.
+        """Run a handler of Radicale's within one snapshot.
 
-        Radicale leaves its lock before it has read all that it answers with.
+        Radicale releases its lock before it has read everything that it answers with.
         """
 
         def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
@@ -222,7 +222,7 @@ class DavApplication(ApplicationBase):
     def _bounded(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
     ) -> types.WSGIResponse:
-        """A handler of Radicale's, with a body that was read by us (chunked too, and limited)."""
+        """Run a handler of Radicale's with a body read by us (chunked too, and limited)."""
 
         def answer() -> types.WSGIResponse:
             body = read_body(environ, self.max_content_length)
@@ -231,9 +231,9 @@ class DavApplication(ApplicationBase):
             put_back(environ, body)
             return handler(environ, *rest)
 
-        return self._write(answer)
+        return self._with_failures(answer)
 
-    def _write(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
+    def _with_failures(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
         try:
             return answer()
         except FAILURES as error:
@@ -241,7 +241,7 @@ class DavApplication(ApplicationBase):
 
 
 def _root(body: bytes, method: str) -> ET.Element | None:
-    """The root of a request's XML; None if it is not what the method takes (RFC 4918 8.2)."""
+    """Return the root of a request's XML; None if it is not the method's own (RFC 4918 8.2)."""
     root = parse(body)
     expected = _ROOTS.get(method)
     fits = root is not None and (expected is None or root.tag == xmlutils.make_clark(expected))
@@ -249,7 +249,7 @@ def _root(body: bytes, method: str) -> ET.Element | None:
 
 
 def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:
-    """The answer to a PROPPATCH that names protected properties: 403 for them, 424 for the rest."""
+    """Refuse a PROPPATCH of protected properties: 403 for them, 424 for the rest; else None."""
     root = _root(body, "PROPPATCH")
     if root is None:
         return errors.plain(HTTPStatus.BAD_REQUEST)

@@ -1,4 +1,4 @@
-"""What clients ask all day, answered without Radicale; whatever is otherwise is left to it."""
+"""Fast path for the most frequent requests; everything else falls through to Radicale."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from kalends.common.failures import FAILURES
 from kalends.dav import errors
 from kalends.dav.message import Request, Response
 from kalends.dav.methods.delete import delete_object
+from kalends.dav.methods.get import get_object
+from kalends.dav.methods.propfind import propfind
 from kalends.dav.methods.put import Put
 from kalends.dav.privileges import Privileges
-from kalends.dav.reads import Reads
+from kalends.dav.reader import Reader
+from kalends.dav.reports.report import report
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.requests import read_propfind, read_report
 
@@ -29,7 +32,7 @@ _NAMES_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """What the configuration says of requests, under Radicale's names for it."""
+    """The configured limits and checks of requests, by Radicale's names."""
 
     max_content_length: int
     max_resource_size: int
@@ -44,30 +47,30 @@ class Dispatcher:
 
     Args:
         storage: the store.
-        rights: who may do what.
-        reads: answers those that change nothing.
-        limits: what the configuration says.
+        rights: the rights of users.
+        reader: access to the store for methods that change nothing.
+        limits: the configured limits.
     """
 
     def __init__(
-        self, storage: Storage, rights: Rights, reads: Reads, limits: RequestLimits
+        self, storage: Storage, rights: Rights, reader: Reader, limits: RequestLimits
     ) -> None:
         self._storage = storage
         self._rights = rights
-        self._reads = reads
+        self._reader = reader
         self._limits = limits
         self._admitted: dict[str, bool] = {}
         self._handlers: dict[str, Callable[[Request], Response | None]] = {
             "PROPFIND": self._propfind,
             "REPORT": self._report,
-            "GET": reads.get,
-            "HEAD": reads.get,
+            "GET": self._get,
+            "HEAD": self._get,
             "PUT": self._put,
             "DELETE": self._delete,
         }
 
     def answer(self, request: Request) -> Response | None:
-        """Answer a request; None leaves it to Radicale, as it came."""
+        """Answer a request; None leaves it to Radicale, unchanged."""
         handler = self._handlers.get(request.method)
         if handler is None or request.environ.get("QUERY_STRING") or not self._admits(request):
             return None
@@ -75,8 +78,8 @@ class Dispatcher:
             return handler(request)
         except FAILURES as error:
             return errors.as_answer(errors.failed(error))
-        except Exception:  # noqa: BLE001 - a bug of ours is a traceback in the log and a 500
-            _log.exception("an error of ours in a %s of %r", request.method, request.path)
+        except Exception:  # noqa: BLE001 - a bug is a traceback in the log and a 500
+            _log.exception("a bug in Kalends at %s of %r", request.method, request.path)
             return errors.as_answer(errors.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
 
     def _admits(self, request: Request) -> bool:
@@ -91,7 +94,7 @@ class Dispatcher:
         )
 
     def _admits_user(self, user: str) -> bool:
-        """Whether Radicale takes the name; it is asked once for each."""
+        """Return True if Radicale accepts the name; it is asked once for each."""
         admitted = self._admitted.get(user)
         if admitted is None:
             limits = self._limits
@@ -109,7 +112,7 @@ class Dispatcher:
     def _propfind(self, request: Request) -> Response | None:
         body = read_body(request.environ, self._limits.max_content_length)
         asked = read_propfind(body)
-        answer = self._reads.propfind(request, asked) if asked else None
+        answer = propfind(self._reader, request, asked) if asked else None
         if answer is None:
             put_back(request.environ, body)
         return answer
@@ -117,29 +120,32 @@ class Dispatcher:
     def _report(self, request: Request) -> Response | None:
         body = read_body(request.environ, self._limits.max_content_length)
         asked = read_report(body)
-        answer = self._reads.report(request, asked) if asked else None
+        answer = report(self._reader, request, asked) if asked else None
         if answer is None:
             put_back(request.environ, body)
         return answer
 
+    def _get(self, request: Request) -> Response | None:
+        return get_object(self._reader, request)
+
     def _put(self, request: Request) -> Response | None:
-        grant = Privileges.of(self._rights, request.user, request.path)
-        if not grant.may_write or not grant.path:
+        privileges = Privileges.at(self._rights, request.user, request.path)
+        if not privileges.may_write or not privileges.path:
             return None
         put = Put(
             self._storage,
-            grant,
+            privileges,
             request.environ,
             request.prefix,
             max_size=self._limits.max_resource_size,
             strict=self._limits.strict_preconditions,
         )
-        target = put.look()
+        target = put.find_target()
         if target.parent is None:
             return None
         body = read_body(request.environ, self._limits.max_content_length)
         return errors.as_answer(put.answer(body, target))
 
     def _delete(self, request: Request) -> Response | None:
-        grant = Privileges.of(self._rights, request.user, request.path)
-        return delete_object(self._storage, request) if "w" in grant.above else None
+        privileges = Privileges.at(self._rights, request.user, request.path)
+        return delete_object(self._storage, request) if "w" in privileges.above else None

@@ -1,4 +1,4 @@
-"""Refusals as WebDAV clients read them: a status and a precondition element (RFC 4791, 1.3)."""
+"""Refusals for WebDAV clients: a status and a precondition element (RFC 4791 section 1.3)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
 
 
 def refused(error: ObjectRefusedError) -> types.WSGIResponse:
-    """The answer to an object that may not be stored."""
+    """Return the response to an object that may not be stored."""
     large = error.precondition in _TOO_LARGE
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.FORBIDDEN
     return precondition(status, error.precondition, str(error))
@@ -28,12 +28,13 @@ def refused(error: ObjectRefusedError) -> types.WSGIResponse:
 def precondition(
     status: HTTPStatus, element: str | None, why: str, href: str | None = None
 ) -> types.WSGIResponse:
-    """A refusal that names its precondition, and for a person the reason.
+    """Return a refusal that names its precondition, and for a person the reason.
 
     Args:
+        status: of the response.
         element: Radicale's short name of the element, such as ``C:no-uid-conflict``.
-        why: one line for whoever reads the log of the client.
-        href: what stands in the way (RFC 4791 section 5.3.2.1), already quoted.
+        why: one line for readers of the client's log.
+        href: the conflicting resource (RFC 4791 section 5.3.2.1), already quoted.
     """
     error = ET.Element(xmlutils.make_clark("D:error"))
     if element:
@@ -46,7 +47,7 @@ def precondition(
 
 
 def failed(error: Exception) -> types.WSGIResponse:
-    """Return the answer to a request that failed, and tell the administrator if it is for us."""
+    """Return the response to a failed request; log it if the administrator can mend it."""
     failure = failure_of(error)
     if failure.is_ours:
         _log.error("%s", error)
@@ -57,7 +58,7 @@ def failed(error: Exception) -> types.WSGIResponse:
 
 
 def as_answer(response: types.WSGIResponse) -> Response:
-    """An answer in Radicale's form in ours."""
+    """Convert a response from Radicale's form."""
     status, headers, body, _ = response
     sent = dict(headers)
     if isinstance(body, str):
@@ -69,5 +70,5 @@ def as_answer(response: types.WSGIResponse) -> Response:
 
 
 def plain(status: HTTPStatus) -> types.WSGIResponse:
-    """A status with its own phrase as the text."""
+    """Return a status with its own phrase as the text."""
     return status, {"Content-Type": "text/plain"}, f"{status.phrase}.\n", None

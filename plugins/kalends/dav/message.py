@@ -1,4 +1,4 @@
-"""A request as the frequent ways see it, and an answer as they give it."""
+"""The request and the response of the fast path."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from http import HTTPStatus
 
 from radicale import types
 
-# Radicale's sanitize_path leaves such a path as it is; every other one is its business.
+# Radicale's sanitize_path leaves such a path unchanged; any other one is left to Radicale.
 _SANE = re.compile(r"/(?:(?!\.{1,2}/)[^/]+/)*(?:(?!\.{1,2}\Z)[^/]+)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request of somebody who is logged in.
+    """One request of a logged-in user.
 
     Attributes:
+        environ: the WSGI environment.
+        method: the method's name.
         path: decoded and below the prefix, with its slash at the end if it has one.
-        prefix: what stands before every path outside.
+        user: the user's name.
+        prefix: the beginning of every path that clients see.
     """
 
     environ: types.WSGIEnviron
@@ -35,18 +38,23 @@ class Request:
 
     @property
     def is_sane(self) -> bool:
-        """Whether the path is one that the store may be asked for as it is."""
+        """True if the path needs no cleaning before the store is asked for it."""
         return _SANE.fullmatch(self.path) is not None and not self.path.startswith("/.")
 
+    def split(self) -> tuple[str, str]:
+        """Split the path into the collection above and the last segment."""
+        parent, _, name = self.sane.rpartition("/")
+        return parent, name
+
     def header(self, name: str) -> str | None:
-        """A header by its name in the environ, such as ``HTTP_DEPTH``."""
+        """Return a header by its name in the environ, such as ``HTTP_DEPTH``."""
         value: str | None = self.environ.get(name)
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, headers, and a body in blocks that the server closes if it can be."""
+    """A status, headers, and a body in blocks, which the server closes if it has ``close``."""
 
     status: HTTPStatus
     headers: dict[str, str] = field(default_factory=dict)

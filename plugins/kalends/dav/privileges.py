@@ -1,4 +1,4 @@
-"""What a user may do at an address: of what stands there, or is to stand there."""
+"""The privileges of a user at a path, whether something exists there or is to be created."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from kalends.adapters.rights import Rights
 
 @dataclass(frozen=True, slots=True)
 class Privileges:
-    """The letters of ``Rights`` at an address and above it.
+    """The letters of ``Rights`` at a path and above it.
 
     Attributes:
-        path: the address, without a slash at either end.
-        here: as a collection at the address needs them.
-        above: as an object at the address needs them, which is its collection's.
+        user: the user's name.
+        path: the path, without a slash at either end.
+        here: the rights that a collection at the path needs.
+        above: the rights that an object at the path needs, which are its collection's.
     """
 
     user: str
@@ -23,8 +24,8 @@ class Privileges:
     above: str
 
     @classmethod
-    def of(cls, rights: Rights, user: str, path: str) -> Privileges:
-        """What ``user`` may do at ``path``, whose slashes at the ends do not matter."""
+    def at(cls, rights: Rights, user: str, path: str) -> Privileges:
+        """Return the privileges of a user at a path; slashes at its ends are ignored."""
         sane = path.strip("/")
         parent = sane.rpartition("/")[0]
         here = rights.authorization(user, set(), f"/{sane}/" if sane else "/")
@@ -33,5 +34,5 @@ class Privileges:
 
     @property
     def may_write(self) -> bool:
-        """Whether something may be written, whatever it is."""
+        """True if an object or a collection may be written."""
         return "w" in self.here or "W" in self.here or "w" in self.above

@@ -1,4 +1,4 @@
-"""Reading the body of a request, once, up to a limit."""
+"""The body of a request, read once, up to a limit."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _BLOCK = 1 << 16
 
 
 def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
-    """The whole body of a request, chunked or with a length.
+    """Read the whole body of a request, chunked or with a length.
 
     Args:
-        environ: the WSGI environment; servers give a chunked body without CONTENT_LENGTH.
-        limit: the largest body that is taken, octets.
+        environ: the WSGI environment; servers pass a chunked body without CONTENT_LENGTH.
+        limit: the largest body that is accepted, octets.
 
     Raises:
-        BodyRefusedError: it is larger (413), is encoded in a way we do not read (415), is a part of
-            something (400, RFC 9110 section 14.4), or ended before its length (400).
+        BodyRefusedError: it is larger (413), has an unsupported coding (415), is partial content
+            (400, RFC 9110 section 14.4), or ended before its length (400).
     """
     if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
         raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
@@ -43,7 +43,7 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
 
 
 def put_back(environ: Mapping[str, Any], body: bytes) -> None:
-    """Let a handler further on read a body that was read already."""
+    """Put a body that was read back into the environment, for a later handler."""
     # PEP 3333: the environment is a dict; Radicale's annotation promises less.
     assert isinstance(environ, dict)
     environ["wsgi.input"] = BytesIO(body)

@@ -13,17 +13,17 @@ from kalends.store.objects import write
 
 
 def delete_object(storage: Storage, request: Request) -> Response | None:
-    """Delete the object at an address, which the user may do; None if no object is there."""
-    above, _, name = request.sane.rpartition("/")
+    """Delete the object at a path where the user may write; return None if there is none."""
+    above, name = request.split()
     with storage.acquire_lock("w", request.user, path=request.sane):
         connection = storage.connection
         parent = collections.find_collection(connection, above)
-        there = write.find_existing(connection, parent.id, name) if parent else None
-        if parent is None or there is None:
+        existing = write.find_existing(connection, parent.id, name) if parent else None
+        if parent is None or existing is None:
             return None
-        if not conditional.holds(request.environ, there.etag):
+        if not conditional.holds(request.environ, existing.etag):
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
-        write.remove_existing(connection, parent.id, there)
+        write.remove_existing(connection, parent.id, existing)
         storage.record(Change(parent.path, "delete", (name,)))
         storage.prune_tombstones(parent)
     return Response(HTTPStatus.NO_CONTENT)

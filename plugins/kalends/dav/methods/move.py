@@ -1,7 +1,7 @@
 """MOVE of a calendar object or card (RFC 4918 section 9.9).
 
-Radicale's own decodes the Destination before it takes it apart, so that ``;``, ``?`` and ``#`` in a
-name cut it short.
+Radicale's own decodes the Destination before it splits it, so that ``;``, ``?`` and ``#`` in a name
+truncate it.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ class Move:
     """One MOVE request.
 
     Args:
-        storage: holds source and target.
-        rights: says what the user may do at each.
-        environ: of the request.
-        base_prefix: what a Destination begins with before our own paths.
+        storage: the store.
+        rights: the rights of users.
+        environ: the WSGI environment.
+        base_prefix: the beginning of a Destination's path, before our own paths.
         path: of the source, as Radicale has sanitized it.
-        user: who moves.
+        user: the user's name.
     """
 
     def __init__(
@@ -55,14 +55,14 @@ class Move:
         self._user = user
 
     def answer(self) -> types.WSGIResponse:
-        """Move, and answer 201 for a new address, 204 for one that had something."""
+        """Move, and return 201 for a new resource, 204 for a replaced one."""
         source = Access(self._rights, self._user, set(), self._path)
         try:
             destination = urlsplit(self._environ.get("HTTP_DESTINATION", ""))
-            elsewhere = bool(destination.netloc) and not self._is_ours(destination)
+            is_remote = bool(destination.netloc) and not self._is_ours(destination)
         except ValueError:
             return plain(HTTPStatus.BAD_REQUEST)
-        if elsewhere:
+        if is_remote:
             return httputils.REMOTE_DESTINATION
         name = decode_name(unquote_to_bytes(destination.path.encode("latin-1")))
         to_path = pathutils.sanitize_path(name)
@@ -73,7 +73,7 @@ class Move:
         if not source.check("w") or not target.check("w"):
             return httputils.NOT_ALLOWED
         with self._storage.acquire_lock("w", self._user, path=self._path, to_path=to_path):
-            return self._moved(to_path, source, target)
+            return self._move(to_path, source, target)
 
     def _is_ours(self, destination: Any) -> bool:
         port = destination.port or (443 if destination.scheme == "https" else 80)
@@ -81,7 +81,7 @@ class Move:
         ours: str = utils.get_server_netloc(self._environ, force_port=True)
         return bool(host.lower() == ours.lower())
 
-    def _moved(self, to_path: str, source: Access, target: Access) -> types.WSGIResponse:
+    def _move(self, to_path: str, source: Access, target: Access) -> types.WSGIResponse:
         item = self._at(self._path)
         if item is None:
             return httputils.NOT_FOUND
@@ -90,34 +90,34 @@ class Move:
         if isinstance(item, BaseCollection):
             return httputils.METHOD_NOT_ALLOWED
         assert isinstance(item, RadicaleItem)
-        there = self._at(to_path)
+        existing = self._at(to_path)
         parent = self._at(pathutils.parent_path(to_path))
         if parent is None:
             return httputils.CONFLICT
         home = item.collection
         assert isinstance(home, Collection)
         same_kind = isinstance(parent, Collection) and parent.tag and parent.tag == home.tag
-        if isinstance(there, BaseCollection) or not same_kind or to_path == self._path:
+        if isinstance(existing, BaseCollection) or not same_kind or to_path == self._path:
             return httputils.FORBIDDEN
         assert isinstance(parent, Collection)
         taken = parent.row.components
         if taken is not None and item.component_name not in taken:
-            why = f"no {item.component_name} may stand there"
+            why = f"the target collection does not accept {item.component_name}"
             return precondition(HTTPStatus.FORBIDDEN, "C:supported-calendar-component", why)
         if not holds(self._environ, item.etag):
             return httputils.PRECONDITION_FAILED
-        if there and self._environ.get("HTTP_OVERWRITE", "F") != "T":
+        if existing and self._environ.get("HTTP_OVERWRITE", "F") != "T":
             return httputils.PRECONDITION_FAILED
         conflict = (
-            there.uid != item.uid
-            if isinstance(there, RadicaleItem)
+            existing.uid != item.uid
+            if isinstance(existing, RadicaleItem)
             else parent.path != home.path and parent.has_uid(item.uid)
         )
         if conflict:
-            why = "another object there has this UID"
+            why = "another object of the target collection has this UID"
             return precondition(HTTPStatus.CONFLICT, _CONFLICTS[home.tag], why)
         self._storage.move(item, parent, posixpath.basename(pathutils.strip_path(to_path)))
-        return (HTTPStatus.NO_CONTENT if there else HTTPStatus.CREATED), {}, None, None
+        return (HTTPStatus.NO_CONTENT if existing else HTTPStatus.CREATED), {}, None, None
 
     def _at(self, path: str) -> types.CollectionOrItem | None:
         return next(iter(self._storage.discover(path)), None)

@@ -1,4 +1,4 @@
-"""PUT: what a client may store, and the bytes that it stored (RFC 4791 5.3.2, RFC 6352 6.3.2)."""
+"""PUT of an object or a whole calendar (RFC 4791 section 5.3.2, RFC 6352 section 6.3.2)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from kalends.store.objects.write import Outcome
 from kalends.store.sync_tokens import ctag_of
 
 PUBLISHED = "{urn:x-kalends}published"
-"""The property by which an owner marks a calendar as published from a file, with any text."""
+"""The property, with any text, that marks a calendar as published from a file by its owner."""
 
 
 @dataclass(frozen=True)
 class PutTarget:
-    """What stands at the address of a PUT, and what that makes of it.
+    """The collections at the path of a PUT.
 
     Attributes:
         parent: the collection above, or None.
-        existing: the collection at the very address, or None.
+        existing: the collection at the path itself, or None.
     """
 
     parent: CollectionRow | None
@@ -40,12 +40,12 @@ class PutTarget:
 
     @property
     def is_object(self) -> bool:
-        """Whether one object is put into a collection, rather than a whole collection."""
+        """True if an object is put into a collection, and not a whole collection."""
         return self.existing is None and self.parent is not None and bool(self.parent.tag)
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What must still be so when the write begins."""
+        """The properties that must not have changed when the write begins."""
         return tuple(
             (found.id, found.tag, found.components) if found else None
             for found in (self.parent, self.existing)
@@ -57,17 +57,17 @@ class Put:
 
     Args:
         storage: the store.
-        grant: what the user may do at the address.
+        privileges: the user's privileges at the path.
         environ: the WSGI environment.
-        prefix: what stands before every path outside, quoted in hrefs.
+        prefix: the beginning of every path that clients see, quoted in hrefs.
         max_size: the largest object, octets.
-        strict: whether an existing object may be replaced with If-Match only.
+        strict: True if an existing object may be replaced only with If-Match.
     """
 
     def __init__(
         self,
         storage: Storage,
-        grant: Privileges,
+        privileges: Privileges,
         environ: Mapping[str, Any],
         prefix: str,
         *,
@@ -75,20 +75,20 @@ class Put:
         strict: bool,
     ) -> None:
         self._storage = storage
-        self._grant = grant
+        self._privileges = privileges
         self._environ = environ
         self._prefix = prefix
         self._max_size = max_size
         self._strict = strict
-        self._path = grant.path
+        self._path = privileges.path
 
-    def look(self) -> PutTarget:
-        """See what stands at the address."""
-        with self._storage.acquire_lock("r", self._grant.user):
+    def find_target(self) -> PutTarget:
+        """Find the collections at the path, in a read snapshot."""
+        with self._storage.acquire_lock("r", self._privileges.user):
             return self._target()
 
     def answer(self, body: bytes, target: PutTarget) -> types.WSGIResponse:
-        """Store ``body`` at the address, or say why not."""
+        """Store ``body`` at the path, or return the refusal."""
         refusal = self._refusal(target)
         if refusal:
             return refusal
@@ -112,12 +112,12 @@ class Put:
     def _refusal(self, target: PutTarget) -> types.WSGIResponse | None:
         if target.parent is None:
             return errors.precondition(
-                HTTPStatus.CONFLICT, None, "the collection above this address does not exist"
+                HTTPStatus.CONFLICT, None, "the collection above this path does not exist"
             )
         if target.is_object:
-            allowed = "w" in self._grant.above
+            allowed = "w" in self._privileges.above
             return None if allowed else httputils.NOT_ALLOWED
-        if "w" not in self._grant.here:
+        if "w" not in self._privileges.here:
             return httputils.NOT_ALLOWED
         if target.existing is not None and not (
             target.existing.tag == "VCALENDAR" and target.existing.props.get(PUBLISHED)
@@ -125,7 +125,7 @@ class Put:
             return errors.precondition(
                 HTTPStatus.FORBIDDEN,
                 "C:calendar-collection-location-ok",
-                "a collection is here; its owner has not marked it as published from a file",
+                "this is a collection, and its owner has not marked it as published from a file",
             )
         return None
 
@@ -136,16 +136,16 @@ class Put:
         if target.parent.tag == "VCALENDAR":
             allowed = target.parent.components
             return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
-        raise ObjectRefusedError(None, f"a {target.parent.tag} collection holds no objects")
+        raise ObjectRefusedError(None, f"a {target.parent.tag} collection cannot hold objects")
 
     def _split(self, body: bytes, target: PutTarget) -> SplitCalendar:
         existing = target.existing
         allowed = existing.components if existing else None
         whole = split_file(body, allowed=allowed, max_size=self._max_size)
         if existing and whole.kind != existing.tag:
-            why = f"the collection is no {whole.kind}"
+            why = f"the collection is not a {whole.kind}"
             raise ObjectRefusedError("C:supported-calendar-data", why)
-        for bad in whole.refused:  # a PUT is carried out as a whole or not at all
+        for bad in whole.refused:  # a PUT is all or nothing
             raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
         return whole
 
@@ -153,7 +153,7 @@ class Put:
         self, body: bytes, content: CalendarObject, target: PutTarget
     ) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
-        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
+        with self._storage.acquire_lock("w", self._privileges.user, path=self._path):
             now = self._target()
             if now.key != target.key:
                 return errors.plain(HTTPStatus.CONFLICT)
@@ -167,7 +167,7 @@ class Put:
                 return self._uid_conflict(parent, place.holder.href if place.holder else href)
             outcome = write.upsert_object(connection, parent.id, place, content)
             self._storage.record(Change(parent.path, "put", (href,)))
-        # Without one the client reads what became of its octets (RFC 4791 section 5.3.4).
+        # Without an entity tag the client fetches the changed octets (RFC 4791 section 5.3.4).
         headers = {"ETag": content.etag} if content.data == body else {}
         return _stored(outcome is Outcome.ADDED, headers)
 
@@ -181,7 +181,7 @@ class Put:
         )
 
     def _store_whole(self, whole: SplitCalendar, target: PutTarget) -> types.WSGIResponse:
-        with self._storage.acquire_lock("w", self._grant.user, path=self._path):
+        with self._storage.acquire_lock("w", self._privileges.user, path=self._path):
             now = self._target()
             if now.key != target.key:
                 return errors.plain(HTTPStatus.CONFLICT)

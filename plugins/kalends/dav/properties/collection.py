@@ -1,4 +1,4 @@
-"""The properties of collections and objects, each as the XML that stands in an answer.
+"""The properties of collections, each as the XML of a response.
 
 RFC 4918 section 15, RFC 3744, RFC 4791 sections 5.2 and 6.2, RFC 6352 sections 6.2 and 7.1.
 """
@@ -24,7 +24,7 @@ UNANSWERED_REPORTS = (
     "D:principal-search-property-set",
     "D:principal-property-search",
 )
-"""Reports that Radicale offers everywhere: clients stop where they are not on offer."""
+"""Reports that Radicale advertises everywhere: some clients stop if they are missing."""
 
 _REPORTS = {
     "VADDRESSBOOK": ("D:sync-collection", "CR:addressbook-multiget", "CR:addressbook-query"),
@@ -48,11 +48,11 @@ _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
 @dataclass(frozen=True, slots=True)
 class PropertyContext:
-    """What properties depend on besides their resource.
+    """The request's part in the values of properties.
 
     Attributes:
-        user: who asks.
-        prefix: what stands before every path outside.
+        user: the user who asks.
+        prefix: the beginning of every path that clients see.
         max_resource_size: the largest object that may be stored, octets.
     """
 
@@ -63,12 +63,14 @@ class PropertyContext:
 
 @dataclass(frozen=True, slots=True)
 class CollectionView:
-    """A collection as somebody sees it.
+    """A collection as a user sees it.
 
     Attributes:
-        writable: whether they may change it, or what is in it.
-        length: counts the octets of the collection as one file, if that is asked for.
-        count: counts its objects, if that is asked for.
+        asked: the request's part.
+        row: the collection.
+        writable: True if the user may change it or its members.
+        length: counts the octets of the collection as one file, on demand.
+        count: counts its objects, on demand.
     """
 
     asked: PropertyContext
@@ -79,20 +81,20 @@ class CollectionView:
 
     @property
     def path(self) -> str:
-        """Its address, without the prefix."""
+        """Its path, without the prefix."""
         return f"/{self.row.path}/" if self.row.path else "/"
 
     @property
     def is_principal(self) -> bool:
-        """Whether it is the home of an account."""
+        """True if it is the home of an account."""
         return bool(self.row.path) and "/" not in self.row.path
 
     def href(self, path: str) -> str:
-        """An address of this server in an answer."""
+        """Return the href element of a path of this server."""
         return href(self.asked.prefix + path)
 
     def response(self, tags: tuple[str, ...]) -> str:
-        """Return those of the named properties that it has, and the others' names, as XML."""
+        """Return its response element for the named properties."""
         found, missing = self.values(tags)
         return response(
             self.href(self.path),
@@ -101,7 +103,7 @@ class CollectionView:
         )
 
     def values(self, tags: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-        """The content of those of the named properties that it has, and the others' names."""
+        """Return the values of the named properties that it has, and the names of the others."""
         found: dict[str, str] = {}
         missing = []
         for tag in tags:
@@ -113,21 +115,21 @@ class CollectionView:
         return found, missing
 
     def _value(self, tag: str) -> str | None:
-        known = _OF_COLLECTION.get(tag)
-        if known:
-            return known(self)
+        live = _LIVE.get(tag)
+        if live:
+            return live(self)
         text = self.row.props.get(make_human_tag(tag))
         return None if text is None else escaped(text)
 
 
 class ResponseCache:
-    """What was said of collections: as long as one does not change it is the same."""
+    """A cache of the response elements of collections, valid until one changes."""
 
     def __init__(self) -> None:
         self._responses: dict[tuple[object, ...], str] = {}
 
     def response(self, view: CollectionView, tags: tuple[str, ...]) -> str:
-        """Return what a collection answers for the named properties; see `CollectionView`."""
+        """Return a collection's response element for the named properties."""
         row = view.row
         version = (row.id, row.incarnation, row.modseq, row.changed)
         key = (version, view.asked, view.writable, tags)
@@ -143,7 +145,7 @@ class ResponseCache:
 def _of_leaf(
     value: Callable[[CollectionView], str | None],
 ) -> Callable[[CollectionView], str | None]:
-    """A property that calendars and address books have, and homes and folders have not."""
+    """Limit a property to calendars and address books; homes and folders do not have it."""
     return lambda view: value(view) if view.row.tag else None
 
 
@@ -181,7 +183,7 @@ def _privileges(view: CollectionView) -> str:
 
 
 def privilege_set(*, writable: bool, calendar: bool) -> str:
-    """What somebody may do with a resource, in privileges (RFC 3744 section 5.4)."""
+    """Return the content of current-user-privilege-set (RFC 3744 section 5.4)."""
     names = ["D:read"]
     if calendar:
         names.append("C:read-free-busy")
@@ -195,7 +197,7 @@ def _reports(view: CollectionView) -> str:
 
 
 def report_set(names: Iterable[str]) -> str:
-    """The reports that a resource answers (RFC 3253 section 3.1.5)."""
+    """Return the content of supported-report-set (RFC 3253 section 3.1.5)."""
     return "".join(
         f"<supported-report><report>{elements([name])}</report></supported-report>"
         for name in names
@@ -218,7 +220,7 @@ def _source(view: CollectionView) -> str:
     return element(make_clark("D:href"), escaped(view.row.props.get("CS:source", "")))
 
 
-_OF_COLLECTION: Mapping[str, Callable[[CollectionView], str | None]] = {
+_LIVE: Mapping[str, Callable[[CollectionView], str | None]] = {
     make_clark(name): value
     for name, value in {
         "D:resourcetype": _resource_type,

@@ -1,4 +1,4 @@
-"""The objects of a collection in an answer: one row for each, made from one shape."""
+"""The properties of objects: a response element for each, made from one template."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     CALENDAR_DATA: lambda row: escaped(row.data.decode("utf-8")),
     ADDRESS_DATA: lambda row: escaped(row.data.decode("utf-8")),
 }
-# No text from outside has it: it marks where what is a row's own goes.
+# A placeholder for the values of each row; XML text cannot contain it.
 _MARK = "\0"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
 
 
 class ObjectsView:
-    """The objects of a collection as somebody sees them.
+    """The objects of a collection as a user sees them.
 
     Args:
         view: their collection.
-        tags: the properties that are asked for.
-        in_report: whether their text is among the properties that may be asked for: it is in
-            reports, and is not in PROPFIND (RFC 4791 section 9.6).
+        tags: the requested properties.
+        in_report: True if their data is one of the properties: it is in reports, and is not in
+            PROPFIND (RFC 4791 section 9.6).
     """
 
     def __init__(self, view: CollectionView, tags: Iterable[str], *, in_report: bool) -> None:
@@ -65,35 +65,35 @@ class ObjectsView:
             else:
                 missing.append(element(tag))
         self.needs_data = any(value in self._values for value in map(_OWN.get, _DATA.values()))
-        """Whether rows are to be read with their octets."""
+        """True if rows must be read with their octets."""
         self.needs_etag_alone = self._values == [_OWN[_ETAG]]
-        """Whether `etag_responses` says all that is asked."""
-        shape = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
-        self._shape = shape.replace("%", "%%").replace(_MARK, "%s")
+        """True if `etag_responses` returns all requested properties."""
+        template = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
+        self._template = template.replace("%", "%%").replace(_MARK, "%s")
 
     def path(self, name: str) -> str:
-        """The address of the object called ``name``."""
+        """Return the path of the object called ``name``."""
         return self._base + name
 
     def response(self, row: ObjectRow) -> str:
-        """What is said of one object."""
+        """Return the response element of one object."""
         own = [value(row) for value in self._values]
-        return self._shape % (quote(self._base + row.href), *own)
+        return self._template % (quote(self._base + row.href), *own)
 
     def etag_responses(self, names: Iterable[tuple[str, str]]) -> str:
-        """What is said of many objects, by name and etag: what every client begins with."""
-        shape, base = self._shape, quote(self._base)
-        # Most names need no quoting, and to see that is quicker than to ask for it.
+        """Return the response elements of many objects, by name and etag."""
+        template, base = self._template, quote(self._base)
+        # Most names need no quoting, and checking that is faster than quoting.
         return "".join(
             [
-                shape % (base + (name if _PLAIN.fullmatch(name) else quote(name)), etag)
+                template % (base + (name if _PLAIN.fullmatch(name) else quote(name)), etag)
                 for name, etag in names
             ]
         )
 
 
 def _common(view: CollectionView) -> Mapping[str, str]:
-    """The properties that all objects of a collection share."""
+    """Return the properties that all objects of a collection share."""
     same = ("D:owner", "D:current-user-principal", "D:principal-collection-set")
     limit = "C:max-resource-size"
     found, _ = view.values([make_clark(name) for name in (*same, limit)])

@@ -1,7 +1,6 @@
-"""The requests that clients send all day, as data; what is none of them is Radicale's.
+"""The request bodies of the fast path as data; other shapes are left to Radicale. Pure.
 
-Pure: from XML to what it asks for. RFC 4918 section 9.1, RFC 6578 section 3.2, RFC 4791 sections
-7.8 and 7.9, RFC 6352 section 8.7.
+RFC 4918 section 9.1, RFC 6578 section 3.2, RFC 4791 sections 7.8 and 7.9, RFC 6352 section 8.7.
 """
 
 from __future__ import annotations
@@ -34,14 +33,14 @@ _SHORT = 2048
 
 @dataclass(frozen=True, slots=True)
 class Propfind:
-    """PROPFIND for properties by name, each as ``{namespace}name``."""
+    """A PROPFIND for properties by name, each as ``{namespace}name``."""
 
     props: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SyncCollection:
-    """sync-collection: what changed since a token, or all of it where the token is empty."""
+    """A sync-collection report: the changes since a token, or everything if it is empty."""
 
     props: tuple[str, ...]
     token: str
@@ -49,9 +48,10 @@ class SyncCollection:
 
 @dataclass(frozen=True, slots=True)
 class Multiget:
-    """calendar-multiget or addressbook-multiget.
+    """A calendar-multiget or addressbook-multiget.
 
     Attributes:
+        props: the names of the properties.
         hrefs: as the client sent them.
         tag: the kind of collection that it is for.
     """
@@ -63,13 +63,14 @@ class Multiget:
 
 @dataclass(frozen=True, slots=True)
 class CalendarQuery:
-    """calendar-query for one type of component, within a time range if it has one.
+    """A calendar-query for one type of component, with or without a time range.
 
     Attributes:
+        props: the names of the properties.
         component: ``VEVENT``, ``VTODO`` or ``VJOURNAL``; None for every type.
         start: seconds since 1970; None for a range without a beginning.
         end: seconds since 1970; None for a range without an end.
-        timezone: the text of a VTIMEZONE by which times without a zone are read.
+        timezone: the text of a VTIMEZONE for times without a zone.
     """
 
     props: tuple[str, ...]
@@ -83,12 +84,12 @@ Report = SyncCollection | Multiget | CalendarQuery
 
 
 def read_propfind(body: bytes) -> Propfind | None:
-    """The properties that a PROPFIND names; None where it asks otherwise, or is no XML."""
+    """Parse a PROPFIND for named properties; return None for other shapes and malformed XML."""
     return (_short_propfind if len(body) <= _SHORT else _propfind)(body)
 
 
 def read_report(body: bytes) -> Report | None:
-    """What a REPORT asks for; None where it is another report, has more in it, or is no XML."""
+    """Parse a known REPORT; return None for other reports, other elements and malformed XML."""
     return (_short_report if len(body) <= _SHORT else _report)(body)
 
 
@@ -106,13 +107,13 @@ def _report(body: bytes) -> Report | None:
     return reader(root) if reader and root is not None else None
 
 
-# Programs send the same few octets again and again.
+# Clients send the same few bodies over and over.
 _short_propfind = lru_cache(maxsize=512)(_propfind)
 _short_report = lru_cache(maxsize=512)(_report)
 
 
 def _props(root: ET.Element) -> tuple[str, ...] | None:
-    """The names in the only ``prop``; None where one of them has more to say than its name."""
+    """Return the names in the only ``prop``; None if one of them has content or attributes."""
     found = root.findall(_PROP)
     if len(found) != 1:
         return None
@@ -176,7 +177,7 @@ def _only_child(parent: ET.Element, tag: str) -> ET.Element | None:
 
 
 def _limits(within: ET.Element) -> tuple[int | None, int | None] | None:
-    """The bounds of a time range (RFC 4791 section 9.9); None where they make no sense."""
+    """Return the bounds of a time range (RFC 4791 section 9.9); None if they are invalid."""
     if not within.attrib or set(within.attrib) - {"start", "end"}:
         return None
     try:

@@ -1,4 +1,4 @@
-"""WebDAV answers as text: every piece is escaped where it is made, and pieces are only joined."""
+"""WebDAV responses as text: each piece is escaped where it is made, and pieces are only joined."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _DECLARED = "".join(
 )
 
 MULTISTATUS = f'<?xml version="1.0" encoding="utf-8"?>\n<multistatus{_DECLARED}>'
-"""How an answer of several statuses begins (RFC 4918 section 13)."""
+"""The beginning of a multistatus (RFC 4918 section 13)."""
 
 MULTISTATUS_END = "</multistatus>"
-"""How it ends."""
+"""The end of a multistatus."""
 
 
 class _Name(NamedTuple):
@@ -30,47 +30,49 @@ class _Name(NamedTuple):
 
 
 def escaped(text: str) -> str:
-    """Text as it may stand between two tags."""
+    """Escape text for the content of an element."""
     if "&" in text or "<" in text or ">" in text:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text
 
 
 def element(tag: str, content: str = "") -> str:
-    """An element.
+    """Return an element.
 
     Args:
         tag: its name as ``{namespace}name``.
-        content: what is in it, escaped already.
+        content: its content, already escaped.
     """
     name = _name(tag)
     return f"{name.begin}{content}{name.end}" if content else name.empty
 
 
 def href(path: str) -> str:
-    """An address in an answer, percent-encoded; nothing of it is left to escape."""
+    """Return an href element; percent-encoding leaves nothing to escape."""
     return f"<href>{quote(path)}</href>"
 
 
 def elements(names: Iterable[str]) -> str:
-    """Empty elements, by Radicale's short names such as ``D:collection``."""
+    """Return empty elements, by Radicale's short names such as ``D:collection``."""
     return "".join(element(make_clark(name)) for name in names)
 
 
 def propstat(properties: str, status: HTTPStatus) -> str:
-    """Properties that share a status; nothing if there are none."""
+    """Return a propstat for properties that share a status; nothing if there are none."""
     if not properties:
         return ""
     return f"<propstat><prop>{properties}</prop>{_status(status)}</propstat>"
 
 
 def response(address: str, found: str, missing: str) -> str:
-    """What is said of one address: its properties, and those that it does not have.
+    """Return the response element of one resource.
 
-    Where none at all were asked for, it is still there (RFC 6578 section 3.5.1).
+    It is not empty even if no properties were requested (RFC 6578 section 3.5.1).
 
     Args:
         address: the ``href`` element.
+        found: the properties of the resource.
+        missing: the requested properties that it does not have.
     """
     found_part = propstat(found, HTTPStatus.OK)
     if not found and not missing:
@@ -79,8 +81,8 @@ def response(address: str, found: str, missing: str) -> str:
     return f"<response>{address}{found_part}{missing_part}</response>"
 
 
-def gone(path: str) -> str:
-    """What is said of an address at which nothing stands."""
+def not_found(path: str) -> str:
+    """Return the response element of a path without a resource."""
     return f"<response>{href(path)}{_status(HTTPStatus.NOT_FOUND)}</response>"
 
 

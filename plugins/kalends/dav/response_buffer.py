@@ -1,6 +1,6 @@
-"""The body of an answer while it is made: in memory up to a bound, in a file without name beyond.
+"""A buffer for the body of a response: in memory up to a limit, in an unnamed file beyond it.
 
-So a slow client holds neither the snapshot that its answer came from nor a worker's memory.
+So a slow client holds neither the snapshot of its response nor the memory of a worker.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from typing import BinaryIO, Protocol, Self, cast
 
 IN_MEMORY = 1 << 20
-"""Octets of one answer that stay in memory."""
+"""Octets of one response that stay in memory."""
 
 _PIECES = 1 << 16
 _BLOCK = 1 << 16
@@ -21,7 +21,7 @@ _LEVEL = 4
 
 
 class _Coder(Protocol):
-    """What `zlib.compressobj` gives, whose type has no public name."""
+    """The interface of `zlib.compressobj`, whose type has no public name."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -29,40 +29,40 @@ class _Coder(Protocol):
 
 
 class ResponseBuffer:
-    """Takes text, and gives the octets of it when all is there.
+    """A writer of text that returns the encoded octets when it is finished.
 
     Args:
-        gzip: whether the client takes gzip; a short text is not worth it.
+        gzip: True if the client accepts gzip; a short text stays uncompressed.
     """
 
     def __init__(self, *, gzip: bool) -> None:
         self._gzip = gzip
         self._pieces: list[str] = []
         self._held = 0
-        self._is_answer = False
+        self._is_response = False
         self._file: BinaryIO | None = None
         self._coder: _Coder | None = None
         self.length = 0
-        """The octets there are, once it is finished."""
+        """The number of octets, once it is finished."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go of what is there if it did not become an answer."""
-        if not self._is_answer:
+        """Close the file if the buffer did not become a response."""
+        if not self._is_response:
             self.close()
 
     def write(self, text: str) -> None:
-        """Take the next piece."""
+        """Append a piece of text."""
         self._pieces.append(text)
         self._held += len(text)
         if self._held > _PIECES:
             self._flush()
 
     def finish(self) -> Iterable[bytes]:
-        """The octets in blocks; a WSGI server closes what it is given."""
-        self._is_answer = True
+        """Return the octets in blocks; the WSGI server closes the iterable."""
+        self._is_response = True
         if self._file is None:
             return [self._whole()]
         self._flush()
@@ -73,7 +73,7 @@ class ResponseBuffer:
 
     @property
     def is_gzip(self) -> bool:
-        """Whether the octets are gzip's, once it is finished."""
+        """True if the octets are compressed, once it is finished."""
         return self._coder is not None
 
     def __iter__(self) -> Iterator[bytes]:
@@ -81,7 +81,7 @@ class ResponseBuffer:
         return iter(partial(self._file.read, _BLOCK), b"")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._file:
             self._file.close()
 
@@ -95,7 +95,7 @@ class ResponseBuffer:
 
     def _flush(self) -> None:
         if self._file is None:
-            # Whoever is given the answer closes it.
+            # The WSGI server closes it with the response.
             self._file = cast("BinaryIO", tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
             self._coder = _coder() if self._gzip else None
         data = "".join(self._pieces).encode("utf-8")

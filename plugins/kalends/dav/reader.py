@@ -1,0 +1,127 @@
+"""The context of requests that only read: one snapshot, collection views and response buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+
+from sqlalchemy import Connection
+
+from kalends.adapters import collection
+from kalends.adapters.rights import Rights
+from kalends.adapters.storage import Storage
+from kalends.common.http import takes_gzip
+from kalends.dav.message import Request, Response
+from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
+from kalends.dav.properties.object import ObjectsView
+from kalends.dav.response_buffer import ResponseBuffer
+from kalends.store import collections
+from kalends.store.collections import CollectionRow
+from kalends.store.objects import read
+
+_XML = "text/xml; charset=utf-8"
+
+
+class Reader:
+    """Access to the store for methods and reports that change nothing.
+
+    Args:
+        storage: the store.
+        rights: the rights of users.
+        groups_of: returns the homes of a user's groups.
+        max_resource_size: the limit that clients are told, octets.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        rights: Rights,
+        groups_of: Callable[[str], Collection[str]],
+        max_resource_size: int,
+    ) -> None:
+        self._storage = storage
+        self._rights = rights
+        self._max_resource_size = max_resource_size
+        self.groups_of = groups_of
+        self.responses = ResponseCache()
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """Open a read snapshot of the store for a block."""
+        return self._storage.snapshot()
+
+    def may_read_objects(self, user: str, path: str) -> bool:
+        """Return True if a user may read the objects of the collection at a path."""
+        letters = self._rights.authorization(user, set(), f"/{path}/")
+        return "r" in letters or "w" in letters
+
+    def view_at(self, connection: Connection, request: Request, path: str) -> CollectionView | None:
+        """Return the calendar or address book at a path; None if the user may not read it."""
+        row = collections.find_collection(connection, path)
+        if row is None or not row.tag or not self.has_home(connection, request, row):
+            return None
+        return self.view(connection, request, row)
+
+    def view(
+        self, connection: Connection, request: Request, row: CollectionRow
+    ) -> CollectionView | None:
+        """Return a collection as the user sees it; None if the user may not read it."""
+        path = f"/{row.path}/" if row.path else "/"
+        letters = self._rights.authorization(request.user, set(), path)
+        may_read, may_write = ("r", "w") if row.tag else ("R", "W")
+        if may_read not in letters and may_write not in letters:
+            return None
+        return CollectionView(
+            PropertyContext(request.user, request.prefix, self._max_resource_size),
+            row,
+            writable=may_write in letters,
+            length=lambda: len(
+                collection.Collection(self._storage, row).serialize().encode("utf-8")
+            ),
+            count=lambda: read.count_members(connection, row.id),
+        )
+
+    def has_home(self, connection: Connection, request: Request, row: CollectionRow) -> bool:
+        """Return True if the user's home exists; otherwise Radicale creates it first."""
+        home, _, _ = row.path.partition("/")
+        return (
+            home == request.user
+            or collections.find_collection(connection, request.user) is not None
+        )
+
+
+def response_buffer(request: Request) -> ResponseBuffer:
+    """Open a buffer for the body of a response, compressed if the client accepts that."""
+    return ResponseBuffer(gzip=takes_gzip(request.header("HTTP_ACCEPT_ENCODING") or ""))
+
+
+def multistatus(buffer: ResponseBuffer, more: dict[str, str] | None = None) -> Response:
+    """Return a 207 response (RFC 4918 section 13) with a finished buffer as its body.
+
+    Args:
+        buffer: the XML of the body.
+        more: further headers.
+    """
+    body = buffer.finish()
+    headers = {"Content-Type": _XML, "Content-Length": str(buffer.length), **(more or {})}
+    if buffer.is_gzip:
+        headers |= {"Content-Encoding": "gzip"}
+    return Response(HTTPStatus.MULTI_STATUS, headers, body)
+
+
+def write_all_objects(
+    connection: Connection,
+    view: CollectionView,
+    objects: ObjectsView,
+    buffer: ResponseBuffer,
+    component: str | None = None,
+) -> None:
+    """Write the requested properties of all objects of a collection, or of one component type."""
+    if objects.needs_etag_alone and component is None:
+        for names in read.etag_batches(connection, view.row.id):
+            buffer.write(objects.etag_responses(names))
+        return
+    for row in read.all_objects(
+        connection, view.row.id, data=objects.needs_data, component=component
+    ):
+        buffer.write(objects.response(row))
