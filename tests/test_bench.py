@@ -59,7 +59,7 @@ def answered(octets: bytes, size: int) -> Reader:
     """Return a reader that was given an answer in pieces and has found it whole at its end."""
     reader = Reader()
     pieces = [octets[start : start + size] for start in range(0, len(octets), size)]
-    assert [reader.feed(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
+    assert [reader.add(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
     return reader
 
 
@@ -75,13 +75,13 @@ def test_answers_are_read_to_their_end_however_they_come(size: int) -> None:
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
     reader = Reader()
-    assert not reader.feed(b"HTTP/1.0 200 OK\r\n\r\nhello")
-    assert reader.feed(b"")
+    assert not reader.add(b"HTTP/1.0 200 OK\r\n\r\nhello")
+    assert reader.add(b"")
     assert (reader.reply().body, reader.closes) == (b"hello", True)
     short = Reader()
-    assert not short.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
+    assert not short.add(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
     with pytest.raises(BrokenAnswerError):
-        short.feed(b"")
+        short.add(b"")
 
 
 def measured(

@@ -1,1 +1,1 @@
-"""What is measured and compared, apart from what is tested; see `run.py`."""
+"""Benchmarks; see `run.py`."""

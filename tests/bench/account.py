@@ -1,7 +1,7 @@
-"""The section `account`: how long Thunderbird waits for a calendar that it has not seen before.
+"""The section `account`: the first synchronisation of a calendar by Thunderbird.
 
-It asks what the calendar is, has all names and etags listed (sync-collection without a token), and
-then fetches everything, 100 events in each request.
+It requests the calendar's properties, lists all names and etags (sync-collection without a token),
+and then fetches everything, 100 events in each request.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tqdm import tqdm
 from bench.events import events
 from bench.operations import MULTIGET, Session, UnexpectedAnswerError
 from bench.servers import KALENDS, OTHERS, chosen, make, serving
-from bench.targets import markdown, quotient, shown, verdict, verdicts
+from bench.targets import format_number, markdown, quotient, verdict, verdicts
 
 AT_A_TIME = 100
 BOUND = 1 / 3
@@ -45,7 +45,7 @@ def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def first_start(session: Session, expected: int) -> float:
-    """Fetch everything; return the seconds of the requests, not of what the client does between."""
+    """Fetch everything; return the seconds of the requests, without the client's own work."""
     calendar = session.peer.calendar
     taken = session.ask("PROPFIND", calendar, CALENDAR, "0")[0]
     seconds, data = session.ask("REPORT", calendar, LISTING, "1")
@@ -71,8 +71,11 @@ def report(seconds: dict[str, list[float]], count: int) -> str:
     best = min((medians[name] for name in OTHERS if name in medians), default=None)
     share = quotient(medians.get(KALENDS), best)
     head = [f"first start of an account, {count:,} events, s", *medians, "Kalends / best peer"]
-    row = ["PROPFIND, sync-collection, multiget of all", *map(shown, medians.values())]
+    row = ["PROPFIND, sync-collection, multiget of all", *map(format_number, medians.values())]
     text = "first start of an account: at most a third of the best peer's time"
     return "\n".join(
-        [markdown(head, [[*row, shown(share, " x")]]), verdicts([verdict(text, share, BOUND)])]
+        [
+            markdown(head, [[*row, format_number(share, " x")]]),
+            verdicts([verdict(text, share, BOUND)]),
+        ]
     )

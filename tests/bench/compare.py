@@ -1,4 +1,4 @@
-"""The section `requests`: what each request takes, on all servers at once, asked in turns."""
+"""The section `requests`: the time of each request on all servers, which are asked in turn."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.events import events
+from bench.interleave import measure
 from bench.operations import OPERATIONS, selected
 from bench.report import table, targets
 from bench.servers import EMPTY, SMALL, chosen, make, serving
-from bench.targets import Medians, Times, shown
-from bench.turns import measure
+from bench.targets import Medians, Times, format_number
 
 TARGET_EVENTS = 10_000
 
@@ -38,12 +38,13 @@ def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def empty_line(medians: Medians) -> str:
-    """Return what the empty answer takes, which is asked beside every request."""
+    """Return a sentence about the time of the empty answer, measured beside every request."""
     found = [medians.of(EMPTY, operation.key) for operation in OPERATIONS]
     taken = sorted(value for value in found if value is not None)
     if not taken:
         return ""
+    least, most = format_number(taken[0]), format_number(taken[-1])
     return (
-        "An empty answer of the same web server takes "
-        f"{shown(taken[0])} to {shown(taken[-1])} ms, by what is asked beside it. "
+        f"An empty answer of the same web server takes {least} to {most} ms, depending on the "
+        "requests beside it. "
     )

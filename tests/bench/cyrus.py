@@ -49,8 +49,8 @@ caldav_create_attach: no
 caldav_create_sched: no
 caldav_allowscheduling: off
 """
-# httpd keeps two processes ready and makes one for each more connection, up to its limit. lmtpd
-# is there for the first mail, which makes the account; no process of it runs afterwards.
+# httpd keeps two processes ready and starts one for each further connection, up to its limit. lmtpd
+# receives the first mail, which creates the account; no process of it runs afterwards.
 SERVICES = """\
 START {{
   recover cmd="ctl_cyrusdb -C {folder}/imapd.conf -r"
@@ -66,12 +66,12 @@ EVENTS {{
 
 
 def available() -> bool:
-    """Whether Cyrus is there; it is installed if need be and this process may do that."""
+    """Return True if Cyrus is installed; install it if it is missing and this is root."""
     if (PROGRAMS / "httpd").exists() and shutil.which("saslpasswd2"):
         return True
     apt = ["apt-get", "install", "--yes", "--no-install-recommends", *PACKAGES]
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        sys.stderr.write(f"Cyrus is left out: it is not installed ({' '.join(apt)})\n")
+        sys.stderr.write(f"Cyrus is skipped: it is not installed. As root: {' '.join(apt)}\n")
         return False
     sys.stderr.write(f"installing {' '.join(PACKAGES)}\n")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -82,13 +82,13 @@ def available() -> bool:
 
 
 def version() -> str:
-    """Return the version of Cyrus that is installed, without Debian's own part of it."""
+    """Return the installed version of Cyrus, without Debian's revision."""
     query = ["dpkg-query", "--show", "--showformat=${Version}", PACKAGES[0]]
     return subprocess.run(query, check=True, capture_output=True, text=True).stdout.split("-")[0]
 
 
 def stop_packaged_service() -> None:
-    """End what the package has started, now and for the next boot: the bench starts its own."""
+    """Stop and disable the package's service; the bench starts its own server."""
     for command in (
         ["invoke-rc.d", "cyrus-imapd", "stop"],
         ["update-rc.d", "cyrus-imapd", "disable"],
@@ -97,7 +97,7 @@ def stop_packaged_service() -> None:
 
 
 class Cyrus(Peer):
-    """Cyrus' master with httpd alone, logins from a file of its own, no search index, no log."""
+    """Cyrus' master with only httpd, logins from a file of its own, no search index, no log."""
 
     calendar = "/dav/calendars/user/bench/Default/"
     home = "/dav/calendars/user/bench/"
@@ -108,7 +108,7 @@ class Cyrus(Peer):
     def command(self) -> list[str]:
         line = [str(PROGRAMS / "master"), "-C", str(self.folder / "imapd.conf")]
         line += ["-M", str(self.folder / "cyrus.conf"), "-p", str(self.folder / "master.pid")]
-        # master says nothing when it serves; whether it listens is seen by connecting.
+        # master does not announce that it serves; a connection shows that it listens.
         return ["sh", "-c", f'echo "{self.ready}"; exec "$@"', "sh", *line]
 
     def prepare(self, events: list[Event], progress: Progress) -> None:
@@ -126,7 +126,7 @@ class Cyrus(Peer):
         self.process.stop()
 
     def configure(self) -> None:
-        """Write its files, all in its folder and readable for the account that it runs as."""
+        """Write its files, all in its folder and readable by the user that it runs as."""
         for name in ("config", "spool", "run"):
             (self.folder / name).mkdir()
         root = os.geteuid() == 0
@@ -137,11 +137,11 @@ class Cyrus(Peer):
         command = ["saslpasswd2", "-p", "-c", "-f", database, "-u", "localhost", "bench"]
         subprocess.run(command, check=True, input=PASSWORD.encode())
         if root:
-            self.folder.parent.chmod(0o711)  # a temporary folder lets its owner alone pass
+            self.folder.parent.chmod(0o711)  # a temporary folder is closed to other users
             for path in (self.folder, *self.folder.rglob("*")):
                 shutil.chown(path, "cyrus")
 
     def make_account(self) -> None:
-        """Send the first mail: an account of Cyrus begins with its inbox."""
+        """Create the account's inbox by a first mail, as Cyrus requires."""
         with smtplib.LMTP(str(self.folder / "run/lmtp")) as client:
             client.sendmail("", ["bench"], b"Subject: first\r\n\r\n")

@@ -1,6 +1,6 @@
-"""The web server of `kalends serve`, with an application that does nothing: its own cost.
+"""The web server of `kalends serve` with an application that does nothing, to measure its own cost.
 
-empty.py CONFIGURATION
+Usage: empty.py CONFIGURATION
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Nothing:
     """A WSGI application that answers everything with an empty 207."""
 
     def start(self) -> None:
-        """Begin nothing (the server calls this in each worker)."""
+        """Do nothing (the server calls this in each worker)."""
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
@@ -28,14 +28,14 @@ class Nothing:
 
 
 class EmptyServer(arbiter.Server):
-    """The server with its options as they are, but with `Nothing` inside."""
+    """The server with its own options, and with `Nothing` as its application."""
 
     def load(self) -> Any:
         return Nothing()
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until a signal stops the server."""
     loaded = loader.load(Path(sys.argv[1]))
     EmptyServer(loaded, sockets.open_listeners(loaded.settings), lambda url: "").run()
 

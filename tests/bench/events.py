@@ -1,4 +1,4 @@
-"""The events that every server of the comparison holds: generated, and the same on each run."""
+"""Generator of the events for every server of the comparison, the same ones on each run."""
 
 from __future__ import annotations
 
@@ -124,8 +124,8 @@ def events(count: int, seed: int = SEED) -> Iterator[Event]:
 def grown(small: int, count: int) -> Iterator[Event]:
     """Return so many events of which the first `small` are those of `events`.
 
-    The others lie in years of their own and none of them recurs for ever, so that whatever is in
-    the years of the first ones is the same however many there are.
+    The others are in different years, and none of them recurs without end. So the years of the
+    first ones have the same events, however many others there are.
     """
     yield from events(min(small, count))
     dice = random.Random(SEED + 1)
@@ -141,7 +141,7 @@ KINDS = {
     "vienna": "4 KB VTIMEZONE",
     "recurring": "recurring",
 }
-"""What the bench writes, and what a row calls it."""
+"""The kinds of event that the bench writes, with their titles in the table."""
 
 
 def new_event(uid: str, version: int = 0, kind: str = "utc") -> str:

@@ -1,4 +1,4 @@
-"""The section `feeds`: a feed over very many events, and those who wait for it after a write."""
+"""The section `feeds`: a feed over very many events, and the delay until it shows a write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tqdm import tqdm
 from bench.feedsite import EVERYONE, TEN, Site, Size
 from bench.load import percentile
 from bench.peers import Empty, environment
-from bench.subscriber import FileWatch, Sampled, fetch, until_it_holds
+from bench.subscriber import FileWatch, MaximumOf, fetch, wait_for_texts
 from bench.targets import quotient, verdict, verdicts
 from bench.wire import Connection
 
@@ -33,12 +33,12 @@ _numbers = itertools.count()
 
 
 def run(given: argparse.Namespace, folder: Path) -> tuple[str, Found]:
-    """Return the targets, and what was measured."""
+    """Return the targets and the measurements."""
     size = Size(given.feed_calendars, given.feed_events, ten_events=given.feed_ten_events)
     found: Found = {"calendars": size.calendars, "events": size.events}
     with contextlib.ExitStack() as stack:
         site = stack.enter_context(_served(Site("Kalends, ten feeds", folder / "feeds", size)))
-        memory = stack.enter_context(Sampled(site.private_memory))
+        memory = stack.enter_context(MaximumOf(site.private_memory))
         fetch(site.port, EVERYONE, site.headers)  # composes everything for the first time
         found["fresh"] = list(_fresh(site, given.feed_repeat))
         found["file"] = list(_published(site, given.feed_repeat))
@@ -71,7 +71,7 @@ def _uid() -> str:
 
 
 def _fresh(site: Site, rounds: int) -> Iterator[float]:
-    """Seconds to the first octet of a feed that shows what was written just before."""
+    """Yield the seconds to the first octet of a feed that shows the last write."""
     writer = Connection(site.port)
     for number in tqdm(range(rounds), desc="fresh feeds", leave=False):
         uid = _uid()
@@ -84,17 +84,17 @@ def _fresh(site: Site, rounds: int) -> Iterator[float]:
 
 
 def _published(site: Site, rounds: int) -> Iterator[float]:
-    """Seconds until the published file shows what was written just before."""
+    """Yield the seconds until the published file shows the last write."""
     writer = Connection(site.port)
     for number in tqdm(range(rounds), desc="published files", leave=False):
         uid = _uid()
         site.put(writer, site.size.users[number % site.size.calendars], uid)
-        yield until_it_holds(site.file, {uid.encode()}, time.perf_counter())
+        yield wait_for_texts(site.file, {uid.encode()}, time.perf_counter())
     writer.close()
 
 
 def _burst(site: Site, puts: int) -> Found:
-    """Many writes at once: how often the file was made anew, and how far behind it was after."""
+    """Send many writes at once; return the number of rebuilds of the file, and its final delay."""
     last: set[bytes] = set()
     local = threading.local()
     connections: list[Connection] = []
@@ -115,14 +115,14 @@ def _burst(site: Site, puts: int) -> Found:
             for _ in tqdm(written, desc="burst", total=puts, unit="PUT", leave=False):
                 pass
         seconds = time.perf_counter() - began
-        behind = until_it_holds(site.file, last, began + seconds)
+        behind = wait_for_texts(site.file, last, began + seconds)
     for connection in connections:
         connection.close()
     return {"PUTs": puts, "seconds": seconds, "rebuilds": watch.replaced, "behind": behind}
 
 
 def _small(site: Site, rounds: int) -> Iterator[float]:
-    """Seconds until the small feed is there whole after a write."""
+    """Yield the seconds until the small feed is complete after a write."""
     writer = Connection(site.port)
     for _ in range(rounds):
         uid = _uid()
@@ -135,7 +135,7 @@ def _small(site: Site, rounds: int) -> Iterator[float]:
 
 
 def _not_modified(site: Site, empty: Empty, times: int) -> dict[str, list[float]]:
-    """Seconds of a 304, and of an empty answer of the same web server, in turns."""
+    """Return the seconds of a 304, and of an empty answer of the same web server, in turn."""
     etag = _etag(site)
     taken: dict[str, list[float]] = {"304": [], "empty": []}
     asked = {
@@ -163,7 +163,7 @@ def _etag(site: Site) -> str:
 
 
 def _puts(site: Site, none: Site, times: int) -> dict[str, list[float]]:
-    """Seconds of a PUT with ten feeds and with none, in turns."""
+    """Return the seconds of a PUT with ten feeds and with none, in turn."""
     taken: dict[str, list[float]] = {"ten": [], "none": []}
     asked = [("ten", site, Connection(site.port)), ("none", none, Connection(none.port))]
     for number in tqdm(range(times), desc="PUT", leave=False):
@@ -176,7 +176,7 @@ def _puts(site: Site, none: Site, times: int) -> dict[str, list[float]]:
 
 
 def _mergecal(site: Site) -> list[float]:
-    """Seconds of mergecal for the calendars of the small feed."""
+    """Return the seconds of mergecal for the calendars of the small feed."""
     python = environment(MERGECAL) / "python"
     script = Path(__file__).with_name("merge.py")
     command = [str(python), str(script), *map(str, site.exports)]
@@ -185,7 +185,7 @@ def _mergecal(site: Site) -> list[float]:
 
 
 def report(found: Found) -> str:
-    """Return what must hold, and whether it does."""
+    """Return the targets and their verdicts as a Markdown table."""
     burst = found["burst"]
     rebuild = statistics.median(found["file"])
     events = found["calendars"] * found["events"]

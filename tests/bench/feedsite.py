@@ -53,7 +53,7 @@ _CHOICES = [
 
 
 def definitions() -> str:
-    """Ten definitions: a large feed, a small one, one for each account, seven more over all."""
+    """Return ten definitions: a large feed, a small one, one for each account, seven over all."""
     more = (
         _MORE.format(number=number, private=private, busy=busy, alarms=alarms)
         for number, (private, busy, alarms) in enumerate(_CHOICES[:7])
@@ -63,7 +63,7 @@ def definitions() -> str:
 
 @dataclass(frozen=True)
 class Size:
-    """How many calendars there are, and of how many events: the large feed's, and the small's."""
+    """The numbers of calendars and of events in each, for the large feed and the small one."""
 
     calendars: int
     events: int
@@ -90,7 +90,7 @@ class Site(Kalends):
 
     @property
     def exports(self) -> list[Path]:
-        """The files that the calendars of the small feed came from."""
+        """The files from which the calendars of the small feed were imported."""
         return [self.folder / f"ten-{number}.ics" for number in range(self.size.ten)]
 
     def prepare(self, events: list[Event], progress: Progress) -> None:
@@ -106,10 +106,12 @@ class Site(Kalends):
         with container.build(self.folder / "config") as built:
             for name, number, count in tqdm(wanted, desc=self.name, unit="calendar", leave=False):
                 export = self.folder / f"{name}-{number}.ics"
-                bring(built, _events(name, number, count), export, f"{size.users[number]}/{name}")
+                import_events(
+                    built, _events(name, number, count), export, f"{size.users[number]}/{name}"
+                )
 
     def put(self, connection: Connection, user: str, uid: str, calendar: str = "calendar") -> float:
-        """Write a new event into a user's calendar; return the seconds that it took."""
+        """Put a new event into a user's calendar; return the seconds of the request."""
         headers = {"Authorization": basic(user, PASSWORD), "Content-Type": "text/calendar"}
         body = new_event(uid).encode()
         began = time.perf_counter()
@@ -120,14 +122,16 @@ class Site(Kalends):
         return taken
 
     def private_memory(self) -> int:
-        """The private memory of the largest worker, octets."""
+        """Return the private memory of the largest worker in octets."""
         main = self.process.pid
         workers = Path(f"/proc/{main}/task/{main}/children").read_text().split()
         return max(map(_private, workers), default=0)
 
 
-def bring(built: container.Container, events: Iterable[Event], export: Path, target: str) -> None:
-    """Write events to a file and import it, as an administrator does, but in this process."""
+def import_events(
+    built: container.Container, events: Iterable[Event], export: Path, target: str
+) -> None:
+    """Write events to a file and import it in this process, as the command does."""
     with export.open("w", newline="") as file:
         file.writelines(event.text for event in events)
     import_data(
@@ -142,7 +146,7 @@ def bring(built: container.Container, events: Iterable[Event], export: Path, tar
 
 
 def _events(name: str, number: int, count: int) -> Iterable[Event]:
-    """The events of a calendar, with UIDs that no other has."""
+    """Return the events of a calendar, with UIDs that no other calendar has."""
     dice = random.Random(f"{name} {number}")
     first = (number + 1000 * (name == "ten")) * 100_000
     return (calendar_object(first + each, dice) for each in range(count))

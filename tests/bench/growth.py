@@ -1,4 +1,4 @@
-"""The section `growth`: Kalends with few events beside Kalends with very many."""
+"""The section `growth`: comparison of Kalends with few events and with very many."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.events import grown
+from bench.interleave import measure
 from bench.operations import OPERATIONS, UnexpectedAnswerError, selected
 from bench.peers import Kalends
 from bench.servers import KALENDS, SMALL, serving
-from bench.targets import Medians, Target, Times, markdown, shown, verdicts
-from bench.turns import measure
+from bench.targets import Medians, Target, Times, format_number, markdown, verdicts
 
 KEYS = ("ctag", "home", "put", "overwrite", "delete", "change", "month", "multiget")
 BOUND = 1.5
@@ -21,8 +21,8 @@ BOUND = 1.5
 def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
     """Return the tables, and all times.
 
-    The large calendar begins with the events of the small one; all others lie in other years, so
-    that the month that is asked for holds the same in both.
+    The large calendar begins with the events of the small one; all others are in other years, so
+    that the requested month has the same events in both.
     """
     operations = selected(given.only, KEYS)
     sizes = {SMALL: given.small, KALENDS: given.growth}
@@ -49,9 +49,9 @@ def report(medians: Medians, small: int, large: int) -> str:
     rows = [
         [
             operation.title,
-            shown(medians.of(SMALL, operation.key)),
-            shown(medians.of(KALENDS, operation.key)),
-            shown(medians.ratio(KALENDS, SMALL, operation.key), " x"),
+            format_number(medians.of(SMALL, operation.key)),
+            format_number(medians.of(KALENDS, operation.key)),
+            format_number(medians.ratio(KALENDS, SMALL, operation.key), " x"),
         ]
         for operation in OPERATIONS
         if operation.key in KEYS

@@ -1,4 +1,7 @@
-"""The section `load`: how many requests each server answers, alone, for many clients at once."""
+"""The section `load`: the requests per second that each server, running alone, answers.
+
+Many clients ask at once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from tqdm import tqdm
 from bench.events import events
 from bench.operations import Session
 from bench.servers import KALENDS, OTHERS, chosen, make, serving
-from bench.targets import markdown, quotient, shown, verdict, verdicts
+from bench.targets import format_number, markdown, quotient, verdict, verdicts
 
 KINDS = ("home", "ctag", "sync", "multiget", "get", "put", "delete")
 TIMES = 4
@@ -29,7 +32,14 @@ TAIL = 10
 
 @dataclass(frozen=True)
 class Load:
-    """What one server did: seconds by kind of request, errors, and the clients' use of a core."""
+    """The results of one server: seconds by kind of request, errors, and the clients' CPU use.
+
+    Attributes:
+        seconds: the seconds of each answer, by kind of request.
+        errors: the messages of all errors.
+        core: the share of one core that the clients used.
+        lasted: the seconds of the measurement.
+    """
 
     seconds: dict[str, list[float]]
     errors: list[str]
@@ -38,17 +48,17 @@ class Load:
 
     @property
     def rate(self) -> float:
-        """Requests that were answered, by second."""
+        """The answered requests per second."""
         return sum(map(len, self.seconds.values())) / self.lasted
 
 
 def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return the tables, and what was measured of each server, which runs alone."""
+    """Return the tables, and the measurements of each server, which runs alone."""
     generated = list(events(given.load_events))
     found: dict[str, Load] = {}
     for name in chosen(given.only, (*OTHERS, KALENDS)):
         with serving(make(name, folder), generated) as session:
-            found[name] = loaded(session, given, folder / "plan.json")
+            found[name] = run_clients(session, given, folder / "plan.json")
     figures = {
         name: {"requests/s": load.rate, "errors": load.errors, "seconds": load.seconds}
         for name, load in found.items()
@@ -57,8 +67,8 @@ def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
     return report(found, head), {"clients": given.load_clients, "servers": figures}
 
 
-def loaded(session: Session, given: argparse.Namespace, file: Path) -> Load:
-    """Let the clients loose on a server, from a process of their own."""
+def run_clients(session: Session, given: argparse.Namespace, file: Path) -> Load:
+    """Run the clients against a server, in a process of their own."""
     peer = session.peer
     plan = {
         "port": peer.port,
@@ -84,7 +94,7 @@ def loaded(session: Session, given: argparse.Namespace, file: Path) -> Load:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that so large a share of all does not exceed."""
+    """Return the smallest value that this share of all values does not exceed."""
     return sorted(values)[max(math.ceil(len(values) * share) - 1, 0)]
 
 
@@ -94,7 +104,12 @@ def report(found: dict[str, Load], head: str) -> str:
     for name, load in found.items():
         mark = " (with errors)" if load.errors else ""
         rows.append(
-            [name, f"{shown(load.rate)}{mark}", f"{len(load.errors)}", f"{load.core * 100:.0f} %"]
+            [
+                name,
+                f"{format_number(load.rate)}{mark}",
+                f"{len(load.errors)}",
+                f"{load.core * 100:.0f} %",
+            ]
         )
     text = markdown([head, "requests/s", "errors", "of a core for the clients"], rows)
     text += "".join(f"\n{line}\n" for line in error_lines(found))
@@ -119,7 +134,7 @@ def report(found: dict[str, Load], head: str) -> str:
 
 
 def tail(seconds: list[float]) -> float:
-    """Return how far the slow answers are from the usual one."""
+    """Return the ratio of the 99th percentile to the median."""
     return percentile(seconds, 0.99) / statistics.median(seconds)
 
 
@@ -128,9 +143,9 @@ def tail_rows(load: Load) -> list[list[str]]:
     return [
         [
             f"{kind} ({len(load.seconds[kind]):,})",
-            shown(statistics.median(load.seconds[kind]) * 1000),
-            shown(percentile(load.seconds[kind], 0.99) * 1000),
-            shown(tail(load.seconds[kind]), " x"),
+            format_number(statistics.median(load.seconds[kind]) * 1000),
+            format_number(percentile(load.seconds[kind], 0.99) * 1000),
+            format_number(tail(load.seconds[kind]), " x"),
         ]
         for kind in KINDS
         if load.seconds.get(kind)
@@ -138,7 +153,7 @@ def tail_rows(load: Load) -> list[list[str]]:
 
 
 def error_lines(found: dict[str, Load]) -> list[str]:
-    """Return what went wrong, each once with how often."""
+    """Return a line for each of the most frequent errors, with its count."""
     return [
         f"{name}: {count} times {error}"
         for name, load in found.items()

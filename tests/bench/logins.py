@@ -1,4 +1,4 @@
-"""What logins cost: each scheme against a request that the web server has authenticated already.
+"""Cost of logins: each scheme compared with a request that the web server has authenticated.
 
 `make bench` runs it; `python tests/bench/logins.py` alone takes about a minute.
 """
@@ -36,7 +36,7 @@ COST = 10
 
 
 class Client:
-    """One client on one kept connection, which logs in by each scheme in turn."""
+    """A client on one kept connection, which logs in by each scheme in turn."""
 
     def __init__(self, server: KalendsServer) -> None:
         self._server = server
@@ -48,7 +48,7 @@ class Client:
         self._nonce = found[1]
 
     def milliseconds(self, headers: dict[str, str]) -> float:
-        """How long a request takes that is let in."""
+        """Send a request that must succeed; return its milliseconds."""
         start = time.perf_counter()
         answer = self._ask(headers)
         taken = time.perf_counter() - start
@@ -61,15 +61,15 @@ class Client:
         )
 
     def by_web_server(self) -> dict[str, str]:
-        """No login of ours."""
+        """Return the header of a request that the web server has authenticated."""
         return {"X-Remote-User": USER}
 
     def by_basic(self) -> dict[str, str]:
-        """A password of bcrypt."""
+        """Return the header of a login by Basic, whose hash is bcrypt."""
         return {"Authorization": basic(USER, PASSWORD)}
 
     def by_digest(self) -> dict[str, str]:
-        """The next answer to the same nonce."""
+        """Return the header of a login by Digest, with the next count of the same nonce."""
 
         def md5(text: str) -> str:
             return hashlib.md5(text.encode()).hexdigest()
@@ -84,8 +84,8 @@ class Client:
         }
 
 
-def requests(folder: Path) -> list[str]:
-    """Rows: each scheme against none."""
+def request_times(folder: Path) -> list[str]:
+    """Return rows that compare each scheme with none."""
     server = create_digest_server(
         folder, {USER: PASSWORD}, options={"kalends": {"trusted_proxies": "127.0.0.1"}}
     )
@@ -104,7 +104,10 @@ def requests(folder: Path) -> list[str]:
     finally:
         server.close()
     share, more = (by_basic - none) / none * 100, by_digest - none
-    few, little = held(share <= 5, "at most 5 %"), held(more <= 0.3, "at most 0.3 ms")
+    few, little = (
+        target_verdict(share <= 5, "at most 5 %"),
+        target_verdict(more <= 0.3, "at most 0.3 ms"),
+    )
     return [
         f"| PROPFIND, authenticated by the web server | {none:.2f} ms | |",
         f"| the same by Basic, bcrypt cost {COST}, first in a worker | {first:.1f} ms | |",
@@ -113,37 +116,36 @@ def requests(folder: Path) -> list[str]:
     ]
 
 
-def held(holds: bool, target: str) -> str:
-    """A target, and whether it holds."""
+def target_verdict(holds: bool, target: str) -> str:
+    """Return a target and its verdict."""
     return f"{target}: {'holds' if holds else 'DOES NOT HOLD'}"
 
 
-def looks(folder: Path) -> list[str]:
-    """A row: how often an unchanged file is looked at for a login."""
+def stat_calls(folder: Path) -> list[str]:
+    """Return a row with the number of stat calls of an unchanged file for each login."""
     file = folder / "users"
     file.write_bytes(b"alice:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n")
     os.utime(file, (0, 0))
-    seen = 0
+    calls = 0
 
-    def look(path: Path) -> os.stat_result:
-        nonlocal seen
-        seen += 1
+    def stat(path: Path) -> os.stat_result:
+        nonlocal calls
+        calls += 1
         return path.stat()
 
-    directory = UserDirectory(ReloadingFile(file, parse_htpasswd, look=look))
+    directory = UserDirectory(ReloadingFile(file, parse_htpasswd, look=stat))
     directory.check_password(b"alice", b"secret")
     time.sleep(0.1)
     directory.check_password(b"alice", b"secret")
-    seen = 0
+    calls = 0
     for _ in range(10):
         assert directory.check_password(b"alice", b"secret")
-    return [
-        f"| stat of an unchanged file, for each login | {seen / 10:g} | {held(seen == 10, 'one')} |"
-    ]
+    target = target_verdict(calls == 10, "one")
+    return [f"| stat of an unchanged file, for each login | {calls / 10:g} | {target} |"]
 
 
-def reloads(folder: Path) -> list[str]:
-    """Rows: how long the request waits that comes first after an edit."""
+def reload_times(folder: Path) -> list[str]:
+    """Return rows with the delay of the first request after an edit."""
     names = [f"user{number}" for number in range(LINES)]
     digits = [hashlib.md5(name.encode()).hexdigest() for name in names]
     hashes = [f"$2y$10${d[:22]}{d[:31]}" for d in digits]
@@ -172,9 +174,10 @@ def reloads(folder: Path) -> list[str]:
             read(file)
             times.append((time.perf_counter() - start) * 1000)
         median = statistics.median(times)
+        parts = "members" if kind == "one group" else "lines"
         rows.append(
-            f"| {LINES:,} {'members of ' if kind == 'one group' else 'lines of '}{kind}, read anew "
-            f"| {median:.0f} ms | {held(median <= 200, 'at most 200 ms')} |"
+            f"| {LINES:,} {parts} of {kind}, read again "
+            f"| {median:.0f} ms | {target_verdict(median <= 200, 'at most 200 ms')} |"
         )
     return rows
 
@@ -183,7 +186,7 @@ def main() -> int:
     """Print the table."""
     with tempfile.TemporaryDirectory(prefix="kalends-bench-") as name:
         folder = Path(name)
-        rows = [*requests(folder / "server"), *looks(folder), *reloads(folder)]
+        rows = [*request_times(folder / "server"), *stat_calls(folder), *reload_times(folder)]
     sys.stdout.write("| logins, medians | | target |\n|---|---:|---|\n" + "\n".join(rows) + "\n")
     return 0
 

@@ -1,6 +1,6 @@
-"""What a script with mergecal does when one of its calendars has changed: merge them all anew.
+"""Script that merges calendars with mergecal, which has to merge all of them after each change.
 
-merge.py FILE... ; prints the seconds of each of three times. Runs in an environment of its own.
+Usage: merge.py FILE... ; it prints the seconds of each of three runs. It has its own environment.
 """
 
 from __future__ import annotations

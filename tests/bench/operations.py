@@ -1,4 +1,4 @@
-"""What is measured: requests as clients send them, each with what it needs done before it."""
+"""The measured requests, as clients send them, each with its preparation."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ MULTIGET = """<C:calendar-multiget xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:
 
 
 class UnexpectedAnswerError(Exception):
-    """A server answered something that makes its time worthless."""
+    """An answer that makes the measured time meaningless."""
 
 
 @dataclass
 class Session:
-    """One client of one server: a kept connection, and what it knows of the calendar."""
+    """A client of one server: a kept connection, and its knowledge of the calendar."""
 
     peer: Peer
     hrefs: list[str] = field(default_factory=list)
     token: str = ""
     written: int = 0
-    synced: int = 0  # how much was written when `token` was given
-    hits: int = 0  # in the month that was asked for last
+    synced: int = 0  # the value of `written` when `token` was issued
+    hits: int = 0  # the events in the last answer of `month`
 
     def __post_init__(self) -> None:
         self.connection = Connection(self.peer.port)
@@ -66,7 +66,7 @@ class Session:
         return taken, reply.body
 
     def learn(self, expected: int) -> None:
-        """List the calendar (this also warms what the server keeps in memory or on disk)."""
+        """List the calendar, which also fills the caches of the server."""
         _, data = self.ask("PROPFIND", self.peer.calendar, ETAGS, "1")
         found = re.findall(r"<(?:\w+:)?href>([^<]+\.ics)</", data.decode())
         if len(found) != expected:
@@ -80,39 +80,39 @@ class Session:
         return f"{self.peer.calendar}bench-{self.written}.ics"
 
     def nothing(self) -> float:
-        """PROPFIND that the server answers without a look at anything."""
+        """Send a PROPFIND that the server answers without reading anything; return its seconds."""
         return self.ask("PROPFIND", "/")[0]
 
     def put_new(self, kind: str = "utc") -> float:
-        """PUT of an event that was not there."""
+        """Put a new event; return the seconds, as all these methods do."""
         self.written += 1
         return self.ask("PUT", self.own, new_event(f"bench-{self.written}", 0, kind))[0]
 
     def put_over(self, kind: str = "utc") -> float:
-        """PUT over the event that `put_new` stored."""
+        """Overwrite the event that `put_new` stored."""
         return self.ask("PUT", self.own, new_event(f"bench-{self.written}", 1, kind))[0]
 
     def delete(self) -> float:
-        """DELETE of the event that `put_new` stored."""
+        """Delete the event that `put_new` stored."""
         return self.ask("DELETE", self.own)[0]
 
     def ctag(self) -> float:
-        """PROPFIND of ctag and sync-token, depth 0."""
+        """Request ctag and sync-token of the calendar (PROPFIND, depth 0)."""
         return self.ask("PROPFIND", self.peer.calendar, CTAG, "0")[0]
 
     def home(self) -> float:
-        """PROPFIND of the calendar home, depth 1."""
+        """List the calendar home (PROPFIND, depth 1)."""
         return self.ask("PROPFIND", self.peer.home, HOME, "1")[0]
 
     def sync_first(self) -> float:
-        """sync-collection without a token."""
+        """Synchronise without a token (sync-collection)."""
         taken, data = self._sync("")
         self._keep_token(data)
         return taken
 
     def sync_after_change(self) -> float:
-        """sync-collection after one event was changed; the change itself is not counted."""
-        if self.synced != self.written:  # what else was written is no part of this
+        """Synchronise after a change of one event; the change itself is not counted."""
+        if self.synced != self.written:  # other writes must not be part of this sync
             self._keep_token(self._sync(self.token)[1])
         event = new_event("bench-sync", self.written)
         self.written += 1
@@ -134,7 +134,7 @@ class Session:
         self.synced = self.written
 
     def month(self) -> float:
-        """calendar-query for one month, with the data."""
+        """Query one month with its data (calendar-query)."""
         taken, data = self.ask("REPORT", self.peer.calendar, MONTH, "1")
         self.hits = data.count(b".ics</")
         if not self.hits or b"BEGIN:VEVENT" not in data:
@@ -142,30 +142,30 @@ class Session:
         return taken
 
     def multiget(self) -> float:
-        """calendar-multiget of 50."""
+        """Fetch 50 events (calendar-multiget)."""
         step = max(len(self.hrefs) // 50, 1)
         wanted = "".join(f"<href>{href}</href>" for href in self.hrefs[::step][:50])
         return self.ask("REPORT", self.peer.calendar, MULTIGET.format(wanted), "1")[0]
 
     def etags(self) -> float:
-        """PROPFIND of all etags, depth 1."""
+        """List all etags of the calendar (PROPFIND, depth 1)."""
         return self.ask("PROPFIND", self.peer.calendar, ETAGS, "1")[0]
 
     def get(self) -> float:
-        """GET of one event."""
+        """Get one event."""
         return self.ask("GET", self.hrefs[len(self.hrefs) // 2])[0]
 
     def get_whole(self) -> float:
-        """GET of the whole calendar."""
+        """Get the whole calendar."""
         return self.ask("GET", self.peer.calendar)[0]
 
     def feed_copy(self) -> float:
-        """GET of the feed, when nothing has changed since the last one."""
+        """Get the feed again, without changes in between."""
         self.ask("GET", self._feed)
         return self.ask("GET", self._feed)[0]
 
     def put_then_feed(self) -> float:
-        """PUT of a new event, then GET until the feed shows it."""
+        """Put a new event, then get the feed until it shows the event."""
         taken = self.put_new()
         mark = f"UID:bench-{self.written}\r\n".encode()
         while True:
@@ -192,16 +192,16 @@ class Operation:
     run: Callable[[Session], float]
     needs_feed: bool = False
     needs_whole: bool = False
-    kind: str = ""  # of what is written; the operations of one kind belong together
+    kind: str = ""  # the kind of event that it writes; operations of one kind belong together
 
     def fits(self, peer: Peer) -> bool:
-        """Whether the server has what the operation asks for."""
+        """Return True if the server supports the operation."""
         return (peer.feed is not None or not self.needs_feed) and (
             peer.gives_whole or not self.needs_whole
         )
 
     def take(self, session: Session) -> float:
-        """Return the seconds it takes; of a server that answers nothing, those of that answer."""
+        """Return the seconds of the operation; for an empty server, those of its empty answer."""
         return session.nothing() if session.peer.answers_nothing else self.run(session)
 
 
@@ -241,6 +241,11 @@ OPERATIONS = (
 
 
 def selected(only: Collection[str], among: Collection[str] | None = None) -> list[Operation]:
-    """Return the operations that are named, or all if none is; among those keys where given."""
+    """Return the named operations, or all if none is named.
+
+    Args:
+        only: the keys of the operations.
+        among: the keys to choose from; None for all.
+    """
     known = [each for each in OPERATIONS if among is None or each.key in among]
     return [each for each in known if each.key in only] or known

@@ -14,10 +14,10 @@ from typing import Any
 from tqdm import tqdm
 
 from bench.events import Event, calendar_object, new_event
-from bench.feedsite import bring
+from bench.feedsite import import_events
 from bench.load import percentile
 from bench.peers import Kalends, Progress
-from bench.targets import markdown, shown, verdict, verdicts
+from bench.targets import format_number, markdown, verdict, verdicts
 from bench.wire import Connection
 from kalends.app import container
 
@@ -43,11 +43,11 @@ class Site(Kalends):
                 first = number * self.events
                 export = self.folder / "events.ics"
                 made = (calendar_object(each, dice) for each in range(first, first + self.events))
-                bring(built, made, export, f"bench/calendar{number:03}")
+                import_events(built, made, export, f"bench/calendar{number:03}")
 
 
 def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
-    """Return the table and the target, and what was measured."""
+    """Return the table with the target, and the measurements."""
     site = Site(folder, given.page_calendars, given.page_events)
     site.prepare([], iter)
     site.start()
@@ -66,7 +66,7 @@ def run(given: argparse.Namespace, folder: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _months(site: Site, rounds: int) -> tuple[list[float], int]:
-    """Seconds of the page of a month, each after a write into it, and what is in the month."""
+    """Return the seconds of a month's page, each after a write into it, and its events."""
     connection = Connection(site.port)
     seconds: list[float] = []
     before: int | None = None
@@ -91,7 +91,10 @@ def _months(site: Site, rounds: int) -> tuple[list[float], int]:
 
 
 def _events_of(page: str) -> int:
-    """How many events a page of a month shows or counts; those of several days once a week."""
+    """Return the number of events that a month's page shows or counts.
+
+    Events of several days count once for each week.
+    """
     hidden = re.findall(r">\+(\d+)<", page)
     return page.count('<span class="what" dir="auto">') + sum(map(int, hidden))
 
@@ -108,11 +111,14 @@ def _views(site: Site, view: str, rounds: int) -> Iterator[float]:
 
 
 def report(found: dict[str, Any]) -> str:
-    """Return the medians of the views, and whether the month is there in time."""
+    """Return the medians of the views, and the target for the month."""
     count = found["calendars"] * found["events"]
     seconds = found["seconds"]
     head = [f"the page of a feed of {count:,} events, ms", *seconds]
-    row = ["median", *(shown(statistics.median(taken) * 1000) for taken in seconds.values())]
+    row = [
+        "median",
+        *(format_number(statistics.median(taken) * 1000) for taken in seconds.values()),
+    ]
     text = f"a month of it ({found['in the month']:,} events) after a PUT: within {BOUND} ms"
     slowest = percentile(seconds["month"], 0.95) * 1000
     return "\n".join([markdown(head, [row]), verdicts([verdict(text, slowest, BOUND)])])

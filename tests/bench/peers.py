@@ -1,4 +1,4 @@
-"""The servers of the comparison: started on a port of their own and given the same events."""
+"""The servers of the comparison, each with its own port and the same events."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Progress = Callable[[Iterable[Event]], Iterable[Event]]
 
 
 def environment(distribution: str) -> Path:
-    """Return the folder of programs of a distribution's own environment, made if need be."""
+    """Return the program folder of a distribution's own environment; create it if necessary."""
     folder = CACHE / distribution.replace("==", "-")
     if not (folder / ".installed").exists():
         sys.stderr.write(f"installing {distribution}\n")
@@ -45,11 +45,11 @@ def environment(distribution: str) -> Path:
 
 
 class Peer:
-    """A server with one calendar of events; the base of those below.
+    """A server with one calendar of events; the base class of those below.
 
-    `calendar` and `home` are paths; `feed` is the path of what subscribers GET, or None;
-    `gives_whole` says whether a GET of the calendar itself answers with all of it;
-    `answers_nothing` marks a server that holds no events and answers each request alike.
+    `calendar` and `home` are paths; `feed` is the path that subscribers request, or None;
+    `gives_whole` is True if a GET of the calendar returns all of it; `answers_nothing` marks a
+    server without events that answers every request alike.
     """
 
     calendar = "/bench/calendar/"
@@ -68,15 +68,15 @@ class Peer:
         self.process: ServerProcess
 
     def command(self) -> list[str]:
-        """The command that starts it."""
+        """Return the command that starts it."""
         raise NotImplementedError
 
     def prepare(self, events: list[Event], progress: Progress) -> None:
-        """Write its configuration, and the events where it takes them without running."""
+        """Write its configuration and its events."""
         raise NotImplementedError
 
     def start(self) -> None:
-        """Start it; returns when it takes connections."""
+        """Start it and return when it accepts connections."""
         self.process = ServerProcess(
             self.command(),
             ready=self.ready,
@@ -87,13 +87,13 @@ class Peer:
         await_that(lambda: listens(self.port), lambda: f"{self.name}:\n{self.process.log}")
 
     def stop(self) -> None:
-        """End it; nothing of its store is kept."""
+        """Kill it and release its port; its store is not needed afterwards."""
         self.process.kill9()
         self.reserved.release()
 
 
 class Radicale(Peer):
-    """Stock Radicale with its own storage; its login is switched off, in its favour."""
+    """Stock Radicale with its own storage, and without a login, which makes it faster."""
 
     ready = "Radicale server ready"
 
@@ -134,7 +134,7 @@ class Xandikos(Peer):
     def prepare(self, events: list[Event], progress: Progress) -> None:
         store = self.folder / "store"
         store.mkdir()
-        self.start()  # makes the calendar's repository
+        self.start()  # creates the calendar's repository
         self.process.stop()
         repository = store / "user/calendars/calendar"
         for event in progress(events):
@@ -146,7 +146,7 @@ class Xandikos(Peer):
 
 
 class Kalends(Peer):
-    """Kalends as `kalends serve` runs it, with a login; `feeds` says whether it has any."""
+    """Kalends as `kalends serve` runs it, with a login, and with or without feeds."""
 
     feed: str | None = "/feeds/bench.ics"
     ready = "Kalends serves http://"
@@ -192,7 +192,7 @@ class Kalends(Peer):
 
 
 class Empty(Kalends):
-    """What `kalends serve` stands on, with an application that answers with nothing."""
+    """The web server of `kalends serve`, with an application that sends empty answers."""
 
     answers_nothing = True
 

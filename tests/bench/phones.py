@@ -1,10 +1,10 @@
-"""Many clients at once, in one process that asks a server as fast as it answers.
+"""Many clients at once, in one process that sends requests as fast as the server answers.
 
     phones.py PLAN      (`load.py` starts it; the plan is a file of JSON, the result JSON on stdout)
 
-Each client has a connection of its own, and asks again as soon as it has its answer. All clients
-are devices of one account, which has one calendar. What a client asks next is drawn with a fixed
-seed, so that of a hundred requests there are, as phones and desktop programs send them:
+Each client has a connection of its own, and sends a request as soon as it has its answer. All
+clients are devices of one account, which has one calendar. The next request of a client is drawn
+with a fixed seed. A hundred requests consist of these, as phones and desktop programs send them:
 
     60  polls: the calendar home at depth 1, then the calendar's ctag and sync-token (30 of each)
     15  sync-collection with the token of the client's last one
@@ -12,9 +12,9 @@ seed, so that of a hundred requests there are, as phones and desktop programs se
      5  GET of an event
     10  writes: PUT of a new event in Europe/Berlin, then DELETE of it the next time (5 of each)
 
-One process is enough because it does next to nothing: requests are prepared octets, and of answers
-it reads status and length. Nevertheless it shares the machine with the server: what it takes of a
-core is printed beside the result.
+One process is enough because it does very little: requests are prepared octets, and it reads only
+the status and length of answers. Since it shares the machine with the server, its share of a core
+is printed beside the result.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from bench.wire import BrokenAnswerError, Reader, request
 
 SEED = 4792
 WEIGHTS = {"poll": 30, "sync": 15, "multiget": 10, "get": 5, "write": 10}  # a poll is two requests
-GIVE_UP = 30.0  # seconds until an answer that does not come is an error
+GIVE_UP = 30.0  # seconds until a missing answer is an error
 TOKEN = re.compile(rb"sync-token>([^<]+)</")
 
 Question = tuple[str, bytes]  # its kind and its octets
 
 
 class Results:
-    """What all clients have measured, of the requests that fall into the time that counts."""
+    """The measurements of all clients, of requests that end in the measured period."""
 
     def __init__(self, begin: float, end: float) -> None:
         self.begin = begin
@@ -54,7 +54,7 @@ class Results:
         self.errors: list[str] = []
 
     def add(self, kind: str, start: float, error: str = "") -> None:
-        """Note an answer, or why there is none."""
+        """Record an answer, or the error instead of it."""
         now = time.perf_counter()
         if error:
             self.errors.append(f"{kind}: {error}")
@@ -63,7 +63,7 @@ class Results:
 
 
 class Phone:
-    """One client: what it knows, what it asks next, and the answer that it is reading."""
+    """A client: its state, its next request, and the answer that it is reading."""
 
     def __init__(self, number: int, plan: dict[str, Any], results: Results) -> None:
         self._plan = plan
@@ -77,7 +77,7 @@ class Phone:
         self.start = 0.0
 
     def _ask(self, number: int) -> Iterator[Question]:
-        """Yield what it asks, without end."""
+        """Yield its requests, without end."""
         home, calendar, hrefs = (self._plan[key] for key in ("home", "calendar", "hrefs"))
         actions, weights = list(WEIGHTS), list(WEIGHTS.values())
         written = 0
@@ -113,7 +113,7 @@ class Phone:
         return request(method, path, headers, body.encode() if body else None)
 
     def begin(self, selector: selectors.BaseSelector) -> None:
-        """Send the question, on a new connection where there is none."""
+        """Send the request, on a new connection if there is none."""
         self._reader = Reader()
         self.start = time.perf_counter()
         if self._socket is None:
@@ -123,18 +123,18 @@ class Phone:
             self._socket.connect_ex(("127.0.0.1", self._plan["port"]))
             selector.register(self._socket, selectors.EVENT_WRITE, self)
         else:
-            self._socket.send(self._octets)  # fits into the buffer of a socket that is idle
+            self._socket.send(self._octets)  # fits into the buffer of an idle socket
 
     def step(self, selector: selectors.BaseSelector, events: int) -> None:
-        """Go on where the connection can: send, or read and then ask the next."""
+        """Continue after an event on the connection: send, or read and send the next request."""
         assert self._socket is not None
         try:
             if events & selectors.EVENT_WRITE:
                 selector.modify(self._socket, selectors.EVENT_READ, self)
-                self._socket.send(self._octets)  # fails here if there is no connection
+                self._socket.send(self._octets)  # raises an error if connecting has failed
                 return
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # see `wire.py`
-            whole = self._reader.feed(self._socket.recv(1 << 18))
+            whole = self._reader.add(self._socket.recv(1 << 18))
         except (OSError, BrokenAnswerError) as error:
             self.fail(selector, str(error))
             return
@@ -142,7 +142,7 @@ class Phone:
             self._take(selector)
 
     def fail(self, selector: selectors.BaseSelector, error: str) -> None:
-        """Count an error and go on with the next question on a new connection."""
+        """Count an error and send the next request on a new connection."""
         self._results.add(self._kind, self.start, error)
         self.hang_up(selector)
         self._next(selector)
@@ -171,7 +171,7 @@ class Phone:
 
 
 def run(plan: dict[str, Any]) -> Results:
-    """Let all clients ask until the time is over."""
+    """Let all clients send requests until the time is over."""
     begin = time.perf_counter() + plan["warm_up"]
     results = Results(begin, begin + plan["seconds"])
     phones = [Phone(number, plan, results) for number in range(plan["clients"])]
@@ -193,7 +193,7 @@ def run(plan: dict[str, Any]) -> Results:
 
 
 def main() -> None:
-    """Ask as the plan says and print what was measured."""
+    """Run the plan and print the measurements."""
     plan = json.loads(Path(sys.argv[1]).read_text())
     before = time.process_time()
     results = run(plan)

@@ -1,11 +1,11 @@
-"""The table of what each request takes on each server, and its targets."""
+"""Table of the time of each request on each server, and its targets."""
 
 from __future__ import annotations
 
 from bench import cyrus
 from bench.operations import OPERATIONS, WRITING
 from bench.servers import CYRUS, EMPTY, FEEDLESS, KALENDS, OTHERS, RADICALE, SMALL, XANDIKOS
-from bench.targets import Medians, Target, markdown, quotient, shown, verdicts
+from bench.targets import Medians, Target, format_number, markdown, quotient, verdicts
 
 
 def table(medians: Medians, count: int, small: int) -> str:
@@ -23,15 +23,15 @@ def table(medians: Medians, count: int, small: int) -> str:
     for operation in OPERATIONS:
         key = operation.key
         cells = [
-            shown(medians.of(RADICALE, key)),
-            shown(medians.of(XANDIKOS, key)),
-            shown(medians.of(CYRUS, key)),
-            shown(medians.of(KALENDS, key)),
-            shown(_of_best(medians, key), " x"),
-            shown(medians.ratio(KALENDS, EMPTY, key), " x"),
-            shown(medians.of(SMALL, key)),
-            shown(medians.ratio(KALENDS, SMALL, key), " x"),
-            shown(medians.of(FEEDLESS, key)),
+            format_number(medians.of(RADICALE, key)),
+            format_number(medians.of(XANDIKOS, key)),
+            format_number(medians.of(CYRUS, key)),
+            format_number(medians.of(KALENDS, key)),
+            format_number(_of_best(medians, key), " x"),
+            format_number(medians.ratio(KALENDS, EMPTY, key), " x"),
+            format_number(medians.of(SMALL, key)),
+            format_number(medians.ratio(KALENDS, SMALL, key), " x"),
+            format_number(medians.of(FEEDLESS, key)),
         ]
         if any(cell != "-" for cell in cells):
             rows.append([operation.title, *cells])
@@ -68,7 +68,10 @@ def _flat(key: str) -> Target:
 
 
 def _feed_growth(medians: Medians) -> float | None:
-    """How much longer PUT-then-feed takes at the large size, each without the copy of its feed."""
+    """Return the ratio of PUT-then-feed at the large size to that at the small size.
+
+    Both are without the time of a copy of the feed.
+    """
     costs = []
     for server in (KALENDS, SMALL):
         both, copy = medians.of(server, "feed"), medians.of(server, "copy")

@@ -1,4 +1,4 @@
-"""`make bench`: how Kalends does beside stock Radicale, Xandikos and Cyrus."""
+"""Program of `make bench`, which compares Kalends with stock Radicale, Xandikos and Cyrus."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The benchmark's command line: which sections run, and with what sizes."""
+"""Command line of the benchmark, which selects the sections and their sizes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from bench import account, compare, feeds, growth, load, page
 from bench.operations import OPERATIONS
-from bench.servers import SERVERS, say
+from bench.servers import SERVERS, report_progress
 
 SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, Any]]]] = {
     "requests": compare.run,
@@ -29,8 +29,8 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, An
 def options(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description="Compare Kalends with stock Radicale, Xandikos and Cyrus, holding the same.",
-        epilog="Radicale and Xandikos live in environments of their own below .venv-bench/, made "
+        description="Compare Kalends with stock Radicale, Xandikos and Cyrus with the same data.",
+        epilog="Radicale and Xandikos have environments of their own below .venv-bench/, created "
         "on first use; Cyrus is Debian's package, installed on first use by root.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -55,9 +55,9 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add(
         "--feed-ten-events", type=int, default=500, metavar="N", help="feeds: in the ten small ones"
     )
-    add("--feed-repeat", type=int, default=20, metavar="N", help="feeds: writes that are followed")
+    add("--feed-repeat", type=int, default=20, metavar="N", help="feeds: writes to measure")
     add("--feed-burst", type=int, default=2000, metavar="N", help="feeds: PUTs in the burst")
-    add("--feed-asked", type=int, default=200, metavar="N", help="feeds: 304s, PUTs in turns")
+    add("--feed-asked", type=int, default=200, metavar="N", help="feeds: 304s, and PUTs in turn")
     add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     given = parser.parse_args(arguments)
     known = [*SERVERS, *(operation.key for operation in OPERATIONS)]
@@ -68,17 +68,17 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def machine() -> str:
-    """Return what the figures depend on."""
+    """Return a description of the machine, on which the figures depend."""
     return f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the sections in turn and print what each has found."""
+    """Run the sections in turn and print the results of each."""
     given = options(arguments)
     found: dict[str, Any] = {"machine": machine()}
     sys.stdout.write(f"Measured on {machine()}.\n")
     for name in given.sections:
-        say(f"section {name}")
+        report_progress(f"section {name}")
         with tempfile.TemporaryDirectory(prefix="kalends-bench-") as folder:
             text, found[name] = SECTIONS[name](given, Path(folder))
         sys.stdout.write(f"\n## {name}\n\n{text}")

@@ -1,4 +1,4 @@
-"""Which servers there are, and how one is filled, started, asked and ended."""
+"""The names of the compared servers, and functions to select, fill, start and stop them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FEEDLESS = "Kalends, no feeds"
 EMPTY = "empty answer"
 
 OTHERS = (RADICALE, XANDIKOS, CYRUS)
-"""Whom Kalends is compared with."""
+"""The servers with which Kalends is compared."""
 
 SERVERS = (*OTHERS, KALENDS, SMALL, FEEDLESS, EMPTY)
 
@@ -39,7 +39,12 @@ _MAKERS: dict[str, Callable[[str, Path], Peer]] = {
 
 
 def chosen(only: Iterable[str], among: Iterable[str] = SERVERS) -> list[str]:
-    """Return which of these servers are asked for and can run here; all if none is named."""
+    """Return the named servers that can run here; all if none is named.
+
+    Args:
+        only: names; those of other things than servers are ignored.
+        among: the servers to choose from.
+    """
     wanted = [name for name in SERVERS if name in set(only)] or SERVERS
     return [name for name in among if name in wanted and (name != CYRUS or cyrus.available())]
 
@@ -53,7 +58,7 @@ def make(name: str, folder: Path) -> Peer:
 
 @contextlib.contextmanager
 def serving(peer: Peer, events: list[Event]) -> Iterator[Session]:
-    """Fill and start a server and list its calendar once; end it after."""
+    """Fill and start a server and list its calendar once; stop it after the block."""
 
     def progress(given: Iterable[Event]) -> Iterable[Event]:
         return tqdm(given, desc=f"{peer.name}: events", unit="event", leave=False)
@@ -63,7 +68,7 @@ def serving(peer: Peer, events: list[Event]) -> Iterator[Session]:
     session = Session(peer)
     try:
         if not peer.answers_nothing:
-            say(f"{peer.name}: first listing")
+            report_progress(f"{peer.name}: first listing")
             session.learn(len(events))
         yield session
     finally:
@@ -71,6 +76,6 @@ def serving(peer: Peer, events: list[Event]) -> Iterator[Session]:
         peer.stop()
 
 
-def say(text: str) -> None:
-    """Tell the person what goes on."""
+def report_progress(text: str) -> None:
+    """Print a progress message."""
     sys.stderr.write(f"{text}\n")

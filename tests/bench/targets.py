@@ -1,4 +1,4 @@
-"""What must hold, and whether it does by what was measured."""
+"""Targets, and their verdicts by the measurements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Medians:
     times: Times
 
     def of(self, server: str, operation: str) -> float | None:
-        """Return the median in milliseconds, or None where nothing was measured."""
+        """Return the median in milliseconds, or None if nothing was measured."""
         taken = self.times.get(server, {}).get(operation)
         return statistics.median(taken) * 1000 if taken else None
 
@@ -26,16 +26,16 @@ class Medians:
         return min((value for value in found if value is not None), default=None)
 
     def ratio(self, one: str, other: str, operation: str) -> float | None:
-        """Return how many times as long the first server takes as the second."""
+        """Return the ratio of the first server's median to that of the second."""
         return quotient(self.of(one, operation), self.of(other, operation))
 
 
 def quotient(one: float | None, other: float | None) -> float | None:
-    """Divide, or return None where either is not there or nothing."""
+    """Return the quotient, or None if either value is missing or zero."""
     return one / other if one and other else None
 
 
-def shown(value: float | None, unit: str = "") -> str:
+def format_number(value: float | None, unit: str = "") -> str:
     """Return a number with about three digits, or a dash."""
     if value is None:
         return "-"
@@ -44,16 +44,16 @@ def shown(value: float | None, unit: str = "") -> str:
 
 
 def verdict(text: str, value: float | None, bound: float, *, at_least: bool = False) -> str:
-    """Return a table row: the target, what was measured, and whether it holds."""
+    """Return a table row: the target, the measured value, and the verdict."""
     if value is None:
         return f"| {text} | - | not measured |"
     holds = value >= bound if at_least else value <= bound
-    return f"| {text} | {shown(value)} | {'holds' if holds else 'DOES NOT HOLD'} |"
+    return f"| {text} | {format_number(value)} | {'holds' if holds else 'DOES NOT HOLD'} |"
 
 
 @dataclass(frozen=True)
 class Target:
-    """What must hold of medians: a measured value, and the bound on its side of it."""
+    """A target for a value of the medians, which is an upper bound, or a lower one."""
 
     text: str
     value: Callable[[Medians], float | None]
@@ -61,12 +61,12 @@ class Target:
     at_least: bool = False
 
     def verdict(self, medians: Medians) -> str:
-        """Return a table row: the target, what was measured, and whether it holds."""
+        """Return a table row: the target, the measured value, and the verdict."""
         return verdict(self.text, self.value(medians), self.bound, at_least=self.at_least)
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
-    """Return a Markdown table whose first column holds words and whose others hold numbers."""
+    """Return a Markdown table with words in the first column and numbers in the others."""
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 

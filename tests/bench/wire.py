@@ -1,7 +1,7 @@
-"""HTTP/1.1 for measuring: little work for each request, so that the server's time is what counts.
+"""HTTP/1.1 client for measuring, which does little work, so that the server's time is measured.
 
-An answer's octets are collected until it is whole; a chunked body is put together only when it is
-looked at, outside what is timed.
+The octets of an answer are collected until it is complete; a chunked body is decoded only when it
+is read, outside the measured time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class BrokenAnswerError(Exception):
-    """The octets of an answer are not what HTTP/1.1 says, or end too early."""
+    """An answer that is not valid HTTP/1.1, or ends too early."""
 
 
 def request(method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
@@ -27,7 +27,7 @@ def request(method: str, path: str, headers: dict[str, str], body: bytes | None 
 
 @dataclass
 class Reply:
-    """An answer: its status, and its body as it came."""
+    """An answer: its status, and its body as received."""
 
     status: int
     raw: bytes
@@ -35,7 +35,7 @@ class Reply:
 
     @property
     def body(self) -> bytes:
-        """The body without the marks of its chunks."""
+        """The body, decoded if it is chunked."""
         if not self.chunked:
             return self.raw
         parts: list[bytes] = []
@@ -50,31 +50,41 @@ class Reply:
 
 
 class Reader:
-    """Takes the octets of one answer as they come and says when it is whole."""
+    """Parser of one answer, which recognises its end."""
 
     def __init__(self) -> None:
         self.status = 0
         self.closes = False
         self._data = bytearray()
-        self._body = -1  # where the body begins; unknown as long as the header is not whole
+        self._body = -1  # the start of the body; unknown until the header is complete
         self._length: int | None = None
         self._chunked = False
 
     @property
     def started(self) -> bool:
-        """Whether any octet has come."""
+        """True if any octet was received."""
         return bool(self._data)
 
-    def feed(self, data: bytes) -> bool:
-        """Take more octets (none: the server has closed); return whether the answer is whole."""
+    def add(self, data: bytes) -> bool:
+        """Add received octets; return True if the answer is complete.
+
+        Args:
+            data: the octets; empty if the server has closed the connection.
+
+        Returns:
+            True if the answer is complete.
+
+        Raises:
+            BrokenAnswerError: the connection was closed within the answer.
+        """
         self._data += data
         if self._body < 0:
             self._read_header()
         if self._body < 0:
             whole = False
         elif self._chunked:
-            # A chunk's own data ends the same only if it looks like a last chunk, which no
-            # answer of the bench does; `Reply.body` would stumble over it.
+            # The data of a chunk could end like this too, but in no answer of the bench; if it
+            # did, `Reply.body` would raise an error.
             whole = self._data.endswith(LAST_CHUNK)
         elif self._length is None:
             whole = not data
@@ -85,7 +95,7 @@ class Reader:
         return whole
 
     def reply(self) -> Reply:
-        """Return the answer when it is whole."""
+        """Return the complete answer."""
         return Reply(self.status, bytes(self._data[self._body :]), self._chunked)
 
     def _read_header(self) -> None:
@@ -119,13 +129,13 @@ class Connection:
     def ask(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
     ) -> Reply:
-        """Send a request and read its answer whole."""
+        """Send a request and read the whole answer."""
         octets = request(method, path, headers, body)
         kept = self._socket is not None
         try:
             return self._exchange(octets)
         except ConnectionError:
-            if not kept:  # a kept connection may have been closed while nobody asked
+            if not kept:  # the server may have closed a kept connection while it was idle
                 raise
         return self._exchange(octets)
 
@@ -137,13 +147,13 @@ class Connection:
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.sendall(octets)
             while True:
-                # A server that leaves Nagle's algorithm on holds back the end of an answer until
-                # we acknowledge what came before, which Linux puts off for 40 ms.
+                # A server with Nagle's algorithm delays the end of an answer until the client
+                # acknowledges the beginning, which Linux delays by 40 ms.
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                 data = self._socket.recv(1 << 18)
                 if not data and not reader.started:
                     raise ConnectionResetError("closed without an answer")
-                if reader.feed(data):
+                if reader.add(data):
                     break
         except OSError:
             self.close()
@@ -153,7 +163,7 @@ class Connection:
         return reader.reply()
 
     def close(self) -> None:
-        """Close it; the next request makes a new one."""
+        """Close the connection; the next request opens a new one."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

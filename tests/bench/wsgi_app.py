@@ -1,4 +1,4 @@
-"""The smallest WSGI application that shows what its server hands on (see `wsgi_servers.py`)."""
+"""Small WSGI application that reveals the environ of its server (see `wsgi_servers.py`)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_body(environ: dict[str, Any]) -> int:
 def application(
     environ: dict[str, Any], start_response: Callable[[str, list[tuple[str, str]]], Any]
 ) -> Iterable[bytes]:
-    """Answer PROPFIND with nothing, /big with a megabyte, /sleep late, others with the environ."""
+    """Answer PROPFIND empty, /big with a megabyte, /sleep after a second, others with environ."""
     path = environ["PATH_INFO"]
     if environ["REQUEST_METHOD"] == "PROPFIND":
         start_response("207 Multi-Status", [("Content-Length", "0")])

@@ -1,4 +1,4 @@
-"""What a WSGI server can do, each tried against the running server (see `wsgi_servers.py`)."""
+"""Tests of the features of a running WSGI server (see `wsgi_servers.py`)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bench.wsgi_start import (
     tcp,
 )
 
-WATCHED = 15.0  # seconds after which a client that was not cut off counts as unlimited
+WATCHED = 15.0  # seconds after which a client still connected counts as unlimited
 
 
 def raw_target(candidate: Candidate, _folder: Path) -> str:
@@ -57,7 +57,7 @@ def systemd_socket(candidate: Candidate, _folder: Path) -> str:
 
 
 def certificate(folder: Path, name: str) -> tuple[str, str]:
-    """Make a self-signed certificate for the name; returns the paths of it and of its key."""
+    """Create a self-signed certificate for a name; return the paths of it and of its key."""
     cert, key = folder / "cert.pem", folder / "key.pem"
     command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name}".split()
     command += ["-keyout", str(key), "-out", str(cert)]
@@ -90,7 +90,7 @@ def tls_reload(candidate: Candidate, folder: Path) -> str:
 
 
 def chunked_put(candidate: Candidate, _folder: Path) -> str:
-    """PUT 100,000 octets in chunks."""
+    """Try a PUT of 100,000 octets in chunks."""
     with running(candidate, plan := Plan((tcp(),))):
         body = b"".join(b"3e8\r\n" + b"x" * 1000 + b"\r\n" for _ in range(100)) + b"0\r\n\r\n"
         sent = request("PUT", "/", "Transfer-Encoding: chunked") + body
@@ -102,7 +102,7 @@ def chunked_put(candidate: Candidate, _folder: Path) -> str:
 
 
 def graceful_stop(candidate: Candidate, _folder: Path) -> str:
-    """SIGTERM while a request of one second runs: it must be answered, and the server end."""
+    """Try SIGTERM during a request of one second: the server must answer it, then exit."""
     plan = Plan((tcp(),), workers=2)
     with running(candidate, plan) as process, connect(plan.listeners[0]) as sock:
         sock.sendall(request("GET", "/sleep"))
@@ -143,7 +143,7 @@ STALLS = {
 
 
 def time_limits(candidate: Candidate, _folder: Path) -> dict[str, str]:
-    """Hold connections open in several ways and see after how many seconds each is cut off."""
+    """Stall connections in several ways; return the seconds after which each is closed."""
     with running(candidate, plan := Plan((tcp(),), threads=16)):
         socks = {}
         for name, octets in STALLS.items():
@@ -166,7 +166,7 @@ def time_limits(candidate: Candidate, _folder: Path) -> dict[str, str]:
 
 
 def was_given_up(sock: socket.socket) -> bool:
-    """Whether fewer than the 30 answers of a megabyte come when they are read at last."""
+    """Return True if the server sends fewer than the 30 answers, read after the pause."""
     total = 0
     with contextlib.suppress(OSError):
         while total < 30_000_000 and (piece := sock.recv(1 << 20)):
@@ -175,7 +175,7 @@ def was_given_up(sock: socket.socket) -> bool:
 
 
 def is_cut_off(name: str, sock: socket.socket) -> bool:
-    """Whether the server has closed the connection; trickles one more octet where asked."""
+    """Return True if the server has closed the connection; send an octet if it is to trickle."""
     if name == "answer not read":
         return False
     try:
@@ -204,7 +204,7 @@ FACTS: dict[str, Callable[[Candidate, Path], str]] = {
 
 
 def facts(candidate: Candidate) -> dict[str, str]:
-    """Try every fact; what the server cannot be started for is "no"."""
+    """Return the result of every test; "no" if the server cannot be started for it."""
     found = {}
     for name, test in FACTS.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,6 @@
-"""Start cheroot or waitress with what their own commands lack: processes, inherited sockets, TLS.
+"""Launcher of cheroot or waitress with processes, inherited sockets and TLS.
+
+Their own commands do not have these options.
 
     wsgi_launch.py cheroot|waitress JSON
 
@@ -44,7 +46,7 @@ def listening_sockets(plan: dict[str, Any]) -> list[socket.socket]:
 
 
 def serve_waitress(plan: dict[str, Any], sockets: list[socket.socket]) -> Callable[[], None]:
-    """Return waitress' serving loop over the sockets (it takes any number of them)."""
+    """Return waitress' serving loop for any number of sockets."""
     server = importlib.import_module("waitress").create_server(
         application,
         sockets=sockets,
@@ -64,7 +66,7 @@ def serve_waitress(plan: dict[str, Any], sockets: list[socket.socket]) -> Callab
 
 
 def serve_cheroot(plan: dict[str, Any], sockets: list[socket.socket]) -> Callable[[], None]:
-    """Return cheroot's serving loop (one listener per server; descriptor 3 as systemd gives it)."""
+    """Return cheroot's serving loop for one socket, which is descriptor 3, as with systemd."""
     if sockets[0].family == socket.AF_UNIX:
         address: Any = plan["listeners"][0].removeprefix("unix:")
         sockets[0].close()

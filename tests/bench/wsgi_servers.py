@@ -1,9 +1,9 @@
-"""Compare WSGI servers: what each can do, tried, and how fast it is.
+"""Comparison of WSGI servers: their features and their speed.
 
     python tests/bench/wsgi_servers.py [--only NAME ...] [--facts | --figures]
 
-Each candidate lives in an environment of its own below .venv-bench/, made on first use. The first
-table is facts, each tried against the running server; the second is figures, each a median.
+Each candidate has an environment of its own below .venv-bench/, created on first use. The first
+table has features, each tested on the running server; the second has figures, each a median.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def latency(listener: str, octets: bytes, times: int) -> float:
 
 
 def throughput(listener: str, connections: int, seconds: float) -> float:
-    """Return answers per second over so many connections, each with one request under way."""
+    """Return answers per second over several connections, each with one pending request."""
     octets = request("PROPFIND", "/")
     done = 0
     with selectors.DefaultSelector() as selector:
@@ -59,7 +59,7 @@ def throughput(listener: str, connections: int, seconds: float) -> float:
 
 
 def beside_slow(listener: str, octets: bytes, clients: int) -> str:
-    """Return how long a request takes (ms) while clients hold unfinished requests open."""
+    """Return the milliseconds of a request while other clients have unfinished requests."""
     slow = [connect(listener) for _ in range(clients)]
     for sock in slow:
         sock.sendall(octets)
@@ -82,7 +82,7 @@ def beside_slow(listener: str, octets: bytes, clients: int) -> str:
 
 
 def figures(candidate: Candidate) -> dict[str, str]:
-    """Measure one worker's latency, two workers' throughput, and what slow clients cost."""
+    """Measure one worker's latency, two workers' throughput, and the effect of slow clients."""
     found = {}
     with running(candidate, plan := Plan((tcp(),))):
         listener = plan.listeners[0]

@@ -1,4 +1,4 @@
-"""Start each WSGI server that `wsgi_servers.py` compares, and speak plain HTTP with it."""
+"""Commands of the WSGI servers that `wsgi_servers.py` compares, and a small HTTP client."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-PLUGINS = HERE.parent.parent / "plugins"  # for the worker of our own
+PLUGINS = HERE.parent.parent / "plugins"  # for the worker of Kalends
 CACHE = HERE.parent.parent / ".venv-bench"
-LIMIT = 5  # seconds: the time limit that each server is given where it has one
+LIMIT = 5  # seconds: the time limit of each server that has one
 
 
 class UnsupportedError(Exception):
-    """The server cannot be started this way."""
+    """A server that cannot be started according to the plan."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a server is to be started."""
+    """The options with which a server is started."""
 
     listeners: tuple[str, ...] = ()
     workers: int = 1
@@ -40,14 +40,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One server: its distribution and how its command line is made from a plan."""
+    """A server: its distribution, and a function that returns its command for a plan."""
 
     distribution: str
     command: Callable[[str, Plan], list[str]]
 
 
 def gunicorn(bin_folder: str, plan: Plan, worker: str = "gthread") -> list[str]:
-    """Gunicorn's command line."""
+    """Return Gunicorn's command line."""
     line = [f"{bin_folder}/gunicorn", "-k", worker, "--no-control-socket"]
     line += ["--threads", str(plan.threads), "-w", str(plan.workers), "--keep-alive", str(LIMIT)]
     if not plan.inherit:
@@ -58,7 +58,7 @@ def gunicorn(bin_folder: str, plan: Plan, worker: str = "gthread") -> list[str]:
 
 
 def uwsgi(bin_folder: str, plan: Plan) -> list[str]:
-    """uWSGI's command line; its TLS needs OpenSSL's headers when it is compiled."""
+    """Return uWSGI's command line; its TLS needs OpenSSL's headers when it is compiled."""
     line = [f"{bin_folder}/uwsgi", "--master", "--die-on-term", "--disable-logging", "--need-app"]
     line += ["--processes", str(plan.workers), "--threads", str(plan.threads)]
     line += ["--wsgi-file", str(HERE / "wsgi_app.py"), "--socket-timeout", str(LIMIT)]
@@ -74,7 +74,7 @@ def uwsgi(bin_folder: str, plan: Plan) -> list[str]:
 
 
 def granian(bin_folder: str, plan: Plan) -> list[str]:
-    """Granian's command line: one listener."""
+    """Return Granian's command line, for one listener."""
     if plan.inherit:
         raise UnsupportedError
     if len(plan.listeners) > 1:
@@ -119,7 +119,7 @@ CANDIDATES = {
 
 
 def environment(distribution: str) -> str:
-    """Return the folder of programs of the distribution's own environment, made if need be."""
+    """Return the program folder of a distribution's own environment; create it if necessary."""
     folder = CACHE / distribution.replace("==", "-")
     if not (folder / ".installed").exists():
         venv.create(folder, with_pip=True, clear=True)
@@ -190,14 +190,14 @@ def ask(listener: str, octets: bytes, tls: bool = False) -> Any:
 
 @contextlib.contextmanager
 def running(candidate: Candidate, plan: Plan) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a server by the plan, wait until it answers on all listeners, and end it after."""
+    """Start a server, wait until it answers on all listeners, and stop it after the block."""
     bin_folder = environment(candidate.distribution)
     command = candidate.command(bin_folder, plan)
     inherited = None
     if plan.inherit:
         host, port = plan.listeners[0].rsplit(":", 1)
         inherited = socket.create_server((host, int(port)))
-        # As systemd does: descriptor 3, and the process's own id in LISTEN_PID.
+        # systemd passes descriptor 3, and the process's own id in LISTEN_PID.
         script = f'exec 3<&{inherited.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"'
         command = ["sh", "-c", script, "sh", *command]
     process = subprocess.Popen(
@@ -225,7 +225,7 @@ def running(candidate: Candidate, plan: Plan) -> Iterator[subprocess.Popen[bytes
 
 
 def wait_until_it_answers(process: subprocess.Popen[bytes], listener: str, tls: bool) -> None:
-    """Return when the listener has answered a request; raise UnsupportedError after 10 seconds."""
+    """Wait until the listener answers a request; raise UnsupportedError after 10 seconds."""
     until = time.monotonic() + 10
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError, ValueError), connect(listener, tls) as sock:

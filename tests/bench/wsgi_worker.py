@@ -1,4 +1,4 @@
-"""Kalends' own gunicorn worker with limits short enough to be watched by `wsgi_facts.py`."""
+"""Kalends' gunicorn worker with a time limit short enough for `wsgi_facts.py`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from kalends.server.worker import BoundedWorker
 
 
 class ShortWorker(BoundedWorker):
-    """A second for a header, ten for the whole of a request."""
+    """A worker that allows a second for a header."""
 
     header_seconds = 1.0

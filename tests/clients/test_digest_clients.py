@@ -71,7 +71,7 @@ def test_a_login_outlives_a_restart(tmp_path: Path, kind: type[DigestClient]) ->
             before = challenges(server)
             server.restart()
             assert run_typical_requests(ask) == TYPICAL_STATUSES
-            # The old nonce is still valid: there was no further challenge.
+            # The old nonce is still valid: the server has not sent another challenge.
             assert challenges(server) == before
     finally:
         server.close()
@@ -109,7 +109,7 @@ def test_the_caldav_library_logs_in(server: KalendsServer, how: str | None) -> N
 
 
 def test_neon_accepts_the_servers_rspauth(server: KalendsServer, tmp_path: Path) -> None:
-    """litmus is built on neon, which checks rspauth and fails if it does not match."""
+    """Neon, on which litmus is built, checks rspauth and fails if it does not match."""
     # litmus creates plain collections in a home, which a calendar server refuses; each of its
     # programs gets as far as that.
     done = subprocess.run(

@@ -1,1 +1,1 @@
-"""What several tests share: real servers to talk to, and data to talk about."""
+"""Helpers that several tests share: real servers, clients and data."""

@@ -1,4 +1,4 @@
-"""Asks several servers the same in turns, so that noise hits each alike."""
+"""Interleaved measurement of several servers, so that noise affects all of them alike."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from tqdm import tqdm
 
 from bench.operations import WRITING, Operation, Session
 
-BURST_SECONDS = 0.5  # in each round a server is asked the same again until this is spent …
-BURST_TIMES = 40  # … or so many times
+BURST_SECONDS = 0.5  # in each round, a server gets the same request until this time is spent …
+BURST_TIMES = 40  # … or this many times
 
 
 def measure(
     sessions: dict[str, Session], operations: Sequence[Operation], rounds: int
 ) -> Iterator[tuple[str, str, float]]:
-    """Yield server, operation and seconds, asking the servers in turns."""
+    """Yield server, operation and seconds; the servers are asked in turn."""
     steps = list(groups(operations))
     with tqdm(total=rounds * len(steps), unit="step", desc="measuring") as bar:
-        for number in range(rounds + 1):  # the first round warms, and is thrown away
+        for number in range(rounds + 1):  # the first round fills caches and is not counted
             for group in steps:
-                for sample in in_turns(sessions, group, once=number == 0):
+                for sample in ask_in_turn(sessions, group, once=number == 0):
                     if number:
                         yield sample
                 if number:
@@ -29,13 +29,13 @@ def measure(
 
 
 def groups(operations: Sequence[Operation]) -> Iterator[list[Operation]]:
-    """Yield operations that belong together (what one stores the next changes), else one each."""
+    """Yield groups of operations; those of a group use the event that the first has stored."""
     for kind in dict.fromkeys(operation.kind for operation in operations if operation.kind):
         yield [operation for operation in WRITING if operation.kind == kind]
     yield from ([operation] for operation in operations if not operation.kind)
 
 
-def in_turns(
+def ask_in_turn(
     sessions: dict[str, Session], group: list[Operation], *, once: bool
 ) -> Iterator[tuple[str, str, float]]:
     """Ask each server in turn until each has spent its time; yield each answer's seconds."""
@@ -46,7 +46,7 @@ def in_turns(
     }
     for turn in range(1 if once else BURST_TIMES):
         left = [name for name, seconds in spent.items() if seconds < BURST_SECONDS]
-        first = turn % len(left) if left else 0  # nobody is always the one after a slow one
+        first = turn % len(left) if left else 0  # so that no server always follows a slow one
         for name in (*left[first:], *left[:first]):
             before = time.perf_counter()
             for operation in group:
