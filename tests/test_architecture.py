@@ -52,7 +52,7 @@ ASSIGNED_TO_OTHERS = {
     ("store.postgres", "connection.autocommit"),
     ("store.sqlite", "connection.isolation_level"),
     # Calendar data, changed in steps before anybody else sees it.
-    ("feeds.compose.select", "copy.leaves"),
+    ("feeds.compose.select", "copy.leaving_date"),
     ("feeds.compose.stamps", "copy.components"),
     ("feeds.compose.timezones", "rule.properties"),
     ("ical.split", "component.properties"),
