@@ -224,7 +224,7 @@ def test_a_published_file_that_is_out_of_date_is_reported(careful: Installation)
 
 
 def test_a_full_disk_is_reported(careful: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
+    monkeypatch.setattr(health, "MIN_FREE_OCTETS", 1 << 62)
     lines = found(careful)
     assert {line.partition(":")[0] for line in lines} == {
         str(careful.folder),

@@ -1,4 +1,4 @@
-"""`/.health` and `/.metrics`: on their own listener alone, true for all workers together."""
+"""`/.health` and `/.metrics`: only on their own listener, and for all workers together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ publish = ["mine.ics"]
 
 
 class Admin:
-    """The listener for the administrator of a server."""
+    """A client of the listener for administrators."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -46,7 +46,7 @@ class Admin:
         return answer.status, answer.headers, body
 
     def numbers(self) -> dict[tuple[str, ...], float]:
-        """Each number by its name and the values of its labels, in the order of their names."""
+        """Return each number by its name and the values of its labels, sorted by their names."""
         status, headers, body = self.ask("GET", "/.metrics")
         assert status == 200
         assert headers["Content-Type"].startswith("text/plain; version=0.0.4")
@@ -59,7 +59,7 @@ class Admin:
     def until(
         self, ready: Callable[[dict[tuple[str, ...], float]], bool]
     ) -> dict[tuple[str, ...], float]:
-        """The numbers, once they are so: a request is counted a moment after its answer."""
+        """Return the numbers once they are ready: a request is counted just after its answer."""
         return await_that(lambda: found if ready(found := self.numbers()) else None, self.numbers)
 
 
@@ -98,7 +98,7 @@ def workers_of(server: KalendsServer) -> list[int]:
     return [int(pid) for pid in children.read_text().split()]
 
 
-def test_what_is_for_the_administrator_is_nowhere_else(
+def test_only_the_listener_for_administrators_has_health_and_metrics(
     served: KalendsServer, port: int, tmp_path: Path
 ) -> None:
     admin = Admin(port)
@@ -124,7 +124,9 @@ def test_what_is_for_the_administrator_is_nowhere_else(
     assert json.loads(admin.ask("GET", "/.health")[2]) == {"status": "ok", "failures": {}}
 
 
-def test_numbers_are_of_all_workers_and_outlive_them(served: KalendsServer, port: int) -> None:
+def test_numbers_are_the_sum_of_all_workers_and_survive_them(
+    served: KalendsServer, port: int
+) -> None:
     admin = Admin(port)
     for number in range(20):
         path = f"/alice/calendar/{number}.ics"
@@ -154,13 +156,13 @@ def test_numbers_are_of_all_workers_and_outlive_them(served: KalendsServer, port
     admin.until(lambda n: n.get(put) == 21)
 
 
-def test_feeds_that_are_behind_are_told(served: KalendsServer, port: int) -> None:
+def test_feeds_that_are_behind_are_reported(served: KalendsServer, port: int) -> None:
     admin = Admin(port)
     served.request("PUT", "/alice/calendar/a.ics", user="alice", body=event("a"))
     admin.until(lambda n: n[("kalends_feed_places_behind",)] == 0)
     published = served.feeds_folder / "owner" / "alice" / "mine.ics"
     published.unlink()
-    published.mkdir()  # in the way
+    published.mkdir()  # so that the file cannot be replaced
     served.request("PUT", "/alice/calendar/b.ics", user="alice", body=event("b"))
     numbers = admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] > 0.5)
     assert numbers[("kalends_feed_places",)] == 1
@@ -169,27 +171,25 @@ def test_feeds_that_are_behind_are_told(served: KalendsServer, port: int) -> Non
     admin.until(lambda n: n[("kalends_feed_staleness_seconds",)] == 0)
 
 
-def test_a_user_file_that_is_gone_fails_the_health(served: KalendsServer, port: int) -> None:
+def test_health_fails_if_a_user_file_is_missing(served: KalendsServer, port: int) -> None:
     served.users_file.unlink()
     status, _, body = Admin(port).ask("GET", "/.health")
     assert status == 503
-    said = json.loads(body)
-    assert said["status"] == "failing"
-    assert str(served.users_file) in said["failures"]["user files"]
+    report = json.loads(body)
+    assert report["status"] == "failing"
+    assert str(served.users_file) in report["failures"]["user files"]
     assert Admin(port).ask("HEAD", "/.health")[2] == b""
 
 
 def database_failure(port: int) -> str:
-    """What health says of the database; empty if all is well."""
+    """Return the failure of the database in the health report; empty if there is none."""
     status, _, body = Admin(port).ask("GET", "/.health")
     failures: dict[str, str] = json.loads(body)["failures"]
     assert status == (503 if failures else 200)
     return failures.get("database", "")
 
 
-def test_a_file_that_is_gone_fails_the_health_until_it_is_back(
-    served: KalendsServer, port: int
-) -> None:
+def test_health_fails_while_the_database_file_is_missing(served: KalendsServer, port: int) -> None:
     assert database_failure(port) == ""
     away = served.database.rename(served.folder / "away.db")
     assert str(served.database) in database_failure(port)
@@ -198,9 +198,7 @@ def test_a_file_that_is_gone_fails_the_health_until_it_is_back(
     assert served.request("PROPFIND", "/alice/", user="alice").status == 207
 
 
-def test_a_server_that_is_stopped_fails_the_health_until_it_is_back(
-    tmp_path: Path, port: int
-) -> None:
+def test_health_fails_while_the_database_server_is_stopped(tmp_path: Path, port: int) -> None:
     postgres = PostgresServer()
     try:
         server = KalendsServer(
@@ -224,7 +222,7 @@ def test_a_server_that_is_stopped_fails_the_health_until_it_is_back(
         postgres.close()
 
 
-def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
+def test_health_fails_for_an_unreachable_database_and_for_a_full_disk(
     tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = f"postgresql+psycopg://kalends@127.0.0.1:{port}/kalends"
@@ -232,7 +230,7 @@ def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
     installation = Installation(tmp_path)
     with container.build(installation.config) as built:
         assert list(health.failures(built)) == []
-        monkeypatch.setattr(health, "LEAST_ROOM", 1 << 62)
+        monkeypatch.setattr(health, "MIN_FREE_OCTETS", 1 << 62)
         assert {part for part, _ in health.failures(built)} == {"disk"}
         monkeypatch.undo()
         without = container.Container(loader.load(installation.config), open_database(gone))
@@ -243,7 +241,7 @@ def test_a_database_that_does_not_answer_and_a_full_disk_fail_the_health(
 @pytest.mark.parametrize(
     "value", ["127.0.0.1:5232", "[::1]:05232", "unix:/tmp/x", "127.0.0.1:0", "here"]
 )
-def test_it_needs_a_port_of_its_own(
+def test_a_listener_for_administrators_or_feeds_needs_a_separate_explicit_port(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str
 ) -> None:
     from kalends.cli.main import main

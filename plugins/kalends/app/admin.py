@@ -1,4 +1,4 @@
-"""``/.health`` and ``/.metrics``, on listeners of their own for the administrator's machine."""
+"""``/.health`` and ``/.metrics``, on separate listeners for administrators."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _log = logging.getLogger("kalends")
 
 
 class AdminApplication:
-    """WSGI application with the two addresses and nothing else.
+    """WSGI application with these two addresses only.
 
     Args:
-        built: the installation.
-        metrics: what the workers count.
+        container: the installation.
+        metrics: the numbers of all workers.
     """
 
-    def __init__(self, built: Container, metrics: Metrics) -> None:
-        self._built = built
+    def __init__(self, container: Container, metrics: Metrics) -> None:
+        self._container = container
         self._metrics = metrics
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -46,21 +46,25 @@ class AdminApplication:
         return respond(environ, start_response, status, body, headers)
 
     def _health(self) -> tuple[HTTPStatus, str, bytes]:
-        failures = dict(health.failures(self._built))
-        said = {"status": "failing" if failures else "ok", "failures": failures}
+        failures = dict(health.failures(self._container))
+        report = {"status": "failing" if failures else "ok", "failures": failures}
         status = HTTPStatus.SERVICE_UNAVAILABLE if failures else HTTPStatus.OK
-        return status, "application/json", json.dumps(said, indent=1).encode() + b"\n"
+        return status, "application/json", json.dumps(report, indent=1).encode() + b"\n"
 
     def _gauges(self) -> Iterator[Gauge]:
-        """What is looked up now; what cannot be is left out, and is in the log and in health."""
-        built = self._built
+        """Yield the current values; those that cannot be read are logged and left out."""
+        container = self._container
         try:
-            collections, objects = health.store_counts(built)
+            collections, objects = health.store_counts(container)
             yield "collections", "Homes, calendars and address books.", collections
             yield "objects", "Calendar objects and cards.", objects
-            yield "store_bytes", "Octets of the database.", statistics.store_octets(built.database)
-            yield "accounts", "Accounts that may log in.", len(built.accounts.names())
-            behind = health.feeds_behind(built)
+            yield (
+                "store_bytes",
+                "Octets of the database.",
+                statistics.store_octets(container.database),
+            )
+            yield "accounts", "Accounts that may log in.", len(container.accounts.names())
+            behind = health.feeds_behind(container)
         except KalendsError as error:
             _log.error("metrics: %s", error)
         else:
@@ -69,7 +73,7 @@ class AdminApplication:
             yield "feed_servers_failing", "Other servers that refused a feed.", behind.failing
             yield "feed_staleness_seconds", "Age of the oldest unpublished change.", behind.seconds
         try:
-            free = min(health.room(built).values(), default=None)
+            free = min(health.free_octets(container).values(), default=None)
         except OSError as error:
             _log.error("metrics: %s: %s", error.filename, error.strerror)
         else:

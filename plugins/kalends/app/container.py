@@ -1,4 +1,4 @@
-"""Where the parts of an installation are wired together: settings, store, logins, feeds."""
+"""The container of an installation's parts: settings, store, logins, feeds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _log = logging.getLogger("kalends")
 
 
 class FeedServices:
-    """The parts that make feeds, for one installation that has definitions."""
+    """The services for feeds, for an installation that has feed definitions."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class FeedServices:
         self.registry = FeedRegistry(path, accounts, backup=backup)
         self.secrets = SecretBook(database)
         self.source = FeedSource(database)
-        on_composed = metrics.composed if metrics else None
+        on_composed = metrics.record_composition if metrics else None
         self.cache = FeedCache(folder / ".versions", self.source, accounts, on_composed=on_composed)
         self.access = AccessControl(self.registry, self.secrets, USER_KEY)
         log = PublicationLog(database)
@@ -70,38 +70,38 @@ class FeedServices:
             folder, settings.remotes, self.registry, self.cache, deliveries
         )
         self._external_accounts = external_accounts
-        self._looking = BackgroundLoop("seeing who is admitted", self._look)
+        self._preloading = BackgroundLoop("seeing who is admitted", self._try_preload)
 
     def start(self) -> None:
-        """Let published files and other servers follow, in this process."""
-        if self._looking.start():
-            self._look()  # whatever becomes of the store, each process has seen it once
+        """Start publishing to files and other servers in this process."""
+        if self._preloading.start():
+            self._try_preload()  # once at the start, before the store may fail
         self.publisher.start()
         self.remote_publisher.start()
 
     def follow(self, _committed: Committed) -> None:
-        """Look soon at what is published: something was written."""
+        """Wake the publishers after a commit."""
         self.publisher.wake()
         self.remote_publisher.wake()
 
     def stop(self) -> None:
-        """End what ``start`` has begun."""
-        self._looking.stop()
+        """Stop the background work that ``start`` has started."""
+        self._preloading.stop()
         self.publisher.stop()
         self.remote_publisher.stop()
 
-    def look(self) -> None:
-        """Keep in mind who is admitted to feeds, for a time when the store cannot be asked.
+    def preload(self) -> None:
+        """Read into memory who may see feeds, for a time when the store is unavailable.
 
         Raises:
-            StoreUnavailableError: it cannot be asked now.
+            StoreUnavailableError: the store is unavailable now.
         """
         self.secrets.refresh()
         self._external_accounts.names()
 
-    def _look(self) -> None:
-        with suppress(StoreUnavailableError):  # the publisher says so
-            self.look()
+    def _try_preload(self) -> None:
+        with suppress(StoreUnavailableError):  # the publisher logs it
+            self.preload()
 
 
 class Container:
@@ -109,10 +109,10 @@ class Container:
 
     Args:
         loaded: its configuration.
-        database: its store, migrated before anything is asked of it.
-        serves: whether this process serves, and so begins even while the feed definitions cannot
-            be used, if others that served before it have kept the last good ones.
-        metrics: counts what happens; None if nothing does.
+        database: its store, which must be migrated before the first query.
+        serves: whether this process serves; then it starts even with invalid feed definitions, if
+            an earlier server has saved the last valid ones.
+        metrics: the metrics; None if nothing is counted.
 
     Raises:
         ConfigurationError: the feed definitions cannot be used.
@@ -146,25 +146,25 @@ class Container:
             )
 
     def login(self) -> Authenticator:
-        """What authenticates requests.
+        """Return the authenticator of requests.
 
         Raises:
-            ConfigurationError: the key or the counts of nonces cannot be made or read, or another
-                directory cannot be used as it is configured.
+            ConfigurationError: the nonce key or counts cannot be made or read, or an external
+                directory is not configured correctly.
         """
         return Authenticator(
             self.settings,
             self.directory,
             self.shared_auth_state(),
             other_directories(self._for_radicale, self.settings),
-            self._metrics.login_failed if self._metrics else None,
+            self._metrics.count_failed_login if self._metrics else None,
         )
 
     def shared_auth_state(self) -> SharedAuthState:
-        """Return what all workers and hosts of the installation agree on.
+        """Return the authentication state that all workers and hosts share.
 
         Raises:
-            ConfigurationError: the key or the counts of nonces cannot be made or read.
+            ConfigurationError: the nonce key or counts cannot be made or read.
         """
         if self.database.statements:
             return DatabaseAuthState(self.database.statements, self.settings.own_folder)
@@ -172,28 +172,28 @@ class Container:
         return FolderAuthState(self.settings.nonce_folder or self.database.folder)
 
     def named_feeds(self) -> frozenset[str]:
-        """The names that feeds have taken."""
+        """Return the names of the feeds."""
         return self.feeds.registry.defined_names() if self.feeds else frozenset()
 
     def require_feeds(self) -> FeedServices:
-        """The feeds.
+        """Return the services for feeds.
 
         Raises:
-            ConfigurationError: the configuration names no definitions.
+            ConfigurationError: the configuration names no feed definitions.
         """
         if self.feeds is None:
             raise ConfigurationError(str(self.settings.path), "[kalends] feeds names no file")
         return self.feeds
 
     def require_readable(self) -> None:
-        """See to it that what each request needs is there.
+        """Check that the files and folders that requests need can be used.
 
         Raises:
-            KalendsError: a user file cannot be read, or a folder of ours cannot be written.
+            KalendsError: a user file cannot be read, or a folder cannot be written.
         """
         self.directory.names()
         self.directory.members()
-        if self.database.folder:  # a server's is looked at when there are tables
+        if self.database.folder:  # with a database server, the state needs its tables
             self.login().close()
         folder = self.settings.feeds_folder
         if self.feeds:
@@ -203,34 +203,34 @@ class Container:
                 raise ConfigurationError(str(folder), f"cannot be made: {error.strerror}") from None
             if not os.access(folder, os.W_OK | os.X_OK):
                 raise ConfigurationError(
-                    str(folder), "cannot be written; published feeds lie there"
+                    str(folder), "cannot be written; published feeds are stored there"
                 )
 
     def migrate(self) -> None:
-        """Bring the store up to date; make it if there is none.
+        """Migrate the store to the current schema; create it if there is none.
 
         Raises:
-            KalendsError: it cannot be used.
+            KalendsError: the store cannot be used.
         """
         migrate(self.database, self.settings.own_folder)
 
     def record_external_account(self, name: str) -> None:
-        """Record a user whom the web server has logged in and no user file names."""
+        """Record a user as an account who was authenticated externally and is in no user file."""
         try:
             if name not in self.directory.names():
                 self.external_accounts.record(name)
         except KalendsError as error:
-            _log.error("%s; %r counts as no account yet", error, name)
+            _log.error("%s; %r is not recorded as an account yet", error, name)
 
     def catch_up(self) -> None:
-        """Publish what is due, for a command that has written."""
+        """Publish the feeds that are due, after a command has written."""
         if self.feeds:
-            with self.telling_of_feeds_folder():
+            with self.naming_feeds_folder():
                 self.feeds.publisher.catch_up()
 
     @contextmanager
-    def telling_of_feeds_folder(self) -> Iterator[None]:
-        """Turn what the system says of the folder of feeds into a line that names that alone."""
+    def naming_feeds_folder(self) -> Iterator[None]:
+        """Turn system errors in the block into an error that names the folder of feeds."""
         try:
             yield
         except OSError as error:
@@ -243,7 +243,7 @@ def build(path: Path) -> Iterator[Container]:
     """Open the installation that the configuration file ``path`` describes, for the block.
 
     Raises:
-        KalendsError: something in the configuration or the store is not as it must be.
+        KalendsError: the configuration or the store cannot be used.
     """
     with opened(loader.load(path)) as container:
         container.migrate()
@@ -252,10 +252,10 @@ def build(path: Path) -> Iterator[Container]:
 
 @contextmanager
 def opened(loaded: LoadedConfiguration) -> Iterator[Container]:
-    """Open the installation of a configuration, for the block; its store is not touched yet.
+    """Open the installation of a configuration, for the block, without opening its store yet.
 
     Raises:
-        KalendsError: something in the configuration is not as it must be.
+        KalendsError: the configuration cannot be used.
     """
     database = open_database(loaded.settings.database)
     try:
@@ -266,7 +266,7 @@ def opened(loaded: LoadedConfiguration) -> Iterator[Container]:
 
 
 def _hand_over(settings: Settings, database: Database) -> None:
-    """See to it that the server can use what a command of root's has made."""
+    """Let the server use the files that a command run by root has made."""
     if database.folder is not None:
         hand_over(database.folder, (Path(database.name).name, "nonce."))
     if settings.nonce_folder is not None:

@@ -1,4 +1,4 @@
-"""How an installation is, as far as it can be told at any moment."""
+"""Health checks: database, user files, free disk space, publication lag."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from kalends.app.container import Container
 from kalends.errors import KalendsError, StoreUnavailableError
 from kalends.store import statistics
 
-LEAST_ROOM = 64 << 20
+MIN_FREE_OCTETS = 64 << 20
 """Octets below which a disk counts as full."""
 
 
 @dataclass(frozen=True, slots=True)
 class PublicationLag:
-    """Feeds that are published, and what of it is not there yet.
+    """Published feeds that are not up to date.
 
     Attributes:
-        places: where one should stand.
-        behind: where an older version stands, or none.
-        failing: other servers that refused the last time.
-        seconds: since the oldest change that is not everywhere; 0 if all are.
+        places: the files and servers where feeds are published.
+        behind: those that have an older version, or none.
+        failing: other servers that refused a feed the last time.
+        seconds: the age of the oldest unpublished change; 0 if there is none.
     """
 
     places: int
@@ -34,45 +34,45 @@ class PublicationLag:
     seconds: float
 
 
-def folders(built: Container) -> list[Path]:
-    """The folders that Kalends writes to on this host."""
-    settings = built.settings
-    found = [built.database.folder, settings.nonce_folder]
+def folders(container: Container) -> list[Path]:
+    """Return the folders that Kalends writes to on this host."""
+    settings = container.settings
+    found = [container.database.folder, settings.nonce_folder]
     if settings.feeds:
         found.append(settings.feeds_folder)
     return [folder for folder in dict.fromkeys(found) if folder is not None]
 
 
-def room(built: Container) -> dict[Path, int]:
-    """Free octets of each folder's disk; a folder that is missing counts as its parent."""
+def free_octets(container: Container) -> dict[Path, int]:
+    """Return the free octets of each folder's disk; of the parent's if the folder is missing."""
     found = {}
-    for folder in folders(built):
-        there = folder if folder.is_dir() else folder.parent
-        found[folder] = shutil.disk_usage(there).free
+    for folder in folders(container):
+        existing = folder if folder.is_dir() else folder.parent
+        found[folder] = shutil.disk_usage(existing).free
     return found
 
 
-def store_counts(built: Container) -> tuple[int, int]:
-    """Collections and objects in the store.
+def store_counts(container: Container) -> tuple[int, int]:
+    """Return the numbers of collections and objects in the store.
 
     Raises:
         KalendsError: the store cannot be used.
     """
-    with built.database.read() as connection:
+    with container.database.read() as connection:
         return statistics.count_collections(connection), statistics.count_objects(connection)
 
 
-def feeds_behind(built: Container) -> PublicationLag:
-    """Where published feeds are not what they should be.
+def feeds_behind(container: Container) -> PublicationLag:
+    """Return how far published feeds are behind.
 
     Raises:
-        KalendsError: who there is cannot be told, or the store cannot be used.
+        KalendsError: the accounts cannot be read, or the store cannot be used.
     """
-    feeds = built.feeds
+    feeds = container.feeds
     if feeds is None:
         return PublicationLag(0, 0, 0, 0.0)
-    standing = feeds.publisher.expected_files()
-    late = [file.feed for file in standing if not file.is_current]
+    expected = feeds.publisher.expected_files()
+    late = [file.feed for file in expected if not file.is_current]
     wanted, known = feeds.remote_publisher.feeds_by_url(), feeds.remote_publisher.deliveries()
     states = feeds.cache.states(list(wanted.values()))
     failing = 0
@@ -83,37 +83,39 @@ def feeds_behind(built: Container) -> PublicationLag:
         failing += bool(delivery and delivery.failures)
     changes = [state.changed for state in feeds.cache.states(late) if state.changed]
     seconds = max(0.0, time.time() - min(changes)) if changes else 0.0
-    return PublicationLag(len(standing) + len(wanted), len(late), failing, seconds)
+    return PublicationLag(len(expected) + len(wanted), len(late), failing, seconds)
 
 
-def failures(built: Container) -> Iterator[tuple[str, str]]:
-    """What keeps this host from serving now: the part, and what is wrong with it."""
+def failures(container: Container) -> Iterator[tuple[str, str]]:
+    """Yield the failures that keep this host from serving: the part, and what is wrong with it."""
     try:
-        _require_database(built)
+        _require_database(container)
     except KalendsError as error:
         yield "database", str(error)
     try:
-        built.directory.names()
-        built.directory.members()
+        container.directory.names()
+        container.directory.members()
     except KalendsError as error:
         yield "user files", str(error)
     try:
-        for folder, free in room(built).items():
-            if free < LEAST_ROOM:
+        for folder, free in free_octets(container).items():
+            if free < MIN_FREE_OCTETS:
                 yield "disk", f"{folder}: {free >> 20} MiB free"
     except OSError as error:
         yield "disk", f"{error.filename}: {error.strerror}"
 
 
-def _require_database(built: Container) -> None:
-    """See to it that the store answers.
+def _require_database(container: Container) -> None:
+    """Check that the store answers.
 
     Raises:
         KalendsError: it does not.
     """
-    database = built.database
-    # What is open already is read and written on, wherever its file has gone.
+    database = container.database
+    # An open database works on even if its file is gone.
     if database.folder and not os.access(database.name, os.R_OK | os.W_OK):
-        raise StoreUnavailableError(f"{database.name}: it is gone, or cannot be read and written")
+        raise StoreUnavailableError(
+            f"{database.name}: the file is missing, or cannot be read and written"
+        )
     with database.read() as connection:
         statistics.count_collections(connection)

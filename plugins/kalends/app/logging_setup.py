@@ -1,7 +1,7 @@
-"""What the log looks like: lines for people or JSON, each with the request that it belongs to.
+"""The log: lines of text or JSON, each with the name of the request that it belongs to.
 
-Files are looked at before each line: one that was renamed is left alone and a new one begun, so
-that whoever rotates logs need tell us nothing.
+Before each line it is checked whether the file was renamed; then a new one is created. So programs
+that rotate logs need not send a signal.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from kalends.adapters.log import remove_tracebacks
 from kalends.app import access_log
-from kalends.app.middleware.request_id import current
+from kalends.app.middleware.request_id import current_request_id
 from kalends.config.loader import LoadedConfiguration
 from kalends.errors import ConfigurationError
 
@@ -36,35 +36,35 @@ class LogFile(WatchedFileHandler):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for a person, and a traceback below it if there is one."""
+    """A formatter for lines of text, with the traceback below if there is one."""
 
     def __init__(self) -> None:
         super().__init__(_TEXT)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        name = current()
+        """Return the line of a record."""
+        name = current_request_id()
         record.request = f" [{name}]" if name else ""
         return super().format(record)
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object on one line, its traceback in it."""
+    """A formatter for JSON objects of one line, including the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        said: dict[str, Any] = _beginning(record)
-        name = current()
+        """Return the line of a record."""
+        fields: dict[str, Any] = _common_fields(record)
+        name = current_request_id()
         if name:
-            said["request"] = name
-        said["message"] = record.getMessage()
+            fields["request"] = name
+        fields["message"] = record.getMessage()
         if record.exc_info:
-            said["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(said)
+            fields["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(fields)
 
 
 def configure_logging(loaded: LoadedConfiguration) -> None:
-    """Log as ``[logging]`` says.
+    """Set up logging as ``[logging]`` configures it.
 
     Raises:
         ConfigurationError: a log file cannot be written.
@@ -80,10 +80,11 @@ def configure_logging(loaded: LoadedConfiguration) -> None:
 
 
 def configure_handlers(form: str, file: Path | None) -> None:
-    """Let everything that is logged go to a file, or to standard error.
+    """Send the log to a file, or to standard error.
 
     Args:
         form: ``text`` or ``json``.
+        file: the log file, or None for standard error.
 
     Raises:
         ConfigurationError: the file cannot be written.
@@ -96,7 +97,7 @@ def configure_handlers(form: str, file: Path | None) -> None:
     root.setLevel(logging.WARNING)
 
 
-def _beginning(record: logging.LogRecord) -> dict[str, Any]:
+def _common_fields(record: logging.LogRecord) -> dict[str, Any]:
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
     return {
         "time": f"{moment}.{int(record.msecs):03d}Z",

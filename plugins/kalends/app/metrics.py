@@ -1,10 +1,10 @@
-"""What the administrator's Prometheus reads: counted by each worker, told for all of them.
+"""Metrics for Prometheus: each worker counts, and any of them reports the sum.
 
-The workers of a server write into files of one folder, which whoever is asked adds up
-(prometheus_client's multiprocess mode): a number survives the worker that counted it. What is not
-counted but is so (how large the store is, what is behind) is looked up when it is asked for.
+The workers of a server write into files of one folder, which the worker that is asked adds up
+(prometheus_client's multiprocess mode), so numbers survive the worker that counted them. Values
+that are not counted (the size of the store, the publication lag) are read at each request.
 
-The folder stands in the environment before this module is loaded, and it is loaded nowhere else.
+The environment must name the folder before this module is imported, which only servers do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _METHODS = frozenset(
 )
 
 Gauge = tuple[str, str, float]
-"""What is looked up: a name without ``kalends_``, what it says, its value."""
+"""A current value: its name without ``kalends_``, its description, the value."""
 
 _requests = Histogram(
     "kalends_request_duration_seconds",
@@ -46,39 +46,45 @@ _compositions = Histogram(
 
 
 class Metrics:
-    """The numbers of one worker, and the way to those of all."""
+    """The counters of this worker, and the report of all workers."""
 
     def __init__(self) -> None:
-        # A look into the library's own table of labels takes longer than counting.
+        # Finding labels in the library's own table takes longer than counting.
         self._observers: dict[tuple[str, str], Callable[[float], None]] = {}
 
-    def answered(self, method: str, status: str, seconds: float) -> None:
-        """A request was answered."""
+    def count_request(self, method: str, status: str, seconds: float) -> None:
+        """Count a request that was answered.
+
+        Args:
+            method: its HTTP method.
+            status: the status code of the answer.
+            seconds: the time from its header to the end of the answer.
+        """
         observe = self._observers.get((method, status))
         if observe is None:
             known = method if method in _METHODS else "other"
             observe = _requests.labels(known, status).observe
-            if known == method:  # methods that clients make up must not fill our memory
+            if known == method:  # invented methods of clients must not fill the memory
                 self._observers[method, status] = observe
         observe(seconds)
 
-    def login_failed(self, scheme: str) -> None:
-        """A login was refused; ``scheme`` is empty where the client named none that is offered."""
+    def count_failed_login(self, scheme: str) -> None:
+        """Count a login that was refused; ``scheme`` is empty if the client named none on offer."""
         _failed_logins.labels(scheme or "other").inc()
 
-    def composed(self, seconds: float) -> None:
-        """A feed was composed."""
+    def record_composition(self, seconds: float) -> None:
+        """Record the composition of a feed, which took so many seconds."""
         _compositions.observe(seconds)
 
     def text(self, gauges: Iterable[Gauge]) -> bytes:
-        """All numbers of all workers, in Prometheus' text format 0.0.4."""
+        """Return the metrics of all workers, in Prometheus' text format 0.0.4."""
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        registry.register(_LookedUp(gauges))
+        registry.register(_CurrentValues(gauges))
         return generate_latest(registry)
 
 
-class _LookedUp(Collector):
+class _CurrentValues(Collector):
     def __init__(self, gauges: Iterable[Gauge]) -> None:
         self._gauges = list(gauges)
 

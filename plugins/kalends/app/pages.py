@@ -1,4 +1,4 @@
-"""What people see of one installation: feeds, as files and as pages, and the account page."""
+"""The feeds, as files and as pages, and the account page of one installation."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from kalends.webui.feed.views import FeedPageApplication
 
 
 class FeedRequests:
-    """WSGI application for all below ``/feeds/``.
+    """WSGI application for all addresses below ``/feeds/``.
 
     Args:
-        feeds: the feeds.
+        feeds: the services for feeds.
     """
 
     def __init__(self, feeds: FeedServices) -> None:
@@ -42,19 +42,19 @@ class FeedRequests:
 def account_page(
     container: Container, places_of: Callable[[str], Collection[str]], commits: CommitEvents
 ) -> AccountApplication:
-    """Make the pages of those who are logged in.
+    """Return the application of the account page.
 
     Args:
         container: the installation.
-        places_of: tells where an account's groups have their calendars.
-        commits: is told of what is written there.
+        places_of: returns the groups of an account, as their calendars' paths name them.
+        commits: receives the writes of the page.
 
     Raises:
-        ConfigurationError: the key of its tokens cannot be made or read.
+        ConfigurationError: the key of the CSRF tokens cannot be made or read.
     """
     settings, database, feeds = container.settings, container.database, container.feeds
 
-    def bring_in(data: bytes, name: str, target: str) -> ImportResult:
+    def import_octets(data: bytes, name: str, target: str) -> ImportResult:
         return import_data(
             database,
             data,
@@ -69,7 +69,7 @@ def account_page(
     return AccountApplication(
         homes,
         VisibleFeeds(feeds.registry, feeds.secrets, commits) if feeds else None,
-        ImportForm(homes, bring_in, commits),
+        ImportForm(homes, import_octets, commits),
         CsrfTokens(container.shared_auth_state().key()),
         refusal_of=lambda user: refusal_of_name(user, container.named_feeds()),
         schemes=settings.schemes,

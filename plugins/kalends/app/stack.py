@@ -1,4 +1,4 @@
-"""The whole application, layer by layer: proxies, then feeds or logins, then what answers."""
+"""The WSGI stack of one process: proxies, request IDs, logins, and the applications behind."""
 
 from __future__ import annotations
 
@@ -28,25 +28,26 @@ from kalends.store.serving_lock import ServingLock
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
 
-_log = logging.getLogger("kalends")
+# The name under which administrators know failures of requests, whichever application fails.
+_log = logging.getLogger("kalends.caldav")
 
-# There on listeners for administrators alone.
+# Only listeners for administrators have these.
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
-# What a client asks before it knows that it needs a login; none of it shows anybody's data.
+# Clients request these before they know that they need a login; they show no user's data.
 _OPEN = ("/.web/", "/.well-known/")
 
 
 class ApplicationStack:
-    """The whole application of one process.
+    """The WSGI application of one process.
 
     Args:
         loaded: the configuration.
         database: the store; closed with the application.
-        metrics: counts what happens, for the listeners for administrators; None if there are none.
-        subscribers: are told of each write after its commit, besides the feeds.
+        metrics: the metrics, for the listeners for administrators; None if there are none.
+        subscribers: receive each write after its commit, besides the feeds.
 
     Raises:
-        KalendsError: something in the store or in other files is not as it must be.
+        KalendsError: the store or another file cannot be used.
     """
 
     def __init__(
@@ -64,8 +65,8 @@ class ApplicationStack:
         self._container = container
         self._feeds = container.feeds
         self._feed_requests = FeedRequests(self._feeds) if self._feeds else None
-        following = [self._feeds.follow] if self._feeds else []
-        commits = CommitEvents([*following, *subscribers])
+        publishing = [self._feeds.follow] if self._feeds else []
+        commits = CommitEvents([*publishing, *subscribers])
         storage = Storage(configuration, database, commits)
         homes = GroupHomes(storage, container.accounts.groups_of)
         self._dav = DavApplication(configuration, storage, homes, container.named_feeds)
@@ -76,8 +77,8 @@ class ApplicationStack:
             self._dispatch, self._needs_login, without_tls=True
         )
         self._roles = settings.roles
-        self._believing: App = TrustedProxies(
-            RequestIds(self._or_later), settings.trusted_proxies, settings.prefix
+        self._behind_proxies: App = TrustedProxies(
+            RequestIds(self._answer_failures), settings.trusted_proxies, settings.prefix
         )
         self._admin = _admin(container, metrics)
 
@@ -88,32 +89,32 @@ class ApplicationStack:
         if role is Role.ADMIN:
             return self._admin(environ, start_response)
         environ[ROLE_KEY] = role
-        return self._believing(environ, start_response)
+        return self._behind_proxies(environ, start_response)
 
     @property
     def container(self) -> Container:
-        """The parts that it is made of."""
+        """The container of the application's parts."""
         return self._container
 
-    def look(self) -> None:
-        """Keep in mind what feeds need while the store cannot be asked.
+    def preload(self) -> None:
+        """Read into memory what feeds need while the store is unavailable.
 
-        A worker does so before it serves. Else one that began just as the store went away would
-        refuse what the others serve, for as long as it is away.
+        A worker does this before it serves. Otherwise a worker that starts just as the store fails
+        would refuse the feeds that other workers serve, for as long as the store is unavailable.
 
         Raises:
-            StoreUnavailableError: the store cannot be asked now.
+            StoreUnavailableError: the store is unavailable now.
         """
         if self._feeds:
-            self._feeds.look()
+            self._feeds.preload()
 
     def start(self) -> None:
-        """Begin the background work of this process, once."""
+        """Start the background work of this process, if it has not started."""
         if self._feeds:
             self._feeds.start()
 
     def close(self) -> None:
-        """End the background work and close the store."""
+        """Stop the background work and close the store."""
         if self._feeds:
             self._feeds.stop()
         self._login.close()
@@ -121,17 +122,17 @@ class ApplicationStack:
         if self._serving_lock:
             self._serving_lock.release()
 
-    def _or_later(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, also where it fails before it has reached its face."""
+    def _answer_failures(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a request on, and answer failures that no application has handled."""
         try:
-            return self._enter(environ, start_response)
+            return self._authenticate(environ, start_response)
         except FAILURES as error:
             if failure_of(error).is_ours:
                 _log.error("%s", error)
             return refuse(environ, start_response, error)
 
-    def _enter(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Let requests log in; what some programs send to a secret address is no login."""
+    def _authenticate(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Authenticate, except at secret feed addresses, where credentials are ignored."""
         if environ.get("PATH_INFO", "") in _ADMINISTRATORS:
             return not_found(environ, start_response)
         for_feeds = environ[ROLE_KEY] is Role.FEEDS
@@ -169,17 +170,17 @@ class ApplicationStack:
 
 
 def _admin(container: Container, metrics: Metrics | None) -> App:
-    """Return what answers on the listeners for administrators."""
+    """Return the application of the listeners for administrators."""
     if metrics is None:
         return not_found
-    # Not loaded where nobody asks for it: that takes a tenth of a second.
+    # Not imported if it is not used: the import takes a tenth of a second.
     from kalends.app.admin import AdminApplication
 
     return AdminApplication(container, metrics)
 
 
 def _lock_for_serving(database: Database) -> ServingLock | None:
-    """Mark that this process serves from a store in a file; on a server the sessions tell.
+    """Lock a store in a file for serving; a database server knows its sessions instead.
 
     Raises:
         KalendsError: the store is being restored, or cannot be used.

@@ -1,4 +1,4 @@
-"""HTTP authentication as WSGI middleware: every 401 is given here, before the application."""
+"""HTTP authentication as WSGI middleware; every 401 comes from here."""
 
 from __future__ import annotations
 
@@ -30,44 +30,44 @@ from kalends.errors import (
 _log = logging.getLogger("kalends.htauth")
 
 USER_KEY = "kalends.user"
-"""Where the application finds the verified user's name. No header of a client ends up here."""
+"""The environ's key for the verified user's name. No header of a client can set it."""
 
 WEB_SERVER = "web server"
 """The AUTH_TYPE of a user whom the web server in front has authenticated."""
 
-# Apache's LimitRequestFieldSize is for the whole header line.
+# Apache's LimitRequestFieldSize limits the whole header line.
 _HEADER_LIMIT = 8190 - len("Authorization: ")
 _NAME_IN_LOG = 100
 _NO_LOGIN = (UserFileUnavailableError, DirectoryUnavailableError, TooManyAttemptsError)
 
 
 def peer_address(environ: Environ) -> str:
-    """The address that the connection comes from."""
+    """Return the address that the connection comes from."""
     return environ.get("REMOTE_ADDR") or "-"
 
 
 class HttpAuthentication:
-    """WSGI middleware that says who the client is, or answers 401.
+    """WSGI middleware that authenticates the client, or answers 401.
 
     The application behind it never sees an Authorization header. A verified user's name is in the
     environ under `USER_KEY`, and under REMOTE_USER for the access log; without one, neither is.
 
-    A refused request's body is not read here. What is left of it is the server's business: gunicorn
-    reads up to 64 KiB away and else closes the connection, Apache and nginx read it away.
+    The body of a refused request is not read here, but left to the server: gunicorn discards up to
+    64 KiB and otherwise closes the connection, Apache and nginx discard all of it.
 
     Args:
         app: the application behind.
-        directory: who may log in.
-        realm: what the login dialog shows.
-        needs_login: whether a request is only for those who have logged in. Elsewhere credentials
-            count if they are right, and are ignored if they are not.
-        schemes: what is accepted and offered, the preferred first; Basic if not given. Where none
-            is offered to a client, what needs a login is forbidden to it (403).
-        client_address: whom the log names for a failed login, and the throttle counts.
-        web_server_login: the user whom the web server in front has authenticated, empty if it has
-            not; then nothing else is asked.
-        throttle: slows down failed logins; nothing does if not given.
-        failed: told the scheme of each login that is refused.
+        directory: the accounts that may log in.
+        realm: the realm, which login dialogs show.
+        needs_login: returns True if a request needs a login. For other requests, valid credentials
+            are used, and invalid ones are ignored.
+        schemes: the schemes to accept and offer, the preferred first; Basic if not given. If none
+            is offered to a client, requests that need a login are forbidden (403).
+        client_address: returns the address that the log and the throttle use for a failed login.
+        web_server_login: returns the user whom the web server in front has authenticated, or empty;
+            if there is one, credentials are not checked.
+        throttle: slows down failed logins; None for no limit.
+        failed: called with the scheme of each login that is refused.
     """
 
     def __init__(
@@ -106,14 +106,16 @@ class HttpAuthentication:
             outcome = None if credentials is None else self._authenticate(environ, credentials)
         except _NO_LOGIN as error:
             if needed:
-                return refuse(environ, start_response, error, "No login is possible now.")
+                return refuse(
+                    environ, start_response, error, "No login is possible now. Try again later."
+                )
             outcome = None
         if isinstance(outcome, Verified):
             return self._pass_on(environ, start_response, outcome)
         if not needed:
             return self._app(environ, start_response)
         if outcome is not None and outcome.bad_request:
-            text = "That Authorization header is not for this request.\n"
+            text = "The Authorization header does not match this request.\n"
             return answer(HTTPStatus.BAD_REQUEST, text)
         challenges = [("WWW-Authenticate", c) for c in self._challenges(environ, outcome)]
         if not challenges:
@@ -128,11 +130,11 @@ class HttpAuthentication:
         return self._app(environ, _with_headers(start_response, who.headers))
 
     def _challenges(self, environ: Environ, refused: AuthenticationFailed | None) -> list[str]:
-        """What a 401 offers, the preferred first.
+        """Return the challenges of a 401, the preferred first.
 
-        After a failed Digest answer, where Basic is there too: over TLS Basic alone, so that a
-        client that ranks Digest first gets to an account without HA1; over plain http Digest alone.
-        Why it failed makes no difference, but for a stale nonce.
+        After a failed Digest answer, if Basic is offered too: over TLS only Basic, so that a client
+        that prefers Digest can log in to an account without HA1; over plain http only Digest. The
+        cause of the failure makes no difference, except for a stale nonce.
         """
         stale = refused is not None and refused.stale
         offered = {s.name: s.challenges(environ, stale=stale) for s in self._schemes}
@@ -142,7 +144,7 @@ class HttpAuthentication:
         return [challenge for challenges in offered.values() for challenge in challenges]
 
     def _authenticate(self, environ: Environ, credentials: str) -> Verified | AuthenticationFailed:
-        """Let the scheme that the header names judge it; a refusal is one line in the log."""
+        """Verify credentials by the scheme that they name, and log a refusal."""
         if len(credentials) > _HEADER_LIMIT:
             outcome: Verified | AuthenticationFailed = AuthenticationFailed(
                 "", None, "overlong header", bad_request=True
@@ -159,12 +161,12 @@ class HttpAuthentication:
             if self._throttle is not None:
                 self._throttle.succeeded(outcome.user, address)
         elif not outcome.stale:
-            # Some programs send headers that name nobody: those guess no password.
+            # Headers without a name guess no password; some programs send them.
             if self._throttle is not None and outcome.claimed is not None:
                 self._throttle.failed(outcome.claimed, address)
             if self._failed is not None:
                 self._failed(outcome.scheme)
-            # The address comes first: what follows is the client's own text.
+            # The address comes first, because the name is text of the client's choice.
             _log.warning(
                 "login failed from %s: %s, name %s",
                 address,
@@ -179,13 +181,13 @@ class HttpAuthentication:
 
 
 def _with_headers(
-    start_response: StartResponse, more: tuple[tuple[str, str], ...]
+    start_response: StartResponse, extra: tuple[tuple[str, str], ...]
 ) -> StartResponse:
-    """A start_response that adds headers to whatever the application answers."""
-    if not more:
+    """Return a start_response that adds headers to each answer of the application."""
+    if not extra:
         return start_response
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-        return start_response(status, [*headers, *more], exc_info)
+        return start_response(status, [*headers, *extra], exc_info)
 
     return start

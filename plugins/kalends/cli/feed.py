@@ -126,7 +126,7 @@ def _refresh(built: container.Container, args: argparse.Namespace) -> int:
     feeds = built.require_feeds()
     wanted = [_require_feed(feeds, args.name)] if args.name else list(feeds.registry.feeds())
     addresses = [url for feed in wanted for url in feed.remotes]
-    with built.telling_of_feeds_folder():
+    with built.naming_feeds_folder():
         for feed in tqdm(wanted, unit="feed", disable=None, leave=False):
             feeds.cache.discard(feed)
             feeds.cache.open(feed)[1].close()

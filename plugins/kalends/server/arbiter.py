@@ -141,7 +141,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             self._metrics = Metrics()
         served = ApplicationStack(self._loaded, database, metrics=self._metrics)
         try:
-            served.look()
+            served.preload()
         except KalendsError:
             served.close()
             raise

@@ -37,8 +37,8 @@ class AccessLogger:
         status = str(resp.status).partition(" ")[0]
         seconds = request_time.total_seconds()
         if self._metrics is not None:
-            self._metrics.answered(environ["REQUEST_METHOD"], status, seconds)
-        access_log.tell(
+            self._metrics.count_request(environ["REQUEST_METHOD"], status, seconds)
+        access_log.write(
             environ.get("REMOTE_ADDR") or "-",
             _in_one_line(environ.get("kalends.user") or "-"),
             environ["REQUEST_METHOD"],

@@ -1,4 +1,4 @@
-"""A name for each request, which its lines in the log and its answer carry."""
+"""Request IDs: a name for each request, which is in its log lines and in its answer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _current = threading.local()
 class RequestIds:
     """WSGI middleware that names each request, unless a trusted proxy has named it.
 
-    The answer tells the name in ``X-Request-ID``.
+    The answer has the name in ``X-Request-ID``.
 
     Args:
-        app: the application behind; in front of this stands what decides whom to believe.
+        app: the application behind. `TrustedProxies` must be in front.
     """
 
     def __init__(self, app: App) -> None:
@@ -29,7 +29,7 @@ class RequestIds:
         """Pass the request on under its name."""
         name: str = environ.get(REQUEST_ID_KEY) or os.urandom(8).hex()
         environ[REQUEST_ID_KEY] = name
-        # It stays when the answer is read from the iterable, and ends with the next request.
+        # Kept while the answer is read from the iterable; the next request replaces it.
         _current.name = name
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -38,6 +38,6 @@ class RequestIds:
         return self._app(environ, start)
 
 
-def current() -> str:
-    """The name of the request that this thread is at; empty outside of any."""
+def current_request_id() -> str:
+    """Return the name of the request that this thread handles; empty if there is none."""
     return getattr(_current, "name", "")

@@ -1,4 +1,4 @@
-"""Accounts that other directories have (LDAP, PAM, IMAP): asked in turn, and never for long."""
+"""External password backends (LDAP, PAM, IMAP), tried in order with a timeout."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from kalends.errors import DirectoryUnavailableError
 _log = logging.getLogger("kalends.htauth")
 
 PasswordCheck = Callable[[str, str, str], str]
-"""Asks one directory: name, password and address of the client; the account's name, or empty.
+"""Checks a password: takes name, password and the client's address, returns the account or empty.
 
-Raises whatever there is if it cannot tell.
+If it cannot decide, it raises any exception.
 """
 
 SECONDS = 10.0
-"""How long a directory may take for its answer."""
+"""How long all directories together may take to answer, by default."""
 
-_AT_A_TIME = 4
+_MAX_THREADS = 4
 _CAPACITY = 10_000
 
 
 class ExternalBackends:
-    """Who may log in by what other directories say. Safe to share between threads.
+    """Password checks by external directories. Safe to share between threads.
 
-    A directory is asked in a thread of its own, of which there are four at most: where it does not
-    answer, requests are refused in time, and those that need no directory go on.
+    Directories are asked in separate threads, at most four: if a directory does not answer, logins
+    are refused after a timeout, and requests that need no directory go on.
 
     Args:
-        directories: how each is asked, by its name, in the order in which they are.
-        remember_seconds: for how long a password that was right is right without asking.
-        seconds: how long all of them together may take.
-        now: seconds, of a clock that only goes forward.
+        directories: the check of each directory by its name, in the order in which to try them.
+        remember_seconds: how long a valid password is accepted without asking again.
+        seconds: how long all directories together may take.
+        now: returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -51,66 +51,66 @@ class ExternalBackends:
         self._remember_seconds = remember_seconds
         self._seconds = seconds
         self._now = now
-        self._places = threading.BoundedSemaphore(_AT_A_TIME)
+        self._threads = threading.BoundedSemaphore(_MAX_THREADS)
         self._remembered = VerifiedPasswords(_CAPACITY)
         self._until: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def login(self, name: str, password: bytes, address: str) -> str:
-        """The account that a name and a password belong to; empty if to none.
+        """Return the account that a name and a password belong to; empty if there is none.
 
-        An empty password is refused without asking: LDAP servers take it for nobody's, and say yes
-        (RFC 4513 section 5.1.2).
+        An empty password is refused without asking: LDAP servers treat it as an anonymous login and
+        accept it (RFC 4513 section 5.1.2).
 
         Args:
-            name: as the client gave it.
-            password: as the client gave it.
-            address: of the client.
+            name: the name that the client sent.
+            password: the password that the client sent.
+            address: the client's address.
 
         Raises:
-            DirectoryUnavailableError: a directory could not tell, or took too long.
+            DirectoryUnavailableError: a directory could not decide, or took too long.
         """
         if not name or not password:
             return ""
-        known = self._known(name.encode(), password)
-        if known:
-            return known
-        account = self._bounded(name, _text(password), address)
+        account = self._recall(name.encode(), password)
+        if account:
+            return account
+        account = self._ask_with_timeout(name, _text(password), address)
         if account and self._remember_seconds > 0:
             self._remember(name.encode(), password, account)
         return account
 
-    def _bounded(self, name: str, password: str, address: str) -> str:
-        """Ask in another thread; that one goes on, and keeps its place, when it takes too long."""
-        if not self._places.acquire(timeout=self._seconds / 10):
+    def _ask_with_timeout(self, name: str, password: str, address: str) -> str:
+        """Ask in another thread, which goes on and is counted after a timeout until it ends."""
+        if not self._threads.acquire(timeout=self._seconds / 10):
             raise DirectoryUnavailableError("does not answer")
-        told: list[str | DirectoryUnavailableError] = []
+        outcomes: list[str | DirectoryUnavailableError] = []
         done = threading.Event()
 
         def work() -> None:
             try:
-                told.append(self._in_turn(name, password, address))
+                outcomes.append(self._ask_in_order(name, password, address))
             except DirectoryUnavailableError as error:
-                told.append(error)
+                outcomes.append(error)
             finally:
-                self._places.release()
+                self._threads.release()
                 done.set()
 
         threading.Thread(target=work, name="directory", daemon=True).start()
-        if not done.wait(self._seconds) or not told:
-            _log.error("no directory has answered within %g seconds", self._seconds)
+        if not done.wait(self._seconds) or not outcomes:
+            _log.error("no directory answered within %g seconds", self._seconds)
             raise DirectoryUnavailableError("does not answer")
-        if isinstance(told[0], DirectoryUnavailableError):
-            raise told[0]
-        return told[0]
+        if isinstance(outcomes[0], DirectoryUnavailableError):
+            raise outcomes[0]
+        return outcomes[0]
 
-    def _in_turn(self, name: str, password: str, address: str) -> str:
+    def _ask_in_order(self, name: str, password: str, address: str) -> str:
         unavailable = ""
         for directory, ask in self._directories.items():
             try:
                 account = ask(name, password, address)
-            except Exception as error:  # noqa: BLE001 - other people's code, each with its own errors
-                _log.error("%s cannot tell whether a login is right: %s", directory, error)
+            except Exception as error:  # noqa: BLE001 - other libraries, each with its own errors
+                _log.error("%s cannot check a login: %s", directory, error)
                 unavailable = unavailable or directory
                 continue
             if account:
@@ -119,7 +119,7 @@ class ExternalBackends:
             raise DirectoryUnavailableError(unavailable)
         return ""
 
-    def _known(self, name: bytes, password: bytes) -> str:
+    def _recall(self, name: bytes, password: bytes) -> str:
         with self._lock:
             until, account = self._until.get(name, (0.0, ""))
         if until <= self._now():

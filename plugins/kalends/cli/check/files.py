@@ -177,15 +177,15 @@ def _for_others(path: Path, permissions: int) -> bool:
 
 def _full_disks(built: Container) -> Iterator[str]:
     try:
-        room = health.room(built)
+        room = health.free_octets(built)
     except OSError as error:
         yield f"{error.filename}: {error.strerror}"
         return
     store = statistics.file_octets(built.database)
     for folder, free in room.items():
         needed = 2 * store if folder == built.database.folder else 0
-        if free < max(health.LEAST_ROOM, needed):
+        if free < max(health.MIN_FREE_OCTETS, needed):
             why = f"only {free >> 20} MiB are free on its disk"
-            if needed > health.LEAST_ROOM:
+            if needed > health.MIN_FREE_OCTETS:
                 why += f", and an upgrade copies the database first ({store >> 20} MiB)"
             yield f"{folder}: {why}; free some space"
