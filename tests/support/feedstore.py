@@ -1,4 +1,4 @@
-"""The real store for feeds, in memory, and feeds composed from it."""
+"""A store for feeds in memory, with the real schema, and feeds composed from it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from kalends.store.objects.read import ObjectRow
 from kalends.store.schema import calendar_object, collection, metadata
 
 CHANGED = 1_767_225_600_000_000
-"""2026-01-01T00:00:00Z, microseconds: when everything changed last, unless told otherwise."""
+"""2026-01-01T00:00:00Z in microseconds: the time of the last change of everything."""
 
 TODAY = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 
 class MemoryDatabase:
-    """A database of the newest schema in memory, with one connection: for one thread."""
+    """A database in memory with the newest schema and one connection, for one thread."""
 
     def __init__(self) -> None:
         self._connection = create_engine("sqlite://").connect()
@@ -43,7 +43,7 @@ class MemoryDatabase:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Hand out the connection."""
+        """Yield the connection."""
         yield self._connection
 
     write = read
@@ -66,36 +66,36 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 
 class _RecordingSnapshot(FeedSnapshot):
-    """A snapshot that notes of which calendars all objects are read."""
+    """A snapshot that records the calendars of which all objects are read."""
 
-    def __init__(self, connection: Connection, calendars: CalendarCache, noted: list[int]) -> None:
+    def __init__(self, connection: Connection, calendars: CalendarCache, reads: list[int]) -> None:
         super().__init__(connection, calendars)
-        self._noted = noted
+        self._reads = reads
 
     def objects(self, calendar: int) -> Iterator[ObjectRow]:
-        self._noted.append(calendar)
+        self._reads.append(calendar)
         return super().objects(calendar)
 
     def uids(self, calendar: int) -> Iterator[str]:
-        self._noted.append(calendar)
+        self._reads.append(calendar)
         return super().uids(calendar)
 
 
 class Store(FeedSource):
-    """The tables of a store in memory, where everything changed at the same time.
+    """A store in memory in which everything changed at the same time.
 
     Args:
-        paths: of the calendars, which are numbered 1, 2, 3…
+        paths: the paths of the calendars, which are numbered 1, 2, 3…
 
     Attributes:
-        paths: of the calendars, by number.
+        paths: the paths of the calendars, by number.
     """
 
     def __init__(self, *paths: str) -> None:
         self._memory = MemoryDatabase()
         super().__init__(cast("Database", self._memory))
         self.paths = dict(enumerate(paths or ("alice/1", "alice/2", "alice/3"), 1))
-        self._away: frozenset[int] = frozenset()
+        self._hidden: frozenset[int] = frozenset()
         self._read: list[int] = []
         with self._writing() as connection:
             self._ids = {
@@ -116,7 +116,7 @@ class Store(FeedSource):
             write.upsert_object(connection, self._ids[calendar], place, content)
 
     def remove(self, calendar: int, uid: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         with self._writing() as connection:
             href = read.find_href_by_uid(connection, self._ids[calendar], uid)
             if href is not None:
@@ -132,29 +132,29 @@ class Store(FeedSource):
             collections.record_change(connection, self._ids[calendar])
 
     @property
-    def away(self) -> frozenset[int]:
-        """The numbers of calendars that their owners keep out of feeds."""
-        return self._away
+    def hidden(self) -> frozenset[int]:
+        """The numbers of the calendars that their owners keep out of feeds."""
+        return self._hidden
 
-    @away.setter
-    def away(self, numbers: AbstractSet[int]) -> None:
-        for number in self._away ^ numbers:
+    @hidden.setter
+    def hidden(self, numbers: AbstractSet[int]) -> None:
+        for number in self._hidden ^ numbers:
             props = {"tag": "VCALENDAR"} | ({OWNER_ONLY: "owner"} if number in numbers else {})
             with self._writing() as connection:
                 collections.set_props(connection, self._ids[number], props)
-        self._away = frozenset(numbers)
+        self._hidden = frozenset(numbers)
 
-    def taken_reads(self) -> set[int]:
-        """Return of which calendars all objects were read since the last time of asking."""
+    def take_reads(self) -> set[int]:
+        """Return the calendars of which all objects were read since the last call."""
         numbers = {key: number for number, key in self._ids.items()}
         found = {numbers[key] for key in self._read}
         self._read.clear()
         return found
 
     def shown_uids(self) -> set[str]:
-        """Return the UIDs in the calendars that are not away."""
+        """Return the UIDs in the calendars that are not kept out of feeds."""
         with self.snapshot() as snapshot:
-            shown = [key for number, key in self._ids.items() if number not in self.away]
+            shown = [key for number, key in self._ids.items() if number not in self.hidden]
             return {uid for key in shown for uid in FeedSnapshot.uids(snapshot, key)}
 
     @contextmanager
@@ -182,18 +182,18 @@ class Everyone:
 
 
 def cache_in(folder: Path, store: Store, today: datetime = TODAY) -> FeedCache:
-    """The versions of the store's feeds, as of a day."""
+    """Return a cache of feeds of the store, at a point in time."""
     return FeedCache(folder, store, Everyone(store), lambda: today, on_composed=None)
 
 
 def compose(folder: Path, store: Store, feed: Feed, today: datetime = TODAY) -> bytes:
-    """The newest version of a feed, whole."""
+    """Return the octets of the newest version of a feed."""
     _, file = cache_in(folder, store, today).open(feed)
     with file:
         return file.read()
 
 
 def feed_with(rules: Rules) -> Feed:
-    """A feed of all calendars."""
+    """Return a feed of all calendars."""
     text = '[feed.all]\ncalendars = ["*/*"]\naccess = "login"\n'
     return replace(parse_definitions(text, "feeds.toml").named["all"], rules=rules)

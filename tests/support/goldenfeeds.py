@@ -1,8 +1,8 @@
-"""The golden folders of tests/data/feeds: calendars and a definition, and the feed they make.
+"""The golden folders of tests/data/feeds: calendars, a definition, and the expected feed.
 
 A folder holds objects (``OWNER__CALENDAR__NAME.ics``), a file of definitions with one feed
 (``feed.toml``, with the UTC date in a comment ``# today: YYYY-MM-DD`` where it matters) and the
-octets that come of them (``expected.ics``).
+octets of the composed feed (``expected.ics``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _UID = re.compile(rb"^UID:(.*?)\r?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Golden:
-    """A golden folder, read; objects by calendar and UID, in the order of their names."""
+    """A golden folder with its objects by calendar and UID, in the order of their names."""
 
     folder: Path
     feed: Feed
@@ -31,11 +31,11 @@ class Golden:
 
     @property
     def expected(self) -> bytes:
-        """What the feed should be."""
+        """The expected octets of the feed."""
         return (self.folder / "expected.ics").read_bytes()
 
     def make_store(self, *, backwards: bool = False) -> Store:
-        """A store with the objects, written in order or against it."""
+        """Return a store with the objects, written in order or backwards."""
         paths = sorted({path for path, _ in self.objects})
         store = Store(*paths)
         numbers = {path: number for number, path in store.paths.items()}
@@ -45,17 +45,17 @@ class Golden:
         return store
 
     def compose_feed(self, folder: Path, *, backwards: bool = False) -> bytes:
-        """The feed as it is now."""
+        """Return the octets of the composed feed."""
         return compose(folder, self.make_store(backwards=backwards), self.feed, self.today)
 
 
 def list_folders() -> list[Path]:
-    """All golden folders."""
+    """Return all golden folders."""
     return sorted(path for path in FOLDER.iterdir() if path.is_dir())
 
 
 def load(folder: Path) -> Golden:
-    """Read a golden folder."""
+    """Load a golden folder."""
     text = (folder / "feed.toml").read_text("utf-8")
     (feed,) = parse_definitions(text, str(folder / "feed.toml")).named.values()
     said = re.search(r"^# today: (.+)$", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""A feed as a page, over WSGI: who sees it, what it shows, and what it never does."""
+"""The web page of a feed, over WSGI: access, content and safety."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ DRAWN = re.compile(r"<svg.*?</svg>", re.DOTALL)
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """An installation that nobody writes to."""
+    """An installation that no test writes to."""
     installation = Installation(tmp_path_factory.mktemp("site"), feeds=FEEDS)
     with installation.client() as client:
         yield client
@@ -92,14 +92,14 @@ def page(client: Client, query: str = "", feed: str = "open") -> str:
 
 
 def titles(text: str) -> list[str]:
-    """The titles that a page shows, in its order."""
+    """Return the titles on a page, in order."""
     return [
         html.unescape(t) for t in re.findall(r'<span class="what" dir="auto">(.*?)</span>', text)
     ]
 
 
 def links(text: str) -> list[str]:
-    """Where the links to events lead."""
+    """Return the targets of the links to events."""
     return [html.unescape(q) for q in re.findall(r'href="(\?[^"]*event=[^"]*)"', text)]
 
 
@@ -128,16 +128,18 @@ def secret_of(installation: Installation, capsys: pytest.CaptureFixture[str], fe
         ("s/guess/.static/", "", 404),
     ],
 )
-def test_who_sees_the_file_sees_the_page(site: Client, path: str, user: str, status: int) -> None:
+def test_the_page_has_the_access_rules_of_the_file(
+    site: Client, path: str, user: str, status: int
+) -> None:
     assert site("GET", f"/feeds/{path}", user=user).status == status
 
 
-def test_an_address_without_its_slash_leads_to_the_page(site: Client) -> None:
+def test_an_address_without_its_slash_redirects_to_the_page(site: Client) -> None:
     answer = site("GET", "/feeds/open", user="", environ={"SCRIPT_NAME": "/dav"})
     assert answer.headers["Location"] == "http://127.0.0.1/dav/feeds/open/"
 
 
-def test_a_secret_shows_the_page_until_it_is_renewed(
+def test_a_secret_shows_the_page_until_it_is_rotated(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(client, "a", event("a", summary="Of Alice"))
@@ -153,7 +155,7 @@ def test_a_secret_shows_the_page_until_it_is_renewed(
 
 
 @pytest.mark.parametrize("view", ["month", "week", "day", "agenda"])
-def test_each_view_shows_what_happens_in_it(client: Client, view: str) -> None:
+def test_each_view_shows_the_events_of_its_period(client: Client, view: str) -> None:
     put(client, "a", event("a", "20260105T090000Z", summary="In January"))
     put(client, "b", event("b", "20260405T090000Z", summary="In April"))
     text = page(client, f"?view={view}&date=2026-01-05")
@@ -163,7 +165,7 @@ def test_each_view_shows_what_happens_in_it(client: Client, view: str) -> None:
     assert "Monday, 5 January 2026, 09:00" in page(client, link)
 
 
-def test_everything_is_text_and_only_safe_links_are_links(client: Client) -> None:
+def test_all_values_are_escaped_and_only_safe_urls_become_links(client: Client) -> None:
     put(
         client,
         "x",
@@ -197,7 +199,7 @@ def test_everything_is_text_and_only_safe_links_are_links(client: Client) -> Non
     assert not re.search(r"\son[a-z]+=", tags)
 
 
-def test_nothing_of_what_a_feed_hides_is_on_its_page(client: Client) -> None:
+def test_no_hidden_text_is_on_the_page(client: Client) -> None:
     secretive = ("LOCATION:sesame place", "DESCRIPTION:sesame words", "URL:https://sesame.example")
     put(client, "p", event("uid-p", "20260105T090000Z", "CLASS:PRIVATE", *secretive, summary="P"))
     put(
@@ -241,7 +243,7 @@ def test_a_hidden_override_leaves_a_gap(client: Client) -> None:
     assert titles(page(client, "?date=2026-01-05")) == ["Daily", "Daily"]
 
 
-def test_an_override_shows_in_place_of_its_occurrence(client: Client) -> None:
+def test_an_override_replaces_its_occurrence(client: Client) -> None:
     body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=5", summary="Daily")
     parts = []
     for recurrence, start, name in (
@@ -278,7 +280,7 @@ def override(replaces: str, start: str, summary: str, *lines: str) -> str:
     )
 
 
-def test_overrides_at_the_time_of_others_show_beside_them(client: Client) -> None:
+def test_overrides_at_the_time_of_other_occurrences_are_shown_beside_them(client: Client) -> None:
     body = event("s", "20260105T090000Z", "RRULE:FREQ=DAILY;COUNT=5", summary="Daily").decode()
     parts = (
         override("20260106T090000Z", "20260107T090000Z", "Moved onto another"),
@@ -303,7 +305,7 @@ def test_the_address_of_an_occurrence_outlives_its_override(client: Client) -> N
     assert "Special</h1>" in page(client, link)
 
 
-def test_what_lasts_from_or_to_the_end_of_time_shows(client: Client) -> None:
+def test_events_at_the_ends_of_time_are_shown(client: Client) -> None:
     spans = [
         ("DTSTART:20260110T000000Z", "DTEND:99991231T235959Z"),
         ("DTSTART:20260110T000000Z", "DURATION:P3000000D"),
@@ -331,7 +333,7 @@ def test_what_lasts_from_or_to_the_end_of_time_shows(client: Client) -> None:
             assert 'class="when"' in page(client, link)
 
 
-def test_a_meeting_that_two_people_hold_is_shown_once(client: Client) -> None:
+def test_a_meeting_in_two_calendars_is_shown_once(client: Client) -> None:
     organizer = "ORGANIZER:mailto:o@example.org"
     put(client, "m", event("m", "20260105T090000Z", organizer, summary="Old"))
     put(
@@ -340,12 +342,12 @@ def test_a_meeting_that_two_people_hold_is_shown_once(client: Client) -> None:
         event("m", "20260112T090000Z", organizer, "SEQUENCE:2", summary="New"),
         "bob/calendar",
     )
-    # The newer copy is in another week, and the older one must not show there in its place.
+    # The newer copy is in another week; the older one must not be shown instead.
     assert titles(page(client, "?date=2026-01-05")) == ["New"]
     assert titles(page(client, "?view=week&date=2026-01-05")) == []
 
 
-def test_others_events_with_the_same_uid_all_show(client: Client) -> None:
+def test_different_events_with_the_same_uid_are_all_shown(client: Client) -> None:
     put(client, "m", event("m", "20260105T090000Z", summary="One"))
     put(client, "m", event("m", "20260105T100000Z", summary="Other"), "bob/calendar")
     text = page(client, "?date=2026-01-05")
@@ -354,7 +356,7 @@ def test_others_events_with_the_same_uid_all_show(client: Client) -> None:
     assert ["One</h1>" in shown[0], "Other</h1>" in shown[1]] == [True, True]
 
 
-def test_what_is_outside_of_the_window_is_not_on_the_page(client: Client) -> None:
+def test_events_outside_the_window_are_not_on_the_page(client: Client) -> None:
     now = datetime.now(UTC)
     old, new = now - timedelta(days=50), now - timedelta(days=3)
     put(client, "o", event("o", f"{old:%Y%m%dT%H%M%SZ}", summary="Old"))
@@ -366,7 +368,7 @@ def test_what_is_outside_of_the_window_is_not_on_the_page(client: Client) -> Non
     assert titles(page(client, f"?view=day&date={old:%Y-%m-%d}")) == ["Old", "Weekly"]
 
 
-def test_times_are_in_the_zone_that_is_asked_for(client: Client) -> None:
+def test_times_are_in_the_requested_zone(client: Client) -> None:
     put(client, "a", event("a", "20260105T233000Z", summary="Late"))
     put(client, "f", event("f", "20260105T080000", summary="Floating"))
     put(
@@ -386,12 +388,12 @@ def test_times_are_in_the_zone_that_is_asked_for(client: Client) -> None:
     assert "Times in Asia/Tokyo" in page(client, "?view=day&date=2026-01-05", "named")
 
 
-def test_there_is_a_way_back_to_the_zone_of_the_feed(client: Client) -> None:
+def test_a_link_leads_back_to_the_zone_of_the_feed(client: Client) -> None:
     query = "?view=day&date=2026-01-06&tz=Europe/Vienna"
     (back,) = re.findall(r'href="([^"]*)">Show in Asia/Tokyo<', page(client, query, "named"))
     assert html.unescape(back) == "?view=day&date=2026-01-06"
     assert "Show in" not in page(client, html.unescape(back), "named")
-    assert "Show in" not in page(client, query, "open")  # which has none
+    assert "Show in" not in page(client, query, "open")  # the feed has no zone
 
 
 @pytest.mark.parametrize(
@@ -403,7 +405,7 @@ def test_there_is_a_way_back_to_the_zone_of_the_feed(client: Client) -> None:
         ("20260329T003000Z", "20260329T013000Z", "01:30 – 03:30", 120),
     ],
 )
-def test_what_happens_while_the_clock_is_changed_keeps_both_its_times(
+def test_an_event_across_a_clock_change_keeps_both_its_times(
     client: Client, begin: str, end: str, told: str, high: int
 ) -> None:
     body = event("a", begin, f"DTEND:{end}").replace(b"DURATION:PT1H\r\n", b"")
@@ -438,7 +440,7 @@ def test_the_zone_of_the_calendar_is_the_default(client: Client, tzid: str, told
     assert "What Alice" not in text
 
 
-def test_what_leads_nowhere_stays_in_its_frame(site: Client) -> None:
+def test_links_of_an_embedded_page_stay_in_its_frame(site: Client) -> None:
     there = site("GET", "/feeds/open?embed=1&view=week", user="").headers["Location"]
     assert there == "http://127.0.0.1/feeds/open/?embed=1&view=week"
     for query in ("date=x", "event=0123456789abcdef&at=20260105"):
@@ -448,7 +450,7 @@ def test_what_leads_nowhere_stays_in_its_frame(site: Client) -> None:
         assert 'href="http://127.0.0.1/feeds/open/?embed=1"' in answer.body.decode()
 
 
-def test_a_search_engine_finds_the_first_page_of_a_public_feed_and_no_other(site: Client) -> None:
+def test_only_the_first_page_of_a_public_feed_may_be_indexed(site: Client) -> None:
     assert 'content="nofollow"' in page(site)
     assert 'content="noindex, nofollow"' in page(site, "?date=2026-01-05")
     own = site("GET", "/feeds/alice/").body.decode()
@@ -475,7 +477,7 @@ def test_the_week_begins_where_the_definition_says(site: Client) -> None:
         ("&".join(f"a{n}=1" for n in range(99)), "too many fields"),
     ],
 )
-def test_what_cannot_be_asked_for_is_said_clearly(site: Client, query: str, why: str) -> None:
+def test_an_invalid_query_is_refused_with_a_reason(site: Client, query: str, why: str) -> None:
     answer = site("GET", f"/feeds/open/?{query}", user="")
     assert answer.status == 400
     text = answer.body.decode()
@@ -489,14 +491,14 @@ def test_what_cannot_be_asked_for_is_said_clearly(site: Client, query: str, why:
     "query", ["fbclid=x", "date=", "date=2026-02", "embed=0", "date=1900-01-01", "date=2199-12-31"]
 )
 @pytest.mark.parametrize("view", ["month", "week", "day", "agenda"])
-def test_what_is_no_mistake_is_none(site: Client, view: str, query: str) -> None:
+def test_unusual_but_valid_queries_are_accepted(site: Client, view: str, query: str) -> None:
     assert site("GET", f"/feeds/open/?view={view}&{query}", user="").status == 200
 
 
 @pytest.mark.parametrize(
     "zone", ["Mars/Olympus", "Etc/Unknown", "../../etc/passwd", "x" * 500, "%3Cscript%3E"]
 )
-def test_a_zone_that_is_unknown_leaves_the_feed_in_its_own(site: Client, zone: str) -> None:
+def test_an_unknown_zone_falls_back_to_that_of_the_feed(site: Client, zone: str) -> None:
     text = page(site, f"?date=2026-01-05&tz={zone}", "named")
     assert "is not a known time zone" in text
     assert "Times in Asia/Tokyo" in text
@@ -505,7 +507,7 @@ def test_a_zone_that_is_unknown_leaves_the_feed_in_its_own(site: Client, zone: s
 
 
 @pytest.mark.parametrize("day", ["1900-01-01", "2199-12-31"])
-def test_at_the_ends_of_what_is_shown_no_link_leads_beyond(client: Client, day: str) -> None:
+def test_no_link_leads_beyond_the_supported_dates(client: Client, day: str) -> None:
     put(client, "a", event("a", "18991231T000000Z", "RRULE:FREQ=HOURLY", summary="Hourly"))
     for feed in ("open", "named"):
         for view in ("month", "week", "day", "agenda"):
@@ -514,7 +516,7 @@ def test_at_the_ends_of_what_is_shown_no_link_leads_beyond(client: Client, day: 
                 assert page(client, html.unescape(query), feed)
 
 
-def test_an_address_too_long_for_a_code_is_shown_without(site: Client) -> None:
+def test_an_address_too_long_for_a_qr_code_is_shown_without_one(site: Client) -> None:
     answer = site("GET", "/feeds/open/", user="", headers={"Host": "a" * 3000})
     assert (answer.status, answer.body.count(b"qr")) == (200, 0)
     assert b'class="qr"' in site("GET", "/feeds/open/", user="").body
@@ -533,7 +535,7 @@ def test_all_addresses_of_a_page_have_the_prefix_encoded_once(tmp_path: Path) ->
         assert all(urlsplit(one).path.startswith(prefix) for one in found), found
 
 
-def test_an_event_that_is_gone_is_404(client: Client) -> None:
+def test_a_deleted_event_is_404(client: Client) -> None:
     put(client, "a", event("a", "20260105T090000Z"))
     (link,) = links(page(client, "?date=2026-01-05"))
     client("DELETE", "/alice/calendar/a.ics")
@@ -569,7 +571,7 @@ def test_head_has_the_same_headers_and_other_methods_are_refused(site: Client) -
         assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
-def test_its_assets_need_no_login(site: Client) -> None:
+def test_assets_need_no_login(site: Client) -> None:
     found = set(re.findall(r'(?:href|src)="(/feeds/s/\.static/[^"]+)"', page(site)))
     assert len(found) == 4
     for path in found:
@@ -580,14 +582,14 @@ def frame_ancestors(answer: Answer) -> str:
     return answer.headers["Content-Security-Policy"].partition("frame-ancestors ")[2]
 
 
-def test_the_demo_tells_its_address(tmp_path: Path) -> None:
+def test_the_demo_prints_the_address_of_the_page(tmp_path: Path) -> None:
     demo.prepare(tmp_path)
     told = demo.announcement(tmp_path, "http://127.0.0.1:5232/")
     for path in ("demo/", "feeds/demo.ics", "feeds/demo/"):
         assert f"http://127.0.0.1:5232/{path}\n" in told
 
 
-def test_who_may_embed_it_is_in_the_definition(
+def test_the_definition_says_which_sites_may_embed_the_page(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert frame_ancestors(client("GET", "/feeds/open/", user="")) == "'none'"
@@ -612,7 +614,7 @@ def test_who_may_embed_it_is_in_the_definition(
         ('week_begins = "today"', "'week_begins'"),
     ],
 )
-def test_a_definition_of_a_page_that_cannot_be_is_refused(
+def test_an_invalid_page_definition_is_refused(
     installation: Installation, capsys: pytest.CaptureFixture[str], line: str, why: str
 ) -> None:
     installation.feeds_file.write_text(
@@ -625,7 +627,7 @@ def test_a_definition_of_a_page_that_cannot_be_is_refused(
     assert "feeds.toml:4:" in said
 
 
-def test_calendars_are_named_only_where_the_feed_names_them(client: Client) -> None:
+def test_calendar_names_are_shown_only_where_the_feed_names_them(client: Client) -> None:
     client("MKCALENDAR", "/alice/therapy/")
     put(client, "a", event("a", "20260105T090000Z"))
     put(client, "b", event("b", "20260105T090000Z"), "alice/therapy")
@@ -634,7 +636,7 @@ def test_calendars_are_named_only_where_the_feed_names_them(client: Client) -> N
     assert "therapy" in client("GET", "/feeds/alice/?date=2026-01-05").body.decode()
 
 
-def test_no_calendar_is_named_for_what_is_hidden(client: Client) -> None:
+def test_the_calendar_of_a_hidden_event_is_not_named(client: Client) -> None:
     for name, title in (
         ("therapy", "Chemotherapy"),
         ("secrets", "Secrets"),
@@ -659,7 +661,7 @@ def test_no_calendar_is_named_for_what_is_hidden(client: Client) -> None:
         assert shown in own
 
 
-def test_a_dense_rule_is_counted_and_the_rest_is_a_link_away(client: Client) -> None:
+def test_a_dense_rule_is_truncated_with_a_link_to_the_rest(client: Client) -> None:
     put(client, "h", event("h", "20200101T000000Z", "RRULE:FREQ=HOURLY", summary="Hourly"))
     text = page(client, "?date=2026-01-05")
     assert text.count("+20<") == len(re.findall(r'<li class="day ', text))
@@ -672,7 +674,7 @@ def test_a_dense_rule_is_counted_and_the_rest_is_a_link_away(client: Client) -> 
     assert len(titles(page(client, html.unescape(rest)))) == 200
 
 
-def test_tasks_stand_on_the_day_that_they_are_due(client: Client) -> None:
+def test_tasks_are_shown_on_their_due_day(client: Client) -> None:
     for name, lines in {
         "due": ("DUE;VALUE=DATE:20260107", "SUMMARY:Due"),
         "done": ("DUE:20260107T090000Z", "STATUS:COMPLETED", "SUMMARY:Done"),
@@ -693,7 +695,7 @@ def test_tasks_stand_on_the_day_that_they_are_due(client: Client) -> None:
     assert titles(page(client, "?view=day&date=2026-01-06")) == []
 
 
-def test_the_page_shows_what_the_file_holds(tmp_path: Path, store_url: str) -> None:
+def test_the_page_shows_the_same_events_as_the_file(tmp_path: Path, store_url: str) -> None:
     options = {"storage__database": store_url}
     with Installation(tmp_path, feeds=FEEDS, options=options).client() as client:
         compare_page_and_file(client)
@@ -749,10 +751,10 @@ WRITES = st.tuples(
 
 @settings(max_examples=12)
 @given(writes=st.lists(WRITES, min_size=2, max_size=8))
-def test_what_is_remembered_of_calendars_is_what_is_in_them(
+def test_the_index_cache_agrees_with_the_calendars(
     writes: list[tuple[str, str, str, int]],
 ) -> None:
-    # Two calendars with three UIDs: an event may become private, or another's as well.
+    # Two calendars with three UIDs: an event may become private, or appear in both calendars.
     with TemporaryDirectory() as folder:
         installation = Installation(Path(folder), feeds=FEEDS)
         with installation.client() as client:

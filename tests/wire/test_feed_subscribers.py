@@ -1,4 +1,4 @@
-"""What programs that subscribe to feeds expect, and who may see what while people come and go."""
+"""Feeds for subscribing programs, and access while accounts and groups change."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(installation: Installation, *words: str) -> int:
 
 @pytest.fixture
 def secret(installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]) -> str:
-    """Alice's secret address of the feed of the family."""
+    """Return Alice's secret address of the family feed."""
     capsys.readouterr()
     assert run(installation, "feed", "url", "family", "--user", "alice") == 0
     return capsys.readouterr().out.strip()
@@ -72,7 +72,7 @@ def summaries(answer: Answer) -> set[str]:
     return {line.removeprefix("SUMMARY:Of ") for line in lines if line.startswith("SUMMARY:")}
 
 
-def test_google_may_fetch_secret_addresses_and_nobody_lists_them(
+def test_google_may_fetch_secret_addresses_but_must_not_index_them(
     client: Client, secret: str
 ) -> None:
     robots = client("GET", "/robots.txt", user="")
@@ -85,7 +85,7 @@ def test_google_may_fetch_secret_addresses_and_nobody_lists_them(
     assert "X-Robots-Tag" not in client("GET", "/feeds/open.ics", user="").headers
 
 
-def test_a_program_that_would_write_is_told_that_it_cannot(client: Client, secret: str) -> None:
+def test_writes_are_refused_because_feeds_are_read_only(client: Client, secret: str) -> None:
     for address, user in (("/feeds/open.ics", ""), (secret, ""), ("/feeds/alice.ics", "alice")):
         for method in ("PUT", "PROPFIND", "DELETE"):
             refused = client(method, address, b"BEGIN:VCALENDAR", user=user)
@@ -104,7 +104,7 @@ def test_a_head_has_no_body_whatever_the_status(client: Client, address: str) ->
     assert (head.body, head.headers) == (b"", get.headers)
 
 
-def test_those_who_come_and_go_join_and_leave(
+def test_members_of_a_group_join_and_leave_a_feed(
     installation: Installation, client: Client, secret: str
 ) -> None:
     groups = installation.folder / "groups"
@@ -121,7 +121,7 @@ def test_those_who_come_and_go_join_and_leave(
     assert summaries(client("GET", secret, user="")) == set()
 
 
-def test_a_list_admits_the_members_of_its_groups_and_their_secrets(
+def test_an_access_list_admits_members_of_its_groups_and_their_secrets(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     statuses = {user: client("GET", "/feeds/staff.ics", user=user).status for user in USERS}
@@ -137,7 +137,7 @@ def test_a_list_admits_the_members_of_its_groups_and_their_secrets(
     assert "may not see" in capsys.readouterr().err
 
 
-def test_a_secret_that_is_renewed_moves_its_file(
+def test_rotating_a_secret_moves_its_file(
     installation: Installation, client: Client, secret: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def file(address: str) -> Path:
@@ -160,7 +160,7 @@ def test_a_secret_that_is_renewed_moves_its_file(
 @pytest.mark.parametrize(
     ("folder", "inner", "file"), [(0o755, 0o755, 0o644), (0o2750, 0o2750, 0o640)]
 )
-def test_files_can_be_read_by_whom_their_folder_lets_in_whatever_the_umask(
+def test_files_have_the_permissions_of_their_folder_whatever_the_umask(
     installation: Installation, client: Client, secret: str, folder: int, inner: int, file: int
 ) -> None:
     feeds = installation.folder / "feeds"
@@ -175,20 +175,18 @@ def test_files_can_be_read_by_whom_their_folder_lets_in_whatever_the_umask(
         return stat.S_IMODE(path.stat().st_mode)
 
     (held,) = (feeds / "s").iterdir()
-    assert mode(feeds / "s") == inner & ~0o044  # names in it are secrets
+    assert mode(feeds / "s") == inner & ~0o044  # the names in it are secrets
     assert mode(held) == inner
     assert mode(held / "family.ics") == file
     assert mode(feeds / "public" / "open.ics") == file
     assert mode(feeds / ".versions") == 0o700
 
 
-def test_a_file_that_would_be_the_same_is_not_touched(
-    installation: Installation, client: Client
-) -> None:
+def test_an_unchanged_file_is_not_rewritten(installation: Installation, client: Client) -> None:
     file = installation.folder / "feeds" / "public" / "open.ics"
     assert run(installation, "feed", "refresh") == 0
     before = file.stat()
-    # A change of the calendar that the feed does not show gives another version, of the same bytes.
+    # A change that the feed does not show makes another version with the same octets.
     name = '<displayname xmlns="DAV:">Other</displayname>'
     patch = f'<propertyupdate xmlns="DAV:"><set><prop>{name}</prop></set></propertyupdate>'
     etag = client("GET", "/feeds/open.ics").headers["ETag"]
@@ -199,7 +197,7 @@ def test_a_file_that_would_be_the_same_is_not_touched(
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_a_moment_of_trouble_shows_the_version_before(
+def test_the_last_good_version_is_served_when_composition_fails(
     installation: Installation, client: Client, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = client("GET", "/feeds/open.ics", user="")
@@ -214,7 +212,7 @@ def test_a_moment_of_trouble_shows_the_version_before(
     assert same.headers["ETag"] == good.headers["ETag"]
     known = client("GET", "/feeds/open.ics", headers={"If-None-Match": good.headers["ETag"]})
     assert known.status == 304
-    # What may be seen no longer is not served for want of something newer.
+    # A version with data that may no longer be seen is not served, even if there is no other.
     mark = '<feeds xmlns="urn:x-kalends">owner</feeds>'
     patch = f'<propertyupdate xmlns="DAV:"><set><prop>{mark}</prop></set></propertyupdate>'
     assert client("PROPPATCH", "/bob/calendar/", patch, user="bob").status == 207
@@ -223,7 +221,7 @@ def test_a_moment_of_trouble_shows_the_version_before(
     assert summaries(client("GET", "/feeds/open.ics", user="")) == {"alice"}
 
 
-def test_a_definition_that_hides_more_counts_in_trouble_too(
+def test_a_stricter_definition_is_respected_when_composition_fails(
     installation: Installation, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert client("GET", "/feeds/open.ics", user="").status == 200
@@ -239,7 +237,7 @@ def test_a_definition_that_hides_more_counts_in_trouble_too(
     assert answer.headers["Retry-After"]
 
 
-def test_where_nobody_can_tell_who_is_there_only_what_is_everybodys_is_served(
+def test_only_public_feeds_are_served_while_the_user_file_is_unreadable(
     installation: Installation, client: Client, secret: str
 ) -> None:
     good = client("GET", "/feeds/open.ics", user="")
@@ -252,7 +250,7 @@ def test_where_nobody_can_tell_who_is_there_only_what_is_everybodys_is_served(
     assert client("GET", secret, user="").status == 200
 
 
-def test_a_database_that_is_gone_for_a_moment_shows_the_version_before(
+def test_the_last_good_version_is_served_while_the_database_is_away(
     client: Client, secret: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     good = client("GET", "/feeds/open.ics", user="")
@@ -267,7 +265,7 @@ def test_a_database_that_is_gone_for_a_moment_shows_the_version_before(
     assert client("GET", secret, user="").status == 503
 
 
-def test_addresses_are_told_whole_where_the_outside_is_known(
+def test_full_addresses_are_printed_if_the_public_url_is_known(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation.write(kalends__public_url="https://dav.example.org/dav/")
@@ -283,7 +281,7 @@ def test_addresses_are_told_whole_where_the_outside_is_known(
     assert webcal == whole.replace("https://", "webcal://")
 
 
-def test_the_list_tells_where_each_feed_is_and_no_secret(
+def test_the_list_shows_where_each_feed_is_published_without_secrets(
     installation: Installation, client: Client, secret: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(installation, "feed", "refresh") == 0
@@ -309,7 +307,7 @@ def test_the_list_tells_where_each_feed_is_and_no_secret(
         (["url", "family", "--user", "nobody"], "may not see"),
     ],
 )
-def test_what_does_not_fit_is_told_in_a_line(
+def test_an_impossible_command_is_refused_in_one_line(
     installation: Installation, words: list[str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(installation, "feed", *words) == 1

@@ -1,4 +1,4 @@
-"""Feeds on the wire: who sees which, what they hold, and that they are never behind."""
+"""Feeds on the wire: access, content, and immediate updates."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def secret_address(
     return capsys.readouterr().out.strip()
 
 
-def test_a_feed_holds_the_calendars_of_its_definition(client: Client) -> None:
+def test_a_feed_contains_the_calendars_of_its_definition(client: Client) -> None:
     answer = client("GET", "/feeds/alice.ics")
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/calendar; charset=utf-8"
@@ -100,7 +100,7 @@ def test_who_may_see_a_feed(client: Client, path: str, user: str, status: int) -
     assert client("GET", f"/feeds/{path}.ics", user=user).status == status
 
 
-def test_every_kind_of_write_shows_at_once(client: Client) -> None:
+def test_every_kind_of_write_is_visible_at_once(client: Client) -> None:
     def now() -> set[str]:
         return uids(client("GET", "/feeds/alice.ics").body)
 
@@ -120,7 +120,7 @@ def test_every_kind_of_write_shows_at_once(client: Client) -> None:
     assert now() == {"whole"}
 
 
-def test_a_colour_or_a_mark_on_a_calendar_shows_at_once(client: Client) -> None:
+def test_a_property_change_of_a_calendar_is_visible_at_once(client: Client) -> None:
     patch = '<propertyupdate xmlns="DAV:"><set><prop>{}</prop></set></propertyupdate>'
     color = '<calendar-color xmlns="http://apple.com/ns/ical/">#ff0000ff</calendar-color>'
     before = client("GET", "/feeds/open.ics")
@@ -132,7 +132,7 @@ def test_a_colour_or_a_mark_on_a_calendar_shows_at_once(client: Client) -> None:
     assert uids(client("GET", "/feeds/bob.ics", user="bob").body) == {"b"}
 
 
-def test_an_unchanged_feed_keeps_its_etag_and_its_bytes(client: Client) -> None:
+def test_an_unchanged_feed_keeps_its_etag_and_its_octets(client: Client) -> None:
     first = client("GET", "/feeds/everyone.ics")
     again = client("GET", "/feeds/everyone.ics", user="bob")
     assert again.headers["ETag"] == first.headers["ETag"]
@@ -146,13 +146,13 @@ def test_an_unchanged_feed_keeps_its_etag_and_its_bytes(client: Client) -> None:
         ({"If-None-Match": 'W/ETAG, "x"'}, 304),
         ({"If-None-Match": "*"}, 304),
         ({"If-None-Match": '"x"'}, 200),
-        # It cannot tell that a calendar has left.
+        # A date cannot show that a calendar has left.
         ({"If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"}, 200),
         ({"If-None-Match": '"x"', "If-Modified-Since": "Thu, 31 Dec 2099 00:00:00 GMT"}, 200),
     ],
     ids=str,
 )
-def test_a_client_that_has_it_gets_304(
+def test_a_client_with_the_current_version_gets_304(
     client: Client, headers: dict[str, str], status: int
 ) -> None:
     first = client("GET", "/feeds/alice.ics")
@@ -170,7 +170,7 @@ def test_head_is_get_without_the_body(client: Client) -> None:
     assert head.headers == get.headers
 
 
-def test_gzip_where_it_is_asked_for(client: Client) -> None:
+def test_gzip_is_sent_to_clients_that_accept_it(client: Client) -> None:
     plain = client("GET", "/feeds/alice.ics")
     packed = client("GET", "/feeds/alice.ics", headers={"Accept-Encoding": "br, gzip;q=0.8"})
     assert packed.headers["Content-Encoding"] == "gzip"
@@ -206,10 +206,10 @@ def test_a_secret_address_asks_for_no_login_and_ends_when_rotated(
     assert client("GET", new, user="").status == 200
 
 
-def test_a_secret_feed_with_an_owner_gives_nobody_else_an_address(
+def test_only_the_owner_of_a_secret_feed_can_get_an_address(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Somebody may hold an address from before the feed was secret, or from an older version.
+    # Somebody may hold an address from a time when the access rule was different.
     old = secret_address(installation, "alice", "alice", "url", capsys)
     secret = old.split("/")[3]
     everybody = FEEDS.replace('access = "owner"', 'access = "login"')
@@ -230,7 +230,7 @@ def test_a_secret_feed_with_an_owner_gives_nobody_else_an_address(
 
 
 @pytest.mark.parametrize("gone", ["from the list", "from the user file"])
-def test_the_address_of_somebody_who_may_not_see_it_can_be_ended_for_good(
+def test_the_address_of_somebody_who_may_not_see_the_feed_can_be_revoked(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str], gone: str
 ) -> None:
     old = secret_address(installation, "some", "bob", "url", capsys)
@@ -247,7 +247,7 @@ def test_the_address_of_somebody_who_may_not_see_it_can_be_ended_for_good(
     assert client("GET", new, user="").status == 200
 
 
-def test_what_is_sent_to_a_secret_address_is_no_failed_login(
+def test_credentials_sent_to_a_secret_address_are_not_a_failed_login(
     installation: Installation,
     client: Client,
     capsys: pytest.CaptureFixture[str],
@@ -272,7 +272,7 @@ def test_a_name_that_leaves_the_user_file_leaves_the_feeds(
     assert uids(client("GET", "/feeds/everyone.ics", user="bob").body) == {"b"}
 
 
-def test_an_edit_of_the_definitions_counts_at_the_next_get(
+def test_an_edit_of_the_definitions_takes_effect_at_the_next_get(
     installation: Installation, client: Client
 ) -> None:
     assert client("GET", "/feeds/fresh.ics").status == 404
@@ -283,7 +283,7 @@ def test_an_edit_of_the_definitions_counts_at_the_next_get(
     assert client("GET", "/feeds/fresh.ics").status == 200
 
 
-def test_published_files_are_the_same_bytes_and_follow(
+def test_published_files_have_the_same_octets_and_are_updated(
     installation: Installation, client: Client, capsys: pytest.CaptureFixture[str]
 ) -> None:
     address = secret_address(installation, "family", "alice", "url", capsys)
@@ -299,7 +299,7 @@ def test_published_files_are_the_same_bytes_and_follow(
     assert public.stat().st_mtime_ns == untouched
 
 
-def test_what_is_private_shows_as_the_definition_says(client: Client) -> None:
+def test_private_events_are_shown_as_the_definition_says(client: Client) -> None:
     secret = event("p", "20260105T090000Z", "CLASS:PRIVATE", "LOCATION:Clinic", summary="Doctor")
     quiet = event("q", "20260105T090000Z", "CLASS:CONFIDENTIAL", "X-SEEN:me", summary="Lawyer")
     client("PUT", "/bob/calendar/p.ics", secret, user="bob")
@@ -313,7 +313,7 @@ def test_what_is_private_shows_as_the_definition_says(client: Client) -> None:
     assert b"Doctor" in client("GET", "/feeds/bob.ics", user="bob").body
 
 
-def test_one_meeting_of_two_people_shows_once_and_a_strangers_uid_hides_nothing(
+def test_a_shared_meeting_is_shown_once_and_a_reused_uid_hides_nothing(
     client: Client,
 ) -> None:
     organizer = "ORGANIZER:mailto:alice@example.org"
@@ -343,7 +343,7 @@ def test_every_line_is_folded_and_every_zone_defined(client: Client) -> None:
     assert b"METHOD:PUBLISH\r\n" in body
 
 
-def test_two_definitions_of_a_zone_are_both_kept(client: Client) -> None:
+def test_two_definitions_with_one_tzid_are_both_kept(client: Client) -> None:
     rules = (
         "BEGIN:VTIMEZONE\r\nTZID:Somewhere\r\nBEGIN:STANDARD\r\nDTSTART:19700101T000000\r\n"
         "TZOFFSETFROM:{0}\r\nTZOFFSETTO:{0}\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT"

@@ -1,4 +1,4 @@
-"""The listener for programs without TLS: feeds and nothing else, with Digest, down to HTTP/1.0."""
+"""The listener for programs without TLS: only feeds, with Digest, also by HTTP/1.0."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ access = "public"
 
 
 class Site:
-    """A server whose first listener has TLS; the second is for feeds alone, the third for health.
+    """A server with listeners for TLS, for feeds, and for administrators, in this order.
 
-    Without TLS the first listener stands for one behind a web server.
+    Without TLS the first listener is like one behind a web server.
     """
 
     def __init__(self, folder: Path, *, tls: bool) -> None:
@@ -64,10 +64,11 @@ class Site:
         self.admin.release()
 
     def raw(self, head: str, port: int = 0) -> tuple[int, str, bytes]:
-        """Send a request as it stands, unencrypted; status, header, body.
+        """Send a request unchanged and unencrypted; return status, header and body.
 
         Args:
-            port: whereto; the second listener's without it.
+            head: the request.
+            port: the port; 0 for that of the second listener.
         """
         address = ("127.0.0.1", port or self.feeds.number)
         with socket.create_connection(address, 30) as connection:
@@ -86,7 +87,7 @@ def site(
     made.close()
 
 
-def test_a_program_that_names_no_host_is_told_the_address_that_it_has_reached(site: Site) -> None:
+def test_a_client_without_a_host_header_gets_the_address_it_connected_to(site: Site) -> None:
     place = f"127.0.0.1:{site.feeds.number}/feeds/open"
     status, header, _ = site.raw("GET /feeds/open HTTP/1.0\r\n\r\n")
     assert (status, f"Location: http://{place}/" in header) == (308, True), header
@@ -102,7 +103,7 @@ def md5(*parts: str) -> str:
 
 @pytest.mark.parametrize("with_qop", [True, False])
 def test_a_program_of_http_1_0_logs_in_with_digest(site: Site, with_qop: bool) -> None:
-    """Byte by byte, as programs from before 2005 speak: no Host, no TLS, MD5."""
+    """The exact octets of programs from before 2005: no Host, no TLS, MD5."""
     target = "/feeds/alice.ics"
     status, header, _ = site.raw(f"GET {target} HTTP/1.0\r\n\r\n")
     assert status == 401
@@ -127,7 +128,7 @@ def test_a_program_of_http_1_0_logs_in_with_digest(site: Site, with_qop: bool) -
 
 
 @pytest.mark.parametrize("version", ["--http1.0", "--http1.1"])
-def test_curl_reads_a_feed_there(site: Site, version: str) -> None:
+def test_curl_reads_a_feed(site: Site, version: str) -> None:
     url = f"http://127.0.0.1:{site.feeds.number}/feeds/alice.ics"
     command = ["curl", "--silent", "--fail", version, "--digest", "--config", "-", url]
     login = f'user = "alice:{PASSWORD}"\n'.encode()
@@ -135,7 +136,7 @@ def test_curl_reads_a_feed_there(site: Site, version: str) -> None:
     assert b"SUMMARY:Lunch" in done.stdout
 
 
-def test_nothing_but_digest_is_taken_there(site: Site) -> None:
+def test_only_digest_is_accepted(site: Site) -> None:
     login = basic("alice", PASSWORD)
     status, header, _ = site.raw(f"GET /feeds/alice.ics HTTP/1.0\r\nAuthorization: {login}\r\n\r\n")
     assert status == 401
@@ -159,21 +160,21 @@ def test_nothing_but_digest_is_taken_there(site: Site) -> None:
         "*",
     ],
 )
-def test_everything_else_is_not_there(site: Site, method: str, target: str) -> None:
+def test_all_other_paths_are_not_found(site: Site, method: str, target: str) -> None:
     if target == "*" and method != "OPTIONS":
         return
     assert site.raw(f"{method} {target} HTTP/1.0\r\n\r\n")[0] == 404
 
 
 @pytest.mark.parametrize("target", ["/feeds/../alice/", "/feeds/%2e%2e/alice/calendar/x.ics"])
-def test_no_way_leads_out_of_the_feeds(site: Site, target: str) -> None:
+def test_no_path_leads_out_of_the_feeds(site: Site, target: str) -> None:
     status, _, body = site.raw(f"GET {target} HTTP/1.0\r\n\r\n")
     assert status in (401, 404)
     assert b"Lunch" not in body
 
 
-def test_no_header_opens_more(site: Site) -> None:
-    """Not even one of a trusted proxy, whose word on the port and the prefix is taken."""
+def test_no_header_gives_access_to_more(site: Site) -> None:
+    """This includes the headers of a trusted proxy, which set the port and the prefix."""
     main = site.server.port
     headers = [
         f"Host: 127.0.0.1:{main}",
@@ -188,7 +189,7 @@ def test_no_header_opens_more(site: Site) -> None:
         assert b"Lunch" not in body
         head = head.replace("/feeds/alice", "/alice")
         assert site.raw(head)[0] == 404
-    # And none makes the first listener less.
+    # And no header restricts the first listener.
     fields = {"Host": f"127.0.0.1:{site.feeds.number}"}
     answer = site.server.request("GET", "/alice/calendar/x.ics", user="alice", headers=fields)
     assert answer.status == 200

@@ -1,4 +1,4 @@
-"""Published files that something is wrong with: the others follow, and what ends is gone."""
+"""Published files with errors: other files are updated, and expired files are removed."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ def kalends(
 
 
 def as_server(*groups: int) -> tuple[str, ...]:
-    """What begins a command of the account that the server runs as, who can read all it needs."""
+    """Return a prefix that runs a command as the account of the server, with read access to all."""
     added = f"--groups={','.join(map(str, groups))}" if groups else "--clear-groups"
     reading = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
     return ("setpriv", f"--reuid={SERVER}", f"--regid={OWN_GROUP}", added, *reading)
 
 
 def give_to_server(installation: Installation) -> None:
-    """Let all belong to the account that the server runs as, and nothing of ours run."""
+    """Give all files to the account of the server."""
     with installation.client() as client:
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status in (201, 204)
     for path in (installation.folder, *installation.folder.rglob("*")):
@@ -84,7 +84,7 @@ def secret_file(feeds: Path, told: subprocess.CompletedProcess[str]) -> Path:
     return feeds / told.stdout.strip().removeprefix("/feeds/")
 
 
-def test_one_that_cannot_be_looked_at_holds_up_no_other_and_no_end(
+def test_a_file_that_cannot_be_examined_does_not_delay_others(
     installation: Installation, client: Client, feeds: Path
 ) -> None:
     old = secret_file(feeds, kalends(installation, "feed", "url", "family", "--user", "alice"))
@@ -107,7 +107,7 @@ def test_one_that_cannot_be_looked_at_holds_up_no_other_and_no_end(
     assert "behind" not in kalends(installation, "feed", "list").stdout
 
 
-def test_one_that_should_be_gone_and_cannot_be_is_told(
+def test_a_file_that_cannot_be_removed_is_reported(
     installation: Installation, client: Client, feeds: Path
 ) -> None:
     old = secret_file(feeds, kalends(installation, "feed", "url", "family", "--user", "alice"))
@@ -124,7 +124,7 @@ def test_one_that_should_be_gone_and_cannot_be_is_told(
     assert "to be removed" not in kalends(installation, "feed", "list").stdout
 
 
-def test_no_secret_is_told_where_its_file_cannot_be_written(
+def test_no_secret_is_disclosed_when_its_file_cannot_be_written(
     installation: Installation,
     client: Client,
     feeds: Path,
@@ -145,7 +145,7 @@ def test_no_secret_is_told_where_its_file_cannot_be_written(
 
 
 @NEEDS_ROOT
-def test_a_folder_that_cannot_be_written_is_told_in_one_line(
+def test_an_unwritable_folder_is_reported_in_one_line(
     installation: Installation, client: Client, feeds: Path
 ) -> None:
     kalends(installation, "feed", "refresh")
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_one_line(
 
 
 @NEEDS_ROOT
-def test_one_with_wrong_permissions_that_is_somebody_elses_is_replaced(
+def test_a_file_of_another_user_with_wrong_permissions_is_replaced(
     installation: Installation, feeds: Path
 ) -> None:
     give_to_server(installation)
@@ -182,7 +182,7 @@ def test_one_with_wrong_permissions_that_is_somebody_elses_is_replaced(
 
 
 @NEEDS_ROOT
-def test_root_mends_no_file_of_others_that_a_link_leads_to(
+def test_root_does_not_change_files_of_others_through_links(
     installation: Installation, client: Client, feeds: Path
 ) -> None:
     kalends(installation, "feed", "refresh")
@@ -200,7 +200,7 @@ def test_root_mends_no_file_of_others_that_a_link_leads_to(
 
 
 def made(feeds: Path) -> dict[str, tuple[int, int]]:
-    """The group and the permissions of all that is published."""
+    """Return the group and the permissions of all published files and folders."""
     return {
         str(path.relative_to(feeds)): (path.stat().st_gid, stat.S_IMODE(path.stat().st_mode))
         for name in ("public", "login")
@@ -218,7 +218,7 @@ FOR_THE_GROUP = {
 
 @NEEDS_ROOT
 @pytest.mark.parametrize("groups", [(), (WEB_SERVER,)], ids=["no member", "a member"])
-def test_they_are_in_the_group_of_their_folder_from_the_start(
+def test_new_files_get_the_group_of_their_folder(
     installation: Installation, feeds: Path, groups: tuple[int, ...]
 ) -> None:
     give_to_server(installation)
@@ -231,7 +231,7 @@ def test_they_are_in_the_group_of_their_folder_from_the_start(
 
 
 @NEEDS_ROOT
-def test_they_follow_the_group_of_their_folder_or_check_tells(
+def test_files_follow_a_changed_group_or_check_reports_it(
     installation: Installation, feeds: Path
 ) -> None:
     give_to_server(installation)

@@ -1,4 +1,4 @@
-"""Feeds that are brought to another server: a real Apache with mod_dav, awake and asleep."""
+"""Publication on another server: a real Apache with mod_dav, running and stopped."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ publish = ["family.ics", "{url}dav/family.ics"]
 
 
 class Target:
-    """An Apache with a folder for WebDAV below /dav/, where nobody may write while `refusing`."""
+    """An Apache with a WebDAV folder at /dav/, where writes are forbidden while `refusing`."""
 
     def __init__(
         self, folder: Path, kind: str = "Digest", *, tls: bool = False, more: str = ""
@@ -63,7 +63,7 @@ Redirect 302 /moved/ http://localhost:9/dav/
         return self.apache.url
 
     def answered(self, method: str) -> list[int]:
-        """The status of each request with a method, in order."""
+        """Return the status of each request with a method, in order."""
         lines = (self.folder / "access.log").read_text().splitlines()
         return [int(line.split()[-1]) for line in lines if f'"{method} ' in line]
 
@@ -79,7 +79,7 @@ def target(tmp_path: Path) -> Iterator[Target]:
 
 
 def installed(folder: Path, url: str, feeds: str = FEEDS, **more: str | bool) -> Installation:
-    """An installation that knows how to log in at `url`."""
+    """Return an installation with credentials for `url`."""
     remotes = folder / "remotes.toml"
     table = {"user": "kalends", "password": PASSWORD, **more}
     lines = [f"{key} = {json.dumps(value)}\n" for key, value in table.items()]
@@ -96,7 +96,7 @@ def run(installation: Installation, *words: str) -> int:
 
 
 def listed(installation: Installation, capsys: pytest.CaptureFixture[str]) -> str:
-    """What `kalends feed list` says of the address on the other server."""
+    """Return the line of `kalends feed list` about the URL on the other server."""
     capsys.readouterr()
     assert run(installation, "feed", "list", "family") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -104,13 +104,13 @@ def listed(installation: Installation, capsys: pytest.CaptureFixture[str]) -> st
 
 
 def begin(client: Client) -> None:
-    """Let background work begin before the first request, as a worker does."""
+    """Start the background work before the first request, as a worker does."""
     assert isinstance(client.app, ApplicationStack)
     client.app.start()
 
 
 @pytest.mark.parametrize("kind", ["Digest", "Basic"])
-def test_a_feed_follows_on_another_server(
+def test_a_feed_is_updated_on_another_server(
     tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -122,13 +122,13 @@ def test_a_feed_follows_on_another_server(
                 client("PUT", "/alice/calendar/a.ics", event("a", summary=text.decode()))
                 await_that(partial(target.shows, text))
                 assert target.file.read_bytes() == client("GET", "/feeds/family.ics").body
-        # The challenge was answered before anything was sent for nothing.
+        # The challenge was answered before the body was sent.
         assert set(target.answered("PUT")) <= {201, 204}
     assert PASSWORD not in caplog.text
     assert "Authorization" not in caplog.text
 
 
-def test_an_outage_holds_up_no_file_and_a_restart_goes_on_where_it_was(
+def test_an_outage_delays_no_file_and_a_restart_resumes(
     tmp_path: Path, target: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = installed(tmp_path, target.url)
@@ -151,7 +151,7 @@ def test_an_outage_holds_up_no_file_and_a_restart_goes_on_where_it_was(
         await_that(lambda: "up to date since" in listed(installation, capsys))
 
 
-def test_an_administrator_can_have_it_now(
+def test_an_administrator_can_publish_at_once(
     tmp_path: Path, target: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = installed(tmp_path, target.url)
@@ -169,7 +169,7 @@ def test_an_administrator_can_have_it_now(
     assert len(target.answered("PUT")) == puts + 1
 
 
-def test_what_somebody_else_wrote_there_is_replaced_and_told(
+def test_a_change_by_another_client_is_overwritten_and_logged(
     tmp_path: Path, target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     installation = installed(tmp_path, target.url)
@@ -180,7 +180,7 @@ def test_what_somebody_else_wrote_there_is_replaced_and_told(
     assert "was changed by another client" in caplog.text
 
 
-def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
+def test_a_removed_feed_is_deleted_unless_another_client_changed_it(
     tmp_path: Path, target: Target, caplog: pytest.LogCaptureFixture
 ) -> None:
     two = FEEDS + FEEDS.replace("family", "other")
@@ -206,7 +206,9 @@ def test_a_feed_that_goes_is_taken_away_there_but_not_what_others_wrote(
         ),
     ],
 )
-def test_a_feed_that_goes_is_taken_away_where_little_is_told(tmp_path: Path, more: str) -> None:
+def test_a_removed_feed_is_deleted_on_servers_without_entity_tags(
+    tmp_path: Path, more: str
+) -> None:
     target = Target(tmp_path / "remote", more=more)
     with target.apache:
         installation = installed(tmp_path, target.url)
@@ -226,7 +228,7 @@ def test_a_redirect_is_not_followed(
     assert "redirects to 'http://localhost:9/dav/family.ics'" in capsys.readouterr().err
 
 
-def test_a_password_is_not_shown_over_plain_http(
+def test_a_password_is_not_sent_over_plain_http(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     target = Target(tmp_path / "remote", "Basic")
@@ -259,7 +261,7 @@ def test_a_certificate_must_be_trusted(tmp_path: Path, capsys: pytest.CaptureFix
         ('["https://h/"]\nuser = \n', 0o600, "line 2"),
     ],
 )
-def test_what_is_wrong_with_the_file_of_logins_is_told(
+def test_errors_in_the_credentials_file_are_reported(
     tmp_path: Path, text: str, mode: int, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     installation = installed(tmp_path, "https://h/")
@@ -281,7 +283,7 @@ def test_what_is_wrong_with_the_file_of_logins_is_told(
         ("https://h/taken.ics", "is published by 'first' already"),
     ],
 )
-def test_an_address_that_cannot_be_is_refused_with_its_line(
+def test_an_invalid_target_is_refused_with_its_line(
     tmp_path: Path, publish: str, why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     feeds = (
@@ -294,7 +296,7 @@ def test_an_address_that_cannot_be_is_refused_with_its_line(
     assert "feeds.toml:5:" in told or "feeds.toml:8:" in told
 
 
-def test_a_login_is_for_its_own_server_alone() -> None:
+def test_a_login_is_used_for_its_own_server_only() -> None:
     there = RemoteServer("https://h/cal/", "a", "secret")
     narrower = RemoteServer("https://h/cal/more/", "b", "secret")
     remotes = (there, narrower)
@@ -311,7 +313,7 @@ def test_a_login_is_for_its_own_server_alone() -> None:
     assert "secret" not in repr(there)
 
 
-def test_one_claimant_at_a_time_has_an_address(store_url: str) -> None:
+def test_only_one_claimant_at_a_time_holds_an_address(store_url: str) -> None:
     database = open_database(store_url)
     migrate(database)
     one, other = DeliveryLog(database), DeliveryLog(database)
@@ -322,7 +324,7 @@ def test_one_claimant_at_a_time_has_an_address(store_url: str) -> None:
     claimed = other.claim("https://h/x.ics", "other", -5)
     assert claimed
     assert claimed.failures == 1
-    # The host is gone, and its time is over.
+    # The host is gone, and its claim has expired.
     assert one.claim("https://h/x.ics", "one", 60)
     one.record_success("https://h/x.ics", "key", "etag", 0)
     assert one.deliveries()["https://h/x.ics"].failures == 0

@@ -1,4 +1,4 @@
-"""What a feed shows of objects: golden folders, and nothing at all of what is hidden."""
+"""Composition of feeds: golden folders, and no text of hidden events."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ folders = goldenfeeds.list_folders()
 
 
 @pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
-def test_a_golden_folder_makes_its_feed(folder: Path, tmp_path: Path) -> None:
+def test_a_golden_folder_composes_to_its_expected_feed(folder: Path, tmp_path: Path) -> None:
     golden = goldenfeeds.load(folder)
     assert golden.compose_feed(tmp_path / "a").decode() == golden.expected.decode()
     assert golden.compose_feed(tmp_path / "b", backwards=True) == golden.expected
 
 
 @pytest.mark.parametrize("folder", folders, ids=lambda folder: folder.name)
-def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
+def test_a_golden_feed_is_valid_icalendar(folder: Path) -> None:
     expected = (folder / "expected.ics").read_bytes()
     assert b"\n" not in expected.replace(b"\r\n", b"")
     assert all(len(line) <= 75 for line in expected.split(b"\r\n"))
@@ -41,7 +41,7 @@ def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
     places = [
         (c.value("UID"), c.value("RECURRENCE-ID")) for c in calendar.children if c.first("UID")
     ]
-    assert len(places) == len(set(places))  # else a program shows one of them alone
+    assert len(places) == len(set(places))  # otherwise a program shows only one of them
     for child in calendar.children:
         if child.name == "VTIMEZONE":
             assert child.children
@@ -54,18 +54,18 @@ def test_a_golden_feed_keeps_the_rules_of_its_format(folder: Path) -> None:
 
 
 def used_zones(component: Component) -> set[str]:
-    """The TZIDs that times refer to."""
+    """Return the TZIDs that times refer to."""
     used = {tzid for prop in component.properties if (tzid := prop.param("TZID"))}
     return used.union(*map(used_zones, component.children))
 
 
-def test_nothing_is_folded_within_a_character() -> None:
+def test_folding_never_splits_a_character() -> None:
     expected = (goldenfeeds.FOLDER / "folding" / "expected.ics").read_bytes()
     lines = expected.split(b"\r\n")
     for line in lines:
         line.decode("utf-8")
     assert max(map(len, lines)) == 75
-    # Only where the next character did not fit is a line that goes on shorter.
+    # A line that is continued is shorter only if the next character did not fit.
     for line, following in pairwise(lines):
         if following.startswith(b" "):
             assert len(line) + len(following[1:].decode()[0].encode()) > 75
@@ -93,7 +93,7 @@ hidden_lines = st.lists(
 
 
 def feed_of(data: bytes, rules: Rules, uid: str = WORD) -> bytes:
-    """The feed of one object."""
+    """Compose the feed of one object."""
     store = Store("alice/work")
     store.put(1, uid, data)
     with tempfile.TemporaryDirectory() as folder:
@@ -107,7 +107,7 @@ def feed_of(data: bytes, rules: Rules, uid: str = WORD) -> bytes:
     switches=st.tuples(st.booleans(), st.booleans(), st.booleans()),
     override=st.sampled_from(["", "PUBLIC", "PRIVATE"]),
 )
-def test_nothing_of_a_hidden_event_is_in_the_bytes(
+def test_no_text_of_a_hidden_event_is_in_the_feed(
     lines: list[str],
     access: str,
     private: str,
@@ -128,7 +128,7 @@ def test_nothing_of_a_hidden_event_is_in_the_bytes(
         assert b"BEGIN:VEVENT" not in made
 
 
-def test_the_gap_of_a_hidden_override_tells_its_time_alone() -> None:
+def test_the_exclusion_of_a_hidden_override_contains_only_its_time() -> None:
     data = (
         "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260105T090000Z\r\n"
         "RRULE:FREQ=DAILY\r\nEND:VEVENT\r\nBEGIN:VEVENT\r\nUID:a\r\nCLASS:PRIVATE\r\n"

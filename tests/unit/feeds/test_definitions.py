@@ -1,4 +1,4 @@
-"""The file of feed definitions: what it may say, and one clear error with its line for the rest."""
+"""The file of feed definitions: its options, and one clear error with a line number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = '[feed.some]\ncalendars = ["alice/*"]\naccess = "login"\n'
 @pytest.mark.parametrize(
     ("said", "days"), [("", None), ('past = "90d"', 90), ('past = "2w"', 14), ('past = "1y"', 366)]
 )
-def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
+def test_past_sets_how_many_days_back_a_feed_goes(said: str, days: int | None) -> None:
     assert parse_definitions(PLAIN + said, "feeds.toml").named["some"].rules.past == days
 
 
@@ -39,14 +39,14 @@ def test_how_far_back_a_feed_goes(said: str, days: int | None) -> None:
         ("window = 90", "'window' is unknown"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(line: str, why: str) -> None:
+def test_an_invalid_value_is_reported_with_its_line(line: str, why: str) -> None:
     with pytest.raises(ConfigurationError) as told:
         parse_definitions(f"{PLAIN}{line}\n", "feeds.toml")
     assert str(told.value).startswith("feeds.toml:4: ")
     assert why in str(told.value)
 
 
-def test_the_shipped_file_tells_every_option() -> None:
+def test_the_shipped_file_documents_every_option() -> None:
     text = SHIPPED.read_text("utf-8")
     told = set(re.findall(r"^#   (\w+) ", text, re.MULTILINE))
     with pytest.raises(ConfigurationError) as error:
@@ -55,7 +55,7 @@ def test_the_shipped_file_tells_every_option() -> None:
     assert told == set(known)
 
 
-def test_every_definition_of_the_shipped_file_is_a_good_one() -> None:
+def test_every_definition_of_the_shipped_file_is_valid() -> None:
     text = SHIPPED.read_text("utf-8")
     opened = re.sub(r"^#(?=\[feed|\w+ = )", "", text, flags=re.MULTILINE)
     found = parse_definitions(opened, str(SHIPPED))
@@ -63,8 +63,8 @@ def test_every_definition_of_the_shipped_file_is_a_good_one() -> None:
     assert found.each is not None
 
 
-def test_many_feeds_cost_each_what_few_do() -> None:
-    """A public feed is published: no two may have one place, and each place is looked for once."""
+def test_the_cost_per_feed_does_not_grow_with_the_number_of_feeds() -> None:
+    """No two published feeds may have one target; the check must not compare all pairs."""
 
     def lines_run(number: int) -> int:
         one = 'calendars = ["GROUPS/c{0}/*"]\naccess = "public"\npublish = ["c{0}.ics"]\n'
@@ -86,7 +86,7 @@ def test_many_feeds_cost_each_what_few_do() -> None:
 
     few, many = lines_run(20), lines_run(400)
     assert few > 20
-    assert many < 30 * few  # twenty times as many; each looking for each runs sixty times the lines
+    assert many < 30 * few  # 20 times as many; a comparison of all pairs runs 60 times the lines
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_many_feeds_cost_each_what_few_do() -> None:
         ('[feed.a]\n\ntitle = "never closed\n', {3}),
     ],
 )
-def test_what_is_not_toml_is_named_by_a_line_of_its_statement(text: str, lines: set[int]) -> None:
+def test_a_toml_error_is_reported_with_a_line_of_its_statement(text: str, lines: set[int]) -> None:
     with pytest.raises(ConfigurationError) as raised:
         parse_definitions(text, "feeds.toml")
     assert raised.value.line in lines

@@ -1,4 +1,4 @@
-"""What feeds leave out whole: calendars that are their owners' alone, objects that are broken."""
+"""Exclusion from feeds: calendars hidden by their owners, and unreadable objects."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client(installation: Installation) -> Iterator[Client]:
 def command(
     installation: Installation, capsys: pytest.CaptureFixture[str], *words: str
 ) -> tuple[int, str]:
-    """Run ``kalends feed``: its exit status, and what it printed."""
+    """Run ``kalends feed`` and return its exit status and output."""
     with pytest.raises(SystemExit) as left:
         main(["feed", *words, "--config", str(installation.config)])
     printed = capsys.readouterr()
@@ -46,7 +46,7 @@ def uids(client: Client, feed: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["alice/diary", "/alice/diary/"])
-def test_a_calendar_is_kept_out_of_all_feeds_but_its_owners_and_let_in_again(
+def test_hide_keeps_a_calendar_in_its_owners_feed_only_and_show_undoes_that(
     client: Client, installation: Installation, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     assert command(installation, capsys, "hide", name) == (0, f"/alice/diary/: {OWNERS}\n")
@@ -59,7 +59,7 @@ def test_a_calendar_is_kept_out_of_all_feeds_but_its_owners_and_let_in_again(
 
 
 @pytest.mark.parametrize("words", [["hide"], ["hide", "alice/none"], ["show", "alice"]])
-def test_what_is_no_calendar_cannot_be_marked(
+def test_only_a_calendar_can_be_hidden_or_shown(
     client: Client, installation: Installation, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
     status, printed = command(installation, capsys, *words)
@@ -74,7 +74,7 @@ MARK = (
 )
 
 
-def test_an_owner_marks_a_calendar_by_proppatch_and_nobody_else_does(client: Client) -> None:
+def test_only_the_owner_can_hide_a_calendar_by_proppatch(client: Client) -> None:
     refused = client("PROPPATCH", "/alice/diary/", MARK.format("owner"), user="bob")
     assert refused.status == 403
     assert uids(client, "everyone") == {"a", "d"}
@@ -87,13 +87,13 @@ def test_an_owner_marks_a_calendar_by_proppatch_and_nobody_else_does(client: Cli
         headers={"Depth": "0"},
     )
     assert b"Owner" in found.body
-    taken_away = MARK.format("").replace("set>", "remove>")
-    assert client("PROPPATCH", "/alice/diary/", taken_away).status == 207
+    removed = MARK.format("").replace("set>", "remove>")
+    assert client("PROPPATCH", "/alice/diary/", removed).status == 207
     assert uids(client, "everyone") == {"a", "d"}
 
 
 def spoil(installation: Installation, uid: str, data: bytes) -> None:
-    """Let an object be what it cannot be by any request."""
+    """Store data in an object that no request could store."""
     with sqlite3.connect(installation.folder / "kalends.db") as connection:
         connection.execute("UPDATE object SET data = ? WHERE uid = ?", (data, uid))
         connection.execute("UPDATE collection SET modseq = modseq + 1, changed = changed + 1")
@@ -103,7 +103,7 @@ def spoil(installation: Installation, uid: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"BEGIN:VCALENDAR\r\n", b"\xff", b"BEGIN:VEVENT\r\nnothing"])
-def test_an_object_that_cannot_be_read_is_left_out_and_named(
+def test_an_unreadable_object_is_omitted_and_reported(
     client: Client,
     installation: Installation,
     capsys: pytest.CaptureFixture[str],

@@ -1,4 +1,4 @@
-"""A feed has exactly what happens in its visible sources, by two independent readers."""
+"""A feed has exactly the occurrences of its visible sources, by two independent readers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ical_js() -> Iterator[Reader]:
 
 
 def feed_of(objects: StoredObjects, private: str, busy: bool) -> str:
-    """The feed of objects in four calendars."""
+    """Compose the feed of objects in four calendars."""
     store = Store("alice/1", "alice/2", "bob/3", "carol/4")
     for (calendar, uid), source in objects.items():
         store.put(calendar, uid, source.text(uid).encode())
@@ -37,7 +37,7 @@ def feed_of(objects: StoredObjects, private: str, busy: bool) -> str:
 
 
 def expected(objects: StoredObjects, private: str, busy: bool, reader: Reader) -> Occurrences:
-    """What happens in the sources, one by one, as far as it may be seen."""
+    """Return the visible occurrences of the sources, read one by one."""
     found: Occurrences = Counter()
     for source, uid in visible_objects(objects, private, busy):
         levels = source.levels(private, busy)
@@ -56,16 +56,16 @@ def check(objects: StoredObjects, private: str, busy: bool, reader: Reader) -> N
 
 @settings(max_examples=30)
 @given(objects=random_stores, chosen=rules)
-def test_a_feed_happens_as_its_sources_do_for_icalendar(
+def test_icalendar_finds_the_same_occurrences_in_a_feed_as_in_its_sources(
     objects: StoredObjects, chosen: tuple[str, bool]
 ) -> None:
     check(objects, *chosen, expand_with_icalendar)
 
 
-def test_a_feed_happens_as_its_sources_do_for_ical_js(ical_js: Reader) -> None:
+def test_ical_js_finds_the_same_occurrences_in_a_feed_as_in_its_sources(ical_js: Reader) -> None:
     @settings(max_examples=300)
     @given(objects=random_stores, chosen=rules)
-    def of(objects: StoredObjects, chosen: tuple[str, bool]) -> None:
+    def run(objects: StoredObjects, chosen: tuple[str, bool]) -> None:
         check(objects, *chosen, ical_js)
 
-    of()
+    run()

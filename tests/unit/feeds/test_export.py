@@ -1,4 +1,4 @@
-"""A calendar as one file: each object says in it what it says by itself, and comes back so."""
+"""Export of a calendar as one file: each object keeps its meaning, also after an import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ZONE = (
 
 
 def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
-    """An object whose time refers to a time zone."""
+    """Return an object whose time refers to a time zone."""
     return (
         f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Test//EN\r\n{zones}BEGIN:VEVENT\r\nUID:{uid}"
         f'\r\nDTSTAMP:20260101T000000Z\r\nDTSTART;TZID="{tzid}":20260705T090000\r\n'
@@ -22,11 +22,11 @@ def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
 
 
 def starts(data: bytes) -> dict[str, str]:
-    """When each event begins, by its summary."""
+    """Return the start of each event, by its summary."""
     return {summary: start for start, _, summary in expand_with_icalendar(data.decode())}
 
 
-def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
+def test_a_zone_with_a_comma_in_its_name_survives_export_and_import() -> None:
     defined = ZONE.format(r"East\, West", "+0300")
     objects = [zoned("a", "East, West", defined), zoned("b", r"East\, West", defined)]
     whole = export_calendar(objects, "", "")
@@ -36,7 +36,7 @@ def test_a_zone_whose_name_has_a_comma_is_kept_and_comes_back() -> None:
     assert export_calendar(back, "", "") == whole
 
 
-def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
+def test_an_object_without_a_definition_never_gets_that_of_another_object() -> None:
     objects = [
         zoned("odd", "Europe/Berlin", ZONE.format("Europe/Berlin", "+0500")),
         zoned("bare", "Europe/Berlin"),
@@ -54,7 +54,7 @@ def test_nobody_defines_a_zone_for_an_object_that_does_not() -> None:
         assert data == whole
 
 
-def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one() -> None:
+def test_a_definition_equivalent_to_iana_keeps_its_name_beside_an_undefined_use() -> None:
     fixed = ZONE.format("Etc/GMT-3", "+0300")
     objects = [zoned("a", "Etc/GMT-3", fixed), zoned("b", "Etc/GMT-3")]
     whole = export_calendar(objects, "", "")
@@ -63,13 +63,13 @@ def test_a_definition_that_says_what_iana_says_keeps_its_name_beside_a_bare_one(
     assert b"\r\nTZID:Etc/GMT-3\r\n" in whole
 
 
-def test_a_download_of_what_was_downloaded_is_the_same() -> None:
+def test_export_of_an_imported_export_is_unchanged() -> None:
     definitions = [ZONE.format("Here", f"+0{hours}00") for hours in (3, 4, 5)]
     objects = [zoned(str(n), "Here", zone) for n, zone in enumerate(definitions)]
     whole = export_calendar(objects, "", "")
     back = [one.data for one in split_calendar(whole).objects]
     assert export_calendar(back, "", "") == whole
-    # And beside what never was in a download.
+    # The same holds beside an object that was never exported.
     mixed = export_calendar([*back[1:], objects[0]], "", "")
     assert starts(mixed) == starts(whole)
     assert mixed.count(b"BEGIN:VTIMEZONE") == 3

@@ -1,4 +1,4 @@
-"""What feeds read of the store is never behind, though it is read again only after a change."""
+"""Cached calendars of feeds: read again only after a change, and never out of date."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kalends.store.migrate import migrate
 
 
 def change(database: Database, dice: random.Random) -> None:
-    """One change of the collections, or two in one transaction that leave as many as before."""
+    """Change the collections once, or twice in one transaction with the same number afterwards."""
     with database.write() as connection:
         there = [row.path for row in collections.list_collections(connection) if row.tag]
         action = dice.choice(("create", "remove", "touch", "paint", "replace"))
@@ -32,16 +32,16 @@ def change(database: Database, dice: random.Random) -> None:
                 collections.create_collection(connection, row.path, {"tag": "VCALENDAR"})
 
 
-def test_the_calendars_are_those_that_there_are_after_any_changes(store_url: str) -> None:
+def test_the_cached_calendars_are_current_after_any_changes(store_url: str) -> None:
     database = open_database(store_url)
     migrate(database)
     dice = random.Random(7)
-    kept = FeedSource(database)
+    source = FeedSource(database)
     for _ in range(150):
         change(database, dice)
-        with kept.snapshot() as snapshot, FeedSource(database).snapshot() as fresh:
+        with source.snapshot() as snapshot, FeedSource(database).snapshot() as fresh:
             seen = snapshot.calendars()
             assert seen == fresh.calendars()
-        with kept.snapshot() as snapshot:
+        with source.snapshot() as snapshot:
             assert snapshot.calendars() is seen  # nothing has changed
     database.close()

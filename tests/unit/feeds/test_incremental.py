@@ -1,4 +1,4 @@
-"""A version made from the one before equals one made from scratch, whatever was written."""
+"""Incremental composition: equal to composition from scratch after any writes."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ rules = st.builds(
     busy=st.booleans(),
     past=st.sampled_from([None, None, 3]),
 )
-# A calendar joins the feed or leaves it; it gets another path.
-moves = st.tuples(st.sampled_from(["AWAY", "PATH"]), st.sampled_from([1, 2, 3]))
+# A calendar joins or leaves the feed, or gets another path.
+moves = st.tuples(st.sampled_from(["HIDE", "PATH"]), st.sampled_from([1, 2, 3]))
 days = st.sampled_from([0, 0, 1, 2, 5, -1])
 
 
@@ -70,10 +70,10 @@ Move = tuple[str, int]
 
 def carry_out(store: Store, write: Write | Move) -> None:
     match write:
-        case ("AWAY", number):
-            store.away ^= {number}
+        case ("HIDE", number):
+            store.hidden ^= {number}
         case ("PATH", number):
-            # First among the calendars, or back where it was.
+            # Move it before the other calendars, or back.
             path = store.paths[number]
             store.rename(number, path[4:] if path.startswith("aaa-") else f"aaa-{path}")
         case (calendar, uid, None):
@@ -89,7 +89,7 @@ def carry_out(store: Store, write: Write | Move) -> None:
     ),
     rules=rules,
 )
-def test_from_before_equals_from_scratch(
+def test_an_incremental_version_equals_one_from_scratch(
     history: list[tuple[int, list[Write | Move]]], rules: Rules
 ) -> None:
     feed = feed_with(rules)
@@ -134,23 +134,25 @@ def test_the_order_of_writes_does_not_matter(
     assert bodies[0] == bodies[1]
 
 
-def test_a_calendar_that_comes_or_goes_costs_no_reading_of_the_others(tmp_path: Path) -> None:
+def test_adding_or_removing_a_calendar_does_not_read_the_others(tmp_path: Path) -> None:
     feed = feed_with(Rules("All", "show"))
     store = Store()
-    store.away = {3}
+    store.hidden = {3}
     for calendar, uid in ((1, "a"), (2, "a"), (2, "b"), (3, "c")):
         store.put(calendar, uid, text(uid, f"in {calendar}", "", "", "", False, 5))
     compose(tmp_path, store, feed)
-    for away, title in (({2}, b"in 3"), (frozenset(), b"in 2"), ({1}, b"in 2")):
-        came = store.away - away
-        store.away = away
-        store.taken_reads()
+    for hidden, title in (({2}, b"in 3"), (frozenset(), b"in 2"), ({1}, b"in 2")):
+        came = store.hidden - hidden
+        store.hidden = hidden
+        store.take_reads()
         assert title in compose(tmp_path, store, feed)
-        assert store.taken_reads() == came
+        assert store.take_reads() == came
 
 
-def test_a_copy_that_is_not_shown_leaves_with_its_calendar(tmp_path: Path) -> None:
-    """The UID of another's meeting is made from the path of the first who has it."""
+def test_removing_a_calendar_removes_the_effect_of_a_copy_that_was_not_shown(
+    tmp_path: Path,
+) -> None:
+    """The UID of a second meeting is derived from the path of the first calendar that has it."""
     feed = feed_with(Rules("All", "show"))
     store = Store()
     for calendar, organizer, sequence in ((1, "a", 0), (2, "b", 0), (3, "b", 1)):
@@ -159,15 +161,15 @@ def test_a_copy_that_is_not_shown_leaves_with_its_calendar(tmp_path: Path) -> No
         store.put(calendar, "same", event.replace(b"BEGIN:VEVENT\r\n", number))
     before = compose(tmp_path / "grown", store, feed)
     assert b"in 2" not in before
-    store.away = {2}
+    store.hidden = {2}
     after = compose(tmp_path / "grown", store, feed)
     assert after == compose(tmp_path / "fresh", store, feed)
     assert after != before
     assert b"in 3" in after
 
 
-def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
-    """Definitions with equal rules may differ in names and notes; no trace stays of who left."""
+def test_the_text_of_a_zone_goes_with_the_object_it_came_from() -> None:
+    """Definitions with equal rules may differ in names and comments; none of these may remain."""
     feed = feed_with(Rules("All", "hide"))
     named = [ZONE.format("+0100").replace("END:S", f"TZNAME:{n}\r\nEND:S") for n in ("A", "B")]
     noted = [ZONE.format("+0100"), ZONE.format("+0100").replace("BEGIN:S", "X-N:1\r\nBEGIN:S")]
@@ -186,14 +188,14 @@ def test_a_zones_text_does_not_outlive_the_object_it_came_with() -> None:
 
 
 def ends(uid: str, when: str) -> bytes:
-    """An event that ends at a time."""
+    """Return an event that ends at a time."""
     lines = [f"UID:{uid}", "DTSTART:20260101T000000Z", f"DTEND:{when}"]
     return "\r\n".join(
         ["BEGIN:VCALENDAR", "BEGIN:VEVENT", *lines, "END:VEVENT", "END:VCALENDAR"]
     ).encode()
 
 
-def test_a_window_moves_with_the_utc_date_and_with_nothing_else(tmp_path: Path) -> None:
+def test_a_window_moves_with_the_utc_date_only(tmp_path: Path) -> None:
     store = Store()
     store.put(1, "early", ends("early", "20260110T000000Z"))
     store.put(1, "late", ends("late", "20260110T000001Z"))
@@ -206,13 +208,13 @@ def test_a_window_moves_with_the_utc_date_and_with_nothing_else(tmp_path: Path) 
         datetime(2026, 2, 9, 23, 59, 59, tzinfo=UTC),
         datetime(2026, 2, 10, 0, 0, 0, tzinfo=UTC),
     ):
-        versions = cache_in(tmp_path, store, moment)
-        state, file = versions.open(window)
+        cache = cache_in(tmp_path, store, moment)
+        state, file = cache.open(window)
         with file:
             body = file.read()
         seen.append((b"UID:early" in body, b"UID:late" in body, state.key, state.changed))
         if moment.second == 0:
-            # Who asks by time must see that it is another.
+            # A client that compares times must see that the version has changed.
             assert state.changed == int(moment.timestamp())
     assert [(early, late) for early, late, _, _ in seen] == [
         (True, True),

@@ -1,7 +1,4 @@
-"""Random writes by every way there is: a feed that followed them equals one made from scratch.
-
-The store is the real one, and the writes come over the wire.
-"""
+"""Random writes over the wire: an updated feed equals one composed from scratch."""
 
 from __future__ import annotations
 
@@ -44,7 +41,7 @@ COLOR = (
 
 
 class Place(NamedTuple):
-    """Where an object of Alice's stands."""
+    """The place of an object of Alice's."""
 
     calendar: str
     name: str
@@ -72,14 +69,14 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
 
 @pytest.fixture
 def client(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    # What the store notes of when something changed is part of a feed.
+    # The times of changes in the store are part of a feed.
     monkeypatch.setattr(collections, "now_microseconds", lambda: 1_767_225_600_000_000)
     with installation.client() as client:
         yield client
 
 
 def begin(client: Client) -> None:
-    """Three empty calendars."""
+    """Create three empty calendars."""
     for name in CALENDARS:
         client("DELETE", f"/alice/{name}/")
         assert client("MKCALENDAR", f"/alice/{name}/").status == 201
@@ -107,21 +104,21 @@ def carry_out(client: Client, write: tuple[object, ...]) -> None:
 
 
 def feeds(client: Client) -> dict[str, tuple[str, bytes]]:
-    """The entity tag and the octets of each feed."""
+    """Return the entity tag and the octets of each feed."""
     answers = {name: client("GET", f"/feeds/{name}.ics") for name in NAMES}
     assert {answer.status for answer in answers.values()} == {200}
     return {name: (answer.headers["ETag"], answer.body) for name, answer in answers.items()}
 
 
-def forget(folder: Path) -> None:
-    """Forget what is composed."""
+def clear_cache(folder: Path) -> None:
+    """Delete all composed versions."""
     for path in (folder / "feeds" / ".versions").iterdir():
         shutil.rmtree(path)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=st.lists(st.lists(writes, max_size=4), min_size=1, max_size=4))
-def test_after_any_writes_a_feed_is_as_from_scratch(
+def test_after_any_writes_a_feed_equals_one_from_scratch(
     client: Client, installation: Installation, history: list[list[tuple[object, ...]]]
 ) -> None:
     begin(client)
@@ -132,7 +129,7 @@ def test_after_any_writes_a_feed_is_as_from_scratch(
         for name in ("hide", "busy"):
             text = grown[name][1].replace(b"\r\n ", b"")
             assert HIDDEN.encode() not in text
-    forget(installation.folder)
+    clear_cache(installation.folder)
     assert feeds(client) == grown
 
 
@@ -141,7 +138,7 @@ def test_after_any_writes_a_feed_is_as_from_scratch(
     final=st.dictionaries(places, random_objects, min_size=1, max_size=6),
     seed=st.integers(0, 1000),
 )
-def test_the_order_of_writes_is_in_no_octet(
+def test_the_order_of_writes_changes_no_octet(
     client: Client, final: dict[Place, RandomObject], seed: int
 ) -> None:
     written = list(final.items())

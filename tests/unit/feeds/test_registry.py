@@ -1,4 +1,4 @@
-"""Definitions that are edited while the feeds are served."""
+"""Feed registry: edits of the definitions while feeds are served."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Nobody:
         return frozenset()
 
 
-def test_a_file_that_is_being_written_in_place_is_read_when_it_is_whole(tmp_path: Path) -> None:
+def test_a_file_written_in_place_is_read_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "feeds.toml"
     path.write_text(GOOD)
     more = GOOD + GOOD.replace("family", "friends")
 
     def pause(_seconds: float) -> None:
-        if path.read_text() != more:  # the editor goes on with what it has begun
+        if path.read_text() != more:  # the editor finishes its write
             path.write_text(more)
 
     registry = FeedRegistry(path, Nobody(), pause)

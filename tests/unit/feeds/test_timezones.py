@@ -1,4 +1,4 @@
-"""Time zones of a feed: what counts as the same rules, generated definitions, and their names."""
+"""Time zones of a feed: equality of rules, generated definitions, and names."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def definition(*rules: str, tzid: str = "Here", own: str = "") -> Component:
     return contentlines.parse(f"BEGIN:VTIMEZONE\nTZID:{tzid}\n{own}{ended}END:VTIMEZONE\n")[0]
 
 
-def test_order_names_and_comments_are_no_rules() -> None:
+def test_order_names_and_comments_do_not_change_the_digest() -> None:
     plain = definition_digest(definition(STANDARD, DAYLIGHT))
     noted = "X-LIC-LOCATION:Europe/Berlin\nLAST-MODIFIED:20260101T000000Z\nTZURL:http://x.example\n"
     assert definition_digest(definition(DAYLIGHT, STANDARD)) == plain
@@ -47,7 +47,7 @@ def test_order_names_and_comments_are_no_rules() -> None:
         (STANDARD + "RRULE:FREQ=YEARLY\n", DAYLIGHT),
     ],
 )
-def test_other_rules_are_told_apart(other: tuple[str, ...]) -> None:
+def test_different_rules_have_different_digests(other: tuple[str, ...]) -> None:
     assert definition_digest(definition(*other)) != definition_digest(
         definition(STANDARD, DAYLIGHT)
     )
@@ -56,7 +56,7 @@ def test_other_rules_are_told_apart(other: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "tzid", ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC"]
 )
-def test_a_generated_definition_says_what_the_zone_says(tzid: str) -> None:
+def test_a_generated_definition_has_the_offsets_of_its_zone(tzid: str) -> None:
     made = iana_definition(tzid)
     assert made is not None
     assert made.value("TZID") == tzid
@@ -80,7 +80,7 @@ def test_a_generated_definition_is_the_same_each_time() -> None:
 
 
 @pytest.mark.parametrize("tzid", ["", "Nowhere/Atall", "../../etc/passwd", "/etc/passwd", "a\0b"])
-def test_a_zone_that_nobody_knows_has_no_definition(tzid: str) -> None:
+def test_an_unknown_zone_has_no_definition(tzid: str) -> None:
     assert iana_definition(tzid) is None
 
 
@@ -107,7 +107,7 @@ def test_the_smallest_digest_keeps_the_name() -> None:
         }
 
 
-def test_iana_keeps_its_name_whatever_else_is_called_so() -> None:
+def test_the_iana_definition_keeps_its_name_beside_others() -> None:
     berlin = iana_definition("Europe/Berlin")
     assert berlin is not None
     known = ZoneDefinition("Europe/Berlin", definition_digest(berlin))
@@ -124,7 +124,7 @@ tzids = st.recursive(
 
 
 @given(st.sets(st.builds(ZoneDefinition, tzids, digests)))
-def test_names_tell_definitions_apart_even_where_somebody_means_to_mix_them_up(
+def test_names_are_unique_even_for_malicious_tzids(
     zones: set[ZoneDefinition],
 ) -> None:
     names = assign_names(zones)
@@ -132,7 +132,7 @@ def test_names_tell_definitions_apart_even_where_somebody_means_to_mix_them_up(
     assert len(set(names.values())) == len(zones)
 
 
-def test_a_definition_covers_the_years_it_promises_and_goes_on() -> None:
+def test_a_generated_definition_begins_in_1970_and_has_no_end() -> None:
     made = iana_definition("Europe/Berlin")
     assert made is not None
     begins = min(rule.value("DTSTART") for rule in made.children)
@@ -142,7 +142,7 @@ def test_a_definition_covers_the_years_it_promises_and_goes_on() -> None:
 
 
 def berlin(first: str, until: str = "") -> str:
-    """Berlin as Google, Apple and many others write it: from some year on, by today's rules."""
+    """Return Berlin as Google, Apple and others write it: from some year on, by today's rules."""
     return (
         f"BEGIN:VTIMEZONE\nTZID:Europe/Berlin\nBEGIN:DAYLIGHT\nTZOFFSETFROM:+0100\n"
         f"TZOFFSETTO:+0200\nTZNAME:GMT+2\nDTSTART:{first}0329T020000\n"
@@ -155,7 +155,7 @@ def berlin(first: str, until: str = "") -> str:
 @pytest.mark.parametrize(
     ("text", "since"),
     [
-        # In 1995 and before, summer ended in September.
+        # Until 1995 summer time ended in September.
         (berlin("1970"), "19951030"),
         (berlin("2020"), "20200330"),
         (berlin("1970", ";UNTIL=20300101T000000Z"), "99999999"),
@@ -164,11 +164,11 @@ def berlin(first: str, until: str = "") -> str:
         (berlin("1970").replace("19701025T030000", "nothing"), "99999999"),
     ],
 )
-def test_since_when_a_definition_says_what_iana_says(text: str, since: str) -> None:
+def test_the_day_since_which_a_definition_is_equivalent_to_iana(text: str, since: str) -> None:
     assert equivalent_since(contentlines.parse(text)[0], "Europe/Berlin") == since
 
 
-def test_what_programs_write_for_one_zone_is_one_definition() -> None:
+def test_definitions_of_several_programs_for_one_zone_become_one() -> None:
     google, short = (berlin(first) for first in ("1970", "2020"))
     known = iana_definition("Europe/Berlin")
     for own in (google, short, ""):
@@ -180,7 +180,7 @@ def test_what_programs_write_for_one_zone_is_one_definition() -> None:
     assert definition_digest(old.definition) == definition_digest(contentlines.parse(google)[0])
 
 
-def test_a_hidden_events_zone_tells_nothing_but_its_rules() -> None:
+def test_the_zone_of_a_hidden_event_discloses_only_its_rules() -> None:
     noted = STANDARD + "TZNAME:Hidden\nCOMMENT:Hidden\nX-HIDDEN:1\n"
     own = "\n".join(definition(noted, DAYLIGHT).lines())
     use = resolve_tzid("Hidden place", own, "20260105", is_private=True)
