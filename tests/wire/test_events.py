@@ -191,9 +191,9 @@ def test_a_rolled_back_write_is_not_announced(
         raise RuntimeError("after the write")
 
     with monkeypatch.context() as broken:
-        broken.setattr("kalends.store.objects.time_range.add", fail)
+        broken.setattr("kalends.store.objects.time_range.add_intervals", fail)
         assert client("PUT", f"/{CALENDAR}/b.ics", event("b")).status == 500
-        broken.setattr("kalends.adapters.storage.Storage.forget_removals", fail)
+        broken.setattr("kalends.adapters.storage.Storage.prune_tombstones", fail)
         assert client("DELETE", f"/{CALENDAR}/a.ics").status == 500
     assert commits == []
     assert client("GET", f"/{CALENDAR}/a.ics").status == 200
