@@ -35,7 +35,7 @@ USERS = {"alice": "wonderland", "bob": "builder"}
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # A name that is no machine of its own: plain http to it is no secure context.
+    # A name other than localhost: plain http to it is not a secure context.
     with chromium("--host-resolver-rules=MAP plain.example 127.0.0.1") as running:
         yield running
 
@@ -56,9 +56,9 @@ def visited(
     status: str = "none",
     **more: object,
 ) -> Iterator[Page]:
-    """The page of somebody who answers the browser's own dialog.
+    """Open the page, for a user who logs in by the browser's own dialog.
 
-    It may complain of nothing but, where the test wants one, an answer of this status.
+    Browser errors fail the test, except for an answer of this status.
     """
     context: BrowserContext = browser.new_context(
         http_credentials={"username": user, "password": USERS[user]},
@@ -85,7 +85,7 @@ def ics(name: str, *uids: str) -> FilePayload:
 
 
 def open_all(page: Page) -> None:
-    """Open everything that can be."""
+    """Open all `details` elements."""
     page.evaluate("""() => {
         for (const one of document.querySelectorAll("details")) {
             one.removeAttribute("name");  // which lets one of them be open at a time
@@ -184,7 +184,7 @@ def drop(page: Page, place: str, name: str, *texts: bytes) -> None:
     )
 
 
-def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
+def test_a_dropped_file_is_imported_and_refused_objects_are_listed(
     browser: Browser, server: KalendsServer
 ) -> None:
     bad = event("broken").replace(b"DTSTART:2026", b"DTSTART:never")
@@ -200,7 +200,9 @@ def test_a_dropped_file_goes_in_and_what_was_refused_is_told(
     assert server.request("GET", "/alice/calendar/dropped.ics", user="alice").status == 200
 
 
-def test_several_files_go_in_one_after_the_other(browser: Browser, server: KalendsServer) -> None:
+def test_several_files_are_imported_one_after_the_other(
+    browser: Browser, server: KalendsServer
+) -> None:
     with visited(browser, server) as page:
         page.locator("#into").select_option(label="Calendar")
         page.locator("#file").set_input_files([ics("a.ics", "one"), ics("b.ics", "two")])
@@ -215,7 +217,7 @@ def test_several_files_go_in_one_after_the_other(browser: Browser, server: Kalen
         assert server.request("GET", f"/alice/calendar/{uid}.ics", user="alice").status == 200
 
 
-def test_files_that_come_while_one_is_sent_go_where_they_were_wanted(
+def test_files_added_during_an_upload_go_to_the_collection_chosen_then(
     browser: Browser, server: KalendsServer
 ) -> None:
     server.request("MKCALENDAR", "/bob/work/", user="bob")
@@ -250,7 +252,7 @@ def test_files_that_come_while_one_is_sent_go_where_they_were_wanted(
         assert server.request("GET", f"/bob/{place}.ics", user="bob").status == 200, place
 
 
-def test_a_file_may_be_dropped_anywhere_on_the_form_and_nowhere_else(
+def test_a_file_may_be_dropped_only_on_the_form(
     browser: Browser, server: KalendsServer, tmp_path: Path
 ) -> None:
     file, folder = tmp_path / "beside.ics", tmp_path / "exported"
@@ -264,7 +266,7 @@ def test_a_file_may_be_dropped_anywhere_on_the_form_and_nowhere_else(
         }""")
 
         def drag(path: Path, place: str) -> None:
-            """By the browser's own hands: what is dropped is on the disk."""
+            """Drag by the browser's protocol, which takes files from the disk."""
             page.locator(place).scroll_into_view_if_needed()
             box = page.locator(place).bounding_box()
             assert box
@@ -286,11 +288,11 @@ def test_a_file_may_be_dropped_anywhere_on_the_form_and_nowhere_else(
         expect(results.first).to_contain_text("This is a folder.")
 
 
-def test_a_large_file_goes_in_and_its_progress_is_shown(
+def test_the_progress_of_a_large_upload_is_shown(
     browser: Browser, server: KalendsServer, tmp_path: Path
 ) -> None:
     large = tmp_path / "large.ics"
-    # Few events with much text: this is about octets on their way.
+    # Few events with much text, because the test is about the transfer.
     large.write_bytes(
         b"".join(
             event(f"large-{number}", "20260105T090000Z", "DESCRIPTION:" + "x" * 500_000)
@@ -305,7 +307,7 @@ def test_a_large_file_goes_in_and_its_progress_is_shown(
             new MutationObserver(() => window.seen.push(progress.value)).observe(
                 progress, {attributes: true});
         }""")
-        # Slow enough for something to be seen on the way.
+        # Slow enough for progress to be seen.
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 8e6}
         page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
         page.locator("#file").set_input_files(large)
@@ -314,7 +316,7 @@ def test_a_large_file_goes_in_and_its_progress_is_shown(
         assert any(0 < value < 1 for value in page.evaluate("window.seen"))
 
 
-def test_a_secret_is_renewed_by_keyboard_alone(browser: Browser, server: KalendsServer) -> None:
+def test_a_secret_is_renewed_by_keyboard(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server) as page:
 
         def tab_to(name: str) -> None:
@@ -365,7 +367,7 @@ def test_everything_works_without_scripts(browser: Browser, server: KalendsServe
         assert secret_of(page, "All of bob") != first
 
 
-def test_without_scripts_and_tls_a_form_still_tells_where_it_is_from(
+def test_without_scripts_and_tls_a_form_still_has_its_origin(
     browser: Browser, server: KalendsServer
 ) -> None:
     with visited(
@@ -376,7 +378,7 @@ def test_without_scripts_and_tls_a_form_still_tells_where_it_is_from(
         expect(page.locator(".note")).to_contain_text("1 new")
 
 
-def test_everything_is_downloaded(browser: Browser, server: KalendsServer) -> None:
+def test_the_download_is_a_zip_of_all_collections(browser: Browser, server: KalendsServer) -> None:
     with visited(browser, server) as page:
         with page.expect_download() as download:
             page.get_by_role("link", name="Download all").click()
@@ -392,7 +394,7 @@ def test_everything_is_downloaded(browser: Browser, server: KalendsServer) -> No
 @pytest.mark.parametrize(
     ("device", "feeds"), [("iphone", ["Family <script>alert(1)</script>"]), ("mac", [])]
 )
-def test_a_profile_subscribes_to_feeds_where_the_device_does(
+def test_a_profile_has_feeds_if_the_device_supports_them(
     browser: Browser, server: KalendsServer, device: str, feeds: list[str]
 ) -> None:
     with visited(browser, server) as page:
@@ -410,8 +412,8 @@ def test_a_profile_subscribes_to_feeds_where_the_device_does(
     assert [title for title in told if title] == feeds
 
 
-def test_the_manager_knows_who_comes_from_the_page(browser: Browser, server: KalendsServer) -> None:
-    # Radicale asks whether there is sharing, and learns by a 404 that there is none.
+def test_the_manager_needs_no_second_login(browser: Browser, server: KalendsServer) -> None:
+    # Radicale's manager checks for sharing, which answers 404.
     with visited(browser, server, status="404") as page:
         page.get_by_role("link", name="Make, rename or delete calendars").click()
         shown = page.locator("#collectionsscene article h3", has_text="Tasks")
@@ -425,7 +427,7 @@ def test_the_page_of_another_site_cannot_change_anything(
     browser: Browser, server: KalendsServer
 ) -> None:
     with visited(browser, server, status="403") as page:
-        # Even one that had got hold of a token.
+        # Even with a stolen token.
         token = page.locator("input[name=token]").first.get_attribute("value")
         before = page.locator("#feeds").inner_html()
         with another_site(
@@ -446,7 +448,7 @@ def test_the_page_of_another_site_cannot_change_anything(
 
 @contextmanager
 def another_site(text: str) -> Iterator[str]:
-    """A page at another origin."""
+    """Serve a page at another origin."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

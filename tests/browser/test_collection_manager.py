@@ -1,4 +1,4 @@
-"""The collection manager in a real browser, whichever schemes are offered."""
+"""The collection manager in a real browser, with each choice of login schemes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ USER, PASSWORD = "alice", "wonderland"
 def browser() -> Iterator[Browser]:
     program = shutil.which("chromium")
     with sync_playwright() as playwright:
-        # No sandbox within a sandbox: root's browser would not start otherwise.
+        # Chromium does not start as root with its sandbox.
         running = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         yield running
         running.close()
@@ -31,7 +31,7 @@ def serve(folder: Path, schemes: str, **auth: str) -> KalendsServer:
 
 
 def by_dialog(browser: Browser, server: KalendsServer, password: str = PASSWORD) -> Page:
-    """The page, for a person who answers the browser's own dialog."""
+    """Open the page, and log in by the browser's own dialog."""
     context = browser.new_context(http_credentials={"username": USER, "password": password})
     page = context.new_page()
     page.goto(f"{server.url}.web/")
@@ -39,7 +39,7 @@ def by_dialog(browser: Browser, server: KalendsServer, password: str = PASSWORD)
 
 
 def by_form(browser: Browser, server: KalendsServer) -> Page:
-    """The page, for a person who fills in its form."""
+    """Open the page, and log in by its form."""
     page = browser.new_context().new_page()
     page.goto(f"{server.url}.web/")
     form = page.locator("#loginscene")
@@ -50,7 +50,7 @@ def by_form(browser: Browser, server: KalendsServer) -> Page:
 
 
 def work_there(page: Page, server: KalendsServer, over_the_wire: type[DigestClient]) -> None:
-    """Make a calendar and remove it; that shows that writes are authenticated too."""
+    """Make and delete a calendar, to show that writes are authenticated too."""
 
     def status() -> int:
         with open_client(over_the_wire, server.url, USER, PASSWORD) as ask:
@@ -95,16 +95,14 @@ BOTH = pytest.param({"schemes": "digest, basic"}, id="both")
 
 
 @pytest.mark.parametrize("server", [DIGEST, NO_BASIC_HERE], indirect=True)
-def test_where_basic_is_not_taken_the_browser_itself_logs_in(
-    browser: Browser, server: KalendsServer
-) -> None:
+def test_without_basic_the_browser_itself_logs_in(browser: Browser, server: KalendsServer) -> None:
     work_there(by_dialog(browser, server), server, Requests)
     with open_client(CurlBasic, server.url, USER, PASSWORD) as ask:
         assert ask("PROPFIND", "/alice/", headers=XML) == 401
 
 
 @pytest.mark.parametrize("server", [BASIC, BOTH], indirect=True)
-def test_where_basic_is_offered_the_form_logs_in(browser: Browser, server: KalendsServer) -> None:
+def test_with_basic_the_form_logs_in(browser: Browser, server: KalendsServer) -> None:
     work_there(by_form(browser, server), server, CurlBasic)
 
 

@@ -1,4 +1,4 @@
-"""A feed's page in a real browser: with a mouse, a keyboard, a phone, or in somebody's own page."""
+"""A feed's page in a real browser: by mouse, by keyboard, on a phone, or in a frame."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def all_day(uid: str, first: str, until: str, summary: str) -> bytes:
 
 
 def fill(server: KalendsServer) -> None:
-    long = "A title that is by far too long for any place where it may stand"
+    long = "A title that is by far too long for any place on the page"
     bodies = [
         all_day("tour", "20260303", "20260306", "Concert tour"),
         all_day("fair", "20260306", "20260316", "Fair"),
@@ -93,7 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        # No sandbox within a sandbox: root's browser would not start otherwise.
+        # Chromium does not start as root with its sandbox.
         running = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
@@ -103,7 +103,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def opened(browser: Browser, **options: Any) -> Iterator[Page]:
-    """A page of a browser that is in UTC; whatever it complains of fails the test."""
+    """Open a page of a browser in UTC; browser errors fail the test."""
     context: BrowserContext = browser.new_context(**{"timezone_id": "UTC", **options})
     page = context.new_page()
     complaints: list[str] = []
@@ -115,7 +115,7 @@ def opened(browser: Browser, **options: Any) -> Iterator[Page]:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds serious or worse; it runs beside the page, whose policy lets no script in."""
+    """Return axe's serious findings; it runs in an isolated world because of the page's policy."""
     session = page.context.new_cdp_session(page)
     session.send("Page.enable")
     world = session.send(
@@ -158,7 +158,7 @@ def test_axe_finds_nothing_serious_in_any_view(
         assert violations(page) == []
 
 
-def test_no_name_of_a_view_is_broken(browser: Browser, server: KalendsServer) -> None:
+def test_no_name_of_a_view_is_wrapped(browser: Browser, server: KalendsServer) -> None:
     with opened(browser) as page:
         page.goto(f"{server.url}feeds/open/?date={DAY}")
         for width in range(320, 1300, 40):
@@ -212,7 +212,7 @@ def test_a_keyboard_is_enough(browser: Browser, server: KalendsServer) -> None:
         expect(page.get_by_role("heading", name="Rehearsal")).to_be_visible()
 
 
-def test_one_gets_around_without_scripts(browser: Browser, server: KalendsServer) -> None:
+def test_the_page_works_without_scripts(browser: Browser, server: KalendsServer) -> None:
     with opened(browser, java_script_enabled=False) as page:
         page.goto(f"{server.url}feeds/open/?date={DAY}")
         period = page.locator(".period")
@@ -237,7 +237,7 @@ def test_one_gets_around_without_scripts(browser: Browser, server: KalendsServer
         assert page.locator("#address").input_value() == f"{server.url}feeds/open.ics"
 
 
-def test_a_bar_covers_its_days_and_what_overlaps_stands_side_by_side(
+def test_a_bar_covers_its_days_and_blocks_that_overlap_are_side_by_side(
     browser: Browser, server: KalendsServer
 ) -> None:
     def box(locator: Any) -> dict[str, float]:
@@ -265,7 +265,7 @@ def test_a_bar_covers_its_days_and_what_overlaps_stands_side_by_side(
         page.goto(f"{server.url}feeds/open/?view=day&date=2026-03-08")
         night = box(page.locator(".block", has_text="Night"))
         hours = box(page.locator(".column"))
-        assert abs(night["y"] - hours["y"]) < 2  # it goes on from the day before
+        assert abs(night["y"] - hours["y"]) < 2  # it began on the day before
 
 
 def test_a_task_has_its_box_beside_its_title(browser: Browser, server: KalendsServer) -> None:
@@ -280,10 +280,10 @@ def test_a_task_has_its_box_beside_its_title(browser: Browser, server: KalendsSe
         assert bottom[".time"] <= bottom["a"] + 1
 
 
-def test_times_turn_to_the_readers_zone(browser: Browser, server: KalendsServer) -> None:
+def test_times_can_be_shown_in_the_readers_zone(browser: Browser, server: KalendsServer) -> None:
     with opened(browser, timezone_id="Asia/Tokyo") as page:
         page.goto(f"{server.url}feeds/open/?view=agenda&date=2026-03-08")
-        # The feed has no zone of its own, so the reader's is taken.
+        # The feed has no zone of its own, so the page uses the reader's.
         page.wait_for_url("**tz=Asia%2FTokyo**")
         expect(page.locator(".zone")).to_contain_text("Times in Asia/Tokyo (UTC+9)")
         expect(page.locator("li", has_text="Night")).to_contain_text("08:30 – 09:30")
@@ -293,21 +293,21 @@ def test_times_turn_to_the_readers_zone(browser: Browser, server: KalendsServer)
         expect(page.locator(".zone")).to_contain_text("Times in Asia/Tokyo")
 
 
-@pytest.mark.parametrize(("named", "told"), [("Etc/Unknown", 0), ("Mars/Olympus", 1)])
-def test_a_reader_whose_zone_nobody_knows_sees_the_feed_in_its_own(
-    browser: Browser, server: KalendsServer, named: str, told: int
+@pytest.mark.parametrize(("name", "notes"), [("Etc/Unknown", 0), ("Mars/Olympus", 1)])
+def test_a_reader_with_an_unknown_zone_sees_the_feeds_own(
+    browser: Browser, server: KalendsServer, name: str, notes: int
 ) -> None:
     with opened(browser) as page:
         page.add_init_script(
             "const real = Intl.DateTimeFormat.prototype.resolvedOptions;"
             "Intl.DateTimeFormat.prototype.resolvedOptions = function () {"
-            f"return {{...real.call(this), timeZone: '{named}'}}; }};"
+            f"return {{...real.call(this), timeZone: '{name}'}}; }};"
         )
         page.goto(f"{server.url}feeds/open/?date={DAY}")
-        if told:
+        if notes:
             page.wait_for_url("**tz=**")
         expect(page.locator(".zone")).to_contain_text("Times in UTC")
-        expect(page.get_by_text("is not a known time zone")).to_have_count(told)
+        expect(page.get_by_text("is not a known time zone")).to_have_count(notes)
         page.get_by_role("link", name="Next month").click()
         expect(page.locator(".period")).to_have_text("April 2026")
 
@@ -321,7 +321,7 @@ def test_the_address_is_copied(browser: Browser, server: KalendsServer) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == f"{server.url}feeds/open.ics"
 
 
-def test_a_line_shows_what_time_it_is(browser: Browser, server: KalendsServer) -> None:
+def test_a_line_shows_the_current_time(browser: Browser, server: KalendsServer) -> None:
     with opened(browser) as page:
         page.goto(f"{server.url}feeds/open/?view=day")
         line = page.locator(".now")
@@ -333,7 +333,7 @@ def test_a_line_shows_what_time_it_is(browser: Browser, server: KalendsServer) -
         )
 
 
-def test_on_paper_there_is_nothing_to_press(browser: Browser, server: KalendsServer) -> None:
+def test_buttons_are_not_printed(browser: Browser, server: KalendsServer) -> None:
     with opened(browser) as page:
         for view in VIEWS:
             page.goto(f"{server.url}feeds/open/?view={view}&date={DAY}")
@@ -349,7 +349,7 @@ def test_on_paper_there_is_nothing_to_press(browser: Browser, server: KalendsSer
 
 @contextmanager
 def site(folder: Path, frames: list[str]) -> Iterator[str]:
-    """Somebody's web site, with a page that shows others in frames."""
+    """Serve a web site with a page that shows others in frames."""
     text = "".join(f'<iframe src="{src}" width="800" height="700"></iframe>' for src in frames)
     (folder / "index.html").write_text(f"<!doctype html><title>x</title>{text}")
 
@@ -364,7 +364,7 @@ def site(folder: Path, frames: list[str]) -> Iterator[str]:
         running.shutdown()
 
 
-def test_another_page_shows_it_where_the_definition_lets_it(
+def test_another_site_can_embed_the_page_if_the_definition_allows_it(
     browser: Browser, server: KalendsServer, tmp_path: Path
 ) -> None:
     pages = [f"{server.url}feeds/{feed}/?date={DAY}&embed=1" for feed in ("open", "closed")]
@@ -385,7 +385,7 @@ def test_another_page_shows_it_where_the_definition_lets_it(
         context.close()
 
 
-def test_the_page_of_ones_own_feed_asks_for_the_login(
+def test_the_page_of_an_owners_feed_says_that_programs_need_a_login(
     browser: Browser, server: KalendsServer
 ) -> None:
     login: Any = {"username": USER, "password": PASSWORD}

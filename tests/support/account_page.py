@@ -1,4 +1,4 @@
-"""The account page as a browser uses it: its forms, its hidden fields, and an upload."""
+"""A client of the account page: its forms, hidden fields, and uploads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from support.installation import Answer, Client
 
 OWN = {"Origin": "http://127.0.0.1", "Sec-Fetch-Site": "same-origin"}
 PAGE = "/.web/account/"
-TAKEN = "/.web/account/import"
+IMPORT = "/.web/account/import"
 SECRET = "/.web/account/secret"
 BOUNDARY = "xxBOUNDARYxx"
 
 
 class Form(HTMLParser):
-    """Every hidden field and every thing to copy on a page."""
+    """Parser of a page for its hidden fields, values to copy, and links."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -64,4 +64,4 @@ def upload(
     token = page_of(client).hidden["token"] if token is None else token
     body = multipart({"token": token, "into": into}, "holidays <i>.ics", data)
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    return client("POST", TAKEN, body, headers={**OWN, **kind})
+    return client("POST", IMPORT, body, headers={**OWN, **kind})

@@ -1,4 +1,4 @@
-"""The account page on the wire: what it shows, what it changes, and for whom."""
+"""The account page on the wire: its content, its forms, and who may use them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ import pytest
 from kalends.cli.main import main
 from support.account_page import (
     BOUNDARY,
+    IMPORT,
     OWN,
     PAGE,
     SECRET,
-    TAKEN,
     Form,
     multipart,
     page_of,
@@ -99,7 +99,7 @@ def fresh(folder: Path, **more: str) -> Iterator[Client]:
         yield client
 
 
-def test_the_page_asks_for_a_login_and_its_style_sheets_do_not(alice: Client) -> None:
+def test_the_page_needs_a_login_and_its_style_sheets_do_not(alice: Client) -> None:
     for path in (PAGE, "/.web/account", "/.web/account/download", "/.mobileconfig"):
         assert alice("GET", path, user="").status == 401, path
     css = next(link for link in page_of(alice).links if "account." in link and ".css" in link)
@@ -118,7 +118,7 @@ def test_a_first_visit_makes_the_home(alice: Client, bob: Client) -> None:
     assert bob("PROPFIND", "/bob/calendar/", headers={"Depth": "0"}).status == 207
 
 
-def test_nothing_runs_within_a_page_and_nobody_keeps_or_frames_it(alice: Client) -> None:
+def test_a_page_allows_no_inline_code_no_caching_and_no_frames(alice: Client) -> None:
     answer = alice("GET", PAGE)
     policy = dict(
         part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";")
@@ -130,11 +130,11 @@ def test_nothing_runs_within_a_page_and_nobody_keeps_or_frames_it(alice: Client)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     text = answer.body.decode()
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son[a-z]+=", text)
-    # Only to ourselves: without it a browser would not say where a form comes from.
+    # Without a referrer policy for the same origin, browsers send forms with `Origin: null`.
     assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
-def test_what_others_named_is_text(alice: Client) -> None:
+def test_names_that_others_chose_are_escaped(alice: Client) -> None:
     text = alice("GET", PAGE).body.decode()
     assert "Family &lt;b&gt;&amp;amp;" in text
     assert "Family <b>" not in text
@@ -149,23 +149,23 @@ def test_the_feeds_are_those_that_the_person_may_see(alice: Client, bob: Client)
     assert {"/feeds/bob.ics", "/feeds/staff.ics"} <= addresses(bob)
 
 
-def test_a_secret_feed_is_named_to_those_alone_who_hold_a_secret_for_it(
+def test_a_secret_feed_is_shown_only_to_users_with_a_secret_for_it(
     alice: Client, bob: Client
 ) -> None:
-    def is_told(client: Client) -> list[bool]:
+    def is_shown(client: Client) -> list[bool]:
         pages = (client("GET", path).body for path in (PAGE, "/.mobileconfig"))
         return [b"Family" in page for page in pages]
 
-    assert is_told(alice) == [True, True]
-    assert is_told(bob) == [False, False]
+    assert is_shown(alice) == [True, True]
+    assert is_shown(bob) == [False, False]
     token = page_of(bob).hidden["token"]
     for action in ("make", "renew"):
         fields = {"token": token, "feed": "family", "action": action}
         assert post(bob, SECRET, fields).status == 404
-    assert is_told(bob) == [False, False]
+    assert is_shown(bob) == [False, False]
 
 
-def test_a_secret_feed_with_an_owner_is_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_secret_feed_with_an_owner_is_only_for_its_owner(tmp_path: Path) -> None:
     feeds = FEEDS.replace('"owner"', '"secret"')
     with Installation(tmp_path, feeds=feeds).client() as alice:
         bob = Client(alice.app, "bob", alice.passwords)
@@ -186,7 +186,7 @@ def test_a_secret_feed_with_an_owner_is_for_its_owner_alone(tmp_path: Path) -> N
         assert b"UID:hers" in alice("GET", path, user="").body
 
 
-def test_a_feed_can_be_looked_at_as_a_page(alice: Client) -> None:
+def test_each_feed_has_a_link_to_its_page(alice: Client) -> None:
     links = [link for link in page_of(alice).links if re.fullmatch(r"/feeds/[^.]*/", link)]
     assert "/feeds/alice/" in links
     for link in links:
@@ -194,7 +194,7 @@ def test_a_feed_can_be_looked_at_as_a_page(alice: Client) -> None:
         assert (answer.status, answer.headers["Content-Type"][:9]) == (200, "text/html")
 
 
-def test_a_secret_address_is_made_renewed_and_its_old_one_ends(alice: Client) -> None:
+def test_a_renewed_secret_address_replaces_the_old_one(alice: Client) -> None:
     token = page_of(alice).hidden["token"]
 
     def ask(action: str) -> str:
@@ -209,7 +209,7 @@ def test_a_secret_address_is_made_renewed_and_its_old_one_ends(alice: Client) ->
         return urlsplit(found).path
 
     old = ask("make")
-    assert ask("make") == old  # a second press ends nothing
+    assert ask("make") == old  # pressing the button again changes nothing
     assert alice("GET", old, user="").status == 200
     new = ask("renew")
     assert new != old
@@ -234,7 +234,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_a_form_of_another_page_is_refused_and_changes_nothing(
+def test_a_form_from_another_origin_is_refused_and_changes_nothing(
     alice: Client, headers: dict[str, str]
 ) -> None:
     fields = {"token": page_of(alice).hidden["token"], "feed": "alice", "action": "make"}
@@ -243,7 +243,7 @@ def test_a_form_of_another_page_is_refused_and_changes_nothing(
     assert page_of(alice).copies == before
 
 
-def test_the_referer_counts_where_a_browser_sends_nothing_else(alice: Client) -> None:
+def test_the_referer_is_used_if_a_browser_sends_nothing_else(alice: Client) -> None:
     fields = {"token": page_of(alice).hidden["token"], "feed": "nobody", "action": "make"}
     only = {"Origin": "", "Sec_Fetch_Site": "", "Referer": f"http://127.0.0.1{PAGE}"}
     assert post(alice, SECRET, fields, **only).status == 404
@@ -267,14 +267,14 @@ def test_a_form_without_a_token_of_its_user_is_refused_and_changes_nothing(
     assert alice("GET", "/alice/calendar/forged.ics").status == 404
 
 
-def test_a_feed_that_the_person_may_not_see_gives_no_secret(alice: Client) -> None:
+def test_a_feed_that_the_user_may_not_see_gives_no_secret(alice: Client) -> None:
     token = page_of(alice).hidden["token"]
     for name in ("bob", "staff", "nothing"):
         answer = post(alice, SECRET, {"token": token, "feed": name, "action": "renew"})
         assert answer.status == 404, name
 
 
-def test_a_file_goes_in_and_what_is_refused_is_named_with_its_line(alice: Client) -> None:
+def test_an_import_lists_refused_objects_by_line(alice: Client) -> None:
     good = calendar("in-1", "in-2")
     bad = good.replace(b"END:VCALENDAR", b"BEGIN:VEVENT\r\nUID:bad\r\nDTSTART:never\r\n")
     bad += b"END:VEVENT\r\nEND:VCALENDAR\r\n"
@@ -290,7 +290,7 @@ def test_a_file_goes_in_and_what_is_refused_is_named_with_its_line(alice: Client
     assert "2 were there already." in again
 
 
-def test_a_file_reaches_the_feed_at_once(alice: Client) -> None:
+def test_an_imported_file_is_in_the_feed_at_once(alice: Client) -> None:
     upload(alice, calendar("reaches"))
     assert b"UID:reaches" in alice("GET", "/feeds/alice.ics").body
 
@@ -304,22 +304,22 @@ def test_contacts_go_into_address_books_and_group_calendars_take_events(alice: C
     assert alice("GET", "/GROUPS/family/calendar/shared.ics").status == 200
 
 
-def test_nothing_goes_into_what_is_not_the_persons(alice: Client, bob: Client) -> None:
+def test_nothing_is_imported_into_collections_of_others(alice: Client, bob: Client) -> None:
     bob("GET", PAGE)
     for into in ("bob/calendar", "bob", "", "alice/../bob/calendar", "GROUPS/other/calendar"):
         assert upload(alice, calendar("strange"), into=into).status == 404, into
     assert b"strange" not in bob("GET", "/bob/calendar/").body
 
 
-def test_an_import_without_a_file_or_a_form_is_told_so(alice: Client) -> None:
+def test_an_import_without_a_file_or_a_form_is_refused(alice: Client) -> None:
     token = page_of(alice).hidden["token"]
     body = multipart({"token": token, "into": "alice/calendar"}, "", b"")
     kind = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    assert alice("POST", TAKEN, body, headers={**OWN, **kind}).status == 400
-    assert alice("POST", TAKEN, body[:200], headers={**OWN, **kind}).status == 400
+    assert alice("POST", IMPORT, body, headers={**OWN, **kind}).status == 400
+    assert alice("POST", IMPORT, body[:200], headers={**OWN, **kind}).status == 400
     plain = {"Content-Type": "text/plain"}
-    assert alice("POST", TAKEN, b"x", headers={**OWN, **plain}).status == 415
-    assert alice("GET", TAKEN).status == 303
+    assert alice("POST", IMPORT, b"x", headers={**OWN, **plain}).status == 415
+    assert alice("GET", IMPORT).status == 303
 
 
 def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
@@ -331,13 +331,13 @@ def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
         )
         assert told
         assert 40 <= int(told[1]) == int(told[2]) >> 10
-        # A file of that length is taken, whatever else stands in the form.
+        # A file of that length is accepted, whatever the other fields of the form.
         exact = calendar("exact").ljust(int(told[2]), b"\n")
         assert len(multipart({"token": "t" * 200, "into": "i" * 200}, "n" * 255, exact)) < 50_000
         assert b"1 new in" in upload(client, exact).body
 
 
-def test_a_wrong_file_is_called_by_its_name(alice: Client) -> None:
+def test_a_file_of_another_type_is_named_in_the_answer(alice: Client) -> None:
     for into in ("alice/calendar", "alice/contacts"):
         empty = upload(alice, b"", into=into)
         assert b"it is empty" in empty.body
@@ -348,14 +348,14 @@ def test_a_wrong_file_is_called_by_its_name(alice: Client) -> None:
     assert b"The file contains nothing to import." in upload(alice, nothing).body
 
 
-def test_where_there_is_no_calendar_nothing_is_asked_for(tmp_path: Path) -> None:
+def test_without_a_calendar_the_import_form_is_hidden(tmp_path: Path) -> None:
     with fresh(tmp_path, storage__predefined_collections="{}") as client:
         text = client("GET", PAGE).body.decode()
     assert "There is no calendar to import into." in text
     assert '<form class="card import" hidden ' in text
 
 
-def test_everything_comes_in_one_zip(alice: Client) -> None:
+def test_all_collections_are_downloaded_as_one_zip(alice: Client) -> None:
     upload(alice, calendar("zipped", "zipped-too"))
     answer = alice("GET", "/.web/account/download")
     assert answer.headers["Content-Type"] == "application/zip"
@@ -371,7 +371,7 @@ def test_everything_comes_in_one_zip(alice: Client) -> None:
     assert alice("HEAD", "/.web/account/download").body == b""
 
 
-def test_a_download_needs_no_more_memory_than_one_piece_of_it(tmp_path: Path) -> None:
+def test_the_memory_of_a_download_does_not_grow_with_its_size(tmp_path: Path) -> None:
     with fresh(tmp_path) as client:
         many = [
             event(f"long-{number}", "20260105T090000Z", "DESCRIPTION:" + "word " * 20_000)
@@ -391,7 +391,7 @@ def test_a_download_needs_no_more_memory_than_one_piece_of_it(tmp_path: Path) ->
     assert peak < 3_000_000
 
 
-def test_it_is_the_same_on_each_database(store_url: str, tmp_path: Path) -> None:
+def test_the_page_works_with_each_database(store_url: str, tmp_path: Path) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     with fresh(folder, storage__database=store_url) as client:
@@ -416,7 +416,7 @@ def payloads(client: Client, query: str = "") -> dict[str, list[dict[str, object
     return found
 
 
-def test_the_profile_names_addresses_that_answer_and_no_password(alice: Client) -> None:
+def test_the_addresses_in_a_profile_answer_and_it_has_no_password(alice: Client) -> None:
     found = payloads(alice)
     (caldav,) = found["com.apple.caldav.account"]
     (carddav,) = found["com.apple.carddav.account"]
@@ -439,7 +439,7 @@ def test_the_profile_names_addresses_that_answer_and_no_password(alice: Client) 
     assert not re.search(rb"assword", alice("GET", "/.mobileconfig").body)
 
 
-def test_the_profile_takes_the_feeds_that_are_asked_for(alice: Client) -> None:
+def test_the_profile_has_the_feeds_that_were_selected(alice: Client) -> None:
     kind = "com.apple.subscribedcalendar.account"
     assert kind not in payloads(alice, "?feeds=chosen")
     (own,) = payloads(alice, "?feeds=chosen&feed=alice")[kind]
@@ -463,7 +463,9 @@ def test_a_profile_makes_no_secret_address(tmp_path: Path) -> None:
             assert one["SubCalAccountHostName"] == made
 
 
-def test_a_profile_that_is_installed_again_is_the_same_one(alice: Client, bob: Client) -> None:
+def test_a_profile_that_is_installed_again_has_the_same_identifiers(
+    alice: Client, bob: Client
+) -> None:
     def marks(client: Client) -> list[tuple[str, str]]:
         whole = plistlib.loads(client("GET", "/.mobileconfig").body)
         return [
@@ -488,7 +490,7 @@ def test_the_profile_has_one_address(alice: Client) -> None:
     assert b"radicale" not in alice("GET", "/.mobileconfig").body.lower()
 
 
-def test_behind_a_prefix_everything_carries_it(tmp_path: Path) -> None:
+def test_behind_a_prefix_all_addresses_have_it(tmp_path: Path) -> None:
     with fresh(tmp_path, kalends__trusted_proxies="127.0.0.1") as client:
         outside = {
             "X-Script-Name": "/dav",
@@ -517,7 +519,7 @@ def test_behind_a_prefix_everything_carries_it(tmp_path: Path) -> None:
         assert (answer.status, answer.headers["Location"][:18]) == (303, "/dav/.web/account/")
 
 
-def test_behind_a_proxy_at_another_port_everything_carries_it(tmp_path: Path) -> None:
+def test_behind_a_proxy_at_another_port_all_addresses_have_it(tmp_path: Path) -> None:
     with fresh(tmp_path, kalends__trusted_proxies="127.0.0.1") as client:
         outside = {
             "Host": "dav.example.org",
@@ -536,7 +538,7 @@ def test_behind_a_proxy_at_another_port_everything_carries_it(tmp_path: Path) ->
         assert (caldav["CalDAVHostName"], caldav["CalDAVPort"]) == ("dav.example.org", 8443)
 
 
-def test_an_account_without_a_home_is_told_so(tmp_path: Path) -> None:
+def test_an_account_without_a_home_gets_an_explanation(tmp_path: Path) -> None:
     place = Installation(tmp_path, users={"feeds": "word"})
     with place.client("feeds") as client:
         answer = client("GET", PAGE)
@@ -545,7 +547,7 @@ def test_an_account_without_a_home_is_told_so(tmp_path: Path) -> None:
         assert client("GET", "/.mobileconfig").status == 403
 
 
-def test_without_feeds_there_is_no_word_of_them(tmp_path: Path) -> None:
+def test_without_feeds_the_page_does_not_mention_them(tmp_path: Path) -> None:
     place = Installation(tmp_path)
     place.write(kalends__feeds="", kalends__feeds_folder="")
     with place.client() as client:
@@ -564,7 +566,7 @@ def test_other_methods_and_addresses_are_refused(alice: Client) -> None:
     assert alice("GET", PAGE, headers={"Host": "a b"}).status == 400
 
 
-def test_a_name_beyond_ascii_is_the_same_everywhere(tmp_path: Path) -> None:
+def test_an_account_name_may_have_letters_beyond_ascii(tmp_path: Path) -> None:
     name = "zoë@example.org"
     place = Installation(tmp_path, users={name: "word"})
     with place.client(name) as client:
@@ -580,7 +582,7 @@ def test_a_name_beyond_ascii_is_the_same_everywhere(tmp_path: Path) -> None:
         assert b"has this secret address now" in client("GET", where.partition("#")[0]).body
 
 
-def test_the_manager_leads_to_the_page_and_nobody_frames_it(alice: Client) -> None:
+def test_the_manager_links_to_the_page_and_allows_no_frames(alice: Client) -> None:
     answer = alice("GET", "/.web/", user="")
     assert b'href="account/"' in answer.body
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]

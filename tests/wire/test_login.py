@@ -1,4 +1,4 @@
-"""Logins on the wire, with several workers: replays, secrets in the log, what a 401 offers."""
+"""Logins on the wire, with several workers: replays, secrets in the log, challenges of a 401."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FEEDS = '[feed."{user}"]\ncalendars = ["{user}/*"]\naccess = "owner"\n'
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KalendsServer]:
-    """Three workers that log all they can."""
+    """Yield a server with three workers and the most detailed log."""
     running = create_digest_server(
         tmp_path_factory.mktemp("login") / "server",
         {**{f"user{number}": PASSWORD for number in range(40)}, "bob": "builder"},
@@ -43,7 +43,7 @@ _numbers = itertools.count()
 
 
 class Person:
-    """An account of its own at an address of its own, so that no test slows another down."""
+    """A separate account and client address, so that the throttle of one test affects no other."""
 
     def __init__(self, server: KalendsServer) -> None:
         self.server = server
@@ -53,18 +53,18 @@ class Person:
         self.home = f"/{self.name}/calendar/"
 
     def ask(self, authorization: str = "", method: str = "GET", path: str = "") -> Answer:
-        """One request on a connection of its own, so that any worker may get it."""
+        """Send a request on a new connection, so that any worker may get it."""
         headers = {"X-Forwarded-For": self.address}
         if authorization:
             headers["Authorization"] = authorization
         return self.server.request(method, path or self.home, headers=headers)
 
     def nonce(self) -> str:
-        """A fresh one."""
+        """Return a fresh nonce."""
         return nonce_of(self.ask())
 
     def answer(self, nonce: str, method: str = "GET", **said: str) -> str:
-        """What this person's program would say, save what is said here."""
+        """Return the Authorization field of this person's client, with the given values changed."""
         return answer_to(nonce, method, **{"user": self.name, "uri": self.home, **said})
 
 
@@ -74,7 +74,7 @@ def person(server: KalendsServer) -> Person:
 
 
 def nonce_of(answer: Answer) -> str:
-    """The nonce of a challenge."""
+    """Return the nonce of a challenge."""
     found = re.search(r'nonce="([^"]+)"', answer.headers["WWW-Authenticate"])
     assert found
     return found[1]
@@ -89,7 +89,7 @@ def answer_to(
     password: str = PASSWORD,
     nc: str = "00000001",
 ) -> str:
-    """The value of an Authorization field for HTTP Digest (RFC 7616 section 3.4)."""
+    """Return the value of an Authorization field for HTTP Digest (RFC 7616 section 3.4)."""
 
     def md5(text: str) -> str:
         return hashlib.md5(text.encode()).hexdigest()
@@ -123,7 +123,7 @@ def test_a_captured_request_is_refused_after_a_restart(person: Person) -> None:
     assert person.ask(person.answer(nonce, nc="00000002")).status == 200
 
 
-def test_counts_that_are_lost_make_nonces_stale_and_nothing_is_accepted(
+def test_lost_nonce_counts_make_nonces_stale(
     person: Person,
 ) -> None:
     nonce = person.nonce()
@@ -162,7 +162,7 @@ def test_a_nonce_of_another_key_is_stale(person: Person) -> None:
         ({"nc": "zz"}, "GET", "", 401),
     ],
 )
-def test_what_was_not_answered_so_is_refused(
+def test_an_answer_that_does_not_match_its_request_is_refused(
     person: Person, said: dict[str, str], method: str, path: str, status: int
 ) -> None:
     answer = person.ask(person.answer(person.nonce(), **said), method, path)
@@ -180,7 +180,7 @@ def test_forged_and_old_nonces_are_stale(person: Person) -> None:
         assert stale(answer)
 
 
-def test_a_failed_answer_leaves_the_count_to_its_owner(person: Person) -> None:
+def test_a_failed_answer_does_not_use_up_the_count(person: Person) -> None:
     nonce = person.nonce()
     assert person.ask(person.answer(nonce, password="wrong")).status == 401
     assert person.ask(person.answer(nonce)).status == 200
@@ -194,15 +194,15 @@ def test_counts_may_come_late_and_leave_gaps(person: Person) -> None:
         assert person.ask(person.answer(nonce, nc=f"{count:08x}")).status == 401, count
 
 
-def test_digest_is_offered_before_basic_in_lines_of_their_own(person: Person) -> None:
+def test_digest_is_offered_before_basic_in_separate_fields(person: Person) -> None:
     offered = person.ask(method="PROPFIND").headers.get_all("WWW-Authenticate") or []
     assert [line.split()[0] for line in offered] == ["Digest", "Basic"]
     assert 'qop="auth"' in offered[0]
     assert "algorithm=MD5" in offered[0]
 
 
-def test_over_tls_a_failed_digest_answer_gets_basic_alone(person: Person, tmp_path: Path) -> None:
-    """Also behind a web server that has the certificate, and for whatever reason it failed."""
+def test_over_tls_a_failed_digest_answer_gets_only_basic(person: Person, tmp_path: Path) -> None:
+    """The web server in front has the certificate, and the cause of the failure does not matter."""
     certificate = Certificate.create_in(tmp_path)
     with RealApache(
         tmp_path / "apache", proxy_directives(person.server.url), certificate=certificate
@@ -230,7 +230,7 @@ def test_over_tls_a_failed_digest_answer_gets_basic_alone(person: Person, tmp_pa
 
 
 def test_no_secret_is_in_any_log(person: Person) -> None:
-    """At the level that tells most, with Radicale's headers in the log, whatever is sent."""
+    """The log has the most detailed level, with Radicale's lines about request headers."""
     captured = person.answer(person.nonce(), password="hidden horse")
     secrets = [PASSWORD, "hidden horse", basic(person.name, PASSWORD).split()[1]]
     secrets += re.findall(r'(?:response|nonce)="([0-9a-zA-Z+/=]{32,})"', captured)
@@ -252,12 +252,12 @@ def test_no_secret_is_in_any_log(person: Person) -> None:
     key = (person.server.folder / "nonce.key").read_bytes()
     secrets += [key.hex(), base64.b64encode(key).decode(), repr(key)[2:-1]]
     assert f"login failed from {person.address}" in person.server.log
-    assert "Request header" in person.server.log  # Radicale did tell what it got
+    assert "Request header" in person.server.log  # Radicale did log headers
     for secret in secrets:
         assert secret not in person.server.log, secret
 
 
-def test_two_authorization_fields_are_no_login(person: Person) -> None:
+def test_two_authorization_fields_are_refused(person: Person) -> None:
     with socket.create_connection(("127.0.0.1", person.server.port), 30) as connection:
         connection.sendall(
             b"GET /bob/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -267,20 +267,22 @@ def test_two_authorization_fields_are_no_login(person: Person) -> None:
         assert b" 401 " in connection.recv(4096).split(b"\r\n")[0]
 
 
-def test_who_guesses_is_slowed_down_and_nobody_else(person: Person, server: KalendsServer) -> None:
+def test_only_the_account_whose_password_is_guessed_is_slowed_down(
+    person: Person, server: KalendsServer
+) -> None:
     other = Person(server)
     wrong = basic(person.name, "wrong")
-    # Each worker counts for itself, and has two places for those who wait.
+    # Each worker counts separately, and lets two requests wait.
     with ThreadPoolExecutor(16) as threads:
         tries = [threads.submit(person.ask, wrong) for _ in range(48)]
-        # Those who wait do not keep an honest client of another account from its answer.
+        # Requests that wait do not delay another account.
         assert other.ask(basic(other.name, PASSWORD)).status == 200
         answers = [done.result() for done in tries]
         assert {answer.status for answer in answers} == {401, 503}
         refused = [answer for answer in answers if answer.status == 503]
         assert refused
         assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
-    # Without credentials nobody waits, or is refused.
+    # A request without credentials neither waits nor is refused.
     bare = person.ask()
     assert bare.status == 401
     assert "WWW-Authenticate" in bare.headers

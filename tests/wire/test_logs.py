@@ -1,4 +1,4 @@
-"""The log: one name for all lines of a request, as text or JSON, in files that may be renamed."""
+"""The log: lines with request IDs, as text or JSON, in files that may be renamed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def served(folder: Path, options: Sections) -> KalendsServer:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Iterator[tuple[KalendsServer, Path, Path]]:
-    """A server that logs JSON into two files."""
+    """Yield a server that logs JSON into two files, and the files."""
     log, access = tmp_path / "kalends.log", tmp_path / "access.log"
     names = {"format": "json", "file": str(log), "access_file": str(access)}
     server = served(tmp_path / "server", {**TRUSTED, "logging": names})
@@ -35,12 +35,12 @@ def files(tmp_path: Path) -> Iterator[tuple[KalendsServer, Path, Path]]:
 
 
 def objects_in(file: Path) -> list[dict[str, Any]]:
-    """The lines of a log, but for the request by which the server sees that it answers."""
+    """Return the lines of a log, except for the request that waits for the server to answer."""
     found = [json.loads(line) for line in file.read_text().splitlines()]
     return [line for line in found if line.get("method") != "OPTIONS" or "agent" in line]
 
 
-def test_all_lines_of_a_request_have_one_name_and_the_answer_tells_it(tmp_path: Path) -> None:
+def test_the_answer_and_all_lines_of_a_request_have_the_same_id(tmp_path: Path) -> None:
     server = served(tmp_path, {})
     try:
         sent = {"X-Request-ID": "from-a-stranger"}
@@ -78,7 +78,9 @@ def test_a_trusted_proxy_names_its_requests(
     assert line["request"] == answer.headers["X-Request-ID"]
 
 
-def test_json_says_what_the_lines_say(files: tuple[KalendsServer, Path, Path]) -> None:
+def test_json_has_the_fields_of_the_text_and_no_secrets(
+    files: tuple[KalendsServer, Path, Path],
+) -> None:
     server, log, access = files
     server.request("PUT", "/alice/calendar/a.ics", user="alice", body=event("a"))
     name = 'who "are"\nyou'
@@ -106,7 +108,7 @@ def test_json_says_what_the_lines_say(files: tuple[KalendsServer, Path, Path]) -
         assert secret not in both
 
 
-def test_files_that_are_renamed_while_it_serves_are_begun_anew(
+def test_renamed_log_files_are_replaced_while_the_server_runs(
     files: tuple[KalendsServer, Path, Path],
 ) -> None:
     server, log, access = files
@@ -114,7 +116,7 @@ def test_files_that_are_renamed_while_it_serves_are_begun_anew(
     def wrong() -> str:
         answer = server.request("PROPFIND", "/alice/", user="alice", password="wrong")
         name = str(answer.headers["X-Request-ID"])
-        # The line is written when the client has its answer.
+        # The line may be written after the client has its answer.
         await_that(lambda: access.exists() and name in access.read_text(), lambda: name)
         return name
 
@@ -122,7 +124,7 @@ def test_files_that_are_renamed_while_it_serves_are_begun_anew(
     assert {path.stat().st_mode & 0o777 for path in (log, access)} == {0o640}
     old = [path.rename(path.with_suffix(".1")) for path in (log, access)]
     second = wrong()
-    # What programs send that rotate the logs of other servers harms nothing.
+    # The signal that log rotation sends to other servers does no harm.
     os.kill(server.process.pid, signal.SIGUSR1)
     third = wrong()
     server.stop()
@@ -131,7 +133,7 @@ def test_files_that_are_renamed_while_it_serves_are_begun_anew(
         assert [line["request"] for line in objects_in(now)] == [second, third]
 
 
-def test_an_access_file_tells_the_time_of_each_request(tmp_path: Path) -> None:
+def test_an_access_file_has_the_time_of_each_request(tmp_path: Path) -> None:
     access = tmp_path / "access.log"
     options = {"logging": {"access_file": str(access)}}
     server = KalendsServer(tmp_path, users={"alice": "wonderland"}, options=options)
@@ -146,7 +148,7 @@ def test_an_access_file_tells_the_time_of_each_request(tmp_path: Path) -> None:
     assert [line for line in lines if not re.fullmatch(form, line)] == []
 
 
-def test_a_bug_is_one_object_with_its_traceback() -> None:
+def test_an_exception_is_one_json_object_with_its_traceback() -> None:
     code = (
         "import logging\nfrom kalends.app.logging_setup import configure_handlers\n"
         "configure_handlers('json', None)\n"
@@ -154,10 +156,10 @@ def test_a_bug_is_one_object_with_its_traceback() -> None:
     )
     command = [str(BIN / "python"), "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    said = json.loads(done.stderr)
-    assert said["message"] == "oh"
-    assert "ZeroDivisionError" in said["traceback"]
-    assert "request" not in said
+    record = json.loads(done.stderr)
+    assert record["message"] == "oh"
+    assert "ZeroDivisionError" in record["traceback"]
+    assert "request" not in record
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,9 @@ def test_a_bug_is_one_object_with_its_traceback() -> None:
         ({"file": "{}/none/x.log"}, "cannot be written"),
     ],
 )
-def test_a_log_that_cannot_be_is_one_line(tmp_path: Path, option: dict[str, str], why: str) -> None:
+def test_a_log_that_cannot_be_configured_is_an_error_of_one_line(
+    tmp_path: Path, option: dict[str, str], why: str
+) -> None:
     names = {name: value.format(tmp_path) for name, value in option.items()}
     server = KalendsServer(tmp_path, users={"alice": "a"}, options={"logging": names}, start=False)
     command = [str(BIN / "kalends"), "serve", "--config", str(server.config_file)]

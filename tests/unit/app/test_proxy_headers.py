@@ -1,4 +1,4 @@
-"""What a proxy in front may say, and that nobody else may."""
+"""The headers of trusted proxies, which are ignored from other clients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TRUSTED = parse_proxies("127.0.0.1, 10.0.0.0/8, ::1, unix")
 
 
 def behind(trusted: frozenset[Proxy] = TRUSTED, prefix: str = "", **environ: str) -> dict[str, Any]:
-    """The environ that the application behind sees."""
+    """Return the environ that the application behind gets."""
     seen: list[dict[str, Any]] = []
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -40,7 +40,7 @@ def behind(trusted: frozenset[Proxy] = TRUSTED, prefix: str = "", **environ: str
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "10.3.2.1", "::1", "::ffff:127.0.0.1", ""])
-def test_a_trusted_proxy_tells_what_the_client_saw(peer: str) -> None:
+def test_the_headers_of_a_trusted_proxy_are_applied(peer: str) -> None:
     seen = behind(
         REMOTE_ADDR=peer,
         HTTP_X_FORWARDED_FOR="192.0.2.7",
@@ -57,7 +57,7 @@ def test_a_trusted_proxy_tells_what_the_client_saw(peer: str) -> None:
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.1", "::2", "nonsense", "127.0.0.2"])
-def test_a_stranger_tells_nothing(peer: str) -> None:
+def test_the_headers_of_other_clients_are_removed(peer: str) -> None:
     seen = behind(
         REMOTE_ADDR=peer,
         HTTP_X_FORWARDED_FOR="192.0.2.7",
@@ -77,7 +77,7 @@ def test_a_stranger_tells_nothing(peer: str) -> None:
     assert not [name for name in seen if name.startswith(("HTTP_X", "HTTP_FORWARDED"))]
 
 
-def test_without_proxies_a_unix_socket_is_a_stranger() -> None:
+def test_a_unix_socket_is_trusted_only_if_configured() -> None:
     seen = behind(frozenset({ip_network("127.0.0.1")}), REMOTE_ADDR="", HTTP_X_REMOTE_USER="alice")
     assert web_server_login(seen) == ""
 
@@ -99,7 +99,7 @@ def test_without_proxies_a_unix_socket_is_a_stranger() -> None:
         ("", "127.0.0.1"),
     ],
 )
-def test_the_client_is_the_nearest_stranger(forwarded: str, client: str) -> None:
+def test_the_client_is_the_nearest_untrusted_address(forwarded: str, client: str) -> None:
     assert behind(HTTP_X_FORWARDED_FOR=forwarded)["REMOTE_ADDR"] == client
 
 
@@ -112,12 +112,12 @@ def test_the_client_is_the_nearest_stranger(forwarded: str, client: str) -> None
         ("/dave/calendar/", "/dave/calendar/"),
     ],
 )
-def test_a_prefix_that_is_passed_on_is_taken_off(path: str, inside: str) -> None:
+def test_a_prefix_in_the_path_is_removed(path: str, inside: str) -> None:
     assert behind(PATH_INFO=path, HTTP_X_SCRIPT_NAME="/dav/")["PATH_INFO"] == inside
     assert behind(PATH_INFO=path, prefix="/dav")["PATH_INFO"] == inside
 
 
-def test_a_prefix_may_be_beyond_ascii() -> None:
+def test_a_prefix_may_have_letters_beyond_ascii() -> None:
     wire = "/kalend\xc3\xa9r"
     for seen in (
         behind(PATH_INFO=f"{wire}/alice/", prefix="/kalend\xe9r"),
@@ -127,18 +127,18 @@ def test_a_prefix_may_be_beyond_ascii() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "/", "dav", "//evil.example", "https://evil.example"])
-def test_what_is_no_prefix_is_none(prefix: str) -> None:
+def test_an_invalid_prefix_is_ignored(prefix: str) -> None:
     seen = behind(HTTP_X_SCRIPT_NAME=prefix)
     assert (seen["SCRIPT_NAME"], seen["PATH_INFO"]) == ("", "/alice/")
     assert PREFIX_KEY not in seen
 
 
 @pytest.mark.parametrize("name", ["", "(null)"])
-def test_nobody_is_nobody(name: str) -> None:
+def test_an_empty_user_is_not_a_login(name: str) -> None:
     assert web_server_login(behind(HTTP_X_REMOTE_USER=name)) == ""
 
 
-def test_the_web_server_itself_is_believed_anywhere() -> None:
+def test_the_login_of_the_web_server_itself_needs_no_trusted_address() -> None:
     seen = behind(REMOTE_ADDR="192.0.2.1", REMOTE_USER="alice")
     assert web_server_login(seen) == "alice"
     assert "REMOTE_USER" not in seen
@@ -156,16 +156,16 @@ def test_the_web_server_itself_is_believed_anywhere() -> None:
         ("dav.example.org", "https", "80", "dav.example.org:80"),
     ],
 )
-def test_the_host_has_the_port_that_the_proxy_tells(
+def test_the_host_gets_the_port_that_the_proxy_names(
     host: str, scheme: str, port: str, outside: str
 ) -> None:
     for name in ("HTTP_HOST", "HTTP_X_FORWARDED_HOST"):
-        told = {name: host, "HTTP_X_FORWARDED_PROTO": scheme, "HTTP_X_FORWARDED_PORT": port}
-        seen = behind(TRUSTED, "", **told)
+        headers = {name: host, "HTTP_X_FORWARDED_PROTO": scheme, "HTTP_X_FORWARDED_PORT": port}
+        seen = behind(TRUSTED, "", **headers)
         assert (seen["HTTP_HOST"], seen["SERVER_PORT"]) == (outside, port)
 
 
-def test_odd_schemes_and_ports_change_nothing() -> None:
+def test_invalid_schemes_and_ports_are_ignored() -> None:
     seen = behind(HTTP_X_FORWARDED_PROTO="javascript", HTTP_X_FORWARDED_PORT="x")
     assert (seen["wsgi.url_scheme"], seen["SERVER_PORT"]) == ("http", "5232")
     assert behind(HTTP_X_FORWARDED_PROTO="http, https")["wsgi.url_scheme"] == "https"

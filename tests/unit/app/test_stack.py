@@ -1,4 +1,4 @@
-"""The application of one process, as its parts are put together."""
+"""The WSGI stack of one process."""
 
 from __future__ import annotations
 
