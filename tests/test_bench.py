@@ -1,4 +1,4 @@
-"""The bench measures what it says: its events, and its verdicts."""
+"""The benchmark's events, HTTP client and verdicts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def test_events_are_the_same_on_each_run_and_in_the_stated_proportions() -> None
     def share(pattern: str) -> float:
         return sum(1 for text in texts if re.search(pattern, text)) / len(texts)
 
-    # rules of the event itself: those of zones stand before BEGIN:VEVENT
+    # rules of the event itself: those of zones are before BEGIN:VEVENT
     assert share(r"BEGIN:VEVENT(?s:.)*RRULE") == pytest.approx(0.1, abs=0.02)
     assert share("VALUE=DATE:") == pytest.approx(0.2, abs=0.02)
     assert share("DTSTART;TZID=Europe/Berlin") == pytest.approx(0.25, abs=0.02)
     assert share("DTSTART;TZID=Europe/Vienna") == pytest.approx(0.1, abs=0.02)
 
 
-def test_the_events_of_a_large_calendar_that_a_small_one_lacks_lie_in_other_years() -> None:
+def test_further_events_of_a_large_calendar_are_in_other_years() -> None:
     texts = [event.text for event in grown(100, 3000)]
     assert texts[:100] == [event.text for event in events(100)]
     years = re.compile(r"DTSTART[^:]*:(202[3-7])\d{4}")
@@ -45,7 +45,7 @@ def test_the_events_of_a_large_calendar_that_a_small_one_lacks_lie_in_other_year
     assert any("WEEKLY;COUNT" in text for text in texts[100:])
 
 
-def test_what_is_written_is_of_the_kind_that_its_row_says() -> None:
+def test_new_events_are_of_their_kind() -> None:
     texts = {kind: new_event("one", 1, kind) for kind in KINDS}
     assert "TZID" not in texts["utc"]
     assert "TZID:Europe/Berlin" in texts["berlin"]
@@ -55,8 +55,8 @@ def test_what_is_written_is_of_the_kind_that_its_row_says() -> None:
     assert all(text.count("version 1") == text.count("BEGIN:VEVENT") for text in texts.values())
 
 
-def answered(octets: bytes, size: int) -> Reader:
-    """Return a reader that was given an answer in pieces and has found it whole at its end."""
+def read_answer(octets: bytes, size: int) -> Reader:
+    """Return a reader that has read an answer in pieces; fail unless it ends with the last one."""
     reader = Reader()
     pieces = [octets[start : start + size] for start in range(0, len(octets), size)]
     assert [reader.add(piece) for piece in pieces] == [False] * (len(pieces) - 1) + [True]
@@ -64,13 +64,13 @@ def answered(octets: bytes, size: int) -> Reader:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-def test_answers_are_read_to_their_end_however_they_come(size: int) -> None:
-    sized = answered(b"HTTP/1.1 207 Multi-Status\r\nContent-Length: 5\r\n\r\nhello", size)
+def test_answers_are_read_to_their_end_in_pieces_of_any_size(size: int) -> None:
+    sized = read_answer(b"HTTP/1.1 207 Multi-Status\r\nContent-Length: 5\r\n\r\nhello", size)
     assert (sized.status, sized.reply().body, sized.closes) == (207, b"hello", False)
     chunks = b"5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\n\r\n"
-    chunked = answered(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, size)
+    chunked = read_answer(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks, size)
     assert chunked.reply().body == b"hello, world"
-    assert answered(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", size).closes
+    assert read_answer(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n", size).closes
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
@@ -84,10 +84,10 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
         short.add(b"")
 
 
-def measured(
+def equal_times(
     kalends: float, *, radicale: float = 1.0, cyrus: float = 0.25, small: float = 0.0
 ) -> Times:
-    """Return times in which every operation takes the same."""
+    """Return times in which every operation takes the same time."""
     keys = [operation.key for operation in OPERATIONS]
     return {
         RADICALE: {key: [radicale] for key in keys},
@@ -99,20 +99,22 @@ def measured(
     }
 
 
-def test_targets_hold_and_fail_by_what_was_measured() -> None:
-    assert "DOES NOT" not in targets(Medians(measured(0.04)))
-    too_slow = targets(Medians(measured(0.06, cyrus=0.5)))
-    assert too_slow.count("DOES NOT HOLD") == 5  # a sixteenth: enough for the eighths alone
-    assert targets(Medians(measured(0.2, cyrus=1))).count("DOES NOT HOLD") == 7
-    grows = targets(Medians(measured(0.04, small=0.02)))
+def test_targets_hold_or_fail_by_the_medians() -> None:
+    assert "DOES NOT" not in targets(Medians(equal_times(0.04)))
+    too_slow = targets(Medians(equal_times(0.06, cyrus=0.5)))
+    assert too_slow.count("DOES NOT HOLD") == 5  # a sixteenth is enough for the eighths only
+    assert targets(Medians(equal_times(0.2, cyrus=1))).count("DOES NOT HOLD") == 7
+    grows = targets(Medians(equal_times(0.04, small=0.02)))
     assert grows.count("DOES NOT HOLD") == 6
-    beaten = targets(Medians(measured(0.04, cyrus=0.1)))  # 0.4 of the best peer
+    beaten = targets(Medians(equal_times(0.04, cyrus=0.1)))  # 0.4 of the best peer
     assert beaten.count("DOES NOT HOLD") == 2
 
 
 def test_growth_holds_up_to_one_and_a_half() -> None:
-    assert "DOES NOT" not in growth.report(Medians(measured(0.3, small=0.2)), 10, 1000)
-    assert growth.report(Medians(measured(0.31, small=0.2)), 10, 1000).count("DOES NOT HOLD") == 8
+    assert "DOES NOT" not in growth.report(Medians(equal_times(0.3, small=0.2)), 10, 1000)
+    assert (
+        growth.report(Medians(equal_times(0.31, small=0.2)), 10, 1000).count("DOES NOT HOLD") == 8
+    )
 
 
 def test_load_is_judged_by_its_rate_its_tail_and_its_errors() -> None:
@@ -133,7 +135,7 @@ def test_a_page_is_judged_by_its_slow_months() -> None:
     assert page.report(found).count("DOES NOT HOLD") == 1
 
 
-def test_what_was_not_measured_is_said() -> None:
+def test_missing_measurements_are_reported() -> None:
     assert targets(Medians({})).count("not measured") == len(TARGETS)
 
 
