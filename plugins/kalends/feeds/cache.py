@@ -187,7 +187,7 @@ class FeedCache:
         if self._on_composed:
             self._on_composed(time.perf_counter() - began)
         for one in result.unreadable:
-            _log.warning("feed %s: left out, cannot be read: %s", feed.name, one)
+            _log.warning("feed %s: left out because it cannot be read: %s", feed.name, one)
 
     def _open_temporary(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
         with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:

@@ -81,7 +81,7 @@ class FeedApplication:
             Exception: ``error`` itself, if it is a bug in Kalends and there is no such version.
         """
         is_known = isinstance(error, (KalendsError, OSError))
-        text = "feed %s: %s; the version before is served"
+        text = "feed %s: %s; serving the previous version"
         _log.error(text, feed.name, error, exc_info=None if is_known else error)
         found = self._cache.last_good(feed)
         if found is None:

@@ -28,12 +28,12 @@ def test_past_sets_how_many_days_back_a_feed_goes(said: str, days: int | None) -
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ('past = "90"', "'past' must be such as"),
-        ('past = "0d"', "'past' must be such as"),
-        ("past = 90", "'past' must be a text"),
-        ('refresh = "1 hour"', "'refresh' must be such as"),
-        ('color = "blue"', "'color' must be such as"),
-        ('private = "maybe"', "it can be hide, busy, show"),
+        ('past = "90"', "'past' must be a duration such as"),
+        ('past = "0d"', "'past' must be a duration such as"),
+        ("past = 90", "'past' must be a string"),
+        ('refresh = "1 hour"', "'refresh' must be a duration such as"),
+        ('color = "blue"', "'color' must be a colour such as"),
+        ('private = "maybe"', "it must be one of hide, busy, show"),
         ('components = ["VALARM"]', "'VALARM' is not one of"),
         ("alarms = 1", "'alarms' must be true or false"),
         ("window = 90", "'window' is unknown"),

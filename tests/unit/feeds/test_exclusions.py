@@ -118,7 +118,7 @@ def test_an_unreadable_object_is_omitted_and_reported(
         assert uids(client, "everyone") == {"a", "other"}
     named = [line for line in caplog.messages if "/alice/diary/ UID 'd'" in line]
     assert len(named) == 1
-    assert "feed everyone: left out, cannot be read" in named[0]
+    assert "feed everyone: left out because it cannot be read" in named[0]
     listed = command(installation, capsys, "list", "everyone")[1]
     assert "1 left out (unreadable)" in listed
     assert "/alice/diary/ UID 'd'" in listed

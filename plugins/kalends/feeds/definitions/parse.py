@@ -153,12 +153,12 @@ class _Table:
         if refusal:
             self._refuse(f"a feed cannot have this name: {refusal}", None)
         if USER in self._name and self._name != USER:
-            self._refuse('{user} is a whole name: [feed."{user}"]', None)
+            self._refuse('{user} must be the whole name: [feed."{user}"]', None)
 
     def _calendars(self) -> tuple[Pattern, ...]:
         texts = self._texts("calendars")
         if not texts:
-            self._refuse("'calendars' must name some, such as [\"alice/*\"]", "calendars")
+            self._refuse("'calendars' must name at least one, such as [\"alice/*\"]", "calendars")
         patterns = [self._pattern(text) for text in texts]
         for one, other in permutations(patterns, 2):
             if one.covers(other):
@@ -194,7 +194,7 @@ class _Table:
                 if not name.strip("@") or (USER in name and self._name != USER):
                     self._refuse(f"'access' cannot list {name!r}", "access")
             if not names:
-                self._refuse("'access' lists nobody", "access")
+                self._refuse("'access' must list at least one name", "access")
             return Access("list", names)
         kind = self._choice("access", ACCESS, "")
         if kind == "owner" and self._name != USER:
@@ -214,14 +214,14 @@ class _Table:
                     f"the component {name!r} is not one of {', '.join(COMPONENTS)}", "components"
                 )
         if not given:
-            self._refuse("'components' must name some", "components")
+            self._refuse("'components' must name at least one", "components")
         return tuple(sorted(given))
 
     def _refresh(self) -> int:
         given = self._value("refresh", str, "1h")
         match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", given)
         if match is None:
-            self._refuse('\'refresh\' must be such as "15m", "1h" or "1d"', "refresh")
+            self._refuse('\'refresh\' must be a duration such as "15m", "1h" or "1d"', "refresh")
         return int(match[1]) * _REFRESH_UNITS[match[2]]
 
     def _past(self) -> int | None:
@@ -229,13 +229,13 @@ class _Table:
             return None
         match = re.fullmatch(r"([1-9]\d{0,3})([dwy])", self._value("past", str, ""))
         if match is None:
-            self._refuse('\'past\' must be such as "90d", "12w" or "2y"', "past")
+            self._refuse('\'past\' must be a duration such as "90d", "12w" or "2y"', "past")
         return int(match[1]) * _PAST_UNITS[match[2]]
 
     def _color(self) -> str:
         given = self._value("color", str, "")
         if given and not re.fullmatch(r"#[0-9A-Fa-f]{6}", given):
-            self._refuse("'color' must be such as \"#1e90ff\"", "color")
+            self._refuse("'color' must be a colour such as \"#1e90ff\"", "color")
         return given.upper()
 
     def _publish(self, access: Access) -> tuple[str, ...]:
@@ -249,7 +249,7 @@ class _Table:
     def _texts(self, key: str) -> tuple[str, ...]:
         given = self._table.get(key, [])
         if not isinstance(given, list) or not all(isinstance(value, str) for value in given):
-            self._refuse(f"{key!r} must be a list of texts", key)
+            self._refuse(f"{key!r} must be a list of strings", key)
         for value in given:
             if given.count(value) > 1:
                 self._refuse(f"{value!r} is named twice in {key!r}", key, value)
@@ -258,7 +258,7 @@ class _Table:
     def _choice(self, key: str, choices: tuple[str, ...], default: str) -> str:
         given = self._value(key, str, default)
         if given not in choices:
-            self._refuse(f"{key!r} is {given!r}; it can be {', '.join(choices)}", key)
+            self._refuse(f"{key!r} is {given!r}; it must be one of {', '.join(choices)}", key)
         return given
 
     def _value(self, key: str, kind: type[_T], default: _T) -> _T:
@@ -303,7 +303,7 @@ _KEYS = (
     "past",
     *PAGE_KEYS,
 )
-_KINDS: Mapping[type, str] = {str: "a text", bool: "true or false"}
+_KINDS: Mapping[type, str] = {str: "a string", bool: "true or false"}
 
 
 def _key(name: str) -> str:

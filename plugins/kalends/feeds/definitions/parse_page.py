@@ -54,11 +54,16 @@ def _embed(given: object, refuse: Refuse) -> tuple[str, ...]:
 
 def _timezone(given: object, refuse: Refuse) -> str:
     if not isinstance(given, str) or (given and iana_zone(given) is None):
-        refuse(f"'timezone' is {given!r}; it must be such as \"Europe/Vienna\"", "timezone")
+        refuse(
+            f"'timezone' is {given!r}; it must be an IANA zone such as \"Europe/Vienna\"",
+            "timezone",
+        )
     return given
 
 
 def _week_begins(given: object, refuse: Refuse) -> int:
     if given not in _WEEKDAYS:
-        refuse(f"'week_begins' is {given!r}; it can be {', '.join(_WEEKDAYS)}", "week_begins")
+        refuse(
+            f"'week_begins' is {given!r}; it must be one of {', '.join(_WEEKDAYS)}", "week_begins"
+        )
     return _WEEKDAYS.index(str(given))

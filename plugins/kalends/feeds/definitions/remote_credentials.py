@@ -119,7 +119,7 @@ def _remote(address: str, table: object, path: str) -> RemoteServer:
             why = f"[{address!r}] {key!r} is unknown; known are {', '.join(_KINDS)}"
             raise ConfigurationError(path, why)
         if not isinstance(value, kind):
-            what = "true or false" if kind is bool else "a text"
+            what = "true or false" if kind is bool else "a string"
             raise ConfigurationError(path, f"[{address!r}] {key!r} must be {what}")
         values[key] = value
     if ("user" in values) != ("password" in values):
