@@ -114,7 +114,7 @@ def login_directives(
         user_file: its AuthUserFile.
         realm: its AuthName.
         kind: ``Basic`` or ``Digest``.
-        require: who may pass.
+        require: the users who are let in, as Apache's Require names them.
     """
     return f"""
 AuthType {kind}

@@ -27,7 +27,9 @@ def chromium(*arguments: str) -> Iterator[Browser]:
 def collect_console_errors(page: Page) -> list[str]:
     """Return a list to which a page's console errors and exceptions are added as they occur."""
     found: list[str] = []
-    page.on("console", lambda said: found.append(said.text) if said.type == "error" else None)
+    page.on(
+        "console", lambda message: found.append(message.text) if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: found.append(str(error)))
     return found
 

@@ -38,13 +38,13 @@ class Firewall:
                 threading.Thread(target=self._pass_on, args=(inside,), daemon=True).start()
 
     def _pass_on(self, inside: socket.socket) -> None:
-        of = self._generation
+        generation = self._generation
         outside = socket.create_connection(("127.0.0.1", self._target))
         other = {inside: outside, outside: inside}
         with inside, outside, contextlib.suppress(OSError):
             while True:
-                for speaking in select.select([inside, outside], [], [])[0]:
-                    said = speaking.recv(1 << 16)
-                    if not said or of != self._generation:
+                for ready in select.select([inside, outside], [], [])[0]:
+                    data = ready.recv(1 << 16)
+                    if not data or generation != self._generation:
                         return
-                    other[speaking].sendall(said)
+                    other[ready].sendall(data)

@@ -66,14 +66,14 @@ class DigestSite(Site):
             schemes.append(BasicScheme(directory, realm, over_tls_only=over_tls_only))
         super().__init__(directory, realm, schemes)
 
-    def login(self, nonce: str | None = None, **say: str) -> Answer:
-        """Send one login as a client does; ``say`` replaces fields of it."""
+    def login(self, nonce: str | None = None, **replaced: str) -> Answer:
+        """Send one login as a client does; ``replaced`` has other values for fields of it."""
         self.clock.now += 0.01
-        said = {"user": "alice", "password": "secret", "realm": "R", "nc": "00000001"} | say
+        fields = {"user": "alice", "password": "secret", "realm": "R", "nc": "00000001"} | replaced
         nonce = nonce or self.nonce()
-        path = said.get("path", "/")
-        tls = {"wsgi.url_scheme": said.get("scheme", "http")}
-        return self.ask(header(nonce, path, said), path, RAW_URI=path, **tls)
+        path = fields.get("path", "/")
+        tls = {"wsgi.url_scheme": fields.get("scheme", "http")}
+        return self.ask(header(nonce, path, fields), path, RAW_URI=path, **tls)
 
     def nonce(self) -> str:
         """Return a fresh nonce."""
@@ -86,23 +86,23 @@ def nonce_of(value: str, name: str = "nonce") -> str:
     return found[1]
 
 
-def header(nonce: str, path: str, said: dict[str, str]) -> str:
+def header(nonce: str, path: str, fields: dict[str, str]) -> str:
     """Return a Digest header in the form that curl sends."""
 
     def hashed(*parts: str) -> str:
-        algorithm = said.get("hash", "md5")
+        algorithm = fields.get("hash", "md5")
         return hashlib.new(algorithm, ":".join(parts).encode()).hexdigest()
 
-    ha1 = hashed(said["user"], said["realm"], said["password"])
-    uri = said.get("uri", path)
-    ha2 = hashed(said.get("method", "GET"), uri)
-    response = hashed(ha1, nonce, said["nc"], "cn", "auth", ha2)
+    ha1 = hashed(fields["user"], fields["realm"], fields["password"])
+    uri = fields.get("uri", path)
+    ha2 = hashed(fields.get("method", "GET"), uri)
+    response = hashed(ha1, nonce, fields["nc"], "cn", "auth", ha2)
     text = (
-        f'Digest username="{said["user"]}", realm="{said["realm"]}", nonce="{nonce}", '
-        f'uri="{uri}", response="{response}", qop=auth, nc={said["nc"]}, cnonce="cn"'
-        f"{said.get('more', '')}"
+        f'Digest username="{fields["user"]}", realm="{fields["realm"]}", nonce="{nonce}", '
+        f'uri="{uri}", response="{response}", qop=auth, nc={fields["nc"]}, cnonce="cn"'
+        f"{fields.get('more', '')}"
     )
-    return text.encode(said.get("encoding", "utf-8")).decode("latin-1")
+    return text.encode(fields.get("encoding", "utf-8")).decode("latin-1")
 
 
 ALICE = b"alice:R:1f7ce4d4f6b2495234041d7f73be0c20\n"
@@ -225,7 +225,7 @@ def test_a_nonce_of_another_worker_is_valid(site: DigestSite, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("fields", "status"),
     [
         ({"password": "wrong"}, 401),
         ({"user": "carol"}, 401),
@@ -240,8 +240,10 @@ def test_a_nonce_of_another_worker_is_valid(site: DigestSite, tmp_path: Path) ->
         ({"nc": "00000000"}, 401),
     ],
 )
-def test_fields_decide_about_the_login(site: DigestSite, said: dict[str, str], status: int) -> None:
-    answer = site.login(**said)
+def test_fields_decide_about_the_login(
+    site: DigestSite, fields: dict[str, str], status: int
+) -> None:
+    answer = site.login(**fields)
     assert answer.status == status
     assert not any("stale" in value for value in answer.all("WWW-Authenticate"))
 
@@ -338,16 +340,16 @@ def test_the_empty_name_cannot_log_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [{"password": "wrong"}, {"user": "carol"}, {"user": "bob", "password": "builder"}]
+    "fields", [{"password": "wrong"}, {"user": "carol"}, {"user": "bob", "password": "builder"}]
 )
 @pytest.mark.parametrize(("scheme", "offered"), [("https", "Basic"), ("http", "Digest")])
 def test_with_both_schemes_failed_digests_are_answered_alike(
-    tmp_path: Path, said: dict[str, str], scheme: str, offered: str
+    tmp_path: Path, fields: dict[str, str], scheme: str, offered: str
 ) -> None:
     site = DigestSite(tmp_path, ALICE, basic=True)
     bare = site.ask(**{"wsgi.url_scheme": scheme})
     assert [c.split()[0] for c in bare.all("WWW-Authenticate")] == ["Digest", "Basic"]
-    answer = site.login(scheme=scheme, **said)
+    answer = site.login(scheme=scheme, **fields)
     assert answer.status == 401
     assert [c.split()[0] for c in answer.all("WWW-Authenticate")] == [offered]
     assert "stale" not in answer.all("WWW-Authenticate")[0]

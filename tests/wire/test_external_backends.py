@@ -223,21 +223,21 @@ def test_a_stuck_directory_blocks_few_threads() -> None:
 
 
 def test_only_right_passwords_are_cached_until_they_expire() -> None:
-    asked: list[str] = []
+    tried: list[str] = []
     now = [0.0]
 
     def ask(name: str, password: str, address: str) -> str:
-        asked.append(password)
+        tried.append(password)
         return "lena" if password == "lilac" else ""
 
     others = ExternalBackends({"one": ask}, remember_seconds=15, now=lambda: now[0])
     assert [others.login("LENA", b"lilac", "") for _ in range(3)] == ["lena"] * 3
     assert [others.login("LENA", b"wrong", "") for _ in range(2)] == ["", ""]
     assert others.login("LENA", b"", "") == ""
-    assert asked == ["lilac", "wrong", "wrong"]
+    assert tried == ["lilac", "wrong", "wrong"]
     now[0] = 15
     assert others.login("LENA", b"lilac", "") == "lena"
-    assert asked[-1] == "lilac"
+    assert tried[-1] == "lilac"
 
 
 def test_the_next_directory_is_asked_if_one_does_not_know_the_name() -> None:

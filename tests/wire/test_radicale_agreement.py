@@ -112,7 +112,7 @@ def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Val
     """Return the reason for a deliberate difference in a property; empty if there is none."""
     name = make_human_tag(tag)
     if report and tag not in IN_RADICALES_REPORTS:
-        return "RFC 4791 7.8, 7.9 and RFC 6578 3.2: any property may be asked for in a report"
+        return "RFC 4791 7.8, 7.9 and RFC 6578 3.2: any property may be requested in a report"
     if report and name in ("C:calendar-data", "CR:address-data"):
         return (
             "RFC 4791 9.6, RFC 6352 10.4: a calendar has calendar-data, an address book the other"
@@ -120,7 +120,7 @@ def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Val
     if name == "C:supported-calendar-component-set":
         return "RFC 4791 5.2.3: on calendars alone"
     if tag in HOMES and path == "/":
-        return "RFC 4791 6.2.1: a principal's home, not the address that was asked"
+        return "RFC 4791 6.2.1: a principal's home, not the address of the request"
     return ""
 
 
@@ -190,15 +190,15 @@ def put(client: Client, path: str, content: Objects) -> None:
 
 
 sampled = settings(max_examples=60)
-ASKED = st.lists(st.sampled_from(PROPS), unique=True, min_size=1)
+REQUESTED_PROPS = st.lists(st.sampled_from(PROPS), unique=True, min_size=1)
 
 
 @sampled
-@given(collections(), ASKED, st.sampled_from(["0", "1"]))
+@given(collections(), REQUESTED_PROPS, st.sampled_from(["0", "1"]))
 def test_propfind_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
-    asked: list[str],
+    wanted: list[str],
     depth: str,
 ) -> None:
     _, radicale = apps
@@ -206,7 +206,7 @@ def test_propfind_agrees_with_radicale(
     places = [path, "/", "/alice/", "/GROUPS/family/calendar/"]
     places += [path + quote(name) for name in made[2]]
     for place in places:
-        ours, theirs = (propfind(client, place, asked, depth) for client in apps)
+        ours, theirs = (propfind(client, place, wanted, depth) for client in apps)
         assert (ours.status, theirs.status) == (207, 207), place
         assert ours.headers["DAV"] == theirs.headers["DAV"]
         assert_agreement(parse_multistatus(ours.body), parse_multistatus(theirs.body), path=place)
@@ -214,19 +214,21 @@ def test_propfind_agrees_with_radicale(
 
 
 @sampled
-@given(collections(), collections(), ASKED)
+@given(collections(), collections(), REQUESTED_PROPS)
 def test_sync_collection_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
     later: tuple[str, dict[str, str], Objects],
-    asked: list[str],
+    wanted: list[str],
 ) -> None:
     frequent, radicale = apps
     path = make(radicale, *made)
 
     def sync(client: Client, token: str) -> dict[str, PropertyStatuses]:
         level = "<D:sync-level>1</D:sync-level>"
-        body = xml("D:sync-collection", f"<D:sync-token>{token}</D:sync-token>", level, prop(asked))
+        body = xml(
+            "D:sync-collection", f"<D:sync-token>{token}</D:sync-token>", level, prop(wanted)
+        )
         answer = client("REPORT", path, body, headers={"Depth": "1"})
         assert answer.status == 207, answer
         return parse_multistatus(answer.body)
@@ -243,17 +245,21 @@ def test_sync_collection_agrees_with_radicale(
 
 
 @sampled
-@given(collections(), ASKED, st.lists(st.sampled_from(NAMES_OF_OBJECTS), min_size=1, unique=True))
+@given(
+    collections(),
+    REQUESTED_PROPS,
+    st.lists(st.sampled_from(NAMES_OF_OBJECTS), min_size=1, unique=True),
+)
 def test_multiget_agrees_with_radicale(
     apps: tuple[Client, Client],
     made: tuple[str, dict[str, str], Objects],
-    asked: list[str],
+    wanted: list[str],
     names: list[str],
 ) -> None:
     path = make(apps[1], *made)
     kind = "C:calendar-multiget" if made[0] == "VCALENDAR" else "CR:addressbook-multiget"
     hrefs = [quote(path + name) for name in names] + ["/alice/elsewhere/x.ics"]
-    body = xml(kind, prop(asked), *(f"<D:href>{href}</D:href>" for href in hrefs))
+    body = xml(kind, prop(wanted), *(f"<D:href>{href}</D:href>" for href in hrefs))
     ours, theirs = (client("REPORT", path, body, headers={"Depth": "1"}) for client in apps)
     assert (ours.status, theirs.status) == (207, 207)
     assert_agreement(parse_multistatus(ours.body), parse_multistatus(theirs.body), report=True)
@@ -299,8 +305,8 @@ def test_names_of_components_are_escaped(apps: tuple[Client, Client]) -> None:
     components += "</C:supported-calendar-component-set>"
     body = xml("C:mkcalendar", f"<D:set><D:prop>{components}</D:prop></D:set>")
     assert apps[1]("MKCALENDAR", path, body).status == 201
-    asked = ["C:supported-calendar-component-set"]
-    ours, theirs = (propfind(client, path, asked, "0") for client in apps)
+    wanted = ["C:supported-calendar-component-set"]
+    ours, theirs = (propfind(client, path, wanted, "0") for client in apps)
     assert parse_multistatus(ours.body) == parse_multistatus(theirs.body)
     assert apps[1]("DELETE", path).status == 200
 

@@ -13,7 +13,7 @@ from support.installation import Client, Installation
 from support.paths import DATA
 
 STORE = DATA / "store-0.1.0"
-ASKED: list[dict[str, Any]] = json.loads((STORE / "answers.json").read_text())
+RECORDED: list[dict[str, Any]] = json.loads((STORE / "answers.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,17 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         yield opened
 
 
-@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked['method']} {asked['path']}")
-def test_answers_are_those_of_version_0_1_0(client: Client, asked: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "recorded", RECORDED, ids=lambda recorded: f"{recorded['method']} {recorded['path']}"
+)
+def test_answers_are_those_of_version_0_1_0(client: Client, recorded: dict[str, Any]) -> None:
     answer = client(
-        asked["method"], asked["path"], asked["body"], user=asked["user"], headers=asked["headers"]
+        recorded["method"],
+        recorded["path"],
+        recorded["body"],
+        user=recorded["user"],
+        headers=recorded["headers"],
     )
-    assert answer.status == asked["status"]
-    assert {name: answer.headers.get(name) for name in asked["told"]} == asked["told"]
-    assert answer.body.decode("utf-8", "surrogateescape") == asked["answer"]
+    assert answer.status == recorded["status"]
+    assert {name: answer.headers.get(name) for name in recorded["told"]} == recorded["told"]
+    assert answer.body.decode("utf-8", "surrogateescape") == recorded["answer"]
