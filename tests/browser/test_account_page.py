@@ -408,8 +408,8 @@ def test_a_profile_has_feeds_if_the_device_supports_them(
     assert {"com.apple.caldav.account", "com.apple.carddav.account"} <= {
         one["PayloadType"] for one in content
     }
-    told = [one.get("SubCalAccountDescription") for one in content]
-    assert [title for title in told if title] == feeds
+    titles = [one.get("SubCalAccountDescription") for one in content]
+    assert [title for title in titles if title] == feeds
 
 
 def test_the_manager_needs_no_second_login(browser: Browser, server: KalendsServer) -> None:

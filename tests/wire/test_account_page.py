@@ -179,8 +179,8 @@ def test_a_secret_feed_with_an_owner_is_only_for_its_owner(tmp_path: Path) -> No
             fields = {"token": token, "feed": client.user, "action": "make"}
             assert post(client, SECRET, fields).status == 303
         kind = "com.apple.subscribedcalendar.account"
-        told = payloads(bob, "?feeds=chosen&feed=alice&feed=bob")[kind]
-        assert [one["SubCalAccountDescription"] for one in told] == ["All of bob"]
+        feeds_shown = payloads(bob, "?feeds=chosen&feed=alice&feed=bob")[kind]
+        assert [one["SubCalAccountDescription"] for one in feeds_shown] == ["All of bob"]
         (mine,) = payloads(alice, "?feeds=chosen&feed=alice&feed=bob")[kind]
         path = urlsplit(str(mine["SubCalAccountHostName"])).path
         assert b"UID:hers" in alice("GET", path, user="").body
@@ -326,13 +326,13 @@ def test_a_body_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     with fresh(tmp_path, server__max_content_length="50000") as client:
         assert upload(client, calendar("small")).status == 200
         assert upload(client, b"x" * 60_000).status == 413
-        told = re.search(
+        limits = re.search(
             rb'up to (\d+) KB.*data-largest="(\d+)"', client("GET", PAGE).body, re.DOTALL
         )
-        assert told
-        assert 40 <= int(told[1]) == int(told[2]) >> 10
+        assert limits
+        assert 40 <= int(limits[1]) == int(limits[2]) >> 10
         # A file of that length is accepted, whatever the other fields of the form.
-        exact = calendar("exact").ljust(int(told[2]), b"\n")
+        exact = calendar("exact").ljust(int(limits[2]), b"\n")
         assert len(multipart({"token": "t" * 200, "into": "i" * 200}, "n" * 255, exact)) < 50_000
         assert b"1 new in" in upload(client, exact).body
 

@@ -41,7 +41,7 @@ _requests = Histogram(
 )
 _failed_logins = Counter("kalends_failed_logins", "Logins that were refused.", ["scheme"])
 _compositions = Histogram(
-    "kalends_feed_composition_seconds", "Feeds that were composed anew.", buckets=_SECONDS
+    "kalends_feed_composition_seconds", "Compositions of feeds.", buckets=_SECONDS
 )
 
 

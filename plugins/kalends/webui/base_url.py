@@ -48,7 +48,7 @@ class BaseUrl:
 
     @property
     def secure(self) -> bool:
-        """Whether it uses TLS."""
+        """True if it uses TLS."""
         return self.scheme == "https"
 
     @property

@@ -86,7 +86,7 @@ class EntryReader:
 
     @property
     def names_calendars(self) -> bool:
-        """Whether entries name their calendars: by the rules, or because its owner reads it."""
+        """True if entries name their calendars: by the rules, or because its owner reads it."""
         return self.feed.rules.categories or self._is_own
 
     @property

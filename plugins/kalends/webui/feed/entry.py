@@ -73,7 +73,7 @@ class Entry:
 
     @property
     def is_off(self) -> bool:
-        """Whether it is cancelled or done."""
+        """True if it is cancelled or done."""
         return self.state in ("Cancelled", "Done")
 
     @property
