@@ -1,4 +1,4 @@
-"""The errors that cross module borders; each carries data and becomes a message in one place."""
+"""The tree of errors: each carries data, and becomes a status and a message in one table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from http import HTTPStatus
 
 
 class KalendsError(Exception):
-    """Something that the person who runs Kalends can mend; never a bug of ours.
+    """An error that the administrator can fix; never a bug in Kalends.
 
     ``str(error)`` is the one line that the command line prints.
     """
 
 
 class ConfigurationError(KalendsError):
-    """A configuration, feed or user file that cannot be used as it stands.
+    """A configuration, feed or user file that cannot be used.
 
     Args:
         path: the file, as the administrator named it.
@@ -39,10 +39,10 @@ class UserFileUnavailableError(KalendsError):
 
 
 class DirectoryUnavailableError(KalendsError):
-    """A directory of accounts cannot tell now whether a login is right: it is refused with 503.
+    """An external backend cannot verify a login now: the login is refused with 503.
 
     Args:
-        why: what the matter is; never a secret.
+        why: the reason; never a secret.
     """
 
     def __init__(self, why: str) -> None:
@@ -51,7 +51,7 @@ class DirectoryUnavailableError(KalendsError):
 
 
 class TooManyAttemptsError(Exception):
-    """Too many logins are being slowed down already; this one is not judged at all (503).
+    """Too many logins are being delayed already; this one is not verified at all (503).
 
     Args:
         retry_after: seconds after which to try again.
@@ -63,11 +63,11 @@ class TooManyAttemptsError(Exception):
 
 
 class BodyRefusedError(Exception):
-    """The body of a request cannot be taken.
+    """The body of a request cannot be accepted.
 
     Args:
-        status: what is wrong with it, such as 413 or 415.
-        why: what is wrong with it, for a person.
+        status: the status of the answer, such as 413 or 415.
+        why: the reason, for a person.
     """
 
     def __init__(self, status: HTTPStatus, why: str = "") -> None:
@@ -77,22 +77,22 @@ class BodyRefusedError(Exception):
 
 
 class StoreFullError(KalendsError):
-    """There is no room for the write; nothing of it was stored (507)."""
+    """The disk is full; nothing of the write was stored (507)."""
 
     def __init__(self) -> None:
         super().__init__("no space left for the database")
 
 
 class StoreUnavailableError(KalendsError):
-    """The database cannot be used now; what was asked is to be tried again (503)."""
+    """The database cannot be used now; the request can be repeated (503)."""
 
 
 class StoreGoneError(StoreUnavailableError):
-    """The server of the database does not answer, or refuses us; or its file is not in its place.
+    """The database server does not answer or refuses connections, or the database file is missing.
 
     Args:
         database: its URL, without the password.
-        why: what the driver or the system says, in one line.
+        why: the message of the driver or the system, in one line.
     """
 
     def __init__(self, database: str, why: str) -> None:
@@ -112,7 +112,7 @@ class StoreRefusedError(KalendsError):
     """A name or UID that the database cannot hold: nothing was stored (403).
 
     Args:
-        why: what is wrong with it.
+        why: the reason.
     """
 
     def __init__(self, why: str) -> None:
@@ -121,10 +121,10 @@ class StoreRefusedError(KalendsError):
 
 
 class UnpublishedError(KalendsError):
-    """A feed's file cannot be written, or not taken away; it is tried again.
+    """A published feed cannot be written or removed; it is retried.
 
     Args:
-        file: it as it may be shown: without a secret.
+        file: its name, without a secret.
         why: the reason, without its path.
     """
 
@@ -135,7 +135,7 @@ class UnpublishedError(KalendsError):
 
 
 class SchemaVersionError(KalendsError):
-    """The database was written by another version of Kalends than this one."""
+    """The database was written by a newer version of Kalends."""
 
     def __init__(self, database: str, found: str, known: str) -> None:
         self.database = database
@@ -152,7 +152,7 @@ class IcalendarSyntaxError(KalendsError):
 
     Args:
         line: the physical line, counted from 1.
-        why: what is wrong with it.
+        why: the reason.
     """
 
     def __init__(self, line: int, why: str) -> None:

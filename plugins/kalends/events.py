@@ -1,4 +1,4 @@
-"""The event that says what was written, and its subscribers."""
+"""The event of a committed write, and its subscribers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Change:
         path: the path of the collection, without a slash at either end; for a secret address
             ``feeds/NAME`` of its feed.
         kind: ``put`` for objects stored, ``delete`` for objects removed, ``move`` for objects
-            moved out of the collection or into it, ``collection`` if the collection was made or
-            removed with all that is below it or has other properties, ``secret`` for a secret
-            address made or ended.
+            moved out of the collection or into it, ``collection`` if the collection was created,
+            removed with its members, or given other properties, ``secret`` for a secret address
+            created or revoked.
         hrefs: the last segments of the objects' paths; empty if the writer does not know them.
     """
 
@@ -31,11 +31,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A write that is in the store.
+    """A committed write.
 
     Attributes:
-        changes: what was changed, in order.
-        user: the account that has logged in for it; None where nobody has.
+        changes: its changes, in order.
+        user: the logged-in account; None for the command line and background work.
     """
 
     changes: tuple[Change, ...]
@@ -43,23 +43,23 @@ class Committed:
 
 
 Subscriber = Callable[[Committed], None]
-"""Is told of each write after its commit, in the thread that wrote; it must not wait long."""
+"""A callback for each committed write, called in the writing thread; it must not block."""
 
 
 class CommitEvents:
-    """The subscribers to what this process writes.
+    """The subscribers to the writes of this process.
 
     Args:
-        subscribers: are told in this order.
+        subscribers: called in this order.
     """
 
     def __init__(self, subscribers: Iterable[Subscriber]) -> None:
         self._subscribers = tuple(subscribers)
 
     def publish(self, changes: Iterable[Change], user: str | None) -> None:
-        """Tell each subscriber of a write that was committed; no changes are not an event.
+        """Call each subscriber with a committed write, if it has changes.
 
-        The write is in the store: a subscriber that fails is logged, and fails nothing else.
+        The write is in the store: a failing subscriber is logged, and the request succeeds.
         """
         committed = Committed(tuple(changes), user)
         if not committed.changes:
@@ -67,5 +67,5 @@ class CommitEvents:
         for subscriber in self._subscribers:
             try:
                 subscriber(committed)
-            except Exception:  # noqa: BLE001 - our bug; the client's write is done all the same
-                _log.exception("a subscriber to what is written failed")
+            except Exception:  # noqa: BLE001 - a bug in Kalends; the client's write is stored
+                _log.exception("a subscriber to committed writes failed")

@@ -18,7 +18,7 @@ _served: ApplicationStack | None = None
 
 
 def create_app(config_path: str | os.PathLike[str]) -> ApplicationStack:
-    """The whole of Kalends as one WSGI application.
+    """Create Kalends as one WSGI application.
 
     Its background work (publishing feeds) starts with the first request, or with ``start()``:
     after the server has forked its workers.
@@ -27,14 +27,14 @@ def create_app(config_path: str | os.PathLike[str]) -> ApplicationStack:
         config_path: the configuration file.
 
     Raises:
-        KalendsError: something in the configuration or the store is not as it must be.
+        KalendsError: the configuration or the store cannot be used.
     """
     loaded = loader.load(Path(config_path))
     return ApplicationStack(loaded, open_database(loaded.settings.database))
 
 
 def application(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """The application that ``KALENDS_CONFIG`` configures, made at the first request."""
+    """Answer a request by the application of ``KALENDS_CONFIG``, created at the first one."""
     global _served
     if _served is None:
         with _lock:

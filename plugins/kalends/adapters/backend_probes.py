@@ -1,7 +1,7 @@
-"""Is a server of accounts there? Asked when one of Radicale's logins has said no.
+"""Probes of external account servers, used after one of Radicale's logins has refused.
 
-Those logins say no to a wrong password and, some of them, when their server cannot be asked. Each
-probe talks to the server as the login does, but without the password of the account.
+Some of those logins refuse a wrong password and an unreachable server alike. Each probe contacts
+the server as the login does, but without the password of the account.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from radicale.config import Configuration
 
 SECONDS = 5
-"""How long a server may take for each step; ldap3 takes whole seconds only."""
+"""The time limit of each step; ldap3 accepts whole seconds only."""
 
 _VERIFY = {"NONE": ssl.CERT_NONE, "OPTIONAL": ssl.CERT_OPTIONAL, "REQUIRED": ssl.CERT_REQUIRED}
 
@@ -28,7 +28,7 @@ def probe_ldap(configuration: Configuration) -> None:
     Raises:
         Exception: of ldap3 or the system, if that fails.
     """
-    import ldap3  # large, and for those who use LDAP alone
+    import ldap3  # large, and only needed for LDAP
 
     def said(option: str) -> Any:
         return configuration.get("auth", f"ldap_{option}")

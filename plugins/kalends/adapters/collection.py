@@ -64,10 +64,10 @@ class Collection(BaseCollection):
         return http_date(self.row.changed / 1_000_000)
 
     def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
-        """The current sync-token, and the names that changed since an earlier one (RFC 6578).
+        """Return the current sync-token, and the names changed since an earlier one (RFC 6578).
 
         Raises:
-            ValueError: the token is none of ours, or too old to know what was removed since.
+            ValueError: the token is not from this store, or too old to know the removals since.
         """
         token = sync_token_of(self.row)
         if not old_token:
@@ -78,11 +78,11 @@ class Collection(BaseCollection):
         return token, read.hrefs_changed_since(self._connection, self.row.id, since)
 
     def _hrefs(self) -> Iterator[str]:
-        # Nothing is read where only the token was asked for, as on every poll.
+        # A generator, so that a poll that needs only the token reads nothing.
         yield from read.hrefs_changed_since(self._connection, self.row.id, 0)
 
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
-        """The named items; None for a name at which nothing stands."""
+        """Yield the named items; None for a name without one."""
         names = list(dict.fromkeys(hrefs))
         found = {
             row.href: row
@@ -93,15 +93,15 @@ class Collection(BaseCollection):
             yield name, self.item(row) if row else None
 
     def get_all(self) -> Iterator[RadicaleItem]:
-        """All items, by href."""
+        """Yield all items, by href."""
         for row in read.all_objects_by_href(self._connection, self.row.id):
             yield self.item(row)
 
     def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
-        """The items that can match, each with whether it is known to match.
+        """Yield the items that can match, each with True if it is known to match.
 
-        The index holds at least what matches; a row that lies within the range as a whole needs no
-        second look.
+        The index finds at least all matches; a row that lies entirely within the range needs no
+        further evaluation.
         """
         if not self.tag:
             return
@@ -117,16 +117,16 @@ class Collection(BaseCollection):
                 yield item, True
 
     def has_uid(self, uid: str) -> bool:
-        """Whether an item has this UID."""
+        """Return True if an item has this UID."""
         return read.find_href_by_uid(self._connection, self.row.id, uid) is not None
 
     def upload(
         self, href: str, item: radicale_item.Item
     ) -> tuple[RadicaleItem, RadicaleItem | None]:
-        """Store an item that Radicale made; what clients PUT goes through ``put``.
+        """Store an item that Radicale made; a client's PUT goes through ``put``.
 
         Raises:
-            ValueError: its text is not what may be stored.
+            ValueError: its text may not be stored.
         """
         old = read.get_object(self._connection, self.row.id, href)
         stored = self.put(href, content_of(item, self.tag))
@@ -142,10 +142,10 @@ class Collection(BaseCollection):
         return self.item(row)
 
     def delete(self, href: str | None = None) -> None:
-        """Delete the item called ``href``, or the collection with all that is in it.
+        """Delete the item called ``href``, or the collection with all its members.
 
         Raises:
-            ComponentNotFoundError: there is no such item.
+            ComponentNotFoundError: the item does not exist.
         """
         if href is None:
             collections.remove_collection(self._connection, self.row.path)
@@ -160,7 +160,7 @@ class Collection(BaseCollection):
     @overload
     def get_meta(self, key: str) -> str | None: ...
     def get_meta(self, key: str | None = None) -> Mapping[str, str] | str | None:
-        """The property ``key`` under Radicale's short name, or all of them."""
+        """Return the property ``key`` under Radicale's short name, or all of them."""
         return self.row.props if key is None else self.row.props.get(key)
 
     def set_meta(self, props: Mapping[str, str]) -> None:
@@ -171,7 +171,7 @@ class Collection(BaseCollection):
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
-        """The whole collection as one file, every object as it was stored."""
+        """Return the whole collection as one file, every object as it was stored."""
         data = [row.data for row in read.all_objects_by_href(self._connection, self.row.id)]
         if self.tag == "VCALENDAR":
             name = self.row.props.get("D:displayname", "")
@@ -180,7 +180,7 @@ class Collection(BaseCollection):
         return b"".join(stream_address_book(data)).decode("utf-8")
 
     def item(self, row: ObjectRow) -> RadicaleItem:
-        """A row as Radicale's item."""
+        """Return a row as Radicale's item."""
         return RadicaleItem(
             collection=self,
             href=row.href,

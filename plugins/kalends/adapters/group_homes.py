@@ -1,4 +1,4 @@
-"""Where the calendars of groups stand: ``/GROUPS/NAME/``, in whichever case a name is written."""
+"""The homes of groups: ``/GROUPS/NAME/``, with the name in any ASCII case."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ GroupsOf = Callable[[str], Collection[str]]
 
 
 class GroupHomes:
-    """The places of groups in the store; made when the first member comes.
+    """The homes of groups in the store, created when the first member comes.
 
-    A group's name knows no ASCII case, and its place keeps the name that it was made with, however
-    the group file spells it later.
+    A group's name ignores ASCII case, and its home keeps its first spelling, even if the group file
+    spells the name differently later.
 
     Args:
-        storage: holds the places.
-        groups_of: the group file's word.
+        storage: the store.
+        groups_of: returns the groups of an account, by the group file.
     """
 
     def __init__(self, storage: Storage, groups_of: GroupsOf) -> None:
         self._storage = storage
         self._groups_of = groups_of
-        self._places: dict[bytes, str] = {}
+        self._segments: dict[bytes, str] = {}
 
-    def of(self, user: str) -> set[str]:
-        """The last segments of the places of a user's groups."""
-        found = {self._place(group, user) for group in self._groups_of(user)} if user else set()
-        return {place for place in found if place}
+    def ensure_of(self, user: str) -> set[str]:
+        """Return the last segments of the homes of a user's groups; create missing ones."""
+        found = {self._segment(group, user) for group in self._groups_of(user)} if user else set()
+        return {segment for segment in found if segment}
 
     def in_path(self, path: str) -> str:
-        """An address, with the group that it names spelt as its place is."""
+        """Return a path with its group spelt as in the store."""
         start = f"/{GROUPS}/"
         if not path.startswith(start):
             return path
         name, slash, rest = path[len(start) :].partition("/")
-        place = self._places.get(folded_group(name))
-        return path if place is None else start + place + slash + rest
+        segment = self._segments.get(folded_group(name))
+        return path if segment is None else start + segment + slash + rest
 
-    def _place(self, group: str, user: str) -> str | None:
+    def _segment(self, group: str, user: str) -> str | None:
         folded = folded_group(group)
-        place = self._places.get(folded)
-        if place is None and refusal_of_group(group) is None:
+        segment = self._segments.get(folded)
+        if segment is None and refusal_of_group(group) is None:
             try:
-                place = self._places[folded] = self._storage.ensure_group(group, user)
+                segment = self._segments[folded] = self._storage.ensure_group(group, user)
             except (StoreFullError, StoreBusyError) as error:
                 _log.error("%s for the calendars of the group %r", error, group)
-        return place
+        return segment

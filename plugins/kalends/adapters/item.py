@@ -1,4 +1,4 @@
-"""Objects as Radicale handles them: what vobject is still asked, and what it must not touch."""
+"""Radicale's items on stored objects; vobject evaluates filters and changes nothing."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ _PLAIN_CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:plain\r\nFN:Plain\r\nEND:VCARD\
 
 
 class RadicaleItem(ItemBase):
-    """An object as Radicale handles it: the text is the client's, and so is every time zone."""
+    """An object as Radicale handles it, with the client's own text and time zones."""
 
 
 def may_match(item: RadicaleItem, filters: list[ET.Element], tag: str) -> bool:
-    """Whether an item matches, by Radicale's own evaluation; true where that cannot read it.
+    """Return True if an item matches by Radicale's evaluation, or if that cannot read the item.
 
     One object that vobject does not understand must not spoil the answer about the others.
 
+    Args:
+        item: the item.
+        filters: the filter elements of the request.
+        tag: the kind of the collection.
+
     Raises:
-        ValueError: it is the filter that makes no sense.
+        ValueError: the filter itself is invalid.
     """
     try:
         return all(test_filter(tag, item, one) for one in filters)
@@ -42,17 +47,21 @@ def may_match(item: RadicaleItem, filters: list[ET.Element], tag: str) -> bool:
 
 
 def _plain_item(tag: str) -> RadicaleItem:
-    """An item that every sensible filter can be evaluated on."""
+    """Return an item on which every valid filter can be evaluated."""
     text = _PLAIN_CARD if tag == "VADDRESSBOOK" else _PLAIN_EVENT
     kind = "VCARD" if tag == "VADDRESSBOOK" else "VEVENT"
     return RadicaleItem(collection_path="plain", text=text, uid="plain", component_name=kind)
 
 
 def content_of(item: radicale_item.Item, tag: str) -> CalendarObject:
-    """What is stored of an item that Radicale made.
+    """Return the content to store of an item that Radicale made.
+
+    Args:
+        item: the item.
+        tag: the kind of the collection.
 
     Raises:
-        ValueError: its text is not what may be stored.
+        ValueError: its text may not be stored.
     """
     read = read_card if tag == "VADDRESSBOOK" else read_calendar_object
     try:

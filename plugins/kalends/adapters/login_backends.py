@@ -1,4 +1,4 @@
-"""Radicale's own logins (LDAP, PAM, IMAP, Dovecot, OAuth2), asked for accounts beside the files."""
+"""Radicale's own logins (LDAP, PAM, IMAP, Dovecot, OAuth2) as external backends."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kalends.config.settings import FILES, Settings
 from kalends.errors import ConfigurationError
 
 
-def other_directories(configuration: Configuration, settings: Settings) -> ExternalBackends | None:
-    """What ``[auth] directories`` names beside the files; None if it names nothing else.
+def external_backends(configuration: Configuration, settings: Settings) -> ExternalBackends | None:
+    """Create the backends of ``[auth] directories``; return None if it names only the files.
 
     Raises:
         ConfigurationError: one of them cannot be used with these options.
@@ -67,11 +67,11 @@ def _ask(auth: BaseAuth, rename: Callable[[str], str], probe: Callable[[], None]
 
 
 def _is_there() -> None:
-    """Ask nothing: a login without a server is always there."""
+    """Probe nothing: a login without a server is always available."""
 
 
 def _renaming(configuration: Configuration) -> Callable[[str], str]:
-    """What Radicale's options make of a name before a directory is asked."""
+    """Return the changes of a name by Radicale's options, before a directory is asked."""
     lower, upper, unquoted, bare = (
         configuration.get("auth", option)
         for option in ("lc_username", "uc_username", "urldecode_username", "strip_domain")

@@ -1,4 +1,4 @@
-"""Parts that are made already, handed to Radicale, which makes its own by name."""
+"""Plug-ins handed to Radicale as finished objects; it would otherwise create them by name."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ Part = Auth | Rights | Storage
 def with_plugins(
     configuration: Configuration, *, auth: Auth, rights: Rights, storage: Storage
 ) -> Configuration:
-    """Return the configuration with our parts in the place of their names.
+    """Return the configuration with our objects in place of their names.
 
-    Radicale calls a ``type`` that is not text, so that its application and its sharing share what
-    we have made.
+    Radicale calls a ``type`` that is not text, so that its application and its sharing use the same
+    objects.
+
+    Args:
+        configuration: Radicale's.
+        auth: the login.
+        rights: the rights of users.
+        storage: the store.
     """
     parts: dict[str, Part] = {"auth": auth, "rights": rights, "storage": storage}
     handed = configuration.copy()
-    types = {section: {"type": _Made(part)} for section, part in parts.items()}
+    types = {section: {"type": _Finished(part)} for section, part in parts.items()}
     handed.update(types, "the parts of Kalends", privileged=True)
     return handed
 
 
-class _Made:
-    """A part as Radicale's configuration names it."""
+class _Finished:
+    """A finished object in the form of a ``type`` of Radicale's configuration."""
 
     def __init__(self, part: Part) -> None:
         self._part = part

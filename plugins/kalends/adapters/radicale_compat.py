@@ -31,7 +31,7 @@ class AuthBase(BaseAuth):
     """Radicale's login."""
 
     def keep_names(self) -> None:
-        """Let ``login`` take each name as it is given, whatever the options say of names."""
+        """Make ``login`` use each name unchanged, in spite of the options for names."""
         self._lc_username = self._uc_username = False
         self._urldecode_username = self._strip_domain = False
 
@@ -116,9 +116,12 @@ class ApplicationBase(Application):
 
 
 def check_login(backend: BaseAuth, name: str, password: str, address: str) -> tuple[str, set[str]]:
-    """Ask one of Radicale's own logins, past the delays and the memory of its ``login``.
+    """Ask one of Radicale's own logins, bypassing the delays and the cache of its ``login``.
 
     Args:
+        backend: the login.
+        name: as the client gave it.
+        password: as the client gave it.
         address: of the client.
 
     Returns:
@@ -131,18 +134,22 @@ def check_login(backend: BaseAuth, name: str, password: str, address: str) -> tu
 
 
 def accepts_path(storage: BaseStorage, path: str, validation: str) -> bool:
-    """Return True if Radicale takes a path.
+    """Return True if Radicale accepts a path.
 
     Args:
+        storage: Radicale's storage.
+        path: the decoded path.
         validation: ``[server] validate_path_value``.
     """
     return _check_path_format(storage, path, validation)
 
 
 def accepts_user(storage: BaseStorage, user: str, validation: str, *, urldecode: bool) -> bool:
-    """Return True if Radicale takes a user's name.
+    """Return True if Radicale accepts a user's name.
 
     Args:
+        storage: Radicale's storage.
+        user: the name.
         validation: ``[server] validate_user_value``.
         urldecode: ``[auth] urldecode_username``.
     """

@@ -1,4 +1,4 @@
-"""Who may do what: ``[rights] type = kalends.rights``. Accounts have homes, groups calendars."""
+"""The rights of users: ``[rights] type = kalends.rights``."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from kalends.common.names import GROUPS, refusal_of_name
 
 
 class Rights(BaseRights):
-    """An account's own home with all that is in it, and the calendars of its groups.
+    """Rights to an account's own home with everything in it, and to the calendars of its groups.
 
-    Letters are Radicale's: ``R``/``W`` for a plain collection (a home), ``r``/``w`` for a calendar
-    or address book and what is in it.
+    The letters are Radicale's: ``R``/``W`` for a plain collection (a home), ``r``/``w`` for a
+    calendar or address book and its objects.
 
     Args:
         configuration: Radicale's.
-        named_feeds: tells the names that feeds have taken.
-        places_of: tells where an account's groups have their calendars.
+        named_feeds: returns the names of feeds, which are not available for accounts.
+        places_of: returns the homes of an account's groups.
     """
 
     def __init__(
@@ -33,10 +33,12 @@ class Rights(BaseRights):
         self._places_of = places_of
 
     def authorization(self, user: str, user_groups: set[str], path: str) -> str:
-        """The letters of what ``user`` may do at ``path``.
+        """Return the letters of a user's rights at a path.
 
         Args:
-            user_groups: not looked at: Radicale forgets them for the destination of a MOVE.
+            user: the user's name; empty for an anonymous user.
+            user_groups: ignored, since Radicale omits them for the destination of a MOVE.
+            path: the path; slashes at its ends are ignored.
         """
         sane = path.strip("/")
         if not user:
@@ -51,7 +53,7 @@ class Rights(BaseRights):
         return ("RW", "rw")[len(below)] if len(below) < 2 else ""
 
     def _in_group(self, user: str, below: list[str]) -> str:
-        """A group's place is made by the server; its members share what is in it."""
+        """Return the letters in a group's home; the server creates it, its members share it."""
         if not below or below[0] not in self._places_of(user):
             return ""
         return ("R", "rw")[len(below) - 1] if len(below) < 3 else ""

@@ -1,6 +1,6 @@
-"""Our plug-ins in a Radicale that runs by itself, and makes its parts by their names.
+"""The plug-ins for a stock Radicale, which creates them by name.
 
-No middleware of ours stands before it: passwords are checked here, and no header is believed.
+There is no middleware in front: passwords are verified here, and no header is believed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _STORAGE = "kalends.storage"
 class StockCollection(Collection):
     """A collection that can still be read after the transaction that found it.
 
-    Radicale leaves its lock before it has read all that it answers with; what it reads then is of
-    a snapshot of its own.
+    Radicale releases its lock before it has read everything that it answers with; each later read
+    opens a snapshot.
     """
 
     def __init__(self, storage: Storage, row: CollectionRow) -> None:
@@ -49,7 +49,7 @@ class StockCollection(Collection):
         self._snapshot = storage.snapshot
 
     def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
-        """The current sync-token, and the names that changed since an earlier one (RFC 6578).
+        """Return the current sync-token, and the names changed since an earlier one (RFC 6578).
 
         Raises:
             ValueError: the token is not of this collection, or too old.
@@ -59,30 +59,30 @@ class StockCollection(Collection):
             return token, list(names)
 
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
-        """The named items; None for a name at which nothing stands."""
+        """Return the named items; None for a name without one."""
         with self._snapshot():
             return iter(list(super().get_multi(hrefs)))
 
     def get_all(self) -> Iterator[RadicaleItem]:
-        """All items, by href."""
+        """Return all items, by href."""
         with self._snapshot():
             return iter(list(super().get_all()))
 
     def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
-        """The items that can match, each with whether it is known to match."""
+        """Return the items that can match, each with True if it is known to match."""
         with self._snapshot():
             return iter(list(super().get_filtered(filters)))
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
-        """The whole collection as one file, every object as it was stored."""
+        """Return the whole collection as one file, every object as it was stored."""
         with self._snapshot():
             return super().serialize(*args, **kwargs)
 
 
 class StockStorage(Storage):
-    """The store that ``[storage] database`` names, brought up to date.
+    """The store of ``[storage] database``, migrated.
 
-    Nothing subscribes to what it writes: feeds are published by `kalends serve` alone.
+    Nothing subscribes to its writes: feeds are published by `kalends serve` alone.
 
     Args:
         configuration: Radicale's.
@@ -100,7 +100,7 @@ class StockStorage(Storage):
 
 
 class StockAuth(AuthBase):
-    """Passwords of HTTP Basic by Apache's user files.
+    """A login with HTTP Basic against Apache's user files.
 
     Args:
         configuration: Radicale's.
@@ -122,11 +122,11 @@ class StockAuth(AuthBase):
         """
         if not self._directory.check_password(name.encode(), password.encode()):
             return "", set()
-        return name, self._homes.of(name) if self._homes else set()
+        return name, self._homes.ensure_of(name) if self._homes else set()
 
 
 class StockRights(Rights):
-    """The homes of accounts, and of their groups if our login and storage are there as well.
+    """Rights to the homes of accounts, and of their groups with our login and storage.
 
     Args:
         configuration: Radicale's.
@@ -136,7 +136,7 @@ class StockRights(Rights):
         homes = None
         if configuration.get("auth", "type") == _AUTH:
             homes = _group_homes(configuration, _user_directory(configuration))
-        super().__init__(configuration, frozenset, homes.of if homes else lambda _: ())
+        super().__init__(configuration, frozenset, homes.ensure_of if homes else lambda _: ())
 
 
 def _user_directory(configuration: config.Configuration) -> UserDirectory:
@@ -156,7 +156,7 @@ def _user_directory(configuration: config.Configuration) -> UserDirectory:
 def _group_homes(
     configuration: config.Configuration, directory: UserDirectory
 ) -> GroupHomes | None:
-    """Return the places of groups; None if the store is not ours and has none."""
+    """Return the homes of groups; None if another store is configured."""
     if configuration.get("storage", "type") != _STORAGE:
         return None
     return GroupHomes(StockStorage(configuration), directory.groups_of)
@@ -164,7 +164,7 @@ def _group_homes(
 
 @cache
 def _database(url: str) -> Database:
-    """Return the database of a process, which Radicale's parts share; it makes several."""
+    """Return the one database of a process; Radicale creates several storages."""
     if not url:
         why = "is missing; for example database = sqlite:////var/lib/radicale/kalends.db"
         raise ConfigurationError(_OPTION, why)

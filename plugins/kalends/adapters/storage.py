@@ -23,16 +23,16 @@ from kalends.store.thread_transaction import ReadTransaction, ThreadTransactions
 
 
 class Storage(StorageBase):
-    """The whole store; ``acquire_lock`` opens the transaction that everything else works in.
+    """The store as Radicale's storage; ``acquire_lock`` opens the transaction of all methods.
 
     Args:
         configuration: Radicale's.
-        database: holds the store, migrated.
-        commits: is told of each write that was committed, outside of the transaction.
+        database: the database, migrated.
+        commits: publishes each committed write, outside the transaction.
     """
 
     collection_type: type[Collection] = Collection
-    """Makes the collections that are found."""
+    """The class of the collections that are found."""
 
     def __init__(
         self, configuration: config.Configuration, database: Database, commits: CommitEvents
@@ -45,28 +45,30 @@ class Storage(StorageBase):
 
     @property
     def connection(self) -> Connection:
-        """The connection of the transaction that this thread is in.
+        """The connection of this thread's transaction.
 
         Raises:
-            RuntimeError: it is in none.
+            RuntimeError: the thread is not in a transaction.
         """
         return self._transactions.connection
 
     def snapshot(self) -> ReadTransaction:
-        """A read snapshot as a context, or the transaction that this thread is in."""
+        """Return a context with a read snapshot, or with this thread's transaction."""
         return self._transactions.snapshot()
 
     @contextmanager
     def acquire_lock(
         self, mode: str, user: str = "", *args: object, **kwargs: str
     ) -> Iterator[None]:
-        """A read snapshot (``r``), or a write transaction (``w``) that has these homes to itself.
+        """Open a read snapshot (``r``), or a write transaction (``w``) that locks these homes.
 
         A snapshot within a transaction is that transaction.
 
         Args:
-            user: who asks; it is about their home where no path is given.
-            kwargs: ``path`` of what it is about, ``to_path`` of the target of a MOVE.
+            mode: ``r`` or ``w``.
+            user: the user; their home is locked if no path is given.
+            args: ignored.
+            kwargs: ``path`` of the resource, ``to_path`` of the target of a MOVE.
         """
         if mode != "w":
             with self._transactions.snapshot():
@@ -77,7 +79,7 @@ class Storage(StorageBase):
             yield
 
     def record(self, change: Change) -> None:
-        """Note a change of the write transaction that this thread is in."""
+        """Record a change of this thread's write transaction."""
         self._transactions.record(change)
 
     def discover(
@@ -88,10 +90,13 @@ class Storage(StorageBase):
         | None = None,
         user_groups: set[str] = frozenset(),  # type: ignore[assignment] # never changed
     ) -> Iterator[types.CollectionOrItem]:
-        """What stands at ``path``, and with a depth other than 0 what is directly in it.
+        """Yield the resource at ``path``, and with a depth other than 0 its direct members.
 
         Args:
-            user_groups: the places of groups whose calendars appear in the user's home as well.
+            path: the path.
+            depth: ``0``, or anything else for the members too.
+            child_context_manager: wraps the yield of each member.
+            user_groups: the homes of groups whose calendars appear in the user's home as well.
         """
         context = child_context_manager or _no_context
         sane = pathutils.strip_path(path)
@@ -109,7 +114,7 @@ class Storage(StorageBase):
         for child in collections.list_children(self.connection, sane):
             with context(child.path, None):
                 yield self.collection_type(self, child)
-        # A client looks for calendars in its user's home alone: there its groups' are listed too.
+        # Clients look for calendars in the user's home alone, so its groups' are listed there too.
         for place in sorted(user_groups) if sane and "/" not in sane else ():
             for shared in collections.list_children(self.connection, f"{GROUPS}/{place}"):
                 with context(shared.path, None):
@@ -126,7 +131,7 @@ class Storage(StorageBase):
             yield self.collection_type(self, row).item(item)
 
     def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
-        """Bring an item to another place, over whatever stands there."""
+        """Move an item to another href, replacing an item that is there."""
         source, target = item.collection, to_collection
         assert isinstance(source, Collection)
         assert isinstance(target, Collection)
@@ -141,13 +146,18 @@ class Storage(StorageBase):
         items: Iterable[radicale_item.Item] | None = None,
         props: Mapping[str, str] | None = None,
     ) -> tuple[Collection, dict[str, radicale_item.Item], list[str]]:
-        """Make a collection, or with ``props`` replace it and all that is in it.
+        """Create a collection, or with ``props`` replace it and all its members.
+
+        Args:
+            href: the path.
+            items: the members.
+            props: the properties.
 
         Returns:
             the collection, the items that were replaced by href, and the hrefs that are new.
 
         Raises:
-            ValueError: an item is not what may be stored.
+            ValueError: an item may not be stored.
         """
         sane = pathutils.strip_path(href)
         row = collections.find_collection(self.connection, sane)
@@ -176,17 +186,17 @@ class Storage(StorageBase):
         return href
 
     def ensure_group(self, name: str, user: str) -> str:
-        """Make the place of a group, with the calendars that it begins with, if it has none.
+        """Create the home of a group with its first collections, if it has none.
 
         Args:
-            name: the group's.
-            user: the member who has come.
+            name: the group's name.
+            user: the first member.
 
         Returns:
-            the last segment of its place, which may be in another ASCII case than the name.
+            the last segment of its path, which may be in another ASCII case than the name.
 
         Raises:
-            StoreFullError: there is no room for it.
+            StoreFullError: the disk is full.
         """
         with self.database.read() as connection:
             place = collections.group_segment(connection, name)
@@ -201,7 +211,7 @@ class Storage(StorageBase):
         return place
 
     def verify(self) -> bool:
-        """Whether the database is whole and every object is what its row says."""
+        """Return True if the database is intact and every object agrees with its row."""
         with self.acquire_lock("r"):
             return not list(integrity.check_store(self.connection))
 

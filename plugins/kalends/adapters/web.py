@@ -1,6 +1,6 @@
 """The pages below ``/.web/``: ``[web] type = kalends.web``, Radicale's collection manager.
 
-It is shown as Radicale has it, with a way to the account page, and where nobody else can frame it.
+It is Radicale's page with a link to the account page, and other sites cannot frame it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Web(internal.Web):
     def get(
         self, environ: types.WSGIEnviron, base_prefix: str, path: str, *rest: Any
     ) -> types.WSGIResponse:
-        """Answer with one of its files."""
+        """Return one of its files."""
         if path == _CONFIG:
             preferred = self.configuration.get("web", "prefer_browser_login")
             script = _SETTING.format(preferred="true" if preferred else "false").encode()
@@ -91,14 +91,14 @@ class _Places(HTMLParser):
         return self._main or self._body
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note where the body and its main part begin."""
+        """Record the beginning of the body and of its main part."""
         if tag == "body":
             self._body = self._here() + len(self.get_starttag_text() or "")
         elif tag == "main":
             self._main = self._main or self._here()
 
     def handle_endtag(self, tag: str) -> None:
-        """Note where the head ends."""
+        """Record the end of the head."""
         if tag == "head":
             self.style = self._here()
 

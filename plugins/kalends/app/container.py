@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kalends.adapters.login_backends import other_directories
+from kalends.adapters.login_backends import external_backends
 from kalends.authn.authenticator import Authenticator, KnownAccounts, user_directory
 from kalends.authn.middleware import USER_KEY
 from kalends.authn.shared_state import DatabaseAuthState, FolderAuthState, SharedAuthState
@@ -156,7 +156,7 @@ class Container:
             self.settings,
             self.directory,
             self.shared_auth_state(),
-            other_directories(self._for_radicale, self.settings),
+            external_backends(self._for_radicale, self.settings),
             self._metrics.count_failed_login if self._metrics else None,
         )
 

@@ -70,7 +70,7 @@ class ApplicationStack:
         storage = Storage(configuration, database, commits)
         homes = GroupHomes(storage, container.accounts.groups_of)
         self._dav = DavApplication(configuration, storage, homes, container.named_feeds)
-        self._account = account_page(container, homes.of, commits)
+        self._account = account_page(container, homes.ensure_of, commits)
         self._login = container.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)
         self._behind_plain_login = self._login.in_front_of(

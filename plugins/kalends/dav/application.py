@@ -76,8 +76,8 @@ class DavApplication(ApplicationBase):
         homes: GroupHomes,
         named_feeds: Callable[[], Collection[str]],
     ) -> None:
-        rights = Rights(configuration, named_feeds, homes.of)
-        auth = Auth(configuration, homes.of)
+        rights = Rights(configuration, named_feeds, homes.ensure_of)
+        auth = Auth(configuration, homes.ensure_of)
         super().__init__(with_plugins(configuration, auth=auth, rights=rights, storage=storage))
         self._store = storage
         self._user_rights = rights
@@ -85,7 +85,9 @@ class DavApplication(ApplicationBase):
         self._dispatcher = self._create_dispatcher()
 
     def _create_dispatcher(self) -> Dispatcher:
-        reader = Reader(self._store, self._user_rights, self._homes.of, self.max_resource_size)
+        reader = Reader(
+            self._store, self._user_rights, self._homes.ensure_of, self.max_resource_size
+        )
         limits = RequestLimits(
             max_content_length=self.max_content_length,
             max_resource_size=self.max_resource_size,
@@ -102,7 +104,7 @@ class DavApplication(ApplicationBase):
         """Answer a request by the fast path if it has a frequent shape, otherwise by Radicale."""
         assert isinstance(environ, dict)
         user = environ.get(USER_KEY, "")
-        self._homes.of(user)  # creates the homes of the user's groups
+        self._homes.ensure_of(user)
         # Radicale expects text, as its own server passes it; WSGI passes bytes as ISO-8859-1.
         path = self._homes.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
         environ["PATH_INFO"] = path
