@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 from radicale import item as radicale_item
 from radicale.item import filter as radicale_filter
@@ -22,21 +22,28 @@ from kalends.store.collections import CollectionRow
 from kalends.store.objects import read, write
 from kalends.store.objects.read import ObjectRow
 from kalends.store.sync_tokens import ctag_of, parse_sync_token, sync_token_of
-
-if TYPE_CHECKING:  # storage makes collections, which work in its transaction
-    from kalends.adapters.storage import Storage
+from kalends.store.thread_transaction import ThreadTransactions
 
 
 class Collection(BaseCollection):
-    """A home, calendar or address book, within the transaction that found it."""
+    """A home, calendar or address book, within the transaction that found it.
 
-    def __init__(self, storage: Storage, row: CollectionRow) -> None:
-        self._kalends_storage = storage
+    Args:
+        transactions: the store's transactions.
+        row: the collection.
+        removals_kept: the age of sync-tokens that stay valid, microseconds.
+    """
+
+    def __init__(
+        self, transactions: ThreadTransactions, row: CollectionRow, removals_kept: int
+    ) -> None:
+        self._transactions = transactions
+        self._removals_kept = removals_kept
         self.row = row
 
     @property
     def _connection(self) -> Connection:
-        return self._kalends_storage.connection
+        return self._transactions.connection
 
     @property
     def path(self) -> str:
@@ -135,7 +142,7 @@ class Collection(BaseCollection):
     def put(self, href: str, content: CalendarObject) -> RadicaleItem:
         """Store checked content under ``href``."""
         write.put_object(self._connection, self.row.id, href, content)
-        self._kalends_storage.record(Change(self.path, "put", (href,)))
+        self._transactions.record(Change(self.path, "put", (href,)))
         self._reload()
         row = read.get_object(self._connection, self.row.id, href)
         assert row is not None
@@ -149,10 +156,11 @@ class Collection(BaseCollection):
         """
         if href is None:
             collections.remove_collection(self._connection, self.row.path)
-            self._kalends_storage.record(Change(self.path, "collection"))
+            self._transactions.record(Change(self.path, "collection"))
         elif write.remove_object(self._connection, self.row.id, href):
-            self._kalends_storage.record(Change(self.path, "delete", (href,)))
-            self._kalends_storage.prune_tombstones(self.row)
+            self._transactions.record(Change(self.path, "delete", (href,)))
+            before = collections.now_microseconds() - self._removals_kept
+            write.prune_tombstones(self._connection, self.row.id, before)
             self._reload()
 
     @overload
@@ -167,7 +175,7 @@ class Collection(BaseCollection):
         """Replace all properties."""
         if dict(props) != dict(self.row.props):
             collections.set_props(self._connection, self.row.id, props)
-            self._kalends_storage.record(Change(self.path, "collection"))
+            self._transactions.record(Change(self.path, "collection"))
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:

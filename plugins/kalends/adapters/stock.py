@@ -28,7 +28,6 @@ from kalends.authn.backends.apache_files import (
 from kalends.config.schema import stock_schema
 from kalends.errors import ConfigurationError
 from kalends.events import CommitEvents
-from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
 
@@ -44,38 +43,34 @@ class StockCollection(Collection):
     opens a snapshot.
     """
 
-    def __init__(self, storage: Storage, row: CollectionRow) -> None:
-        super().__init__(storage, row)
-        self._snapshot = storage.snapshot
-
     def sync(self, old_token: str = "") -> tuple[str, Iterable[str]]:
         """Return the current sync-token, and the names changed since an earlier one (RFC 6578).
 
         Raises:
             ValueError: the token is not of this collection, or too old.
         """
-        with self._snapshot():
+        with self._transactions.snapshot():
             token, names = super().sync(old_token)
             return token, list(names)
 
     def get_multi(self, hrefs: Iterable[str]) -> Iterator[tuple[str, RadicaleItem | None]]:
         """Return the named items; None for a name without one."""
-        with self._snapshot():
+        with self._transactions.snapshot():
             return iter(list(super().get_multi(hrefs)))
 
     def get_all(self) -> Iterator[RadicaleItem]:
         """Return all items, by href."""
-        with self._snapshot():
+        with self._transactions.snapshot():
             return iter(list(super().get_all()))
 
     def get_filtered(self, filters: Iterable[ET.Element]) -> Iterator[tuple[RadicaleItem, bool]]:
         """Return the items that can match, each with True if it is known to match."""
-        with self._snapshot():
+        with self._transactions.snapshot():
             return iter(list(super().get_filtered(filters)))
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
         """Return the whole collection as one file, every object as it was stored."""
-        with self._snapshot():
+        with self._transactions.snapshot():
             return super().serialize(*args, **kwargs)
 
 

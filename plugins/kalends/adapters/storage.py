@@ -52,6 +52,10 @@ class Storage(StorageBase):
         """
         return self._transactions.connection
 
+    def collection(self, row: CollectionRow) -> Collection:
+        """Return a collection of the store as Radicale's."""
+        return self.collection_type(self._transactions, row, self._removals_kept)
+
     def snapshot(self) -> ReadTransaction:
         """Return a context with a read snapshot, or with this thread's transaction."""
         return self._transactions.snapshot()
@@ -104,7 +108,7 @@ class Storage(StorageBase):
         if row is None:
             yield from self._root_or_item(sane)
             return
-        found = self.collection_type(self, row)
+        found = self.collection(row)
         yield found
         if depth == "0":
             return
@@ -113,22 +117,22 @@ class Storage(StorageBase):
                 yield found.item(object_row)
         for child in collections.list_children(self.connection, sane):
             with context(child.path, None):
-                yield self.collection_type(self, child)
+                yield self.collection(child)
         # Clients look for calendars in the user's home alone, so its groups' are listed there too.
         for place in sorted(user_groups) if sane and "/" not in sane else ():
             for shared in collections.list_children(self.connection, f"{GROUPS}/{place}"):
                 with context(shared.path, None):
-                    yield self.collection_type(self, shared)
+                    yield self.collection(shared)
 
     def _root_or_item(self, sane: str) -> Iterator[types.CollectionOrItem]:
         if not sane:
-            yield self.collection_type(self, collections.UNWRITTEN_ROOT)
+            yield self.collection(collections.UNWRITTEN_ROOT)
             return
         parent, _, href = sane.rpartition("/")
         row = collections.find_collection(self.connection, parent)
         item = read.get_object(self.connection, row.id, href) if row else None
         if row and item:
-            yield self.collection_type(self, row).item(item)
+            yield self.collection(row).item(item)
 
     def move(self, item: radicale_item.Item, to_collection: BaseCollection, to_href: str) -> None:
         """Move an item to another href, replacing an item that is there."""
@@ -162,15 +166,13 @@ class Storage(StorageBase):
         sane = pathutils.strip_path(href)
         row = collections.find_collection(self.connection, sane)
         if row is not None and not props:
-            return self.collection_type(self, row), {}, []
+            return self.collection(row), {}, []
         replaced: dict[str, radicale_item.Item] = {}
         if row is not None:
-            old = self.collection_type(self, row)
+            old = self.collection(row)
             replaced = {item.href: item for item in old.get_all() if item.href}
             collections.remove_collection(self.connection, sane)
-        made = self.collection_type(
-            self, collections.create_collection(self.connection, sane, props or {})
-        )
+        made = self.collection(collections.create_collection(self.connection, sane, props or {}))
         self.record(Change(sane, "collection"))
         hrefs = [self._fill(made, item) for item in items or () if made.tag]
         return (

@@ -8,7 +8,6 @@ from http import HTTPStatus
 
 from sqlalchemy import Connection
 
-from kalends.adapters import collection
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.common.http import takes_gzip
@@ -75,9 +74,7 @@ class Reader:
             PropertyContext(request.user, request.prefix, self._max_resource_size),
             row,
             writable=may_write in letters,
-            length=lambda: len(
-                collection.Collection(self._storage, row).serialize().encode("utf-8")
-            ),
+            length=lambda: len(self._storage.collection(row).serialize().encode("utf-8")),
             count=lambda: read.count_members(connection, row.id),
         )
 
