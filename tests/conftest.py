@@ -18,6 +18,14 @@ settings.register_profile(
 )
 settings.load_profile("untimed")
 
+# Started first, so that no worker is left alone with one of them at the end.
+LONGEST = ("test_bench.py", "test_kill.py", "test_apache_agreement.py", "test_several_hosts.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 FEEDS = """
 [feed."{user}"]
 calendars = ["{user}/*"]
