@@ -76,7 +76,8 @@ _BUSY = frozenset({"55P03", "40001", "40P01"})
 # Classes: connection, authorization, missing database, insufficient resources, operator
 # intervention, system error. Codes: a standby, an ended idle transaction, a missing privilege.
 _GONE_CLASSES = ("08", "28", "3D", "53", "57", "58")
-_GONE = frozenset({"25006", "25P03", "42501"})
+# 0A000: a hot standby, which cannot read unlogged tables.
+_GONE = frozenset({"0A000", "25006", "25P03", "42501"})
 
 
 class PostgresDatabase:
