@@ -152,6 +152,22 @@ def running(
     judge.server.close()
 
 
+def test_the_longest_authorization_line_is_the_same(
+    apache: ApacheJudge, running: RunningKalends
+) -> None:
+    apache.htpasswd.write_bytes(b"alice:{SHA}" + base64.b64encode(hashlib.sha1(b"secret").digest()))
+    encoded = base64.b64encode(b"alice:secret")
+    verdicts = []
+    for length in range(8187, 8196):
+        blanks = b" " * (length - len(b"Authorization: Basic ") - len(encoded))
+        header = b"Basic " + blanks + encoded
+        sent = request(b"/basic/", apache.host, [header], running.client())
+        denied = [isinstance(judge.ask(sent), Denied) for judge in (apache, running)]
+        assert denied[0] == denied[1], length
+        verdicts.append(denied[0])
+    assert len(set(verdicts)) == 2
+
+
 def test_verdicts_of_a_running_server_agree(apache: ApacheJudge, running: RunningKalends) -> None:
     """Failed logins are delayed, so this is a sample; each example has other names."""
     tally = Tally()

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import itertools
 import socket
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
-
-from gunicorn.config import Config
-from gunicorn.http import wsgi
-from gunicorn.http.errors import ParseException
-from gunicorn.http.parser import RequestParser
 
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.backends.apache_files import (
@@ -30,6 +26,10 @@ from kalends.authn.hashing.verify import PasswordVerifier
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.schemes.base import AuthScheme, BasicScheme
 from kalends.authn.schemes.digestscheme import DigestScheme
+from kalends.config.listener_roles import Role
+from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
+from kalends.server.http1.environ import connection_environ, request_environ
+from kalends.server.http1.parser import MessageReader
 from support.apache import RealApache, login_directives
 from support.differences import Difference
 from support.server import KalendsServer
@@ -121,12 +121,13 @@ def _field(head: bytes, name: bytes) -> bytes:
 
 
 class KalendsJudge:
-    """The middleware of Kalends over the same files, behind gunicorn's own parser."""
+    """The middleware of Kalends over the same files, behind its own parser of requests."""
 
     def __init__(self, files: ApacheJudge, folder: Path) -> None:
         self._files = files
         self._counts = SharedNonceCounts(folder / "counts", time.time() - 1000)
-        self._config = Config()
+        self._spool = BodySpoolQuota(0)
+        self._connection = connection_environ(ADDRESS, ADDRESS, Role.ALL, "http", sys.stderr)
 
     def close(self) -> None:
         self._counts.close()
@@ -151,11 +152,12 @@ class KalendsJudge:
 
     def ask(self, site: Site, sent: bytes) -> bytes | Denied:
         """Return the user that Kalends logs in."""
+        reader = MessageReader(0, self._spool)
         try:
-            parsed = next(RequestParser(self._config, [sent], ADDRESS))
-        except ParseException as error:
-            return Denied(type(error).__name__)
-        _, environ = wsgi.create(parsed, None, ADDRESS, ADDRESS, self._config)
+            reader.receive(sent)
+        except RequestRefusedError as error:
+            return Denied(str(error.status))
+        environ = request_environ(self._connection, reader.complete.popleft())
         answer = site.send(environ)
         if answer.status in (400, 401):
             return Denied(str(answer.status))

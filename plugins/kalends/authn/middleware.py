@@ -35,8 +35,8 @@ USER_KEY = "kalends.user"
 WEB_SERVER = "web server"
 """The AUTH_TYPE of a user whom the web server in front has authenticated."""
 
-# Apache's LimitRequestFieldSize limits the whole header line.
-_HEADER_LIMIT = 8190 - len("Authorization: ")
+# Apache's LimitRequestFieldSize of 8190 lets a header line of 8191 octets pass.
+_HEADER_LIMIT = 8191 - len("Authorization: ")
 _NAME_IN_LOG = 100
 _NO_LOGIN = (UserFileUnavailableError, DirectoryUnavailableError, TooManyAttemptsError)
 
