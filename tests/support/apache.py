@@ -214,11 +214,12 @@ def mod_wsgi_directives(
     # Apache adds its process id.
     sockets = Path(tempfile.gettempdir()) / "kalends-wsgi"
     path = f"{_PLUGINS}:{sysconfig.get_path('purelib')}"
+    # mod_wsgi is built for Debian's Python, and would take the first one in the PATH for its home.
     return f"""
 LoadModule wsgi_module {_MODULES}/mod_wsgi.so
 AllowEncodedSlashes NoDecode
 WSGISocketPrefix {sockets}
-WSGIDaemonProcess kalends processes=1 threads=8 python-path={path}
+WSGIDaemonProcess kalends processes=1 threads=8 python-home=/usr python-path={path}
 WSGIProcessGroup kalends
 WSGIApplicationGroup %{{GLOBAL}}
 WSGIPassAuthorization {"On" if pass_authorization else "Off"}
