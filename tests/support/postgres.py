@@ -160,5 +160,13 @@ class PostgresServer:
 
     def _created(self, template: str) -> str:
         name = f"store{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER kalends")
+        # PostgreSQL itself waits five seconds for the last connection to the template to end.
+        await_that(lambda: self._created_from(template, name))
         return f"postgresql+psycopg://kalends:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+    def _created_from(self, template: str, name: str) -> bool:
+        try:
+            self.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER kalends")
+        except psycopg.errors.ObjectInUse:
+            return False
+        return True

@@ -56,7 +56,7 @@ class SqliteDatabase:
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "do_connect", self._create_file)
         event.listen(self.engine, "connect", self._configure)
-        self._write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
+        self.write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
         self._idle: deque[Connection] = deque()
         self._file: tuple[int, int] | None = None  # the open file, by device and inode
 
@@ -68,7 +68,7 @@ class SqliteDatabase:
     def write(self, *_paths: str) -> Iterator[Connection]:
         """Open the only write transaction, on everything."""
         # A write that began as a read would fail after a commit of another: so it locks first.
-        with self._write_queue.acquire(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
+        with self.write_queue.acquire(), _Transaction(self, "BEGIN IMMEDIATE") as connection:
             self._require_file()
             yield connection
 

@@ -17,6 +17,8 @@ from kalends.store.engine import Database, open_database
 from kalends.store.feed_queries import CalendarCache, FeedSnapshot
 from kalends.store.migrate import migrate
 from kalends.store.objects import read, write
+from kalends.store.sqlite import SqliteDatabase
+from support.awaiting import await_that
 from support.installation import Installation, event
 from support.postgres import PostgresServer
 
@@ -24,8 +26,11 @@ CALENDAR = {"tag": "VCALENDAR"}
 PLENTY = 30.0
 """The seconds within which a write that does not wait is done."""
 
-SHORT = 0.3
-"""The seconds after which a write that is not done counts as waiting."""
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted
+"""
+"""The number of writers that wait, in PostgreSQL."""
 
 
 @pytest.fixture
@@ -61,12 +66,25 @@ def another(database: Database, *paths: str) -> Iterator[threading.Event]:
     assert not thread.is_alive()
 
 
+def await_a_waiting_writer(database: Database) -> None:
+    """Return when a writer waits for another one to end."""
+
+    def is_there() -> bool:
+        if isinstance(database, SqliteDatabase):
+            return database.write_queue.waiting > 0
+        with database.read() as connection:
+            return bool(connection.exec_driver_sql(WAITING).scalar())
+
+    await_that(is_there, lambda: "no writer waits")
+
+
 def assert_waits(database: Database, first: list[str], second: list[str]) -> None:
     """Assert that the second write begins when the first has ended, and not before."""
     with ExitStack() as one:
         one.enter_context(database.write(*first))
         with another(database, *second) as begun:
-            assert not begun.wait(SHORT)
+            await_a_waiting_writer(database)
+            assert not begun.is_set()
             one.close()
             assert begun.wait(PLENTY)
 
@@ -181,8 +199,8 @@ def test_requests_lock_the_homes_that_they_write_to(
                 with ExitStack() as one:
                     one.enter_context(other.write(home))
                     thread.start()
-                    thread.join(SHORT)
-                    assert thread.is_alive(), (method, home)
+                    await_a_waiting_writer(other)
+                    assert not done, (method, home)
                     one.close()
                     thread.join(PLENTY)
                 assert done[0] < 300, (method, done)
