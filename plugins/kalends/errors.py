@@ -76,6 +76,18 @@ class BodyRefusedError(Exception):
         super().__init__(self.why)
 
 
+class BudgetSpentError(KalendsError):
+    """Work that takes more steps than a request, or one object of it, may cost (403).
+
+    Args:
+        steps: the steps that it had.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        super().__init__(f"it takes more than {steps} steps to read")
+
+
 class StoreFullError(KalendsError):
     """The disk is full; nothing of the write was stored (507)."""
 

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain
 from kalends.errors import (
     BodyRefusedError,
+    BudgetSpentError,
     DirectoryUnavailableError,
     StoreFullError,
     StoreRefusedError,
@@ -64,6 +65,14 @@ _TABLE: dict[type[Exception], Failure] = {
     DirectoryUnavailableError: _BUSY,
     TooManyAttemptsError: replace(_BUSY, is_ours=False),
     BodyRefusedError: Failure(HTTPStatus.BAD_REQUEST, "That could not be read", ""),
+    # 507 would promise that the same request can succeed later (RFC 4918 section 11.5), and clients
+    # would repeat it. It fails a limit on instances or matches, which is 403 with a precondition
+    # (RFC 4791 sections 1.3, 5.3.2.1 and 7.8).
+    BudgetSpentError: Failure(
+        HTTPStatus.FORBIDDEN,
+        "Too much at once",
+        "That takes more work than the server does for one request. Ask for less at a time.",
+    ),
 }
 
 FAILURES: tuple[type[Exception], ...] = tuple(_TABLE)

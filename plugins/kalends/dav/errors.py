@@ -10,7 +10,7 @@ from radicale import types, xmlutils
 
 from kalends.common.failures import failure_of
 from kalends.dav.message import Response
-from kalends.errors import ObjectRefusedError, StoreRefusedError
+from kalends.errors import BudgetSpentError, ObjectRefusedError, StoreRefusedError
 
 _log = logging.getLogger("kalends.caldav")
 
@@ -53,6 +53,8 @@ def failed(error: Exception) -> types.WSGIResponse:
         _log.error("%s", error)
     if isinstance(error, StoreRefusedError):
         return precondition(failure.status, None, str(error))
+    if isinstance(error, BudgetSpentError):  # of a REPORT: a PUT names its object (RFC 4791, 7.8)
+        return precondition(failure.status, "D:number-of-matches-within-limits", failure.text)
     status, headers, body, xml = plain(failure.status)
     return status, {**dict(headers), **dict(failure.headers)}, body, xml
 

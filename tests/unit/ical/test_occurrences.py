@@ -18,12 +18,13 @@ from dateutil.rrule import rrulestr
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.duration import FOREVER
-from kalends.ical.recurrence.expand import Budget, RuleIterator
+from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.occurrences import (
     HORIZON,
     KEPT,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import EPOCH
-from kalends.ical.recurrence.expand import Budget, RuleIterator
+from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.values import TimeValue, read_time, read_times
@@ -78,7 +79,7 @@ def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
     first, end = local_seconds(start.local), local_seconds(moment.local)
     rule = read_rule(prop.value, first, start.is_day, _is_placed(start))
     if rule is not None and rule.count is not None:
-        before = {first, *RuleIterator(rule, None, end - 1, Budget())}
+        before = {first, *RuleIterator(rule, None, end - 1, Budget(EXPANSION_STEPS))}
         return f"COUNT={len([local for local in before if local < end])}"
     if rule is not None and rule.until is not None and rule.until < end:
         return next(p for p in prop.value.upper().split(";") if p.strip().startswith("UNTIL="))

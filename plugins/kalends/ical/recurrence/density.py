@@ -14,17 +14,18 @@ from typing import Any, NoReturn
 from dateutil.rrule import rrulestr
 from icalendar.prop import vRecur
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
 from kalends.ical.recurrence.days import EPOCH
-from kalends.ical.recurrence.expand import MAX_OCCURRENCES, Budget, RuleIterator
+from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 
 MOST_A_DAY = 24
 """The most steps a day that the expansion of a rule without an end may take: one an hour."""
 
-MOST_IN_ALL = MAX_OCCURRENCES
+MOST_IN_ALL = 20_000
 """The most steps that the expansion of a rule with an end may take."""
 
 # The days in which a rule with conditions must have an occurrence. 29 February is on a given
@@ -212,7 +213,7 @@ def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator 
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
         raise _unreadable(rule) from error
     read = read_rule(text, local_seconds(start), is_day=False, zoned=False)
-    return RuleIterator(read, None, local_seconds(until), Budget()) if read else None
+    return RuleIterator(read, None, local_seconds(until), Budget(EXPANSION_STEPS)) if read else None
 
 
 def _unbounded(rule: Property) -> str:

@@ -9,35 +9,11 @@ from __future__ import annotations
 
 from calendar import monthrange
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 
+from kalends.common.budget import OCCURRENCE_STEPS, Budget
 from kalends.ical.recurrence.days import DAY, EPOCH_DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.rrule import UNITS, Rule
-
-MAX_OCCURRENCES = 20_000
-"""The most occurrences that are generated for one query."""
-
-MAX_CANDIDATES = 10 * MAX_OCCURRENCES
-"""The most days and hours that are tested for one query, matching or not: some 100 ms."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """The work that all expansions for one query may do together.
-
-    Attributes:
-        candidates: days and hours that may still be tested.
-        occurrences: occurrences that may still be generated.
-    """
-
-    candidates: int = MAX_CANDIDATES
-    occurrences: int = MAX_OCCURRENCES
-
-    @property
-    def is_spent(self) -> bool:
-        """True if the expansion must stop."""
-        return self.candidates < 0 or self.occurrences < 0
 
 
 class RuleIterator:
@@ -89,11 +65,9 @@ class RuleIterator:
             ends = min(ends, rule.first + (rule.count - 1) * step)
         local = rule.first + -((rule.first - self._since) // step) * step
         while local <= ends:
-            if local > self._horizon or budget.is_spent:
+            if local > self._horizon or not budget.take(OCCURRENCE_STEPS):
                 self.incomplete_from = local
                 return
-            budget.candidates -= 1
-            budget.occurrences -= 1
             yield local
             local += step
 
@@ -102,10 +76,9 @@ class RuleIterator:
         ends = LAST_SECOND if rule.until is None else rule.until
         left = rule.count
         for begin, found in self._periods():
-            budget.candidates -= 1
             if begin > ends:
                 return
-            if begin > self._horizon or budget.is_spent:
+            if begin > self._horizon or not budget.take():
                 self.incomplete_from = begin
                 return
             for local in found:
@@ -120,10 +93,9 @@ class RuleIterator:
                         return
                     left -= 1
                 if local >= since:
-                    if local > self._horizon:
+                    if local > self._horizon or not budget.take(OCCURRENCE_STEPS):
                         self.incomplete_from = local
                         return
-                    budget.occurrences -= 1
                     yield local
 
     def _periods(self) -> Iterator[tuple[int, Iterable[int]]]:
@@ -137,7 +109,7 @@ class RuleIterator:
         number = self._period_of(since)
         while (days := self._candidate_days(number)) is not None:
             begin = days[0] * DAY if days else self._begin(number)
-            self._budget.candidates -= len(days)
+            self._budget.take(len(days))
             for test in rule.day_tests:
                 days = [day for day in days if test(day)]
             found = [day * DAY + offset for day in days for offset in rule.offsets]

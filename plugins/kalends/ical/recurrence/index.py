@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
+from kalends.common.budget import Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.bounds import TimeBounds
 from kalends.ical.recurrence.duration import FOREVER
-from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import (
     Occurrence,
     happens_between,

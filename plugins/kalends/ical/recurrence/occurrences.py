@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
 from kalends.ical.recurrence.duration import Occurrence
-from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.plan import RecurrenceSet, read_recurrence_set
 from kalends.ical.recurrence.series import Expansion
 from kalends.ical.timezones.offsets import local_times_at
@@ -109,7 +109,7 @@ def happens_between(
 
     if any(map(matches, recurrence_set.fixed)):
         return True
-    budget = Budget()
+    budget = Budget(EXPANSION_STEPS)
     for series in recurrence_set.series:
         since = None if start is None else start - MARGIN - series.max_after
         until = None if end is None else end + MARGIN + series.max_before
@@ -143,7 +143,7 @@ def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> 
     last = max(
         (_latest_end(occurrence) for occurrence in recurrence_set.fixed), default=FIRST_SECOND
     )
-    budget = Budget()
+    budget = Budget(EXPANSION_STEPS)
     for series in recurrence_set.series:
         if any(
             rule is None or (rule.count is None and rule.until is None) for rule in series.rules
@@ -228,7 +228,7 @@ def _expand(
         the occurrences, and the instant from which on others may be missing, or None.
     """
     found = list(recurrence_set.fixed)
-    budget = Budget()
+    budget = Budget(EXPANSION_STEPS)
     missing: int | None = None
     for series in recurrence_set.series:
         first = None if since is None else since - MARGIN - series.max_after

@@ -8,10 +8,11 @@ from heapq import merge
 from itertools import chain
 from typing import NamedTuple
 
+from kalends.common.budget import Budget
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, MARGIN
 from kalends.ical.recurrence.duration import Occurrence, OccurrenceDuration
-from kalends.ical.recurrence.expand import Budget, RuleIterator
+from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.rrule import Rule
 from kalends.ical.timezones.offsets import ZoneRules
 

@@ -14,9 +14,10 @@ from itertools import takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY, EPOCH
-from kalends.ical.recurrence.expand import Budget, RuleIterator
+from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.timezones.resolve import iana_zone
@@ -235,7 +236,7 @@ def _onsets(definition: Component) -> list[tuple[int, int]]:
                     return []
                 if yearly.until is not None and _UNTIL_UTC.search(prop.value.upper()):
                     yearly.until += before
-                dates += RuleIterator(yearly, None, end, Budget())
+                dates += RuleIterator(yearly, None, end, Budget(EXPANSION_STEPS))
             found += [(local - before, after) for local in dates if local <= end]
     except ValueError:
         return []

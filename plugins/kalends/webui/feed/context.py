@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.definitions.model import Feed
 from kalends.ical.contentlines import Component
-from kalends.ical.recurrence.expand import Budget
 from kalends.store.feed_queries import CalendarState
 from kalends.webui.feed import colors
 from kalends.webui.feed.entry import Entry, entry_of
@@ -58,7 +58,7 @@ class EntryReader:
     calendars: Sequence[CalendarState]
     viewport: Viewport
     read: Callable[[PageObject], VisibleObject | None]
-    _budget: Budget = field(default_factory=Budget)
+    _budget: Budget = field(default_factory=lambda: Budget(EXPANSION_STEPS))
     _copies: dict[int, VisibleObject | None] = field(default_factory=dict)
     _parts: dict[int, dict[StartKey, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from kalends.ical.recurrence.expand import Budget
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.ical.recurrence.index import Interval, has_duplicate_starts
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
@@ -91,7 +91,7 @@ def _query_index(calendar: CalendarState, query: IndexQuery, snapshot: FeedSnaps
     found: list[PageOccurrence] = []
     unresolved = []
     within, zone = query.viewport.index_range, query.viewport.zone
-    budget = Budget()
+    budget = Budget(EXPANSION_STEPS)
 
     def has_colliding_starts(stored: ObjectRow) -> bool:
         """Return True if two instances begin at one time; only the text says which is which."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
+from kalends.common.budget import Budget
 from kalends.errors import ObjectRefusedError
 from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.days import DAY, EPOCH, EPOCH_DAY
-from kalends.ical.recurrence.expand import Budget
 from kalends.ical.recurrence.occurrences import Occurrence, occurrences_between
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.time_range import TimeRange

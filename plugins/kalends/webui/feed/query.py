@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.feeds.compose.select import VisibleObject, select_visible
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.recurrence.days import DAY
-from kalends.ical.recurrence.expand import Budget
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
 from kalends.webui.feed.index_query import MAX_OCCURRENCES, IndexCache, IndexQuery, IndexResult
@@ -61,7 +61,7 @@ class EventQuery:
         self._repeated_uids: set[str] = set()
         # Objects that are not in the index are expanded: all of them together within the time that
         # one object may take.
-        self._budget = Budget()
+        self._budget = Budget(EXPANSION_STEPS)
         self._is_complete = True
 
     def run(self) -> PageOccurrences:

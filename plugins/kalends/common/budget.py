@@ -1,0 +1,84 @@
+"""One budget of work for a request and for an object, in steps.
+
+Steps are counted, not seconds, so that the same input is answered alike on every machine and under
+any load. A step is about half a microsecond of Python on a machine of 2026: what it takes to test
+one day of a recurrence rule. What costs more counts as several steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kalends.errors import BudgetSpentError
+
+OBJECT_STEPS = 1_000_000
+"""What each reading of one object may cost, some 0.5 s.
+
+It is what a PUT may cost that stores the object, so that no later reader pays more. A calendar
+object of ten megabytes, a series with 2,000 overrides or 20,000 EXDATEs, takes less than half.
+"""
+
+EXPANSION_STEPS = 200_000
+"""What one expansion of an object's recurrence rules may take of that, some 0.1 s.
+
+It goes as far as this suffices; the readers of an expansion know what to do about the rest.
+"""
+
+REQUEST_STEPS = 4 * OBJECT_STEPS
+"""What the calendar objects of one request may cost together, some 2 s.
+
+A thousand recurring events take about a quarter of it.
+"""
+
+OCCURRENCE_STEPS = 5
+"""The steps of making one occurrence, with its time zone, its end and its place in an answer."""
+
+
+class Budget:
+    """The steps that are left for a request, for an object, or for a part of its reading.
+
+    Work whose end can be left out asks for its steps with `take`, all other work with `draw`.
+
+    Attributes:
+        left: the steps that are left; negative once more was asked for.
+    """
+
+    __slots__ = ("_steps", "left")
+
+    def __init__(self, steps: int = OBJECT_STEPS) -> None:
+        self._steps = steps
+        self.left = steps
+
+    @property
+    def is_spent(self) -> bool:
+        """True if the work must stop."""
+        return self.left < 0
+
+    @property
+    def spent(self) -> int:
+        """The steps that were taken."""
+        return self._steps - self.left
+
+    def take(self, steps: int = 1) -> bool:
+        """Take steps, before the work that they stand for; return False if they are not left."""
+        self.left -= steps
+        return self.left >= 0
+
+    def draw(self, steps: int = 1) -> None:
+        """Take steps, before the work that they stand for.
+
+        Raises:
+            BudgetSpentError: they are not left.
+        """
+        if not self.take(steps):
+            raise BudgetSpentError(self._steps)
+
+    @contextmanager
+    def part(self, steps: int) -> Iterator[Budget]:
+        """Yield a budget of at most so many steps; what is spent of it is spent of this one too."""
+        own = Budget(max(0, min(steps, self.left)))
+        try:
+            yield own
+        finally:
+            self.left -= own.spent
