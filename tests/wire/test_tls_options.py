@@ -155,7 +155,7 @@ def test_without_the_options_old_versions_are_refused(start: Callable[..., TlsSe
 def test_a_cipher_that_ciphersuite_does_not_name_is_refused(
     start: Callable[..., TlsServer],
 ) -> None:
-    only, other = "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-AES128-GCM-SHA256"
+    only, other = "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-GCM-SHA256"
     server = start(ciphersuite=only)
     assert not server.admits(version=V1_2, ciphers=other)
     assert server.ask(version=V1_2, ciphers=f"{other}:{only}") == (200, "TLSv1.2", only)
