@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import account, compare, feeds, growth, load, page
+from bench import account, attacks, compare, feeds, growth, load, page
 from bench.operations import OPERATIONS
 from bench.servers import SERVERS, report_progress
 
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, An
     "account": account.run,
     "page": page.run,
     "feeds": feeds.run,
+    "attacks": attacks.run,
 }
 
 
@@ -58,6 +59,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add("--feed-repeat", type=int, default=20, metavar="N", help="feeds: writes to measure")
     add("--feed-burst", type=int, default=2000, metavar="N", help="feeds: PUTs in the burst")
     add("--feed-asked", type=int, default=200, metavar="N", help="feeds: 304s, and PUTs in turn")
+    add("--attacks", nargs="+", metavar="TEXT", default=[""], help="attacks: titles with TEXT")
     add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     given = parser.parse_args(arguments)
     known = [*SERVERS, *(operation.key for operation in OPERATIONS)]
