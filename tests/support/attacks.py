@@ -293,7 +293,7 @@ ATTACKS = (
     Attack(
         "http",
         "requests without a pause",
-        raw=lambda: _endless(b"", b"GET /.web/ HTTP/1.1\r\nHost: x\r\n\r\n", 4 * MEGABYTE),
+        raw=lambda: _endless(b"", b"GET /.web/ HTTP/1.1\r\nHost: x\r\n\r\n", MEGABYTE // 16),
     ),
     # XML.
     Attack("xml", "200,000 levels", lambda: [_propfind(_nested(200_000))]),
