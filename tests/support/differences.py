@@ -80,6 +80,21 @@ def basic_differences(file: bytes, headers: list[bytes]) -> list[Difference]:
     ]
 
 
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_STRING = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*+"'
+_PARAM = rb"%b[ \t]*+=[ \t]*+(?:%b|%b)" % (_TOKEN, _TOKEN, _STRING)
+_AUTH_PARAMS = re.compile(
+    rb"(?i:digest)[ \t]++(?:%b)?(?:[ \t]*+,[ \t]*+(?:%b)?)*+[ \t]*" % (_PARAM, _PARAM)
+)
+
+
+def _is_auth_params(text: bytes) -> bool:
+    """Return True if a header is a list of auth-params (RFC 9110 sections 5.6.1 and 11.2)."""
+    # Unlike a response, a nonce is not a token: there is an equals sign in each.
+    written = text.replace(b"@NONCE@", b"=").replace(b"@RESPONSE@", b"0")
+    return _AUTH_PARAMS.fullmatch(written.strip(b" \t")) is not None
+
+
 _MD5 = re.compile(rb"[0-9a-f]{32}")
 _COUNT = re.compile(rb"(?!0*\Z)[0-9A-Fa-f]{1,8}")
 
@@ -89,15 +104,23 @@ def _escaped_slashes(uri: bytes) -> int:
     return uri.partition(b"?")[0].lower().count(b"%2f")
 
 
+DENIED_DIGESTS = {
+    "dp-uri-unquoted": "a value with a slash is not a token, so it needs quotation marks",
+}
+"""The Digest vectors that Apache allows and Kalends denies, with the reasons."""
+
+
 def digest_differences(file: bytes, attempt: DigestAttempt) -> list[Difference]:
     """Return the reasons for which Kalends is stricter or laxer than Apache with HTTP Digest.
 
     Apache compares a response with any content of the hash field, ignores the nonce count, uses
-    the last of two fields, and compares paths decoded and without fragments.
+    the last of two fields, skips text between a value and the comma, ends the last value without
+    its quotation mark, takes any unquoted text, and compares paths decoded and without fragments.
     """
     names = [name for name, _ in attempt.fields]
     name, uri = attempt[b"username"], attempt[b"uri"]
     reasons = {
+        "fields that are not a list of auth-params": not _is_auth_params(attempt.text),
         "a hash field that is not a hash": not _MD5.fullmatch(attempt.ha1),
         "a field twice": len(set(names)) < len(names),
         "a nonce count that is not a count": not _COUNT.fullmatch(attempt[b"nc"]),

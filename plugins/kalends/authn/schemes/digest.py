@@ -17,12 +17,12 @@ ALGORITHMS = {"MD5": "md5", "SHA-256": "sha256"}
 """Names as challenges write them (RFC 7616 section 6.1), to hashlib's."""
 
 _SCHEME = re.compile(rb"(?i:digest)[ \t]+")
-# name = "quoted" or name = token; text between a closing quote and the comma is skipped, and the
-# closing quote may be missing at the very end, as in Apache.
+# An auth-param of RFC 9110 section 11.2, up to its comma or the end. Apache also takes text after
+# a closing quote, a last value without its closing quote, and values that are not tokens.
 _FIELD = re.compile(
-    rb"""[ \t]*(?P<name>[^\s=,"]+)[ \t]*=[ \t]*
-    (?: "(?P<quoted>(?:\\.|[^"\\])*+)(?:"[^,]*|\\?\Z) | (?P<token>[^\s,"]?[^\s,]*+)[^,]* )
-    (?:,|\Z)""",
+    rb"""[ \t]*(?P<name>[!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*=[ \t]*
+    (?: "(?P<quoted>(?:\\.|[^"\\])*+)" | (?P<token>[!#$%&'*+.^_`|~0-9A-Za-z-]++) )
+    [ \t]*(?:,|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -66,8 +66,8 @@ class DigestCredentials:
 def parse_digest(value: str) -> DigestCredentials | None:
     """Parse the credentials of an Authorization header; return None if it is malformed Digest.
 
-    A repeated field, a control character, or a missing required field make it malformed; unknown
-    fields and stray commas do not.
+    Anything but a list of auth-params, a repeated field, a control character, or a missing required
+    field make it malformed; unknown fields and stray commas do not.
 
     Args:
         value: the header's value, as WSGI gives it (bytes as ISO-8859-1). Never raises.
@@ -95,7 +95,10 @@ def parse_digest(value: str) -> DigestCredentials | None:
 
 
 def _fields(value: str) -> dict[bytes, bytes] | None:
-    """Return each auth-param of RFC 9110 section 11.2, unescaped, by lower-case name."""
+    """Return the auth-params, unescaped, by lower-case name; None if there is anything else.
+
+    Empty elements are ignored (RFC 9110 section 5.6.1.2).
+    """
     try:
         data = value.encode("latin-1")
     except UnicodeEncodeError:
