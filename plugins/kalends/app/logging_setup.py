@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from kalends.adapters.log import remove_tracebacks
 from kalends.app import access_log
 from kalends.app.middleware.request_id import current_request_id
+from kalends.common.masking import mask_addresses
 from kalends.config.loader import LoadedConfiguration
 from kalends.errors import ConfigurationError
 
@@ -45,7 +46,7 @@ class TextFormatter(logging.Formatter):
         """Return the line of a record."""
         name = current_request_id()
         record.request = f" [{name}]" if name else ""
-        return super().format(record)
+        return mask_addresses(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):
@@ -57,9 +58,9 @@ class JsonFormatter(logging.Formatter):
         name = current_request_id()
         if name:
             fields["request"] = name
-        fields["message"] = record.getMessage()
+        fields["message"] = mask_addresses(record.getMessage())
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
+            fields["traceback"] = mask_addresses(self.formatException(record.exc_info))
         return json.dumps(fields)
 
 

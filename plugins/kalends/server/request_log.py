@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from kalends.app import access_log
+from kalends.common.masking import mask_addresses, mask_path
 from kalends.common.wsgi import REQUEST_ID_KEY, Environ
 
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
-
-_SECRET_PATH = re.compile(r"(/feeds/+s/+)[^/ ?]+")
 
 
 class AccessLogger:
@@ -25,7 +23,7 @@ class AccessLogger:
         self._metrics = metrics
 
     def access(self, resp: Any, req: Any, environ: Environ, request_time: Any) -> None:
-        """Write the line of a request, without its query and the secret of a feed's address.
+        """Write the line of a request, without its query and without secrets.
 
         Args:
             resp: the response.
@@ -33,7 +31,7 @@ class AccessLogger:
             environ: the WSGI environ of the request.
             request_time: how long the request took.
         """
-        path = _SECRET_PATH.sub(r"\1***", environ.get("PATH_INFO") or "")
+        path = mask_path(environ.get("PATH_INFO") or "")
         status = str(resp.status).partition(" ")[0]
         seconds = request_time.total_seconds()
         if self._metrics is not None:
@@ -47,7 +45,7 @@ class AccessLogger:
             status,
             resp.sent,
             int(seconds * 1_000_000),
-            _in_one_line(environ.get("HTTP_USER_AGENT") or "-"),
+            _in_one_line(mask_addresses(environ.get("HTTP_USER_AGENT") or "-")),
             environ.get(REQUEST_ID_KEY) or "-",
         )
 

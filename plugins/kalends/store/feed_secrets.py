@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
+from kalends.common.masking import SECRET_LENGTH
 from kalends.errors import StoreUnavailableError
 from kalends.store.engine import Database
 from kalends.store.schema import feed_secret, publication
@@ -47,7 +48,7 @@ class SecretBook:
             found = connection.execute(select(feed_secret.c.secret).where(*where)).scalar()
             if found and keep:
                 return str(found)
-            secret = secrets.token_urlsafe(24)
+            secret = secrets.token_urlsafe(SECRET_LENGTH * 3 // 4)
             if found:
                 connection.execute(update(feed_secret).where(*where).values(secret=secret))
             else:
