@@ -19,6 +19,7 @@ from kalends.authn.backends.apache_files import (
 )
 from kalends.authn.hashing import libcrypt
 from kalends.authn.hashing.verify import PasswordVerifier
+from kalends.authn.login_attempts import HostLoginAttempts
 from kalends.authn.nonces.replay_cache import SharedNonceCounts
 from kalends.authn.nonces.signing import NonceSigner
 from kalends.authn.schemes.base import AuthScheme, BasicScheme
@@ -152,7 +153,9 @@ class _Logins:
             directory, REALM, _KEY, self.counts, without_qop=True, now=lambda: self.now
         )
         schemes: list[AuthScheme] = [scheme, BasicScheme(directory, REALM)]
-        return Site(directory, REALM, schemes, Throttle(sleep=lambda _: None)), directory
+        return Site(
+            directory, REALM, schemes, Throttle(HostLoginAttempts(None), lambda _: None)
+        ), directory
 
 
 _logins: list[_Logins] = []

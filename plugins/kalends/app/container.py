@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("kalends")
 
+_SHARED_STATE = ("nonce.", "login.")
+"""The beginnings of the names of the files that workers share for logins."""
+
 
 class FeedServices:
     """The services for feeds, for an installation that has feed definitions."""
@@ -268,8 +271,8 @@ def opened(loaded: LoadedConfiguration) -> Iterator[Container]:
 def _hand_over(settings: Settings, database: Database) -> None:
     """Let the server use the files that a command run by root has made."""
     if database.folder is not None:
-        hand_over(database.folder, (Path(database.name).name, "nonce."))
+        hand_over(database.folder, (Path(database.name).name, *_SHARED_STATE))
     if settings.nonce_folder is not None:
-        hand_over(settings.nonce_folder, ("nonce.", "kalends.db"))
+        hand_over(settings.nonce_folder, ("kalends.db", *_SHARED_STATE))
     if settings.feeds:
         hand_over(settings.feeds_folder, deep=True)

@@ -95,7 +95,7 @@ class Authenticator:
         failed: called with the scheme of each refused login; None if nothing counts them.
 
     Raises:
-        ConfigurationError: the key or the counts of nonces cannot be created or read.
+        ConfigurationError: the nonce key or a shared record cannot be created or read.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Authenticator:
         made = {name: make[name]() for name in {*settings.schemes, *plain}}
         self._schemes = [made[name] for name in settings.schemes]
         self._plain_schemes = [made[name] for name in plain]
-        self._throttle = Throttle(attempts=shared.attempts())
+        self._throttle = Throttle(shared.attempts())
         self._failed = failed
 
     def in_front_of(

@@ -10,14 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from kalends.authn.nonces.replay_cache import NonceCounts, NonceUse, SharedNonceCounts, load_key
-from kalends.authn.nonces.signing import Nonce
-from kalends.authn.throttle import (
+from kalends.authn.login_attempts import (
     SECONDS_PER_FAILURE,
+    HostLoginAttempts,
     LoginAttempts,
     PendingFailures,
-    ProcessLoginAttempts,
 )
+from kalends.authn.nonces.replay_cache import NonceCounts, NonceUse, SharedNonceCounts, load_key
+from kalends.authn.nonces.signing import Nonce
 from kalends.errors import StoreUnavailableError
 from kalends.store import cluster_state
 from kalends.store.cluster_state import Statements
@@ -26,6 +26,7 @@ _log = logging.getLogger("kalends.htauth")
 
 _KEY = "nonce.key"
 _COUNTS = "nonce.counts"
+_ATTEMPTS = "login.attempts"
 
 
 class SharedAuthState(Protocol):
@@ -45,8 +46,12 @@ class SharedAuthState(Protocol):
             ConfigurationError: they cannot be created or read.
         """
 
-    def attempts(self) -> LoginAttempts | None:
-        """Return the record of login attempts; None where each worker keeps its own."""
+    def attempts(self) -> LoginAttempts:
+        """Open the record of login attempts.
+
+        Raises:
+            ConfigurationError: it cannot be created or read.
+        """
 
     def close(self) -> None:
         """Close the files."""
@@ -62,6 +67,7 @@ class FolderAuthState:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._counts: SharedNonceCounts | None = None
+        self._attempts: HostLoginAttempts | None = None
 
     def key(self) -> bytes:
         """See `SharedAuthState`."""
@@ -72,13 +78,16 @@ class FolderAuthState:
         self._counts = SharedNonceCounts(self._folder / _COUNTS, time.time())
         return self._counts
 
-    def attempts(self) -> None:
+    def attempts(self) -> LoginAttempts:
         """See `SharedAuthState`."""
+        self._attempts = HostLoginAttempts(self._folder / _ATTEMPTS)
+        return self._attempts
 
     def close(self) -> None:
         """Close the files."""
-        if self._counts:
-            self._counts.close()
+        for opened in (self._counts, self._attempts):
+            if opened:
+                opened.close()
 
 
 class DatabaseAuthState:
@@ -89,13 +98,15 @@ class DatabaseAuthState:
 
     Args:
         statements: runs statements on that server.
-        folder: of this host alone; without one, Digest logins fail while the server is away.
+        folder: of this host alone; without one, Digest logins fail while the server is away, and
+            each worker counts failed logins by itself.
     """
 
     def __init__(self, statements: Statements, folder: Path | None) -> None:
         self._statements = statements
         self._folder = folder
         self._of_host: SharedNonceCounts | None = None
+        self._attempts: HostLoginAttempts | None = None
 
     def key(self) -> bytes:
         """See `SharedAuthState`."""
@@ -110,14 +121,17 @@ class DatabaseAuthState:
 
     def attempts(self) -> LoginAttempts:
         """See `SharedAuthState`."""
+        self._attempts = HostLoginAttempts(self._folder / _ATTEMPTS if self._folder else None)
         return _DatabaseLoginAttempts(
-            cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_FAILURE)
+            cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_FAILURE),
+            self._attempts,
         )
 
     def close(self) -> None:
-        """Close the file; the store closes its connections."""
-        if self._of_host:
-            self._of_host.close()
+        """Close the files; the store closes its connections."""
+        for opened in (self._of_host, self._attempts):
+            if opened:
+                opened.close()
 
 
 class _DatabaseNonceCounts:
@@ -160,29 +174,31 @@ class _DatabaseNonceCounts:
 
 
 class _DatabaseLoginAttempts:
-    """Login attempts in the database; this worker's own record replaces it during an outage."""
+    """Login attempts in the database; the record of this host replaces it during an outage."""
 
-    def __init__(self, shared: cluster_state.SharedLoginAttempts) -> None:
+    def __init__(
+        self, shared: cluster_state.SharedLoginAttempts, of_host: HostLoginAttempts
+    ) -> None:
         self._shared = shared
-        self._of_process = ProcessLoginAttempts()
-        self._outage = _OutageLog("until it is back, each worker counts failed logins by itself")
+        self._of_host = of_host
+        self._outage = _OutageLog("until it is back, each host counts failed logins by itself")
 
     def pending(self, account: str, network: str) -> PendingFailures:
         try:
             pending = PendingFailures(*self._shared.pending(account, network))
         except StoreUnavailableError as error:
             self._outage.begin(error)
-            return self._of_process.pending(account, network)
+            return self._of_host.pending(account, network)
         self._outage.end()
         return pending
 
     def record_failure(self, account: str, network: str) -> None:
-        self._of_process.record_failure(account, network)
+        self._of_host.record_failure(account, network)
         with self._outage.tolerated():
             self._shared.record_failure(account, network)
 
     def record_success(self, account: str, network: str) -> None:
-        self._of_process.record_success(account, network)
+        self._of_host.record_success(account, network)
         with self._outage.tolerated():
             self._shared.record_success(account, network)
 

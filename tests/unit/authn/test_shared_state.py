@@ -160,7 +160,7 @@ def test_old_nonces_are_pruned(pair: list[Statements]) -> None:
 
 def throttles(pair: list[Statements]) -> list[Throttle]:
     return [
-        Throttle(attempts=DatabaseAuthState(statements, None).attempts(), sleep=lambda _: None)
+        Throttle(DatabaseAuthState(statements, None).attempts(), lambda _: None)
         for statements in pair
     ]
 

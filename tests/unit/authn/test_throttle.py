@@ -10,10 +10,10 @@ import pytest
 
 from kalends.authn.backends.apache_files import UserDirectory, htpasswd_file
 from kalends.authn.hashing.apr1 import apr1
+from kalends.authn.login_attempts import SECONDS_PER_FAILURE, HostLoginAttempts
 from kalends.authn.throttle import (
     FREE_FAILURES,
     LONGEST_SECONDS,
-    SECONDS_PER_FAILURE,
     Throttle,
     network_of,
 )
@@ -42,7 +42,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def throttle(clock: Clock) -> Throttle:
-    return Throttle(now=clock, sleep=clock.sleep)
+    return Throttle(HostLoginAttempts(None, clock), clock.sleep)
 
 
 def fail(
@@ -101,18 +101,6 @@ def test_delays_expire(throttle: Throttle, clock: Clock) -> None:
     assert throttle.delay("alice", "192.0.2.1") == 0
 
 
-def test_only_the_latest_accounts_and_clients_are_remembered(clock: Clock) -> None:
-    throttle = Throttle(3, now=clock, sleep=clock.sleep)
-    for number in range(5):
-        fail(throttle, 6, account=f"user{number}", address=f"192.0.2.{number}")
-        throttle.succeeded(f"user{number}", "203.0.113.1")
-    slow = [throttle.delay(f"user{number}", "198.51.100.1") > 0 for number in range(5)]
-    assert slow == [False, False, True, True, True]
-    fail(throttle, 6, account="other", address="203.0.113.1")
-    welcome = [throttle.delay(f"user{number}", "203.0.113.1") == 0 for number in range(5)]
-    assert welcome == [False, False, True, True, True]
-
-
 @pytest.mark.parametrize(
     ("address", "network"),
     [
@@ -137,7 +125,7 @@ def test_the_number_of_waiting_requests_is_limited() -> None:
         waiting.release()
         release.wait(60)
 
-    throttle = Throttle(sleep=sleep)
+    throttle = Throttle(HostLoginAttempts(None), sleep)
     fail(throttle, 7)
     threads = [
         threading.Thread(target=throttle.admit, args=("alice", "192.0.2.1")) for _ in range(2)
@@ -195,7 +183,9 @@ def test_a_request_that_may_not_wait_gets_503_unchecked(tmp_path: Path) -> None:
             raise TooManyAttemptsError(4)
 
     (tmp_path / "users").write_bytes(b"alice:" + apr1(b"secret", b"salt") + b"\n")
-    site = Site(UserDirectory(htpasswd_file(tmp_path / "users")), throttle=Full())
+    site = Site(
+        UserDirectory(htpasswd_file(tmp_path / "users")), throttle=Full(HostLoginAttempts(None))
+    )
     for password in (b"secret", b"wrong"):
         answer = site.ask(basic(b"alice:" + password))
         assert answer.status == 503

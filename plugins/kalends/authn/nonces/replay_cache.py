@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import enum
-import fcntl
-import mmap
 import os
 import secrets
 import stat
 import struct
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from kalends.authn.mapped_table import HEADER_BYTES, MappedTable
 from kalends.authn.nonces.signing import Nonce
 from kalends.errors import ConfigurationError
 
@@ -87,10 +84,7 @@ class NonceCounts(Protocol):
         """
 
 
-# Magic, the boot that it belongs to, the time when it was created (milliseconds).
-_HEADER = struct.Struct("<8s36sQ")
-_MAGIC = b"KALNC\0\0\1"
-_HEADER_BYTES = 64
+_MAGIC = b"KALNC\0\0\2"
 # Issued (milliseconds since 1970), highest count, a bit for each of the 64 up to it, the MAC.
 _SLOT = struct.Struct("<QIQ20s")
 _WAYS = 8
@@ -119,70 +113,41 @@ class SharedNonceCounts:
         self, path: Path, now: float, *, buckets: int = 2048, boot: str | None = None
     ) -> None:
         self._buckets = buckets
-        self._lock = threading.Lock()
-        size = _HEADER_BYTES + buckets * _BUCKET_BYTES
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with self._locked(0, _HEADER_BYTES):
-                fits = os.fstat(self._descriptor).st_size == size
-                os.ftruncate(self._descriptor, size)
-                self._map = mmap.mmap(self._descriptor, size)
-                boot_id = (_boot_id() if boot is None else boot).encode()
-                created_at = self._created(boot_id) if fits else None
-                if created_at is None:
-                    created_at = _milliseconds(now)
-                    self._map[_HEADER_BYTES:] = bytes(size - _HEADER_BYTES)
-                    _HEADER.pack_into(self._map, 0, _MAGIC, boot_id, created_at)
-                self._created_at: int = created_at
+            self._table = MappedTable(path, _MAGIC, buckets * _BUCKET_BYTES, now, boot=boot)
         except OSError as error:
             raise ConfigurationError(str(path), f"{error.strerror}: the nonce counts") from None
 
     def close(self) -> None:
         """Close the file."""
-        self._map.close()
-        os.close(self._descriptor)
+        self._table.close()
 
     def floor(self) -> int:
         """See `NonceCounts.floor`."""
-        return self._created_at
+        return self._table.created_at
 
     def use(self, nonce: Nonce, count: int) -> NonceUse:
         """See `NonceCounts.use`."""
         number = int.from_bytes(nonce.mac[:8], "big") % self._buckets
-        start = _HEADER_BYTES + number * _BUCKET_BYTES
-        with self._locked(start, _BUCKET_BYTES):
+        start = HEADER_BYTES + number * _BUCKET_BYTES
+        with self._table.locked(start, _BUCKET_BYTES):
             return self._use_in(start, nonce, count)
 
     def _use_in(self, start: int, nonce: Nonce, count: int) -> NonceUse:
         issued = _milliseconds(nonce.issued)
         oldest, oldest_at = issued, -1
         for at in range(start, start + _BUCKET_BYTES, _SLOT.size):
-            slot_issued, highest, used, mac = _SLOT.unpack_from(self._map, at)
+            slot_issued, highest, used, mac = _SLOT.unpack_from(self._table.octets, at)
             if mac == nonce.mac:
                 outcome, highest, used = _after(highest, used, count)
-                _SLOT.pack_into(self._map, at, issued, highest, used, mac)
+                _SLOT.pack_into(self._table.octets, at, issued, highest, used, mac)
                 return outcome
             if oldest_at < 0 or slot_issued < oldest:
                 oldest, oldest_at = slot_issued, at
-        if issued <= max(oldest, self._created_at):
+        if issued <= max(oldest, self._table.created_at):
             return NonceUse.UNKNOWN
-        _SLOT.pack_into(self._map, oldest_at, issued, count, 1, nonce.mac)
+        _SLOT.pack_into(self._table.octets, oldest_at, issued, count, 1, nonce.mac)
         return NonceUse.FIRST
-
-    def _created(self, boot_id: bytes) -> int | None:
-        """Return the creation time of the table in the file, if it is one of this boot."""
-        magic, of_boot, created_at = _HEADER.unpack_from(self._map)
-        return int(created_at) if (magic, of_boot.rstrip(b"\0")) == (_MAGIC, boot_id) else None
-
-    @contextmanager
-    def _locked(self, start: int, length: int) -> Iterator[None]:
-        """Lock these bytes against all other threads and processes."""
-        with self._lock:
-            fcntl.lockf(self._descriptor, fcntl.LOCK_EX, length, start)
-            try:
-                yield
-            finally:
-                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, length, start)
 
 
 def _after(highest: int, used: int, count: int) -> tuple[NonceUse, int, int]:
@@ -201,11 +166,3 @@ def _after(highest: int, used: int, count: int) -> tuple[NonceUse, int, int]:
 
 def _milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-def _boot_id() -> str:
-    """Return the identifier of this boot; a constant where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
