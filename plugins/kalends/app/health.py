@@ -78,7 +78,7 @@ def feeds_behind(container: Container) -> PublicationLag:
     failing = 0
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
         delivery = known.get(url)
-        if delivery is None or delivery.key != newest.key:
+        if not feeds.remote_publisher.is_current(feed, newest, delivery):
             late.append(feed)
         failing += bool(delivery and delivery.failures)
     changes = [state.changed for state in feeds.cache.states(late) if state.changed]

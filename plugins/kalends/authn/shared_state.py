@@ -121,7 +121,10 @@ class DatabaseAuthState:
 
     def attempts(self) -> LoginAttempts:
         """See `SharedAuthState`."""
-        self._attempts = HostLoginAttempts(self._folder / _ATTEMPTS if self._folder else None)
+        folder = self._folder
+        if folder is not None and not folder.is_dir():  # it is made with the first feed
+            folder = None
+        self._attempts = HostLoginAttempts(folder / _ATTEMPTS if folder else None)
         return _DatabaseLoginAttempts(
             cluster_state.SharedLoginAttempts(self._statements, SECONDS_PER_FAILURE),
             self._attempts,

@@ -201,8 +201,9 @@ def _publication_lines(feeds: container.FeedServices) -> Iterator[tuple[str, lis
     wanted, known = feeds.remote_publisher.feeds_by_url(), feeds.remote_publisher.deliveries()
     states = feeds.cache.states(list(wanted.values()))
     for (url, feed), newest in zip(wanted.items(), states, strict=True):
+        is_current = feeds.remote_publisher.is_current(feed, newest, known.get(url))
         lines.setdefault(feed.name, []).append(
-            f"{url}: {_delivery_state(known.get(url), newest.key)}"
+            f"{url}: {_delivery_state(known.get(url), is_current=is_current)}"
         )
     left = [f"to be removed: {file}" for file in feeds.publisher.obsolete_files()]
     left += [
@@ -212,11 +213,11 @@ def _publication_lines(feeds: container.FeedServices) -> Iterator[tuple[str, lis
     yield "", left
 
 
-def _delivery_state(delivery: Delivery | None, key: str) -> str:
+def _delivery_state(delivery: Delivery | None, *, is_current: bool) -> str:
     if delivery is None or delivery.delivered is None:
         return f"not there yet{_failure_note(delivery)}"
     since = _format_time(delivery.delivered)
-    if delivery.key == key:
+    if is_current:
         return f"up to date since {since}"
     return f"behind, last published {since}{_failure_note(delivery)}"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import formatdate
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Self
 
 _ZERO_WEIGHT = re.compile(r"\s*q\s*=\s*0(?:\.0*)?\s*", re.IGNORECASE)
@@ -61,6 +62,19 @@ def http_date(seconds: float) -> str:
         seconds: the time, seconds since 1970.
     """
     return formatdate(seconds, usegmt=True)
+
+
+def parse_http_date(text: str) -> int | None:
+    """Return a time of a header field in seconds since 1970; None if it is not an HTTP-date.
+
+    Args:
+        text: in one of the three formats of RFC 9110 section 5.6.7.
+    """
+    try:
+        found = parsedate_to_datetime(text)
+        return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
 def takes_gzip(header: str) -> bool:

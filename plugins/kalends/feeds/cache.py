@@ -10,21 +10,23 @@ import logging
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from dataclasses import astuple
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kalends.common import atomicfile
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.accounts import Accounts
-from kalends.feeds.compose.incremental import PARTS, compose_feed
+from kalends.feeds.compose.incremental import PARTS, compose_feed, version_name
 from kalends.feeds.compose.part_index import COMPOSER, read_unreadable
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.definitions.model import Feed
 from kalends.feeds.state import FeedState, StoreViews, may_include
+from kalends.feeds.version import FeedVersion
 from kalends.store.feed_queries import FeedSnapshot, FeedSource
 
 _log = logging.getLogger("kalends.feeds")
@@ -56,6 +58,8 @@ class FeedCache:
         self._folder = folder
         self._source = source
         self._views = StoreViews(accounts, now)
+        self._now = now
+        self._versions: dict[str, FeedVersion] = {}
         self._on_composed = on_composed
 
     def state(self, feed: Feed) -> FeedState:
@@ -76,7 +80,17 @@ class FeedCache:
             view, today = self._views.for_snapshot(snapshot), self._views.today()
             return [view.state(feed, today) for feed in feeds]
 
-    def open(self, feed: Feed, coding: str = "") -> tuple[FeedState, BinaryIO]:
+    def version(self, feed: Feed, state: FeedState) -> FeedVersion | None:
+        """Return the version of a state; None if it has not been composed yet."""
+        known = self._versions.get(feed.name)
+        if known is None or known.state != state.key:
+            known = _version_in(self._read_record(feed))
+            if known is None or known.state != state.key:
+                return None
+            self._versions[feed.name] = known
+        return known
+
+    def open(self, feed: Feed, coding: str = "") -> tuple[FeedVersion, BinaryIO]:
         """Open the newest version of a feed; compose it first if necessary.
 
         Args:
@@ -84,15 +98,15 @@ class FeedCache:
             coding: the content coding: ``gzip``, or empty for the text itself.
 
         Returns:
-            The state of the feed at that version, and the open file.
+            The version, and the open file.
 
         Raises:
             UserFileUnavailableError: the user files cannot be read now.
         """
-        state = self.state(feed)
-        found = _open(self._path(feed, state, coding))
-        if found:
-            return state, found
+        version = self.version(feed, self.state(feed))
+        found = _open(self._path(feed, version, coding)) if version else None
+        if version and found:
+            return version, found
         try:
             with self._locked(feed):
                 return self._open_new(feed, coding)
@@ -106,25 +120,21 @@ class FeedCache:
         )
         return self._open_temporary(feed, coding)
 
-    def last_good(self, feed: Feed) -> tuple[FeedState, BinaryIO] | None:
+    def last_good(self, feed: Feed) -> tuple[FeedVersion, BinaryIO] | None:
         """Open the version that was composed last, for use when a new one cannot be composed.
 
         Returns:
-            The state of the feed at that version, and the open file; None if the definition has
-            changed since, or if a calendar in it is known to have left the feed.
+            The version, and the open file; None if the definition has changed since, or if a
+            calendar in it is known to have left the feed.
         """
-        try:
-            record = json.loads((self._feed_folder(feed) / _GOOD).read_text())
-        except (OSError, ValueError):
-            return None
-        if record["definition"] != _definition_key(feed):
+        record = self._read_record(feed)
+        version = _version_in(record)
+        if version is None or record["definition"] != _definition_key(feed):
             return None
         if not self._is_still_shown(feed, frozenset(record["calendars"])):
             return None
-        day = date.fromisoformat(record["day"])
-        state = FeedState(record["key"], record["changed"], (), day)
-        file = _open(self._path(feed, state))
-        return (state, file) if file else None
+        file = _open(self._path(feed, version))
+        return (version, file) if file else None
 
     def _is_still_shown(self, feed: Feed, numbers: frozenset[int]) -> bool:
         try:
@@ -146,7 +156,7 @@ class FeedCache:
         """Delete all versions of a feed, so that the next one is composed from scratch."""
         with self._locked(feed):
             for path in self._feed_folder(feed).iterdir():
-                if path.name != _LOCK:
+                if path.name not in (_LOCK, _GOOD):  # the next version has a later date
                     path.unlink()
 
     def state_in(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
@@ -157,47 +167,63 @@ class FeedCache:
         """
         return self._views.state(feed, snapshot)
 
-    def _open_new(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
+    def _open_new(self, feed: Feed, coding: str) -> tuple[FeedVersion, BinaryIO]:
         # Check again after the wait for the lock: many writes at once cost one composition.
         with self._source.snapshot() as snapshot:
             state = self.state_in(feed, snapshot)
-            path = self._path(feed, state)
-            if not path.exists():
-                self._compose(feed, snapshot, state, path)
+            version = self.version(feed, state)
+            if version is None or not self._path(feed, version).exists():
+                version = self._compose(feed, snapshot, state)
+        path = self._path(feed, version)
         if coding:
-            coded = self._path(feed, state, coding)
+            coded = self._path(feed, version, coding)
             if not coded.exists():
                 _compress(path, coded)
             path = coded
-        return state, path.open("rb")
+        return version, path.open("rb")
 
-    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: FeedState, path: Path) -> None:
-        older = [old for old in path.parent.glob("*.ics") if old != path]
-        self._compose_into(path, feed, snapshot, state)
-        _record_good(path.with_name(_GOOD), feed, state)
-        for old in older:  # a reader of one of them holds it open
-            old.unlink(missing_ok=True)
-            old.with_suffix(".gz").unlink(missing_ok=True)
+    def _compose(self, feed: Feed, snapshot: FeedSnapshot, state: FeedState) -> FeedVersion:
+        folder = self._feed_folder(feed)
+        content = self._compose_in(folder, feed, snapshot, state)
+        version = self._following(feed, state, content)
+        _write_record(folder / _GOOD, feed, state, version)
+        self._versions[feed.name] = version
+        current = self._path(feed, version)
+        for old in folder.glob("*.ics"):  # a reader of one of them holds it open
+            if old != current:
+                old.unlink(missing_ok=True)
+                old.with_suffix(".gz").unlink(missing_ok=True)
+        return version
 
-    def _compose_into(
-        self, path: Path, feed: Feed, snapshot: FeedSnapshot, state: FeedState
-    ) -> None:
+    def _following(self, feed: Feed, state: FeedState, content: str) -> FeedVersion:
+        """Return the version with these octets, as it follows the last one."""
+        previous = _version_in(self._read_record(feed))
+        return FeedVersion.after(previous, state.key, content, self._now().timestamp())
+
+    def _compose_in(
+        self, folder: Path, feed: Feed, snapshot: FeedSnapshot, state: FeedState
+    ) -> str:
+        """Compose a version into a folder, and return its digest."""
         began = time.perf_counter()
-        result = compose_feed(snapshot, state.calendars, feed, state.day, path)
+        result = compose_feed(snapshot, state.calendars, feed, state.day, folder)
         if self._on_composed:
             self._on_composed(time.perf_counter() - began)
         for one in result.unreadable:
             _log.warning("feed %s: left out because it cannot be read: %s", feed.name, one)
+        return result.content
 
-    def _open_temporary(self, feed: Feed, coding: str) -> tuple[FeedState, BinaryIO]:
-        with tempfile.TemporaryDirectory() as folder, self._source.snapshot() as snapshot:
+    def _open_temporary(self, feed: Feed, coding: str) -> tuple[FeedVersion, BinaryIO]:
+        with tempfile.TemporaryDirectory() as name, self._source.snapshot() as snapshot:
+            folder = Path(name)
             state = self.state_in(feed, snapshot)
-            path = Path(folder) / "feed.ics"
-            self._compose_into(path, feed, snapshot, state)
+            content = self._compose_in(folder, feed, snapshot, state)
+            # Its date cannot be recorded, so that the next version could have the same one.
+            version = FeedVersion(state.key, content, None, 0)
+            path = folder / version_name(content)
             if coding:
                 _compress(path, path.with_suffix(".gz"))
                 path = path.with_suffix(".gz")
-            return state, path.open("rb")
+            return version, path.open("rb")
 
     @contextmanager
     def _locked(self, feed: Feed) -> Iterator[None]:
@@ -207,8 +233,16 @@ class FeedCache:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _path(self, feed: Feed, state: FeedState, coding: str = "") -> Path:
-        return self._feed_folder(feed) / f"{state.key}.{'gz' if coding else 'ics'}"
+    def _path(self, feed: Feed, version: FeedVersion, coding: str = "") -> Path:
+        return self._feed_folder(feed) / version_name(version.content, coding)
+
+    def _read_record(self, feed: Feed) -> dict[str, Any]:
+        """Return the record of the version that was composed last; empty if there is none."""
+        try:
+            found: dict[str, Any] = json.loads((self._feed_folder(feed) / _GOOD).read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
 
     def _feed_folder(self, feed: Feed) -> Path:
         # A name may contain characters that a file system does not accept.
@@ -220,17 +254,20 @@ def _definition_key(feed: Feed) -> str:
     return repr((COMPOSER, feed.rules, feed.calendars))
 
 
-def _record_good(path: Path, feed: Feed, state: FeedState) -> None:
+def _write_record(path: Path, feed: Feed, state: FeedState, version: FeedVersion) -> None:
     record = {
-        "key": state.key,
-        "changed": state.changed,
-        "day": state.day.isoformat(),
+        "version": astuple(version),
         "definition": _definition_key(feed),
         "calendars": [calendar.id for calendar in state.calendars],
     }
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(record))
     atomicfile.move_into_place(temporary, path, durable=False)
+
+
+def _version_in(record: Mapping[str, Any]) -> FeedVersion | None:
+    """Return the version in a record; None if it is empty or of an earlier version of Kalends."""
+    return FeedVersion(*record["version"]) if "version" in record else None
 
 
 def _open(path: Path) -> BinaryIO | None:

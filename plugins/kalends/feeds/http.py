@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO
 
 from kalends.common.failures import refuse
-from kalends.common.http import EntityTags, takes_gzip
+from kalends.common.http import EntityTags, http_date, parse_http_date, takes_gzip
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain, status_line
 from kalends.errors import KalendsError
 from kalends.feeds.access import AccessControl, address_of
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
-from kalends.feeds.state import FeedState
+from kalends.feeds.version import FeedVersion
 
 _log = logging.getLogger("kalends.feeds")
 
@@ -65,11 +66,14 @@ class FeedApplication:
         self, feed: Feed, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         coding = "gzip" if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")) else ""
-        state = self._cache.state(feed)
-        if _client_has(environ, state):
-            return _not_modified(start_response, _headers(feed, state, coding, environ))
-        state, file = self._cache.open(feed, coding)
-        headers = _headers(feed, state, coding, environ)
+        version = self._cache.version(feed, self._cache.state(feed))
+        if version and _client_has(environ, version):
+            return _not_modified(start_response, _headers(feed, version, coding, environ))
+        version, file = self._cache.open(feed, coding)
+        headers = _headers(feed, version, coding, environ)
+        if _client_has(environ, version):
+            file.close()
+            return _not_modified(start_response, headers)
         return _file(environ, start_response, headers, file, coding)
 
     def _answer_last_good(
@@ -88,9 +92,9 @@ class FeedApplication:
             if is_known:
                 return _refuse(environ, start_response, error)
             raise error
-        state, file = found
-        headers = _headers(feed, state, "", environ)
-        if _client_has(environ, state):
+        version, file = found
+        headers = _headers(feed, version, "", environ)
+        if _client_has(environ, version):
             file.close()
             return _not_modified(start_response, headers)
         return _file(environ, start_response, headers, file, "")
@@ -119,26 +123,28 @@ class _Blocks:
         self._file.close()
 
 
-def _headers(feed: Feed, state: FeedState, coding: str, environ: Environ) -> Headers:
+def _headers(feed: Feed, version: FeedVersion, coding: str, environ: Environ) -> Headers:
     scope = "public" if feed.access.kind == "public" else "private"
     headers = [
-        ("ETag", state.etag(coding)),
+        ("ETag", version.etag(coding)),
         ("Cache-Control", f"{scope}, no-cache"),
         ("Vary", "Accept-Encoding"),
     ]
+    if version.modified is not None:
+        # Never in the future, even if versions follow each other faster than seconds do.
+        headers.append(("Last-Modified", http_date(min(version.modified, time.time()))))
     if address_of(environ).secret is not None:
         headers.append(("X-Robots-Tag", "noindex"))
     return headers
 
 
-def _client_has(environ: Environ, state: FeedState) -> bool:
-    """Return True if the client has this version (RFC 9110 section 13.1.2).
-
-    A feed has no Last-Modified: when a calendar leaves it, the date of the last change stays the
-    same or goes back, and a client must not keep what the feed no longer shows.
-    """
-    known = EntityTags.known_to(environ)
-    return known.is_any or any(tag.partition("-")[0] == state.key for tag in known.opaque)
+def _client_has(environ: Environ, version: FeedVersion) -> bool:
+    """Return True if the client has this version (RFC 9110 sections 13.1.2, 13.1.3 and 13.2.2)."""
+    if "HTTP_IF_NONE_MATCH" in environ:
+        known = EntityTags.known_to(environ)
+        return known.is_any or any(tag.partition("-")[0] == version.content for tag in known.opaque)
+    moment = parse_http_date(environ.get("HTTP_IF_MODIFIED_SINCE", ""))
+    return moment is not None and version.is_known_since(moment, time.time())
 
 
 def _not_modified(start_response: StartResponse, headers: Headers) -> Iterable[bytes]:

@@ -22,7 +22,7 @@ class FeedState:
     """State of a feed at one moment, known before anything is composed.
 
     Attributes:
-        key: the key of its version; versions with equal keys have equal octets.
+        key: differs from the keys of all other states; equal states have equal octets.
         changed: the time of its last change, seconds since 1970; None if it has no calendar.
         calendars: the calendars that it merges, ordered by path.
         day: the UTC date of that moment.
@@ -32,10 +32,6 @@ class FeedState:
     changed: int | None
     calendars: tuple[CalendarState, ...]
     day: date
-
-    def etag(self, coding: str = "") -> str:
-        """Return the strong entity tag of the version in one content coding, with its quotes."""
-        return f'"{self.key}-{coding}"' if coding else f'"{self.key}"'
 
 
 class StoreView:

@@ -20,7 +20,7 @@ class Delivery:
 
     Attributes:
         target: the address.
-        key: the key of the version that is there; empty if there is none.
+        key: the digest of the octets that are there; empty if there are none.
         etag: the entity tag that the server gave it; empty if it gave none.
         delivered: the time of the last success, seconds since 1970; None if there was none.
         failures: the number of failures since the last success.
@@ -97,7 +97,7 @@ class DeliveryLog:
 
         Args:
             target: the address.
-            key: the key of the version that is there now.
+            key: the digest of the octets that are there now.
             etag: the entity tag that the server gave it; empty if it gave none.
             due: the earliest time of the next delivery, seconds since 1970.
         """

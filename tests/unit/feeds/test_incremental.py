@@ -209,21 +209,21 @@ def test_a_window_moves_with_the_utc_date_only(tmp_path: Path) -> None:
         datetime(2026, 2, 10, 0, 0, 0, tzinfo=UTC),
     ):
         cache = cache_in(tmp_path, store, moment)
-        state, file = cache.open(window)
+        version, file = cache.open(window)
         with file:
             body = file.read()
-        seen.append((b"UID:early" in body, b"UID:late" in body, state.key, state.changed))
-        if moment.second == 0:
-            # A client that compares times must see that the version has changed.
-            assert state.changed == int(moment.timestamp())
-    assert [(early, late) for early, late, _, _ in seen] == [
+        seen.append((b"UID:early" in body, b"UID:late" in body, version))
+    assert [(early, late) for early, late, _ in seen] == [
         (True, True),
         (False, True),
         (False, True),
         (False, False),
     ]
-    keys = [key for _, _, key, _ in seen]
-    assert keys[0] != keys[1] == keys[2] != keys[3]
+    contents = [version.content for _, _, version in seen]
+    assert contents[0] != contents[1] == contents[2] != contents[3]
+    # A client that compares times must see that the version has changed.
+    dates = [version.modified or 0 for _, _, version in seen]
+    assert dates[0] < dates[1] == dates[2] < dates[3]
     days = [datetime(2026, 2, day, tzinfo=UTC) for day in (8, 9)]
     states = [cache_in(tmp_path, store, day).state(whole) for day in days]
     assert (states[0].key, states[0].changed) == (states[1].key, states[1].changed)

@@ -122,10 +122,15 @@ def test_after_any_writes_a_feed_equals_one_from_scratch(
     client: Client, installation: Installation, history: list[list[tuple[object, ...]]]
 ) -> None:
     begin(client)
+    etags: dict[tuple[str, bytes], str] = {}
     for batch in history:
         for write in batch:
             carry_out(client, write)
         grown = feeds(client)
+        for name, (etag, octets) in grown.items():
+            # Equal octets have equal entity tags, and others have others.
+            assert etags.setdefault((name, octets), etag) == etag
+            assert list(etags.values()).count(etag) == 1
         for name in ("hide", "busy"):
             text = grown[name][1].replace(b"\r\n ", b"")
             assert HIDDEN.encode() not in text

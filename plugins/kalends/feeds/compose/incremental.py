@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kalends.common import atomicfile
+from kalends.feeds.compose.content_digest import PartKey
 from kalends.feeds.compose.diff import changed_uids, serialize_calendars
-from kalends.feeds.compose.part_index import PartIndex, PartKey, open_part_index
+from kalends.feeds.compose.part_index import PartIndex, open_part_index
 from kalends.feeds.compose.render import TAIL, render_head, render_object
 from kalends.feeds.compose.select import UnreadableObject, VisibleObject, select_visible
 from kalends.feeds.compose.timezones import ZoneDefinition, assign_names
@@ -34,8 +35,14 @@ _FEW_CHANGES = 1000
 
 @dataclass(slots=True)
 class ComposeResult:
-    """The result of a composition: objects omitted for the first time as they cannot be read."""
+    """The result of a composition.
 
+    Attributes:
+        content: the digest of the version's octets.
+        unreadable: the objects omitted for the first time because they cannot be read.
+    """
+
+    content: str = ""
     unreadable: list[UnreadableObject] = field(default_factory=list)
 
 
@@ -44,37 +51,50 @@ def compose_feed(
     calendars: Sequence[CalendarState],
     feed: Feed,
     today: date,
-    target: Path,
+    folder: Path,
 ) -> ComposeResult:
-    """Compose the version of a feed from its calendars.
+    """Compose the version of a feed from its calendars into the file `version_name` of its digest.
 
-    A version composed from the previous one equals one composed from scratch, octet for octet.
+    A version composed from the previous one equals one composed from scratch, octet for octet. If
+    nothing changes in it, its file stays.
 
     Args:
         snapshot: the store at the moment of the version.
         calendars: the calendars that the feed merges, ordered by path.
         feed: the definition.
         today: the UTC date, which matters for a feed with a window.
-        target: the file to write; earlier versions of the feed are in the same folder.
+        folder: the folder to write to, with the earlier versions of the feed.
 
     Raises:
         OSError: there is no space left, or the disk fails.
     """
-    composition = _Composition(snapshot, calendars, feed, today, target)
+    composition = _Composition(snapshot, calendars, feed, today, folder)
     try:
-        with open_part_index(target.parent / PARTS) as parts:
+        with open_part_index(folder / PARTS) as parts:
             composition.run(parts)
     except sqlite3.OperationalError as error:
         if "full" not in str(error):
             raise
-        raise OSError(errno.ENOSPC, "no space left for a feed", str(target.parent)) from error
+        raise OSError(errno.ENOSPC, "no space left for a feed", str(folder)) from error
     else:
-        atomicfile.move_into_place(composition.temporary, target, durable=False)
+        if composition.is_new:
+            target = folder / version_name(composition.result.content)
+            atomicfile.move_into_place(composition.temporary, target, durable=False)
     finally:
         # After a failure the unfinished files must not occupy the disk.
         composition.temporary.unlink(missing_ok=True)
         composition.body.unlink(missing_ok=True)
     return composition.result
+
+
+def version_name(content: str, coding: str = "") -> str:
+    """Return the name of the file of a version.
+
+    Args:
+        content: the digest of its octets.
+        coding: the content coding: ``gzip``, or empty for the text itself.
+    """
+    return f"{content}.{'gz' if coding else 'ics'}"
 
 
 class _Text(NamedTuple):
@@ -87,7 +107,11 @@ class _Text(NamedTuple):
 
 
 class _Composition:
-    """The composition of one version."""
+    """The composition of one version.
+
+    Attributes:
+        is_new: False if its octets are those of the previous version, whose file stays.
+    """
 
     def __init__(
         self,
@@ -95,27 +119,28 @@ class _Composition:
         calendars: Sequence[CalendarState],
         feed: Feed,
         today: date,
-        target: Path,
+        folder: Path,
     ) -> None:
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
         self._paths = {calendar.id: calendar.path for calendar in calendars}
         self._feed = feed
         self._today = today
-        self._target = target
-        self.temporary = target.with_suffix(".tmp")
-        self.body = target.with_suffix(".body")
+        self._folder = folder
+        self.temporary = folder / "version.tmp"
+        self.body = folder / "version.body"
         self.result = ComposeResult()
+        self.is_new = True
 
     def run(self, parts: PartIndex) -> None:
-        """Write the version to ``temporary`` and record its parts."""
+        """Write the version to ``temporary``, unless its file exists, and record its parts."""
         before = parts.state
         known = parts.unreadable()
         if not (before and self._compose_from_previous(parts, before)):
             self._compose_from_scratch(parts)
         self.result.unreadable = [one for one in parts.unreadable() if one not in known]
         parts.record_version(
-            version=self._target.name,
+            version=version_name(self.result.content),
             day=self._today.isoformat(),
             calendars=serialize_calendars(self._calendars.values()),
             rules=repr(self._feed.rules),
@@ -129,7 +154,7 @@ class _Composition:
             with self.body.open("wb") as out:
                 for copy in self._visible_objects(parts, shared):
                     text = _render(copy, names)
-                    parts.add(text.key, len(text.octets), text.zones, text.leaving_date)
+                    parts.add(text.key, text.octets, text.zones, text.leaving_date)
                     out.write(text.octets)
             found = assign_names(parts.zones())
             if all(names.get(zone, zone.tzid) == name for zone, name in found.items()):
@@ -142,11 +167,12 @@ class _Composition:
             with self.body.open("rb") as source:
                 shutil.copyfileobj(source, out, _BLOCK)
             out.write(TAIL)
+        self.result.content = parts.content_digest(opening)
         parts.record_version(head=str(len(opening)))
 
     def _compose_from_previous(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
         """Compose the version from the previous one; return False if that is not possible."""
-        old = self._target.parent / before.get("version", "")
+        old = self._folder / before.get("version", "")
         if before.get("rules") != repr(self._feed.rules) or not old.is_file():
             return False
         if self._today.isoformat() < before.get("day", ""):  # the clock was put back
@@ -162,9 +188,12 @@ class _Composition:
         if any(names.get(zone, zone.tzid) != name for zone, name in now.items()):
             return False
         opening = self._head(parts)
-        with old.open("rb") as source, self.temporary.open("wb") as out:
-            out.write(opening)
-            _splice(source, out, int(before["head"]), edits)
+        self.result.content = parts.content_digest(opening)
+        self.is_new = version_name(self.result.content) != old.name
+        if self.is_new:
+            with old.open("rb") as source, self.temporary.open("wb") as out:
+                out.write(opening)
+                _splice(source, out, int(before["head"]), edits)
         parts.record_version(head=str(len(opening)))
         return True
 
@@ -184,7 +213,7 @@ class _Composition:
         for key, _ in gone:
             parts.remove(key)
         for text in fresh:
-            parts.add(text.key, len(text.octets), text.zones, text.leaving_date)
+            parts.add(text.key, text.octets, text.zones, text.leaving_date)
         edits = [(offsets[key], key, length, b"") for key, length in gone]
         edits += [(offsets[text.key], text.key, 0, text.octets) for text in fresh]
         edits.sort(key=lambda edit: (edit[0], edit[1], -edit[2]))

@@ -1,8 +1,8 @@
 """Index of the parts of the newest version of a feed, from which the next one can be composed.
 
 A small database beside the versions: for each object in the feed its sort key, the length of its
-text, the time zones that it uses, and the date on which it leaves the window of the feed. It is a
-cache: without it a version is composed from scratch.
+text and a digest of it, the time zones that it uses, and the date on which it leaves the window of
+the feed. It is a cache: without it a version is composed from scratch.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple
 
+from kalends.feeds.compose.content_digest import TABLES as _CHUNKS
+from kalends.feeds.compose.content_digest import ContentDigest, PartKey
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.compose.timezones import ZoneDefinition
 from kalends.store.objects.read import ObjectRow
 
-COMPOSER = 5
+COMPOSER = 6
 """The version of the composer; increase it when equal calendars give other octets than before, or
 when these tables change."""
 
-_TABLES = """
+_TABLES = f"""{_CHUNKS}
 CREATE TABLE part (path TEXT, uid TEXT, id INTEGER, length INTEGER, zones TEXT, leaves TEXT,
-                   PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
+                   digest BLOB, PRIMARY KEY (path, uid, id)) WITHOUT ROWID;
 CREATE INDEX part_uid ON part (uid);
 CREATE INDEX part_leaves ON part (leaves);
 CREATE TABLE sharer (calendar INTEGER, uid TEXT, PRIMARY KEY (calendar, uid)) WITHOUT ROWID;
@@ -37,19 +38,12 @@ CREATE TABLE state (what TEXT PRIMARY KEY, value TEXT);
 """
 
 
-class PartKey(NamedTuple):
-    """Sort key of an object; the order of keys is the order of the objects in a feed."""
-
-    path: str
-    uid: str
-    id: int
-
-
 class PartIndex:
     """The parts of one version; changes are committed when the `open_part_index` block succeeds."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._content = ContentDigest(connection)
 
     @property
     def state(self) -> dict[str, str]:
@@ -66,6 +60,7 @@ class PartIndex:
         """Delete everything."""
         for table in ("part", "zone", "state", "sharer", "unreadable"):
             self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant names
+        self._content.clear()
 
     def find(self, uids: Collection[str]) -> list[tuple[PartKey, int]]:
         """Return the parts from objects with these UIDs, each with its length in octets."""
@@ -107,7 +102,7 @@ class PartIndex:
     def add(
         self,
         key: PartKey,
-        length: int,
+        octets: bytes,
         zones: Mapping[ZoneDefinition, bytes],
         leaving_date: date | None,
     ) -> None:
@@ -115,14 +110,15 @@ class PartIndex:
 
         Args:
             key: its sort key.
-            length: the length of its text in octets.
+            octets: its text.
             zones: the time zone definitions that it uses, with their texts.
             leaving_date: the first UTC date on which it is no longer shown, or None.
         """
         last = leaving_date.isoformat() if leaving_date else None
+        digest = self._content.add(key, octets)
         self._connection.execute(
-            "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?)",
-            (*key, length, json.dumps(list(zones)), last),
+            "INSERT INTO part VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (*key, len(octets), json.dumps(list(zones)), last, digest),
         )
         for zone, text in zones.items():
             self._connection.execute(
@@ -133,13 +129,18 @@ class PartIndex:
     def remove(self, key: PartKey) -> None:
         """Remove a part and its use of definitions."""
         where = "WHERE (path, uid, id) = (?, ?, ?)"
-        row = self._connection.execute(f"SELECT zones FROM part {where}", key).fetchone()  # noqa: S608
+        row = self._connection.execute(f"SELECT zones, digest FROM part {where}", key).fetchone()  # noqa: S608
         self._connection.execute(f"DELETE FROM part {where}", key)  # noqa: S608
+        self._content.remove(key, row[1])
         for zone in json.loads(row[0]):
             self._connection.execute(
                 "UPDATE zone SET uses = uses - 1 WHERE (tzid, digest) = (?, ?)", zone
             )
         self._connection.execute("DELETE FROM zone WHERE uses <= 0")
+
+    def content_digest(self, head: bytes) -> str:
+        """Return the digest of the version that consists of a head and the parts, in hex."""
+        return self._content.compute(head)
 
     def zones(self) -> dict[ZoneDefinition, bytes]:
         """Return the definitions in use, each with its text."""

@@ -166,10 +166,10 @@ class Publisher:
     def _publish(self, file: PublishedFile, *, is_there: bool) -> None:
         if is_there and self._files.repair(file.target):
             return
-        state, content = self._cache.open(file.feed)
+        version, content = self._cache.open(file.feed)
         with content:
             self._files.put(file.target, content)
-        self._published.record(f"{self._files.identity()}:{file.target}", state.key)
+        self._published.record(f"{self._files.identity()}:{file.target}", version.state)
 
     def _remove(self, target: str) -> None:
         self._files.remove(target)

@@ -31,6 +31,7 @@ from kalends.feeds.definitions.remote_credentials import (
 from kalends.feeds.publish.background import BackgroundLoop, backoff_seconds
 from kalends.feeds.publish.errors import RemoteError
 from kalends.feeds.publish.folder import PublicationFolder, make_folder
+from kalends.feeds.state import FeedState
 from kalends.store.feed_deliveries import Delivery, DeliveryLog
 
 _log = logging.getLogger("kalends.feeds")
@@ -87,6 +88,11 @@ class RemotePublisher:
         """Return the delivery record of each URL, by URL."""
         return self._deliveries.deliveries()
 
+    def is_current(self, feed: Feed, state: FeedState, delivery: Delivery | None) -> bool:
+        """Return True if the octets of the feed in this state have been delivered."""
+        version = self._cache.version(feed, state)
+        return bool(version and delivery and delivery.key == version.content)
+
     def publish_now(self, urls: Collection[str]) -> None:
         """Publish to these URLs now, even during the pause after a failure.
 
@@ -125,7 +131,7 @@ class RemotePublisher:
         now_wanted = [(url, feed) for url, feed in wanted.items() if url not in waiting]
         states = self._cache.states([feed for _, feed in now_wanted])
         for (url, feed), state in zip(now_wanted, states, strict=True):
-            if url not in known or known[url].key != state.key:
+            if not self.is_current(feed, state, known.get(url)):
                 due[origin_of(url)].append((url, feed))
         for url in known:
             if url not in wanted and url not in waiting:
@@ -152,7 +158,7 @@ class RemotePublisher:
                 if feed is None:
                     self._remove(remote, delivery)
                 else:
-                    self._put(remote, delivery, feed, self._claim_keeper(url, claimant))
+                    self._put(remote, delivery, feed, self._claim_keeper(url, claimant), at_once)
             except (RemoteError, KalendsError, OSError) as error:
                 self._record_failure(delivery, error)
             except Exception as error:
@@ -160,13 +166,25 @@ class RemotePublisher:
                 raise
 
     def _put(
-        self, remote: RemoteServer, delivery: Delivery, feed: Feed, on_block: Callable[[], None]
+        self,
+        remote: RemoteServer,
+        delivery: Delivery,
+        feed: Feed,
+        on_block: Callable[[], None],
+        always: bool,
     ) -> None:
         # Imported here because it is slow to load and most commands do not need it.
         from kalends.feeds.publish import webdav_client
 
-        state, content = self._cache.open(feed)
+        due = int(time.time()) + _MIN_INTERVAL_SECONDS
+        version, content = self._cache.open(feed)
         with content:
+            if version.content == delivery.key and not always:
+                # Readers there must not see when something changed that the feed does not show.
+                self._deliveries.record_success(
+                    delivery.target, version.content, delivery.etag, due
+                )
+                return
             etag, was_changed = webdav_client.put(
                 remote, delivery.target, content, delivery.etag, on_block
             )
@@ -175,7 +193,7 @@ class RemotePublisher:
                 "%s was changed by another client; its content has been replaced", delivery.target
             )
         due = int(time.time()) + _MIN_INTERVAL_SECONDS
-        self._deliveries.record_success(delivery.target, state.key, etag, due)
+        self._deliveries.record_success(delivery.target, version.content, etag, due)
 
     def _remove(self, remote: RemoteServer, delivery: Delivery) -> None:
         from kalends.feeds.publish import webdav_client  # as above

@@ -10,8 +10,7 @@ from http import HTTPStatus
 from urllib.parse import urlencode
 
 from kalends.common.failures import refuse
-from kalends.common.http import EntityTags
-from kalends.common.wsgi import Environ, StartResponse, plain
+from kalends.common.wsgi import Environ, Headers, StartResponse, plain
 from kalends.errors import KalendsError
 from kalends.feeds.access import AccessControl, address_of
 from kalends.feeds.cache import FeedCache
@@ -22,6 +21,7 @@ from kalends.webui.feed import context
 from kalends.webui.feed.entry import read_stamp
 from kalends.webui.feed.index_query import IndexCache
 from kalends.webui.feed.occurrence import PageOccurrences, clamp, local_time, range_of_days
+from kalends.webui.feed.page_tags import PageTags, page_etag
 from kalends.webui.feed.periods import (
     MONTHS,
     ONE_DAY,
@@ -73,6 +73,7 @@ class FeedPageApplication:
         self._now = now
         self._pages = Templates("kalends.webui.feed")
         self._index_cache = IndexCache()
+        self._etags = PageTags()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD below ``/feeds/`` that is not for a file."""
@@ -115,16 +116,24 @@ class FeedPageApplication:
             )
             now = self._now(display_zone.zone)
             page.begin(query, display_zone, own, now, state)
-            etag = f'W/"{page.tag}"'
-            headers = [("ETag", etag), ("Cache-Control", page.caching)]
-            if EntityTags.known_to(environ).match_weakly(etag):
-                start_response("304 Not Modified", [*headers, ("Vary", "Accept-Encoding")])
-                return []
+            caching = ("Cache-Control", page.caching)
+            if etag := self._etags.known(environ, page.key):
+                return _not_modified(start_response, [("ETag", etag), caching])
             found = page.event(snapshot) if query.event else page.view(snapshot)
         if found is None:
             body = page.problem("There is no such event any more, or it was moved.")
             return html(environ, start_response, HTTPStatus.NOT_FOUND, body, page.headers())
-        return html(environ, start_response, HTTPStatus.OK, found, [*headers, *page.headers()])
+        etag = page_etag(found, page.headers())
+        self._etags.add(page.key, etag)
+        if self._etags.known(environ, page.key):
+            return _not_modified(start_response, [("ETag", etag), caching])
+        headers = [("ETag", etag), caching, *page.headers()]
+        return html(environ, start_response, HTTPStatus.OK, found, headers)
+
+
+def _not_modified(start_response: StartResponse, headers: Headers) -> Iterable[bytes]:
+    start_response("304 Not Modified", [*headers, ("Vary", "Accept-Encoding")])
+    return []
 
 
 class _Page:
@@ -175,8 +184,8 @@ class _Page:
         self._period = period_of(query.view, day, self._feed.page.week_begins)
 
     @property
-    def tag(self) -> str:
-        """The entity tag, from everything that the page depends on."""
+    def key(self) -> str:
+        """A digest of everything that the page depends on; pages with equal keys are equal."""
         parts = (
             self._state.key,
             self._pages.version,
