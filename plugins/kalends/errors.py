@@ -188,3 +188,21 @@ class ObjectRefusedError(KalendsError):
         self.why = why
         self.line = line
         super().__init__(f"line {line}: {why}" if line is not None else why)
+
+
+class ReportRefusedError(KalendsError):
+    """A REPORT that fails a precondition (RFC 3253 section 1.6).
+
+    Args:
+        precondition: Radicale's short name of it, such as ``C:valid-filter`` (RFC 4791 section
+            7.8).
+        why: the reason, for a person.
+        culprit: the element that is refused and its name, such as ``("C:prop-filter", "X-A")``,
+            where the precondition names one.
+    """
+
+    def __init__(self, precondition: str, why: str, culprit: tuple[str, str] | None = None) -> None:
+        self.precondition = precondition
+        self.why = why
+        self.culprit = culprit
+        super().__init__(why)

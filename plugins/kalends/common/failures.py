@@ -11,6 +11,7 @@ from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
     DirectoryUnavailableError,
+    ReportRefusedError,
     StoreFullError,
     StoreRefusedError,
     StoreUnavailableError,
@@ -65,6 +66,7 @@ _TABLE: dict[type[Exception], Failure] = {
     DirectoryUnavailableError: _BUSY,
     TooManyAttemptsError: replace(_BUSY, is_ours=False),
     BodyRefusedError: Failure(HTTPStatus.BAD_REQUEST, "That could not be read", ""),
+    ReportRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     # 507 would promise that the same request can succeed later (RFC 4918 section 11.5), and clients
     # would repeat it. It fails a limit on instances or matches, which is 403 with a precondition
     # (RFC 4791 sections 1.3, 5.3.2.1 and 7.8).
@@ -86,6 +88,8 @@ def failure_of(error: Exception) -> Failure:
         return replace(found, status=error.status, text=error.why)
     if isinstance(error, StoreRefusedError):
         return replace(found, text=f"The server cannot keep that: {error.why}.")
+    if isinstance(error, ReportRefusedError):
+        return replace(found, text=error.why)
     if isinstance(error, TooManyAttemptsError):
         return replace(found, retry_after=error.retry_after)
     return found
