@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable
 from http import HTTPStatus
@@ -21,11 +22,14 @@ from kalends.authn.middleware import USER_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
 from kalends.dav.dispatch import Dispatcher, RequestLimits
-from kalends.dav.message import Request
+from kalends.dav.message import Request, Response
+from kalends.dav.methods.free_busy_view import ViewDays, free_busy_view, wants_free_busy_view
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.put import Put
 from kalends.dav.privileges import Privileges
 from kalends.dav.reader import Reader
+from kalends.dav.reports.report import report
+from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.parse import parse
 
@@ -82,12 +86,18 @@ class DavApplication(ApplicationBase):
         self._store = storage
         self._user_rights = rights
         self._homes = homes
+        self._reader = Reader(storage, rights, homes.ensure_of, self.max_resource_size)
+        self._report_limits = ReportLimits(
+            configuration.get("reporting", "max_expand_occurrence"),
+            configuration.get("reporting", "max_freebusy_occurrence"),
+        )
+        self._view_days = ViewDays(
+            configuration.get("reporting", "freebusy_view_past_days"),
+            configuration.get("reporting", "freebusy_view_future_days"),
+        )
         self._dispatcher = self._create_dispatcher()
 
     def _create_dispatcher(self) -> Dispatcher:
-        reader = Reader(
-            self._store, self._user_rights, self._homes.ensure_of, self.max_resource_size
-        )
         limits = RequestLimits(
             max_content_length=self.max_content_length,
             max_resource_size=self.max_resource_size,
@@ -95,8 +105,9 @@ class DavApplication(ApplicationBase):
             validate_user_value=self.validate_user_value,
             validate_path_value=self.validate_path_value,
             urldecode_username=self.urldecode_username,
+            reports=self._report_limits,
         )
-        return Dispatcher(self._store, self._user_rights, reader, limits)
+        return Dispatcher(self._store, self._user_rights, self._reader, limits)
 
     def __call__(
         self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
@@ -195,17 +206,65 @@ class DavApplication(ApplicationBase):
         """Return properties."""
         return self._snapshot(super().do_PROPFIND, *args)
 
-    def do_REPORT(self, *args: Any) -> types.WSGIResponse:
-        """Answer a report."""
-        return self._snapshot(super().do_REPORT, *args)
+    def do_REPORT(
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
+        """Answer a report, or refuse it where the user may not read."""
+        # Radicale compresses the answer.
+        plain = {**environ, "HTTP_ACCEPT_ENCODING": ""}
 
-    def do_GET(self, *args: Any) -> types.WSGIResponse:
-        """Return an object, a whole collection, or a page."""
-        if args[2] == _RADICALES_PROFILE:  # ours is answered before; this is another spelling of it
+        def answer(request: Request) -> Response | None:
+            body = read_body(environ, self.max_content_length)
+            return report(self._reader, request, body, self._report_limits)
+
+        return self._read(answer, Request(plain, "REPORT", path, user, base_prefix))
+
+    def do_GET(
+        self,
+        environ: types.WSGIEnviron,
+        base_prefix: str,
+        path: str,
+        user: str,
+        user_groups: set[str],
+        request_info: dict[str, Any],
+    ) -> types.WSGIResponse:
+        """Return an object, a whole collection, its busy times, or a page."""
+        if path == _RADICALES_PROFILE:  # ours is answered before; this is another spelling of it
             return httputils.NOT_FOUND
-        if args[0]["wsgi.url_scheme"] == "https":
-            args[0].setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
-        return self._snapshot(super().do_GET, *args)
+        if not path.startswith("/.") and wants_free_busy_view(environ.get("QUERY_STRING", "")):
+            return self._read(
+                lambda request: free_busy_view(
+                    self._reader, request, self._report_limits, self._view_days, int(time.time())
+                ),
+                Request(environ, "GET", path, user, base_prefix),
+            )
+        if environ["wsgi.url_scheme"] == "https":
+            assert isinstance(environ, dict)
+            environ.setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
+        return self._snapshot(
+            super().do_GET, environ, base_prefix, path, user, user_groups, request_info
+        )
+
+    def _read(
+        self, answer: Callable[[Request], Response | None], request: Request
+    ) -> types.WSGIResponse:
+        """Answer a request that changes nothing; None is a refusal of the resource."""
+
+        def answered() -> types.WSGIResponse:
+            found = answer(request)
+            if found is not None:
+                return errors.as_radicales(found)
+            privileges = Privileges.at(self._user_rights, request.user, request.path)
+            may_read = privileges.here or "r" in privileges.above
+            return httputils.NOT_FOUND if may_read else httputils.NOT_ALLOWED
+
+        return self._with_failures(answered)
 
     def _snapshot(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any

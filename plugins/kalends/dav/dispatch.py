@@ -22,8 +22,9 @@ from kalends.dav.methods.put import Put
 from kalends.dav.privileges import Privileges
 from kalends.dav.reader import Reader
 from kalends.dav.reports.report import report
+from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import put_back, read_body
-from kalends.dav.xml.requests import read_propfind, read_report
+from kalends.dav.xml.requests import read_propfind
 
 _log = logging.getLogger("kalends.caldav")
 
@@ -40,6 +41,7 @@ class RequestLimits:
     validate_user_value: str
     validate_path_value: str
     urldecode_username: bool
+    reports: ReportLimits
 
 
 class Dispatcher:
@@ -119,8 +121,7 @@ class Dispatcher:
 
     def _report(self, request: Request) -> Response | None:
         body = read_body(request.environ, self._limits.max_content_length)
-        asked = read_report(body)
-        answer = report(self._reader, request, asked) if asked else None
+        answer = report(self._reader, request, body, self._limits.reports)
         if answer is None:
             put_back(request.environ, body)
         return answer

@@ -10,7 +10,13 @@ from radicale import types, xmlutils
 
 from kalends.common.failures import failure_of
 from kalends.dav.message import Response
-from kalends.errors import BudgetSpentError, ObjectRefusedError, StoreRefusedError
+from kalends.dav.response_buffer import ResponseBuffer
+from kalends.errors import (
+    BudgetSpentError,
+    ObjectRefusedError,
+    ReportRefusedError,
+    StoreRefusedError,
+)
 
 _log = logging.getLogger("kalends.caldav")
 
@@ -26,7 +32,11 @@ def refused(error: ObjectRefusedError) -> types.WSGIResponse:
 
 
 def precondition(
-    status: HTTPStatus, element: str | None, why: str, href: str | None = None
+    status: HTTPStatus,
+    element: str | None,
+    why: str,
+    href: str | None = None,
+    culprit: tuple[str, str] | None = None,
 ) -> types.WSGIResponse:
     """Return a refusal that names its precondition, and for a person the reason.
 
@@ -35,12 +45,15 @@ def precondition(
         element: Radicale's short name of the element, such as ``C:no-uid-conflict``.
         why: one line for readers of the client's log.
         href: the conflicting resource (RFC 4791 section 5.3.2.1), already quoted.
+        culprit: the refused element of a filter and its name (RFC 4791 section 7.8).
     """
     error = ET.Element(xmlutils.make_clark("D:error"))
     if element:
         named = ET.SubElement(error, xmlutils.make_clark(element))
         if href is not None:
             ET.SubElement(named, xmlutils.make_clark("D:href")).text = href
+        if culprit is not None:
+            ET.SubElement(named, xmlutils.make_clark(culprit[0]), name=culprit[1])
     ET.SubElement(error, _WHY).text = why
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
@@ -53,6 +66,8 @@ def failed(error: Exception) -> types.WSGIResponse:
         _log.error("%s", error)
     if isinstance(error, StoreRefusedError):
         return precondition(failure.status, None, str(error))
+    if isinstance(error, ReportRefusedError):
+        return precondition(failure.status, error.precondition, error.why, culprit=error.culprit)
     if isinstance(error, BudgetSpentError):  # of a REPORT: a PUT names its object (RFC 4791, 7.8)
         return precondition(failure.status, "D:number-of-matches-within-limits", failure.text)
     status, headers, body, xml = plain(failure.status)
@@ -69,6 +84,17 @@ def as_answer(response: types.WSGIResponse) -> Response:
     if body is None:
         return Response(HTTPStatus(status), sent)
     return Response(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
+
+
+def as_radicales(response: Response) -> types.WSGIResponse:
+    """Convert a response into Radicale's form, which has its body as one piece."""
+    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
+    body = response.body
+    try:
+        return response.status, headers, b"".join(body), None
+    finally:
+        if isinstance(body, ResponseBuffer):
+            body.close()
 
 
 def plain(status: HTTPStatus) -> types.WSGIResponse:

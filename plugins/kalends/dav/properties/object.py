@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import quote
 
 from radicale.xmlutils import OBJECT_MIMETYPES, make_clark
@@ -31,6 +31,11 @@ _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     CALENDAR_DATA: lambda row: escaped(row.data.decode("utf-8")),
     ADDRESS_DATA: lambda row: escaped(row.data.decode("utf-8")),
 }
+_RESOURCE_TYPE = make_clark("D:resourcetype")
+
+ALL_PROPERTIES = (*(tag for tag in _OWN if tag not in _DATA.values()), _RESOURCE_TYPE)
+"""What ``allprop`` means for an object (RFC 4918 section 14.2): its data is not among it."""
+
 # A placeholder for the values of each row; XML text cannot contain it.
 _MARK = "\0"
 _PLAIN = re.compile(r"[A-Za-z0-9_.~-]*")
@@ -44,17 +49,36 @@ class ObjectsView:
         tags: the requested properties.
         in_report: True if their data is one of the properties: it is in reports, and is not in
             PROPFIND (RFC 4791 section 9.6).
+        render: returns an object's data as the client wants it, None for an object to leave out;
+            without it the data is what was stored.
+        names_only: True if the names of the properties are wanted without their values.
     """
 
-    def __init__(self, view: CollectionView, tags: Iterable[str], *, in_report: bool) -> None:
+    def __init__(
+        self,
+        view: CollectionView,
+        tags: Collection[str],
+        *,
+        in_report: bool,
+        render: Callable[[ObjectRow], str | None] | None = None,
+        names_only: bool = False,
+    ) -> None:
         self._base = view.asked.prefix + view.path
-        own = {
+        data = _DATA.get(view.row.tag)
+        own: dict[str, Callable[[ObjectRow], str | None]] = {
             tag: value
             for tag, value in _OWN.items()
-            if tag not in _DATA.values() or (in_report and tag == _DATA.get(view.row.tag))
+            if tag not in _DATA.values() or (in_report and tag == data)
         }
         common = _common(view)
-        self._values: list[Callable[[ObjectRow], str]] = []
+        self.needs_data = not names_only and data in own and data in tags
+        """True if rows must be read with their octets."""
+        if names_only:
+            own, common = {}, dict.fromkeys([*own, *common], "")
+        elif data in own and render:
+            own[data] = render
+        self._omits = render is not None
+        self._values: list[Callable[[ObjectRow], str | None]] = []
         found, missing = [], []
         for tag in tags:
             if tag in own:
@@ -64,8 +88,6 @@ class ObjectsView:
                 found.append(element(tag, common[tag]))
             else:
                 missing.append(element(tag))
-        self.needs_data = any(value in self._values for value in map(_OWN.get, _DATA.values()))
-        """True if rows must be read with their octets."""
         self.needs_etag_alone = self._values == [_OWN[_ETAG]]
         """True if `etag_responses` returns all requested properties."""
         template = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
@@ -76,8 +98,10 @@ class ObjectsView:
         return self._base + name
 
     def response(self, row: ObjectRow) -> str:
-        """Return the response element of one object."""
+        """Return the response element of one object; empty if it is to be left out."""
         own = [value(row) for value in self._values]
+        if self._omits and None in own:
+            return ""
         return self._template % (quote(self._base + row.href), *own)
 
     def etag_responses(self, names: Iterable[tuple[str, str]]) -> str:
@@ -99,7 +123,7 @@ def _common(view: CollectionView) -> Mapping[str, str]:
     found, _ = view.values([make_clark(name) for name in (*same, limit)])
     return {
         **found,
-        make_clark("D:resourcetype"): "",
+        _RESOURCE_TYPE: "",
         make_clark("D:current-user-privilege-set"): privilege_set(
             writable=view.writable, calendar=False
         ),

@@ -1,50 +1,126 @@
-"""calendar-query for one component type and a time range (RFC 4791 section 7.8)."""
+"""calendar-query: the objects that match a filter (RFC 4791 section 7.8)."""
 
 from __future__ import annotations
 
-from datetime import UTC, tzinfo
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import NamedTuple
 
-from sqlalchemy import Connection
+from radicale.xmlutils import make_clark
 
-from kalends.dav.properties.collection import CollectionView
-from kalends.dav.properties.object import ObjectsView
+from kalends.dav.filters.calendar import CalendarMatcher
+from kalends.dav.filters.model import CompFilter, UtcRange
+from kalends.dav.filters.read_calendar import read_calendar_filter
 from kalends.dav.reader import write_all_objects
+from kalends.dav.reports.target import ReportTarget
+from kalends.dav.reports.wanted import WantedProperties, read_wanted
 from kalends.dav.response_buffer import ResponseBuffer
-from kalends.dav.xml.requests import CalendarQuery
+from kalends.errors import ReportRefusedError
 from kalends.ical.recurrence.index import matches_time_range
 from kalends.ical.recurrence.occurrences import local_range
-from kalends.ical.timezones.resolve import timezone_from_calendar
-from kalends.store.collections import CollectionRow
-from kalends.store.objects import time_range
+from kalends.store.objects import read, time_range
+from kalends.store.objects.read import ObjectRow
 from kalends.store.objects.time_range import TimeRange
+
+_FILTER, _TIMEZONE = make_clark("C:filter"), make_clark("C:timezone")
+_STORED = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
+_EVERYTHING = CompFilter("VCALENDAR")
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarQuery:
+    """A calendar-query.
+
+    Attributes:
+        wanted: the properties to return.
+        filter: the filter; some clients send none, and mean all objects.
+        timezone: the text of a VTIMEZONE for times without a zone.
+    """
+
+    wanted: WantedProperties
+    filter: CompFilter
+    timezone: str | None
+
+
+class Preselection(NamedTuple):
+    """The part of a filter that the store's index answers.
+
+    Attributes:
+        component: the only type of objects that can match; None for all.
+        within: the only time range in which they can happen; None for any.
+        is_all: True if the filter asks for nothing else.
+    """
+
+    component: str | None
+    within: UtcRange | None
+    is_all: bool
+
+
+def read_calendar_query(root: ET.Element) -> CalendarQuery:
+    """Read a calendar-query.
+
+    Args:
+        root: the ``calendar-query`` element.
+
+    Raises:
+        ReportRefusedError: the filter is invalid, or something in it is unsupported.
+        BodyRefusedError: the form of the data is invalid.
+    """
+    filters = root.findall(_FILTER)
+    if len(filters) > 1:
+        raise ReportRefusedError("C:valid-filter", "there is more than one filter")
+    wanted = read_calendar_filter(filters[0]) if filters else _EVERYTHING
+    return CalendarQuery(read_wanted(root), wanted, root.findtext(_TIMEZONE))
 
 
 def write_calendar_query(
-    connection: Connection,
-    view: CollectionView,
-    objects: ObjectsView,
-    asked: CalendarQuery,
-    buffer: ResponseBuffer,
-) -> bool:
-    """Write the objects that match; False leaves the request to Radicale."""
-    zone = _zone(view.row, asked)
-    if view.row.tag != "VCALENDAR" or zone is None:
-        return False
-    if asked.start is None and asked.end is None:
-        write_all_objects(connection, view, objects, buffer, asked.component)
-        return True
-    within = TimeRange.open_ended(
-        asked.start, asked.end, *local_range(asked.start, asked.end, zone)
-    )
-    for row, sure in time_range.objects_in_range(
-        connection, view.row.id, asked.component, within, data=objects.needs_data
-    ):
-        if sure or matches_time_range(row.data, asked.start, asked.end, zone):
+    target: ReportTarget, asked: CalendarQuery, buffer: ResponseBuffer
+) -> None:
+    """Write the objects that match."""
+    zone = target.zone(asked.timezone)
+    objects = target.objects(asked.wanted, zone, is_query=True)
+    index = preselect(asked.filter)
+    if target.name is None and index.is_all and index.within is None:
+        write_all_objects(target.connection, target.view, objects, buffer, index.component)
+        return
+    matcher = CalendarMatcher(asked.filter, zone, target.budget)
+    needs_data = objects.needs_data or not index.is_all
+    for row, is_sure in _candidates(target, index, zone, needs_data):
+        if index.is_all and index.within and target.name is None:
+            found = is_sure or matches_time_range(row.data, *index.within, zone)
+        else:
+            found = matcher.matches(row.data, certain=index.within if is_sure else None)
+        if found:
             buffer.write(objects.response(row))
-    return True
 
 
-def _zone(row: CollectionRow, asked: CalendarQuery) -> tzinfo | None:
-    """Return the zone of times without one (RFC 4791 section 9.9); None if it is unreadable."""
-    text = asked.timezone or row.props.get("C:calendar-timezone")
-    return timezone_from_calendar(text) if text else UTC
+def preselect(wanted: CompFilter) -> Preselection:
+    """Return the part of a filter for VCALENDAR that the index answers."""
+    present = [comp for comp in wanted.comps if comp.is_defined and comp.name in _STORED]
+    if not present:
+        is_all = not (wanted.props or wanted.comps or not wanted.is_defined)
+        return Preselection(None, wanted.within, is_all)
+    comp = present[0]
+    is_all = len(wanted.comps) == 1 and not (wanted.props or comp.props or comp.comps)
+    if wanted.within and comp.within:
+        return Preselection(comp.name, comp.within, False)
+    return Preselection(comp.name, comp.within or wanted.within, is_all)
+
+
+def _candidates(
+    target: ReportTarget, index: Preselection, zone: tzinfo, needs_data: bool
+) -> Iterator[tuple[ObjectRow, bool]]:
+    """Yield the objects that can match, each with True if it certainly happens in the range."""
+    connection, collection = target.connection, target.view.row.id
+    if target.name is not None:
+        yield from ((row, False) for row in target.named_object())
+    elif index.within is None:
+        rows = read.all_objects(connection, collection, data=needs_data, component=index.component)
+        yield from ((row, False) for row in rows)
+    else:
+        within = TimeRange.open_ended(*index.within, *local_range(*index.within, zone))
+        yield from time_range.objects_in_range(
+            connection, collection, index.component, within, data=needs_data
+        )

@@ -3,47 +3,74 @@
 from __future__ import annotations
 
 import re
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from radicale.pathutils import sanitize_path
-from sqlalchemy import Connection
+from radicale.xmlutils import make_clark
 
-from kalends.dav.properties.collection import CollectionView
-from kalends.dav.properties.object import ObjectsView
+from kalends.dav.reports.target import ReportTarget
+from kalends.dav.reports.wanted import WantedProperties, read_wanted
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
-from kalends.dav.xml.requests import Multiget
 from kalends.store.objects import read
 
+_HREF = make_clark("D:href")
 _PLAIN_PATH = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+")
 
 
-def write_multiget(
-    connection: Connection,
-    view: CollectionView,
-    objects: ObjectsView,
-    asked: Multiget,
-    buffer: ResponseBuffer,
-) -> bool:
-    """Write the objects at the given hrefs, and 404 for the others; False leaves it to Radicale."""
-    if view.row.tag != asked.tag:
-        return False
-    paths = dict.fromkeys(_path_of(href) for href in asked.hrefs)
+@dataclass(frozen=True, slots=True)
+class Multiget:
+    """A calendar-multiget or addressbook-multiget.
+
+    Attributes:
+        wanted: the properties to return.
+        hrefs: as the client sent them, each once.
+    """
+
+    wanted: WantedProperties
+    hrefs: tuple[str, ...]
+
+
+def read_multiget(root: ET.Element) -> Multiget:
+    """Read a multiget.
+
+    Args:
+        root: the element of the report.
+
+    Raises:
+        ReportRefusedError: the data is wanted in an unsupported form.
+        BodyRefusedError: the form of the data is invalid.
+    """
+    hrefs = dict.fromkeys((href.text or "").strip() for href in root.findall(_HREF))
+    return Multiget(read_wanted(root), tuple(hrefs))
+
+
+def write_multiget(target: ReportTarget, asked: Multiget, buffer: ResponseBuffer) -> None:
+    """Write the objects at the given hrefs, and 404 for the others.
+
+    The collection itself is not an object (RFC 4791 section 7.9).
+    """
+    objects = target.objects(asked.wanted, target.zone(), is_query=False)
+    paths = dict.fromkeys(map(_path_of, asked.hrefs))
     base = objects.path("")
-    if base in paths or base.rstrip("/") in paths:  # Radicale takes it for all objects in it
-        return False
     names = {path.removeprefix(base) for path in paths if path.startswith(base)}
     missing = dict.fromkeys(paths)
-    for row in read.objects_named(connection, view.row.id, names, data=objects.needs_data):
+    for row in read.objects_named(
+        target.connection, target.view.row.id, names, data=objects.needs_data
+    ):
         missing.pop(objects.path(row.href), None)
         buffer.write(objects.response(row))
     for path in missing:
         buffer.write(write.not_found(path))
-    return True
 
 
 def _path_of(href: str) -> str:
     """Return the path of an href, which may be an absolute URL (RFC 4918 section 8.3)."""
     if _PLAIN_PATH.fullmatch(href):  # most hrefs are their own path
         return href
-    return sanitize_path(unquote(urlsplit(href).path))
+    try:
+        return sanitize_path(unquote(urlsplit(href).path))
+    except ValueError:  # an address in brackets that is none
+        return href

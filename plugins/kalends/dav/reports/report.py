@@ -1,30 +1,141 @@
-"""REPORT on a calendar or address book: the choice of the report."""
+"""REPORT: the choice of the report (RFC 3253 section 3.6)."""
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from radicale.xmlutils import make_clark
+
 from kalends.dav.message import Request, Response
-from kalends.dav.properties.object import ObjectsView
+from kalends.dav.properties.collection import UNANSWERED_REPORTS
 from kalends.dav.reader import Reader, multistatus, response_buffer
-from kalends.dav.reports.calendar_query import write_calendar_query
-from kalends.dav.reports.multiget import write_multiget
-from kalends.dav.reports.sync_collection import write_sync_collection
+from kalends.dav.reports.addressbook_query import read_addressbook_query, write_addressbook_query
+from kalends.dav.reports.calendar_query import read_calendar_query, write_calendar_query
+from kalends.dav.reports.free_busy_query import answer_free_busy_query, read_free_busy_query
+from kalends.dav.reports.multiget import read_multiget, write_multiget
+from kalends.dav.reports.sync_collection import read_sync_collection, write_sync_collection
+from kalends.dav.reports.target import ReportLimits, ReportTarget, find_target
+from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
-from kalends.dav.xml.requests import Multiget, Report, SyncCollection
+from kalends.dav.xml.parse import parse
+from kalends.errors import BodyRefusedError, ReportRefusedError
+
+_SHORT = 2048
+
+_Reader = Callable[[ET.Element], Any]
+_Answer = Callable[[ReportTarget, Any], Response]
 
 
-def report(reader: Reader, request: Request, asked: Report) -> Response | None:
-    """Answer a report; None leaves the request to Radicale."""
-    with response_buffer(request) as buffer, reader.snapshot() as connection:
-        view = reader.view_at(connection, request, request.sane)
-        if view is None:
+class ReportKind(NamedTuple):
+    """A report that is answered.
+
+    Attributes:
+        tags: the kinds of collections that have it; None for every resource.
+        read: returns its body as data.
+        answer: answers it.
+    """
+
+    tags: frozenset[str] | None
+    read: _Reader
+    answer: _Answer
+
+
+class Report(NamedTuple):
+    """A report as it was asked for: its kind, and its body as data."""
+
+    kind: ReportKind
+    asked: Any
+
+
+def report(reader: Reader, request: Request, body: bytes, limits: ReportLimits) -> Response | None:
+    """Answer a report; None if the user may not read the resource, or there is none.
+
+    Args:
+        reader: access to the store.
+        request: the request.
+        body: the body of the request.
+        limits: the configured limits.
+
+    Raises:
+        ReportRefusedError: it fails a precondition.
+        BodyRefusedError: its body is invalid.
+        BudgetSpentError: it takes more work than a request may.
+    """
+    found = (_short_report if len(body) <= _SHORT else read_report)(body)
+    with reader.snapshot() as connection:
+        target = find_target(reader, connection, request, limits)
+        if target is None:
             return None
-        buffer.write(write.MULTISTATUS)
-        objects = ObjectsView(view, asked.props, in_report=True)
-        if isinstance(asked, SyncCollection):
-            found = write_sync_collection(connection, view, objects, asked, buffer)
-        elif isinstance(asked, Multiget):
-            found = write_multiget(connection, view, objects, asked, buffer)
-        else:
-            found = write_calendar_query(connection, view, objects, asked, buffer)
-        buffer.write(write.MULTISTATUS_END)
-        return multistatus(buffer) if found else None
+        tags = found.kind.tags
+        if tags is not None and target.view.row.tag not in tags:
+            raise _unsupported("this resource does not have that report")
+        return found.kind.answer(target, found.asked)
+
+
+def read_report(body: bytes) -> Report:
+    """Parse the body of a REPORT.
+
+    Raises:
+        ReportRefusedError: the report is not known, or something in it is unsupported.
+        BodyRefusedError: it is malformed.
+    """
+    root = parse(body)
+    if root is None:
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
+    kind = _KINDS.get(root.tag)
+    if kind is None:
+        raise _unsupported(f"unknown report {root.tag[:80]!r}")
+    return Report(kind, kind.read(root))
+
+
+# Clients send the same few bodies over and over.
+_short_report = lru_cache(maxsize=512)(read_report)
+
+
+def _unsupported(why: str) -> ReportRefusedError:
+    return ReportRefusedError("D:supported-report", why)
+
+
+def _in_multistatus(write_report: Callable[[ReportTarget, Any, ResponseBuffer], None]) -> _Answer:
+    """Return a function that answers with what a report writes, as a multistatus."""
+
+    def answer(target: ReportTarget, asked: Any) -> Response:
+        with response_buffer(target.request) as buffer:
+            buffer.write(write.MULTISTATUS)
+            write_report(target, asked, buffer)
+            buffer.write(write.MULTISTATUS_END)
+            return multistatus(buffer)
+
+    return answer
+
+
+def _write_nothing(target: ReportTarget, asked: Any, buffer: ResponseBuffer) -> None:
+    """Write no response: some clients stop at an error, and nothing is found by these reports."""
+
+
+_CALENDARS, _ADDRESS_BOOKS = frozenset({"VCALENDAR"}), frozenset({"VADDRESSBOOK"})
+_SYNCHRONISED = _CALENDARS | _ADDRESS_BOOKS | {"VSUBSCRIBED"}
+_NOTHING = ReportKind(None, lambda _: None, _in_multistatus(_write_nothing))
+_MULTIGET = _in_multistatus(write_multiget)
+_KINDS: Mapping[str, ReportKind] = {
+    make_clark(name): kind
+    for name, kind in {
+        "D:sync-collection": ReportKind(
+            _SYNCHRONISED, read_sync_collection, _in_multistatus(write_sync_collection)
+        ),
+        "C:calendar-query": ReportKind(
+            _CALENDARS, read_calendar_query, _in_multistatus(write_calendar_query)
+        ),
+        "C:calendar-multiget": ReportKind(_CALENDARS, read_multiget, _MULTIGET),
+        "C:free-busy-query": ReportKind(_CALENDARS, read_free_busy_query, answer_free_busy_query),
+        "CR:addressbook-query": ReportKind(
+            _ADDRESS_BOOKS, read_addressbook_query, _in_multistatus(write_addressbook_query)
+        ),
+        "CR:addressbook-multiget": ReportKind(_ADDRESS_BOOKS, read_multiget, _MULTIGET),
+        **dict.fromkeys(UNANSWERED_REPORTS, _NOTHING),
+    }.items()
+}

@@ -86,6 +86,12 @@ def not_found(path: str) -> str:
     return f"<response>{href(path)}{_status(HTTPStatus.NOT_FOUND)}</response>"
 
 
+def truncated(path: str) -> str:
+    """Return the response element of a path whose answer is cut off (RFC 6352 section 8.6.2)."""
+    error = element(make_clark("D:error"), elements(["D:number-of-matches-within-limits"]))
+    return f"<response>{href(path)}{_status(HTTPStatus.INSUFFICIENT_STORAGE)}{error}</response>"
+
+
 def _status(status: HTTPStatus) -> str:
     return f"<status>HTTP/1.1 {status.value} {status.phrase}</status>"
 

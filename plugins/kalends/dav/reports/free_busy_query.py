@@ -1,0 +1,81 @@
+"""free-busy-query: the busy times of a calendar (RFC 4791 section 7.10)."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from radicale.xmlutils import make_clark
+
+from kalends.dav.calendar_data import Window, read_window
+from kalends.dav.message import Response
+from kalends.dav.reports.target import ReportTarget, counter
+from kalends.errors import BodyRefusedError, ReportRefusedError
+from kalends.ical.recurrence.occurrences import local_range
+from kalends.ical.retrieval.free_busy import (
+    BusyPeriod,
+    busy_periods,
+    free_busy_calendar,
+    merge_periods,
+)
+from kalends.store.objects import time_range
+from kalends.store.objects.time_range import TimeRange
+
+_TIME_RANGE = make_clark("C:time-range")
+_OCTETS_A_STEP = 16  # of an object that is parsed
+
+
+@dataclass(frozen=True, slots=True)
+class FreeBusyQuery:
+    """A free-busy-query for a time range."""
+
+    window: Window
+
+
+def read_free_busy_query(root: ET.Element) -> FreeBusyQuery:
+    """Read a free-busy-query.
+
+    Args:
+        root: the ``free-busy-query`` element.
+
+    Raises:
+        BodyRefusedError: it has no time range, or an invalid one (400).
+    """
+    ranges = root.findall(_TIME_RANGE)
+    if len(ranges) != 1:
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "There is not exactly one time-range.")
+    return FreeBusyQuery(read_window(ranges[0]))
+
+
+def answer_free_busy_query(target: ReportTarget, asked: FreeBusyQuery) -> Response:
+    """Return the busy times as a VFREEBUSY."""
+    if target.name is not None:
+        raise ReportRefusedError("D:supported-report", "an object has no busy times of its own")
+    body = free_busy_text(target, asked.window)
+    headers = {"Content-Type": "text/calendar; charset=utf-8", "Content-Length": str(len(body))}
+    return Response(HTTPStatus.OK, headers, [body])
+
+
+def free_busy_text(target: ReportTarget, window: Window) -> bytes:
+    """Return the busy times of a calendar in a time range.
+
+    Args:
+        target: the calendar.
+        window: the time range.
+
+    Raises:
+        BudgetSpentError: the events take more work than a request may.
+        ReportRefusedError: there are more instances than the server looks at.
+    """
+    row, zone, budget = target.view.row, target.zone(), target.budget
+    within = TimeRange.open_ended(*window, *local_range(*window, zone))
+    periods: list[BusyPeriod] = []
+    for event, _ in time_range.objects_in_range(
+        target.connection, row.id, "VEVENT", within, data=True
+    ):
+        budget.draw(1 + len(event.data) // _OCTETS_A_STEP)
+        count = counter(target.limits.busy)
+        periods += busy_periods(event.data, *window, zone, budget, count)
+    changed = row.changed // 1_000_000
+    return free_busy_calendar(merge_periods(periods), *window, row.path, changed)

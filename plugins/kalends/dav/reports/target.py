@@ -1,0 +1,128 @@
+"""The resource that a report is sent to, and what the report may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from itertools import count
+
+from sqlalchemy import Connection
+
+from kalends.common.budget import REQUEST_STEPS, Budget
+from kalends.dav.calendar_data import DataRenderer
+from kalends.dav.message import Request
+from kalends.dav.properties.collection import CollectionView
+from kalends.dav.properties.object import ObjectsView
+from kalends.dav.reader import Reader
+from kalends.dav.reports.wanted import WantedProperties
+from kalends.errors import ReportRefusedError
+from kalends.ical.timezones.resolve import timezone_from_calendar
+from kalends.store import collections
+from kalends.store.objects import read
+from kalends.store.objects.read import ObjectRow
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLimits:
+    """The most instances that a report makes; 0 leaves it to the budget alone.
+
+    Attributes:
+        expanded: of all objects, with ``expand``.
+        busy: of each object, for busy times.
+    """
+
+    expanded: int
+    busy: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTarget:
+    """The collection or object that a report is sent to, in one snapshot.
+
+    Attributes:
+        request: the request.
+        connection: the snapshot.
+        view: the collection, or that of the object.
+        name: the name of the object; None for the collection.
+        limits: the configured limits.
+        budget: the limit of the work on all objects.
+    """
+
+    request: Request
+    connection: Connection
+    view: CollectionView
+    name: str | None
+    limits: ReportLimits
+    budget: Budget = field(default_factory=lambda: Budget(REQUEST_STEPS))
+
+    def objects(self, wanted: WantedProperties, zone: tzinfo, *, is_query: bool) -> ObjectsView:
+        """Return the view of objects that shows the wanted properties.
+
+        Args:
+            wanted: the properties.
+            zone: the time zone for times without one.
+            is_query: True if an object without an instance in the range of ``expand`` is left out.
+        """
+        render = None
+        if not wanted.data.is_whole:
+            instances = counter(self.limits.expanded)
+            render = DataRenderer(
+                wanted.data, zone, self.budget, instances, keep_empty=not is_query
+            ).render
+        return ObjectsView(
+            self.view, wanted.tags, in_report=True, render=render, names_only=wanted.names_only
+        )
+
+    def zone(self, timezone: str | None = None) -> tzinfo:
+        """Return the zone of times without one (RFC 4791 sections 5.2.2 and 9.8).
+
+        Args:
+            timezone: the ``timezone`` of the report.
+
+        Raises:
+            ReportRefusedError: that one is not a VTIMEZONE.
+        """
+        if timezone is not None:
+            zone = timezone_from_calendar(timezone)
+            if zone is None:
+                raise ReportRefusedError("C:valid-calendar-data", "the timezone cannot be read")
+            return zone
+        text = self.view.row.props.get("C:calendar-timezone")
+        return (timezone_from_calendar(text) if text else None) or UTC
+
+    def named_object(self) -> Iterator[ObjectRow]:
+        """Yield the object that the report is sent to, with its octets."""
+        names = [] if self.name is None else [self.name]
+        return read.objects_named(self.connection, self.view.row.id, names, data=True)
+
+
+def counter(most: int) -> Callable[[], None]:
+    """Return a function that may be called so many times, any number of times if that is 0."""
+    calls = count(1)
+
+    def step() -> None:
+        if next(calls) > most > 0:
+            raise ReportRefusedError(
+                "C:max-instances", f"more than {most} instances; ask for a shorter time range"
+            )
+
+    return step
+
+
+def find_target(
+    reader: Reader, connection: Connection, request: Request, limits: ReportLimits
+) -> ReportTarget | None:
+    """Find the resource at the path of a request; None if the user may not read it."""
+    row = collections.find_collection(connection, request.sane)
+    if row is None and not request.sane:
+        row = collections.UNWRITTEN_ROOT
+    if row is not None:
+        known = reader.has_home(connection, request, row)
+        view = reader.view(connection, request, row) if known else None
+        return ReportTarget(request, connection, view, None, limits) if view else None
+    parent, name = request.split()
+    view = reader.view_at(connection, request, parent)
+    if view is None or not any(read.objects_named(connection, view.row.id, [name], data=False)):
+        return None
+    return ReportTarget(request, connection, view, name, limits)

@@ -1,0 +1,51 @@
+"""The properties that a report asks for, read from its XML (RFC 4791 section 9.5)."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+
+from radicale.xmlutils import make_clark
+
+from kalends.dav.calendar_data import WHOLE, DataRequest, read_address_data, read_calendar_data
+from kalends.dav.properties.object import ALL_PROPERTIES
+from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
+
+_PROP, _ALLPROP, _PROPNAME = (make_clark(f"D:{name}") for name in ("prop", "allprop", "propname"))
+_DATA = {CALENDAR_DATA: read_calendar_data, ADDRESS_DATA: read_address_data}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedProperties:
+    """The properties that a report asks for.
+
+    Attributes:
+        tags: their names as ``{namespace}name``.
+        data: the form in which the objects' data is wanted.
+        names_only: True if their values are not wanted.
+    """
+
+    tags: tuple[str, ...] = ()
+    data: DataRequest = WHOLE
+    names_only: bool = False
+
+
+def read_wanted(root: ET.Element) -> WantedProperties:
+    """Read the ``prop``, ``allprop`` or ``propname`` of a report; none of them asks for nothing.
+
+    Args:
+        root: the report.
+
+    Raises:
+        ReportRefusedError: the data is wanted in an unsupported form.
+        BodyRefusedError: the form of the data is invalid.
+    """
+    prop = root.find(_PROP)
+    if prop is None:
+        if root.find(_ALLPROP) is not None:
+            return WantedProperties(ALL_PROPERTIES)
+        if root.find(_PROPNAME) is not None:
+            return WantedProperties(ALL_PROPERTIES, names_only=True)
+        return WantedProperties()
+    data = next((_DATA[child.tag](child) for child in prop if child.tag in _DATA), WHOLE)
+    return WantedProperties(tuple(dict.fromkeys(child.tag for child in prop)), data)
