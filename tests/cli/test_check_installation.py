@@ -231,3 +231,18 @@ def test_a_full_disk_is_reported(careful: Installation, monkeypatch: pytest.Monk
         str(careful.folder / "feeds"),
     }
     assert all("MiB are free on its disk" in line for line in lines)
+
+
+def test_private_files_and_folders_that_others_can_open_are_named(open_folder: Path) -> None:
+    installation = Installation(open_folder, feeds=PUBLISHED)
+    with installation.client() as client:
+        assert client("GET", "/feeds/alice.ics").status == 200
+    feeds = open_folder / "feeds"
+    installation.htpasswd.chmod(0o600)
+    opened = [feeds / ".versions", open_folder / "kalends.db", open_folder / "nonce.key"]
+    assert not [line for line in found(installation) if "everybody on this machine" in line]
+    for path in opened:
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    lines = found(installation)
+    for path in opened:
+        assert any(line.startswith(f"{path}: everybody on this machine can") for line in lines)

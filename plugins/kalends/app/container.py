@@ -24,7 +24,7 @@ from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.publish.background import BackgroundLoop
 from kalends.feeds.publish.files import Publisher
-from kalends.feeds.publish.folder import PublicationFolder, make_folder
+from kalends.feeds.publish.folder import VERSIONS, PublicationFolder, make_feeds_folder
 from kalends.feeds.publish.remote import RemotePublisher
 from kalends.store.engine import Database, open_database
 from kalends.store.external_accounts import ExternalAccounts
@@ -62,7 +62,7 @@ class FeedServices:
         self.secrets = SecretBook(database)
         self.source = FeedSource(database)
         on_composed = metrics.record_composition if metrics else None
-        self.cache = FeedCache(folder / ".versions", self.source, accounts, on_composed=on_composed)
+        self.cache = FeedCache(folder / VERSIONS, self.source, accounts, on_composed=on_composed)
         self.access = AccessControl(self.registry, self.secrets, USER_KEY)
         log = PublicationLog(database)
         self.publisher = Publisher(
@@ -201,7 +201,7 @@ class Container:
         folder = self.settings.feeds_folder
         if self.feeds:
             try:
-                make_folder(folder)
+                make_feeds_folder(folder)
             except OSError as error:
                 raise ConfigurationError(str(folder), f"cannot be made: {error.strerror}") from None
             if not os.access(folder, os.W_OK | os.X_OK):

@@ -8,6 +8,7 @@ from pathlib import Path
 import bcrypt
 
 from kalends.authn.schemes.digest import digest
+from kalends.common import private
 from kalends.errors import ConfigurationError
 
 _CONFIGURATION = """\
@@ -73,7 +74,7 @@ def prepare(folder: Path) -> Path:
     folder = folder.absolute()
     configuration = folder / "kalends.ini"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        private.make_folder(folder)
         if not (folder / "users.htpasswd").exists():
             password = secrets.token_urlsafe(9)
             _write(folder / "password", password + "\n", 0o600)

@@ -18,13 +18,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kalends.common import atomicfile
+from kalends.common import atomicfile, private
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.incremental import PARTS, compose_feed, version_name
 from kalends.feeds.compose.part_index import COMPOSER, read_unreadable
 from kalends.feeds.compose.select import UnreadableObject
 from kalends.feeds.definitions.model import Feed
+from kalends.feeds.publish.folder import make_feeds_folder
 from kalends.feeds.state import FeedState, StoreViews, may_include
 from kalends.feeds.version import FeedVersion
 from kalends.store.feed_queries import FeedSnapshot, FeedSource
@@ -39,7 +40,7 @@ class FeedCache:
     """The versions of feeds, each composed on demand and once per host.
 
     Args:
-        folder: the folder of the cache; created if it is missing.
+        folder: the folder of the cache, in that of published files; created if it is missing.
         source: the store.
         accounts: the accounts and groups.
         now: returns the current time, for feeds with a window.
@@ -228,8 +229,10 @@ class FeedCache:
     @contextmanager
     def _locked(self, feed: Feed) -> Iterator[None]:
         folder = self._feed_folder(feed)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / _LOCK).open("wb") as lock:
+        if not self._folder.is_dir():  # before the first `serve`
+            make_feeds_folder(self._folder.parent)
+        private.make_folder(folder)
+        with private.open_for_writing(folder / _LOCK) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -261,7 +264,8 @@ def _write_record(path: Path, feed: Feed, state: FeedState, version: FeedVersion
         "calendars": [calendar.id for calendar in state.calendars],
     }
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(record))
+    with private.open_for_writing(temporary) as file:
+        file.write(json.dumps(record).encode())
     atomicfile.move_into_place(temporary, path, durable=False)
 
 
@@ -281,7 +285,7 @@ def _compress(source: Path, target: Path) -> None:
     # The header gets neither a time nor a name, so that equal text gives equal octets.
     with (
         source.open("rb") as text,
-        temporary.open("wb") as raw,
+        private.open_for_writing(temporary) as raw,
         gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
     ):
         shutil.copyfileobj(text, packed, 1 << 18)

@@ -61,7 +61,11 @@ def _listen(host: str) -> socket.socket:
                 raise OSError(0, "another server is listening there; stop it first")
             path.unlink()
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
+        before = os.umask(0o117)  # never open to others, not even for a moment
+        try:
+            listener.bind(str(path))
+        finally:
+            os.umask(before)
         path.chmod(0o660)
     else:
         name, _, port = host.rpartition(":")

@@ -19,6 +19,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine, delete, func, insert, select, text, update
 from sqlalchemy.engine import URL
 
+from kalends.common import private
 from kalends.common.atomicfile import move_into_place
 from kalends.errors import SchemaVersionError
 from kalends.store import schema_version
@@ -102,6 +103,7 @@ def _keep_previous(place: Path) -> Path:
     try:
         kept.hardlink_to(place)
     except OSError:  # a file system without links
+        private.create_if_missing(kept)
         shutil.copy2(place, kept)
     return kept
 

@@ -6,6 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
+from kalends.common import private
 from kalends.errors import KalendsError
 
 
@@ -49,9 +50,7 @@ class ServingLock:
 
     def _lock(self, how: int, why: str) -> None:
         try:
-            # Read access suffices for a lock, also if another user created the file.
-            flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
-            descriptor = os.open(self._path, flags, 0o644)
+            descriptor = private.open_lock(self._path, Path(self._database))
         except OSError:
             return  # a folder without write access: the first write will report it
         try:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
+from kalends.common import private
 from kalends.errors import ConfigurationError, StoreBusyError, StoreFullError, StoreGoneError
 from kalends.store.cluster_state import Statements
 from kalends.store.write_queue import WriteQueue
@@ -56,7 +57,7 @@ class SqliteDatabase:
         self.engine: Engine = create_engine(url, pool_size=16, max_overflow=-1)
         event.listen(self.engine, "do_connect", self._create_file)
         event.listen(self.engine, "connect", self._configure)
-        self.write_queue = WriteQueue(Path(f"{self.name}-turns"), BUSY_SECONDS)
+        self.write_queue = WriteQueue(Path(f"{self.name}-turns"), Path(self.name), BUSY_SECONDS)
         self._idle: deque[Connection] = deque()
         self._file: tuple[int, int] | None = None  # the open file, by device and inode
 
@@ -77,9 +78,7 @@ class SqliteDatabase:
         if self._file is not None:
             self._require_file()
             return
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with suppress(OSError):  # it exists, or SQLite will report why it cannot
-            os.close(os.open(self.name, flags, 0o600))
+        private.create_if_missing(Path(self.name))
 
     def _configure(self, connection: sqlite3.Connection, _record: object) -> None:
         _prepare(connection)

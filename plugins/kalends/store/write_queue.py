@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from kalends.common import private
 from kalends.errors import StoreBusyError
 
 
@@ -24,11 +25,13 @@ class WriteQueue:
 
     Args:
         path: the file that is locked; it is created if it is missing, and stays empty.
+        database: the file of the database, whose permissions the locked one gets.
         seconds: the longest time for which a thread waits.
     """
 
-    def __init__(self, path: Path, seconds: float) -> None:
+    def __init__(self, path: Path, database: Path, seconds: float) -> None:
         self._path = path
+        self._database = database
         self._seconds = seconds
         self._guard = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
@@ -48,7 +51,7 @@ class WriteQueue:
         """
         self._wait()
         try:
-            with _locked(self._path):
+            with _locked(self._path, self._database):
                 yield
         finally:
             self._next()
@@ -77,10 +80,9 @@ class WriteQueue:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, database: Path) -> Iterator[None]:
     try:
-        # Read access suffices for a lock, also if another user created the file.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = private.open_lock(path, database)
     except OSError:
         # A folder without write access, or a full disk: the write itself will report it.
         yield

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
+from kalends.common import private
 from kalends.common.atomicfile import sync_folder
 from kalends.feeds.export import stream_address_book, stream_calendar
 from kalends.store import collections
@@ -94,7 +95,7 @@ class Exporter:
     def _write_into(self, folder: Path, write: Callable[[Connection], None]) -> ExportResult:
         self._result = ExportResult()
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make_folder(folder)
             if any(folder.iterdir()):
                 raise FolderError(f"{folder}: is not empty; name a new folder")
             with self._database.read() as connection:
@@ -136,7 +137,7 @@ class Exporter:
                 continue
             *parents, last = row.path.split("/")
             folder = root.joinpath(*(self._file_name(name, row.path, "") for name in parents))
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private.make_folder(folder)
             suffix = _SUFFIXES.get(row.tag, ".ics")
             _write(
                 folder / f"{self._file_name(last, row.path, '')}{suffix}",

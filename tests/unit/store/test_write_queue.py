@@ -47,7 +47,7 @@ def in_a_thread(work: Callable[[], Result]) -> Result:
 
 
 def test_threads_write_in_the_order_in_which_they_came(tmp_path: Path) -> None:
-    queue = WriteQueue(tmp_path / "turns", 30)
+    queue = WriteQueue(tmp_path / "turns", tmp_path / "db", 30)
     served: list[int] = []
 
     def write(number: int) -> None:
@@ -65,7 +65,7 @@ def test_threads_write_in_the_order_in_which_they_came(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_waits_too_long_gives_up_and_blocks_nobody(tmp_path: Path) -> None:
-    queue = WriteQueue(tmp_path / "turns", 0.01)
+    queue = WriteQueue(tmp_path / "turns", tmp_path / "db", 0.01)
 
     def wait_too_long() -> bool:
         with pytest.raises(StoreBusyError), queue.acquire():
@@ -80,7 +80,7 @@ def test_a_writer_that_waits_too_long_gives_up_and_blocks_nobody(tmp_path: Path)
 
 def test_a_writer_waits_for_another_process(tmp_path: Path) -> None:
     path = tmp_path / "turns"
-    queue = WriteQueue(path, 30)
+    queue = WriteQueue(path, tmp_path / "db", 30)
     entered = threading.Event()
 
     def write() -> None:

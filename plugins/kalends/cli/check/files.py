@@ -12,6 +12,7 @@ from pathlib import Path
 
 from kalends.app import health
 from kalends.app.container import Container
+from kalends.feeds.publish.folder import VERSIONS
 from kalends.store import statistics
 
 _READ, _WRITE, _ENTER = 4, 2, 1
@@ -91,13 +92,18 @@ def _files(built: Container) -> Iterator[_File]:
             yield _File(path, secret)
     folder = built.database.folder
     if folder:
-        for suffix in ("", "-wal"):
+        for suffix in ("", "-wal", "-shm"):
             yield _File(Path(f"{built.database.name}{suffix}"), secret=True, needs=_READ | _WRITE)
         yield _File(folder, secret=False, needs=_READ | _WRITE | _ENTER)
     keys = settings.nonce_folder or folder
     if keys:
         yield _File(keys / "nonce.key", secret=True)
+        for name in ("nonce.counts", "login.attempts"):
+            yield _File(keys / name, secret=True, needs=_READ | _WRITE)
     if settings.feeds:
+        for name in (VERSIONS, ".remotes"):
+            folder = settings.feeds_folder / name
+            yield _File(folder, secret=True, needs=_READ | _WRITE | _ENTER)
         yield _File(settings.feeds_folder, secret=False, needs=_READ | _WRITE | _ENTER)
     for log in (settings.log_file, settings.access_file):
         if log and log.exists():
@@ -116,7 +122,9 @@ def _open_to_everybody(file: _File) -> Iterator[str]:
         yield f"{path}: everybody on this machine can change it (mode {mode:04o}); chmod o-w it"
     elif _for_others(path.parent, _WRITE) and not path.parent.stat().st_mode & stat.S_ISVTX:
         yield f"{path}: everybody on this machine can replace it; chmod o-w {path.parent}"
-    if file.secret and mode & 0o004:
+    if file.secret and path.is_dir() and mode & 0o005:
+        yield f"{path}: everybody on this machine can look into it (mode {mode:04o}); chmod 700 it"
+    elif file.secret and mode & 0o004:
         yield f"{path}: everybody on this machine can read it (mode {mode:04o}); chmod o-r it"
 
 

@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from kalends.common import atomicfile
+from kalends.common import atomicfile, private
 from kalends.feeds.compose.content_digest import PartKey
 from kalends.feeds.compose.diff import changed_uids, serialize_calendars
 from kalends.feeds.compose.part_index import PartIndex, open_part_index
@@ -151,7 +151,7 @@ class _Composition:
         names: Mapping[ZoneDefinition, str] = {}
         while True:
             parts.clear()
-            with self.body.open("wb") as out:
+            with private.open_for_writing(self.body) as out:
                 for copy in self._visible_objects(parts, shared):
                     text = _render(copy, names)
                     parts.add(text.key, text.octets, text.zones, text.leaving_date)
@@ -161,7 +161,7 @@ class _Composition:
                 break
             # Only now it is known that two definitions share a TZID: repeat with their new names.
             names = found
-        with self.temporary.open("wb") as out:
+        with private.open_for_writing(self.temporary) as out:
             opening = self._head(parts)
             out.write(opening)
             with self.body.open("rb") as source:
@@ -191,7 +191,7 @@ class _Composition:
         self.result.content = parts.content_digest(opening)
         self.is_new = version_name(self.result.content) != old.name
         if self.is_new:
-            with old.open("rb") as source, self.temporary.open("wb") as out:
+            with old.open("rb") as source, private.open_for_writing(self.temporary) as out:
                 out.write(opening)
                 _splice(source, out, int(before["head"]), edits)
         parts.record_version(head=str(len(opening)))

@@ -15,6 +15,7 @@ from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
 
+from kalends.common import private
 from kalends.feeds.compose.content_digest import TABLES as _CHUNKS
 from kalends.feeds.compose.content_digest import ContentDigest, PartKey
 from kalends.feeds.compose.select import UnreadableObject
@@ -216,6 +217,7 @@ def open_part_index(path: Path) -> Iterator[PartIndex]:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
+    private.create_if_missing(path)
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         # It can be rebuilt from the store, so nothing waits for the disk.

@@ -12,10 +12,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from kalends.common import atomicfile
+from kalends.common import atomicfile, private
+
+VERSIONS = ".versions"
+"""The folder of composed versions; never served."""
 
 _DEFAULT_MODE = 0o755
-"""The permissions of the folder if Kalends creates it."""
+"""The permissions of the folder, and of missing ones above it, if Kalends creates it: a web server
+reads the files in it."""
 
 _LISTABLE = 0o044
 """The permission for others to list a folder; withheld where the names in it are secrets."""
@@ -65,8 +69,8 @@ class PublicationFolder:
         Raises:
             OSError: the folder cannot be created or written.
         """
-        make_folder(self._folder)
-        with (self._folder / ".publishing").open("wb") as lock:
+        make_feeds_folder(self._folder)
+        with private.open_for_writing(self._folder / ".publishing") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
@@ -173,24 +177,17 @@ class PublicationFolder:
         return True
 
 
-def make_folder(folder: Path) -> None:
+def make_feeds_folder(folder: Path) -> None:
     """Create the folder of published files, and in it ``.versions`` with permissions for us alone.
 
     Raises:
         OSError: the folder cannot be created.
     """
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-    else:
-        folder.chmod(_DEFAULT_MODE)
-    hidden = folder / ".versions"
-    with suppress(FileExistsError):
-        hidden.mkdir(mode=0o700)
-    if stat.S_IMODE(hidden.stat().st_mode) != 0o700:
+    private.make_folder(folder, _DEFAULT_MODE)
+    hidden = folder / VERSIONS
+    private.make_folder(hidden)
+    if stat.S_IMODE(hidden.stat().st_mode) != private.FOLDER:
         with suppress(
             PermissionError
         ):  # it belongs to somebody else, who may have chosen other permissions
-            os.chmod(hidden, 0o700)  # noqa: PTH101 - Path.chmod follows the same, this is shorter
+            hidden.chmod(private.FOLDER)

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from kalends.common import private
 from kalends.errors import KalendsError
 from kalends.feeds.cache import FeedCache
 from kalends.feeds.definitions.model import Feed
@@ -30,7 +31,7 @@ from kalends.feeds.definitions.remote_credentials import (
 )
 from kalends.feeds.publish.background import BackgroundLoop, backoff_seconds
 from kalends.feeds.publish.errors import RemoteError
-from kalends.feeds.publish.folder import PublicationFolder, make_folder
+from kalends.feeds.publish.folder import PublicationFolder, make_feeds_folder
 from kalends.feeds.state import FeedState
 from kalends.store.feed_deliveries import Delivery, DeliveryLog
 
@@ -234,11 +235,11 @@ class RemotePublisher:
     @contextmanager
     def _lock(self, url: str) -> Iterator[tuple[bool, str]]:
         """Lock a URL on this host; yield True and the claimant's name, or False if it is locked."""
-        make_folder(self._folder)
+        make_feeds_folder(self._folder)
         locks = self._folder / ".remotes"
-        locks.mkdir(mode=0o700, exist_ok=True)
+        private.make_folder(locks)
         name = sha256(url.encode()).hexdigest()[:32]
-        with (locks / name).open("wb") as lock:
+        with private.open_for_writing(locks / name) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
