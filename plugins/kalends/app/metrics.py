@@ -39,6 +39,12 @@ _requests = Histogram(
     ["method", "status"],
     buckets=_SECONDS,
 )
+_refusals = Counter(
+    "kalends_refused_by_limit",
+    "Requests and connections that ended because of a limit of the HTTP server.",
+    ["limit"],
+)
+_stuck = Counter("kalends_stuck_requests", "Requests that took too long, whatever came of them.")
 _failed_logins = Counter("kalends_failed_logins", "Logins that were refused.", ["scheme"])
 _compositions = Histogram(
     "kalends_feed_composition_seconds", "Compositions of feeds.", buckets=_SECONDS
@@ -71,6 +77,14 @@ class Metrics:
     def count_failed_login(self, scheme: str) -> None:
         """Count a login that was refused; ``scheme`` is empty if the client named none on offer."""
         _failed_logins.labels(scheme or "other").inc()
+
+    def count_refusal(self, limit: str) -> None:
+        """Count a request or connection that ended because of a limit, named as in `limits`."""
+        _refusals.labels(limit).inc()
+
+    def count_stuck(self) -> None:
+        """Count a request that takes too long."""
+        _stuck.inc()
 
     def record_composition(self, seconds: float) -> None:
         """Record the composition of a feed, which took so many seconds."""

@@ -26,7 +26,7 @@ from kalends.app.stack import ApplicationStack
 from kalends.config import loader
 from kalends.config.settings import Settings
 from kalends.errors import KalendsError, StoreGoneError
-from kalends.server.http1.connection_manager import ConnectionLimits
+from kalends.server.http1.limits import ConnectionLimits
 from kalends.server.http1.worker_load import WorkerLoadTable
 from kalends.server.request_log import AccessLogger
 from kalends.server.sockets import BACKLOG, require_certificate, wait_for
@@ -41,11 +41,12 @@ _log = logging.getLogger("kalends.server")
 GRACEFUL_SECONDS = 20
 """How long a stop waits for requests in progress."""
 
-KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept: longer than proxies keep theirs."""
+HANGING_SECONDS = 30
+"""How long the main thread of a worker may hang before it is replaced; see `STUCK_SECONDS`."""
 
+# The second is that of a trusted proxy; the HTTP server does not know which proxies are trusted.
+_LOGIN_FIELDS = frozenset({b"authorization", b"x-remote-user"})
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_CONNECTIONS = 1000
 
 
 class ServerLogger(Logger):  # type: ignore[misc] # gunicorn is not typed
@@ -107,8 +108,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             "workers": settings.workers,
             "worker_class": BoundedWorker,
             "threads": settings.threads,
-            # A worker whose main loop hangs for so many seconds is replaced.
-            "timeout": 60,
+            "timeout": HANGING_SECONDS,
             "graceful_timeout": GRACEFUL_SECONDS,
             "backlog": BACKLOG,
             "logger_class": ServerLogger,
@@ -151,9 +151,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
         """Return the setup of a worker, which asks for it after it has created its application."""
         limits = ConnectionLimits(
             header_seconds=self._settings.timeout,
-            idle_seconds=KEEP_ALIVE_SECONDS,
             body=self._settings.max_content_length,
-            connections=_CONNECTIONS,
+            login_fields=_LOGIN_FIELDS,
         )
         return WorkerSetup(
             limits, self._loads, self._roles, self._settings.tls, AccessLogger(self._metrics)

@@ -1,7 +1,8 @@
-"""Writer of a line in the access log for each answered request."""
+"""Record of the requests of a worker: lines in the logs, and counts in the metrics."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from kalends.app import access_log
@@ -11,9 +12,13 @@ from kalends.common.wsgi import REQUEST_ID_KEY, Environ
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
 
+_log = logging.getLogger("kalends.server")
+
 
 class AccessLogger:
-    """Writer of a line per request: client, request, status, octets and microseconds.
+    """Record of answered, refused and stuck requests.
+
+    An answered one has a line: client, request, status, octets and microseconds.
 
     Args:
         metrics: counts the requests as well; None if metrics are off.
@@ -47,6 +52,24 @@ class AccessLogger:
             int(seconds * 1_000_000),
             _in_one_line(mask_addresses(environ.get("HTTP_USER_AGENT") or "-")),
             environ.get(REQUEST_ID_KEY) or "-",
+        )
+
+    def refused(self, limit: str) -> None:
+        """Count a request or connection that ended because of a limit of the HTTP server."""
+        if self._metrics is not None:
+            self._metrics.count_refusal(limit)
+
+    def stuck(self, environ: Environ, seconds: float) -> None:
+        """Log and count a request that the application has not answered for so many seconds."""
+        if self._metrics is not None:
+            self._metrics.count_stuck()
+        _log.error(
+            "%s of %s by %s [%s] is stuck: it has taken %d seconds so far",
+            environ["REQUEST_METHOD"],
+            _in_one_line(mask_path(environ.get("PATH_INFO") or "")),
+            _in_one_line(environ.get("kalends.user") or "-"),
+            environ.get(REQUEST_ID_KEY) or "-",
+            seconds,
         )
 
 

@@ -18,7 +18,8 @@ from kalends.config.listener_roles import Role, Roles
 from kalends.config.tls import TlsSettings
 from kalends.errors import KalendsError
 from kalends.server.http1.acceptor import Listener
-from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
+from kalends.server.http1.connection_manager import ConnectionManager
+from kalends.server.http1.limits import ConnectionLimits
 from kalends.server.http1.tls import Certificate
 from kalends.server.http1.worker_load import WorkerLoadTable
 from kalends.server.request_log import AccessLogger
@@ -26,6 +27,7 @@ from kalends.server.request_log import AccessLogger
 _log = logging.getLogger("kalends.server")
 
 _LONGEST_PAUSE_SECONDS = 10.0
+_STUCK_STATUS = 1  # gunicorn would end all workers after 3 or 4
 
 LINGER_SECONDS = 0.5
 """How long a stopping worker keeps idle connections: a request may be on its way already."""
@@ -84,7 +86,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
         gc.freeze()
         connections = ConnectionManager(
             self.wsgi,
-            self._setup.log.access,
+            self._setup.log,
             self._listeners(),
             self._setup.limits,
             threads=self.cfg.threads,
@@ -128,7 +130,14 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
                 closed_at = now
                 self.notify()
                 connections.close_expired()
+                if connections.has_stuck_threads_only():
+                    self._give_up()
             poller.poll(connections.watch() * 1000)
+
+    def _give_up(self) -> None:
+        """End this process at once, for gunicorn to start another: its threads cannot be ended."""
+        _log.critical("all %d threads of this worker are stuck: it is replaced", self.cfg.threads)
+        os._exit(_STUCK_STATUS)
 
     def _drain(self, connections: ConnectionManager, poller: select.poll) -> None:
         """Wait until the connections have ended, for at most the time of a graceful stop."""

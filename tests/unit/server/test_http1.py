@@ -17,17 +17,14 @@ from hypothesis import strategies as st
 
 from kalends.config.listener_roles import Role
 from kalends.config.tls import TlsSettings
-from kalends.server.http1.acceptor import Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
-from kalends.server.http1.connection_manager import ConnectionLimits, ConnectionManager
 from kalends.server.http1.environ import connection_environ
 from kalends.server.http1.parser import MessageReader
 from kalends.server.http1.tls import Certificate
 from kalends.server.http1.worker_load import WorkerLoadTable
+from support.awaiting import await_that
+from support.httpserver import BODY_LIMIT, START, Running, echo, exchange, until_closed
 from support.webserver import Certificate as MadeCertificate
-
-BODY_LIMIT = 4 << 20
-START = Callable[..., Callable[[bytes], object]]
 
 
 class Closed(Iterable[bytes]):
@@ -44,59 +41,6 @@ class Closed(Iterable[bytes]):
         self.is_closed.set()
 
 
-class Running:
-    """A connection manager with an application of the test, on a port of its own."""
-
-    def __init__(
-        self,
-        app: Any,
-        *,
-        threads: int = 1,
-        header_seconds: float = 60,
-        certificate: Certificate | None = None,
-    ) -> None:
-        self.lines: list[tuple[str, str, int]] = []
-        listener = socket.create_server(("127.0.0.1", 0))
-        self.address = listener.getsockname()
-        limits = ConnectionLimits(
-            header_seconds=header_seconds, idle_seconds=60, body=BODY_LIMIT, connections=20
-        )
-        self._manager = ConnectionManager(
-            app,
-            self.access,
-            [Listener(listener, Role.ALL, certificate)],
-            limits,
-            threads=threads,
-            loads=WorkerLoadTable(),
-            number=1,
-        )
-        self._manager.start()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._maintain)
-        self._thread.start()
-        self._listener = listener
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        self.lines.append((req.method, resp.status, resp.sent))
-
-    def _maintain(self) -> None:
-        poller = select.poll()
-        poller.register(self._manager.wakeup_fd, select.POLLIN)
-        while not self._stopping:
-            self._manager.close_expired()
-            poller.poll(min(self._manager.watch(), 0.1) * 1000)
-        self._manager.stop()
-        self._manager.close_idle()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, 30)
-
-    def close(self) -> None:
-        self._stopping = True
-        self._thread.join()
-        self._listener.close()
-
-
 @pytest.fixture
 def run() -> Iterator[Callable[..., Running]]:
     with contextlib.ExitStack() as stack:
@@ -107,25 +51,6 @@ def run() -> Iterator[Callable[..., Running]]:
             return running
 
         yield start
-
-
-def echo(environ: dict[str, Any], start: START) -> Iterable[bytes]:
-    """Answer with the request's path, query, method and body."""
-    body = environ["wsgi.input"].read()
-    start("200 OK", [("X-Path", environ["PATH_INFO"]), ("X-Query", environ["QUERY_STRING"])])
-    return [environ["REQUEST_METHOD"].encode(), b" ", body]
-
-
-def until_closed(sock: socket.socket) -> bytes:
-    return b"".join(iter(lambda: sock.recv(1 << 16), b""))
-
-
-def exchange(running: Running, octets: bytes) -> bytes:
-    """Send octets and end of input; return all that the server answers."""
-    with running.connect() as sock:
-        sock.sendall(octets)
-        sock.shutdown(socket.SHUT_WR)
-        return until_closed(sock)
 
 
 def test_requests_in_a_row_are_answered_in_order(run: Callable[..., Running]) -> None:
@@ -156,19 +81,74 @@ def test_requests_in_a_row_are_answered_in_order(run: Callable[..., Running]) ->
 @pytest.mark.parametrize(
     ("octets", "status"),
     [
-        (b"BREW / HTTP/1.1\r\n\r\n", 501),
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
         (b"\x16\x03\x01\x02\x00\x01\x00", 501),
         (b"GET / HTTP/2.0\r\n\r\n", 505),
         (b"GET /\r\n\r\n", 505),
-        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
-        (b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 70_000 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n", 400),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: " + b"y" * 70_000 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nBad Name: x\r\n\r\n", 400),
         (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n", 413),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
-        (b"PUT / HTTP/1.1\r\nContent-Length: 1\r\nExpect: miracles\r\n\r\n", 417),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (
+            b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+        (b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nExpect: miracles\r\n\r\n", 417),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX-Host: x\r\n\r\n", 400),
+        (b"GET http://x/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.2\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET / HTTP/0.9\r\n\r\n", 505),
+        (b"GET / HTTP/1.x\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTPS/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"Host: x\r\n\r\n", 431),
+        (b"PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"PUT / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
+        *(
+            (
+                b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n",
+                status,
+            )
+            for coding, status in (
+                (b"gzip, chunked", 501),
+                (b"gzip ,\tCHUNKED", 501),
+                (b", chunked", 501),
+                (b"gzip\r\nTransfer-Encoding: chunked", 501),
+                (b"chunked, gzip", 400),
+                (b"gzip", 400),
+                (b"identity", 400),
+                (b"chunked, chunked", 400),
+                (b"chunked\r\nTransfer-Encoding: chunked", 400),
+                (b"chunked;a=b", 400),
+                (b"xchunked", 400),
+                (b"", 400),
+                (b"chunked\r\nContent-Length: 5", 400),
+            )
+        ),
+        *(
+            (b"GET / HTTP/1.%d\r\nHost: %b\r\n\r\n" % (minor, host), 400)
+            for minor in (0, 1)
+            for host in (
+                *(
+                    b"a b",
+                    b"a/b",
+                    b"a?",
+                    b"a#b",
+                    b"ann@a",
+                    b"a\\b",
+                    b"a\tb",
+                    b"<a>",
+                    b'"a"',
+                    b"a\xe9",
+                ),
+                *(b"a:b", b"a:80:80", b"a:123456", b"a:-1", b"[::1", b"::1", b"[::1]a", b"[a b]"),
+                *(b"a%", b"a%zz", b"http://a", b"a" * 256, b"a\r\nHost: a", b"a\r\nhost: b"),
+            )
+        ),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -181,12 +161,56 @@ def test_an_invalid_request_gets_an_error_and_ends_the_connection(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            b"",
+            b"a",
+            b"dav.example.org",
+            b"dav.example.org:5232",
+            b"a:",
+            b"127.0.0.1:1",
+            b"[::1]:80",
+        ),
+        *(b"[2001:db8::1]", b"a_b", b"xn--bcher-kva.example", b"a%20b", b" a ", b"a" * 255),
+    ],
+)
+def test_a_valid_host_is_accepted(run: Callable[..., Running], host: bytes) -> None:
+    running = run(echo)
+    for version in (b"1.0", b"1.1"):
+        octets = b"GET / HTTP/" + version + b"\r\nHost: " + host + b"\r\n\r\n"
+        assert exchange(running, octets).startswith(b"HTTP/" + version + b" 200 ")
+
+
+def test_each_request_of_a_connection_needs_its_own_host(run: Callable[..., Running]) -> None:
+    with_host, without = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"
+    answer = exchange(run(echo), with_host + without)
+    assert answer.count(b"HTTP/1.1 200 ") == answer.count(b"HTTP/1.1 400 ") == 1
+
+
+def test_a_trailer_is_not_part_of_the_next_request(run: Callable[..., Running]) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        seen.append(environ)
+        return echo(environ, start)
+
+    exchange(
+        run(app),
+        b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+        b"X-Remote-User: ann\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+    )
+    assert len(seen) == 2
+    assert not any("HTTP_X_REMOTE_USER" in environ for environ in seen)
+
+
 def test_a_chunked_body_over_the_limit_is_refused_before_its_end(
     run: Callable[..., Running],
 ) -> None:
     chunk = b"100000\r\n" + b"x" * 0x100000 + b"\r\n"
     answer = exchange(
-        run(echo), b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 6
+        run(echo), b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk * 6
     )
     assert answer.startswith(b"HTTP/1.1 413 ")
 
@@ -201,7 +225,7 @@ def test_large_bodies_share_a_quota_and_small_ones_do_not_need_it(
     run: Callable[..., Running],
 ) -> None:
     running = run(echo)
-    head = b"PUT / HTTP/1.1\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    head = b"PUT / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     body = b"x" * BODY_LIMIT
     with contextlib.ExitStack() as stack:
         stalled = [stack.enter_context(running.connect()) for _ in range(5)]
@@ -249,7 +273,9 @@ def test_for_http_1_0_the_end_of_the_connection_ends_a_body_of_unknown_length(
 
 def test_a_client_that_expects_100_continue_gets_it(run: Callable[..., Running]) -> None:
     with run(echo).connect() as sock:
-        sock.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        sock.sendall(
+            b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"ok")
         assert sock.recv(1 << 16).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -267,7 +293,7 @@ def test_a_response_header_cannot_inject_another_one(
         start("200 OK", headers)
         return [b"body"]
 
-    answer = exchange(run(app), b"GET / HTTP/1.1\r\n\r\n")
+    answer = exchange(run(app), b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert b"body" not in answer
 
@@ -287,19 +313,19 @@ def test_an_application_that_fails_is_a_500_or_a_broken_connection(
         return body()
 
     running = run(app)
-    early = exchange(running, b"GET /early HTTP/1.1\r\n\r\n")
+    early = exchange(running, b"GET /early HTTP/1.1\r\nHost: x\r\n\r\n")
     assert early.startswith(b"HTTP/1.1 500 ")
     assert b"secret" not in early
-    assert exchange(running, b"GET /late HTTP/1.1\r\n\r\n").endswith(b"\r\n\r\nhalf")
-    assert exchange(running, b"GET /early HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 500 ")
+    assert exchange(running, b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n").endswith(b"\r\n\r\nhalf")
+    assert exchange(running, b"GET /early HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 500 ")
 
 
 def test_a_slow_sender_occupies_no_thread(run: Callable[..., Running]) -> None:
     running = run(echo, threads=1)
     with running.connect() as header, running.connect() as body:
         header.sendall(b"GET / HTTP/1.1\r\nHos")
-        body.sendall(b"PUT / HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
-        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        body.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf")
+        assert exchange(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         body.sendall(b" or so")
         header.sendall(b"t: x\r\n\r\n")
         assert body.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
@@ -321,14 +347,16 @@ def test_a_slow_reader_occupies_no_thread_and_gets_the_whole_body(
 
     running = run(app, threads=1)
     with running.connect() as slow:
-        slow.sendall(b"GET /large HTTP/1.1\r\nConnection: close\r\n\r\n")
+        slow.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         slow.recv(1, socket.MSG_PEEK)
-        assert exchange(running, b"GET /small HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n").startswith(
+            b"HTTP/1.1 200 "
+        )
         assert not bodies[0].is_closed.is_set()
         assert until_closed(slow).partition(b"\r\n\r\n")[2] == block * 32
     assert bodies[0].is_closed.wait(10)
     with running.connect() as impatient:
-        impatient.sendall(b"GET /large HTTP/1.1\r\n\r\n")
+        impatient.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         impatient.recv(1)
     assert bodies[1].is_closed.wait(10)
 
@@ -345,14 +373,14 @@ def test_a_slow_request_does_not_delay_others(run: Callable[..., Running]) -> No
 
     running = run(app, threads=2)
     with running.connect() as slow:
-        slow.sendall(b"GET /slow HTTP/1.1\r\n\r\n")
-        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        slow.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert exchange(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         assert slow.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
     "octets",
-    [b"", b"GET / HTTP/1.1\r\nHos", b"PUT / HTTP/1.1\r\nContent-Length: 9\r\n\r\nhalf"],
+    [b"", b"GET / HTTP/1.1\r\nHos", b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"],
     ids=["nothing", "half a header", "half a body"],
 )
 def test_a_stalled_connection_is_closed(run: Callable[..., Running], octets: bytes) -> None:
@@ -369,14 +397,85 @@ def test_at_the_limit_of_connections_the_longest_waiting_one_is_closed(
         stalled = [stack.enter_context(running.connect()) for _ in range(25)]
         for sock in stalled:
             sock.sendall(b"GET / HTTP/1.1\r\nHos")
-        assert exchange(running, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert exchange(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
         assert until_closed(stalled[0]) == b""
+
+
+def test_at_that_limit_a_client_that_sends_a_body_makes_room_as_well(
+    run: Callable[..., Running],
+) -> None:
+    running = run(echo)
+    with contextlib.ExitStack() as stack:
+        stalled = [stack.enter_context(running.connect()) for _ in range(40)]
+        for sock in stalled:
+            sock.sendall(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf")
+        assert exchange(running, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+        assert until_closed(stalled[0]) == b""
+    assert set(running.limits) == {"connections"}
+
+
+def test_refusals_are_counted_by_limit(run: Callable[..., Running]) -> None:
+    running = run(echo)
+    head = b"PUT / HTTP/1.1\r\nHost: x\r\n"
+    exchange(running, head + b"X: y\r\n" * 200)
+    exchange(running, head + b"Content-Length: 99999999\r\n\r\n")
+    exchange(running, b"GET /" + b"x" * 9000)
+    exchange(running, b"no request\r\n")
+    assert running.limits == ["head", "body", "target"]
+
+
+def test_a_client_that_is_too_slow_is_counted(run: Callable[..., Running]) -> None:
+    running = run(echo, header_seconds=0.05)
+    for octets in (b"", b"GET / HTTP/1.1\r\nHos", b"PUT / HTTP/1.0\r\nContent-Length: 9\r\n\r\n"):
+        with running.connect() as sock:
+            sock.sendall(octets)
+            assert until_closed(sock) == b""
+    assert running.limits == ["header time", "body time"]
+
+
+def test_a_request_that_does_not_end_is_told_once_and_stuck_threads_are_counted(
+    run: Callable[..., Running],
+) -> None:
+    came, goes_on = threading.Semaphore(0), threading.Event()
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith("/late"):
+            start("200 OK", [])
+
+            def body() -> Iterator[bytes]:
+                yield b"x"
+                came.release()
+                assert goes_on.wait(30)
+
+            return body()
+        came.release()
+        assert goes_on.wait(30)
+        return echo(environ, start)
+
+    running = run(app, threads=2, stuck_seconds=0)
+    with running.connect() as first, running.connect() as second:
+        first.sendall(b"GET /one HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        came.acquire()
+        assert not running.manager.has_stuck_threads_only()
+        second.sendall(b"GET /late HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        came.acquire()
+        for _ in range(3):
+            assert running.manager.has_stuck_threads_only()
+        assert running.stuck_paths == ["/one", "/late"]
+        goes_on.set()
+        for sock in (first, second):
+            assert until_closed(sock).startswith(b"HTTP/1.1 200 ")
+        await_that(lambda: not running.manager.has_stuck_threads_only())
 
 
 def test_each_request_is_logged_once_after_its_response(run: Callable[..., Running]) -> None:
     running = run(echo)
-    exchange(running, b"GET / HTTP/1.1\r\n\r\nPUT / HTTP/1.1\r\nContent-Length: 2\r\n\r\nok")
-    exchange(running, b"HEAD / HTTP/1.1\r\n\r\n")
+    exchange(
+        running,
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+        b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nok",
+    )
+    exchange(running, b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert running.lines == [("GET", "200 OK", 4), ("PUT", "200 OK", 6), ("HEAD", "200 OK", 0)]
 
 
@@ -406,7 +505,7 @@ def test_over_tls_all_requests_are_answered_with_the_current_certificate(
     use(made[0])
     running = run(echo, certificate=Certificate(TlsSettings(chain, key)))
     body = bytes(range(256)) * 4096
-    octets = b"GET /a HTTP/1.1\r\n\r\n" * 3
+    octets = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n" * 3
     octets += b"PUT /b HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     answer, old = over_tls(running, made[0].trusted(), octets)
     assert answer.count(b"X-Path: /a") == 3
@@ -438,7 +537,7 @@ def test_requests_do_not_depend_on_how_their_octets_are_split(
 ) -> None:
     octets = b""
     for method, target, body, chunked in sent:
-        octets += method + b" " + target + b" HTTP/1.1\r\nX-Name: v\r\n"
+        octets += method + b" " + target + b" HTTP/1.1\r\nHost: x\r\nX-Name: v\r\n"
         if chunked:
             octets += b"Transfer-Encoding: chunked\r\n\r\n"
             octets += b"%x\r\n%b\r\n" % (len(body), body) if body else b""
@@ -453,7 +552,7 @@ def test_requests_do_not_depend_on_how_their_octets_are_split(
     for message in reader.complete:
         assert message.body is not None
         found.append((message.method.encode(), message.target, message.body.read()))
-        assert message.fields[0] == (b"X-Name", b"v")
+        assert message.fields[1] == (b"X-Name", b"v")
     assert found == [(method, target, body) for method, target, body, _ in sent]
     assert not reader.is_mid_request
 

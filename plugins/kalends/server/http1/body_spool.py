@@ -7,14 +7,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
 from threading import Lock
-from typing import IO
+from typing import TypeVar
+
+Done = TypeVar("Done")
 
 
 class RequestRefusedError(Exception):
-    """A request that cannot be served; the connection ends after an error response."""
+    """A request that cannot be served; the connection ends after an error response.
 
-    def __init__(self, status: HTTPStatus) -> None:
+    Args:
+        status: the status of that response.
+        limit: the limit that the request exceeds, for the metrics; empty if it is none.
+    """
+
+    def __init__(self, status: HTTPStatus, limit: str = "") -> None:
         self.status = status
+        self.limit = limit
         super().__init__(status.phrase)
 
 
@@ -37,7 +45,7 @@ class BodySpoolQuota:
         """
         with self._lock:
             if octets > self._left:
-                raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE)
+                raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "spooled bodies")
             self._left -= octets
 
     def release(self, octets: int) -> None:
@@ -51,14 +59,17 @@ class LargeBody:
 
     Attributes:
         file: the temporary file.
+
+    Raises:
+        RequestRefusedError: the file cannot be created.
     """
 
     def __init__(self, quota: BodySpoolQuota) -> None:
-        self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the request
+        self.file = self._in_file(tempfile.TemporaryFile)  # closed with the request
         self._quota = quota
         self._reserved = 0
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """Append octets.
 
         Raises:
@@ -76,11 +87,11 @@ class LargeBody:
         """
         self._in_file(lambda: self.file.seek(0))
 
-    def _in_file(self, do: Callable[[], object]) -> None:
+    def _in_file(self, do: Callable[[], Done]) -> Done:
         try:
-            do()
+            return do()
         except OSError:
-            raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE) from None
+            raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "disk") from None
 
     def close(self) -> None:
         """Delete the file and release its part of the quota."""

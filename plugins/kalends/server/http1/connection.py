@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from enum import Enum
@@ -11,10 +12,11 @@ from http import HTTPStatus
 from select import EPOLLIN, EPOLLOUT
 
 from kalends.common.wsgi import Environ
+from kalends.server.http1.limits import TURN_SENT_OCTETS
 from kalends.server.http1.parser import MessageReader
 
-_BLOCK = 1 << 16
 _NEVER = float("inf")
+_SMALL_PIECE = 1 << 12  # sending less costs as much as this
 
 
 class Phase(Enum):
@@ -41,8 +43,11 @@ class Connection:
         "_on_done",
         "_pieces",
         "_unsent",
+        "_untold",
         "deadline",
         "environ",
+        "handled_since",
+        "is_aborted",
         "keep_alive",
         "phase",
         "reader",
@@ -60,10 +65,15 @@ class Connection:
         """The end of its phase, by the monotonic clock."""
         self.waits_for = EPOLLIN
         """The epoll event that it needs to go on."""
+        self.handled_since = _NEVER
+        """When the thread that handles it now began, by the monotonic clock."""
+        self.is_aborted = False
+        """True after `abort`."""
         self.refused: HTTPStatus | None = None
         """The status of the error response to send, after which nothing more is read; or None."""
         self.keep_alive = True
         """True if it stays open after the response that is being sent."""
+        self._untold: Environ | None = None
         self._pieces: Iterator[bytes] | None = None
         self._unsent: memoryview | bytes = b""
         self._on_done: Callable[[], None] | None = None
@@ -78,10 +88,35 @@ class Connection:
         self.phase = phase
         self.deadline = deadline
 
+    def begin_turn(self) -> None:
+        """Note that a thread handles this connection from now on."""
+        self.handled_since = time.monotonic()
+
+    def end_turn(self) -> None:
+        """Note that no thread handles this connection any more."""
+        self.handled_since = _NEVER
+
+    def yield_turn(self) -> None:
+        """Have epoll report the connection again, behind those that are ready now.
+
+        Both events: TLS may have read what is to be parsed next, or the parser may hold requests.
+        """
+        self.waits_for = EPOLLIN | EPOLLOUT
+
+    def begin_request(self, environ: Environ) -> None:
+        """Begin to answer a request."""
+        self.enter(Phase.APPLICATION)
+        self._untold = environ
+
+    def take_untold_request(self) -> Environ | None:
+        """Return the environ of the request that is being answered, once; otherwise None."""
+        untold, self._untold = self._untold, None
+        return untold
+
     def receive(self) -> bytes | None:
         """Return what has arrived; empty if the client has closed, None if there is nothing yet."""
         try:
-            return self.sock.recv(_BLOCK)
+            return self.sock.recv(self.reader.block)
         except (BlockingIOError, ssl.SSLWantReadError):
             self.waits_for = EPOLLIN
         except ssl.SSLWantWriteError:
@@ -111,25 +146,31 @@ class Connection:
         self._on_done = on_done
 
     def send(self) -> bool:
-        """Send as much of the response as the client takes; return True if all of it is sent.
+        """Send as much of the response as the client takes, and as the connection may in a turn.
+
+        Returns:
+            True if all of it is sent.
 
         Raises:
             OSError: the client is gone.
             Exception: the application failed in the middle of its response.
         """
         assert self._pieces is not None
-        while True:
-            while self._unsent:
-                sent = self._send(self._unsent)
-                if sent == len(self._unsent):
-                    break
-                if not sent:
-                    return False
-                self._unsent = memoryview(self._unsent)[sent:]
-            self._unsent = next(self._pieces, b"")
+        in_turn = 0
+        while in_turn < TURN_SENT_OCTETS:
             if not self._unsent:
-                self._done()
-                return True
+                self._unsent = next(self._pieces, b"")
+                if not self._unsent:
+                    self._done()
+                    return True
+            sent = self._send(self._unsent)
+            if not sent:
+                return False
+            in_turn += max(sent, _SMALL_PIECE)
+            whole = sent == len(self._unsent)
+            self._unsent = b"" if whole else memoryview(self._unsent)[sent:]
+        self.yield_turn()
+        return False
 
     def _send(self, data: memoryview | bytes) -> int:
         try:
@@ -142,6 +183,7 @@ class Connection:
 
     def _done(self) -> None:
         on_done, self._on_done, self._pieces = self._on_done, None, None
+        self._untold = None
         if on_done:
             on_done()
 
@@ -150,6 +192,7 @@ class Connection:
 
         The plain socket's method: that of SSLSocket would drop TLS under the reading thread.
         """
+        self.is_aborted = True
         with suppress(OSError):
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 

@@ -6,52 +6,48 @@ import logging
 import select
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from kalends.common.wsgi import App, Environ
 from kalends.server.http1.acceptor import Acceptor, Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.connection import Connection, Phase
-from kalends.server.http1.environ import connection_environ, request_environ
+from kalends.server.http1.environ import ErrorStream, connection_environ, request_environ
 from kalends.server.http1.leader_follower import WATCH_SECONDS, LeaderFollowerPool
+from kalends.server.http1.limits import (
+    CLOSING_SECONDS,
+    SPOOLED_BODIES,
+    TURN_OCTETS,
+    WHOLE_FACTOR,
+    ConnectionLimits,
+)
 from kalends.server.http1.parser import Message, MessageReader
 from kalends.server.http1.response import CONTINUE, ApplicationResponse, error_response
 from kalends.server.http1.worker_load import WorkerLoadTable
 
 _log = logging.getLogger("kalends.server")
 
-_WHOLE_FACTOR = 10
-"""A request and its response may each take this many times as long as a header."""
-
-_SPOOLED_BODIES = 4
-"""The number of bodies of the largest size that fit into the spool quota."""
-
-_CLOSING_SECONDS = 2
 _ONCE = select.EPOLLONESHOT
+_UNHURRIED = (Phase.IDLE, Phase.HEAD)
+_LATE = {Phase.HEAD: "header time", Phase.BODY: "body time", Phase.RESPONSE: "response time"}
 
-LogRequest = Callable[[ApplicationResponse, Message, Environ, timedelta], None]
-"""A function that logs an answered request and the time that it took."""
 
+class RequestLog(Protocol):
+    """Record of the requests of a worker."""
 
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """The limits for clients.
+    def access(
+        self, resp: ApplicationResponse, req: Message, environ: Environ, request_time: timedelta
+    ) -> None:
+        """Record an answered request and the time that it took."""
 
-    Attributes:
-        header_seconds: the time for a header; a request, and its response, may take ten times that.
-        idle_seconds: the time between two requests.
-        body: the largest body, in octets.
-        connections: the number of open connections.
-    """
+    def refused(self, limit: str) -> None:
+        """Count a request or connection that ended because of a limit."""
 
-    header_seconds: float
-    idle_seconds: float
-    body: int
-    connections: int
+    def stuck(self, environ: Environ, seconds: float) -> None:
+        """Record a request that the application has not answered for so many seconds."""
 
 
 class ConnectionManager:
@@ -59,7 +55,7 @@ class ConnectionManager:
 
     Args:
         app: the WSGI application.
-        log_request: called with each request that was answered.
+        log: the record of its requests.
         listeners: the sockets to accept on.
         limits: the limits for clients.
         threads: the number of requests that the application answers at a time.
@@ -70,7 +66,7 @@ class ConnectionManager:
     def __init__(
         self,
         app: App,
-        log_request: LogRequest,
+        log: RequestLog,
         listeners: Sequence[Listener],
         limits: ConnectionLimits,
         *,
@@ -79,14 +75,15 @@ class ConnectionManager:
         number: int,
     ) -> None:
         self._app = app
-        self._log_request = log_request
+        self._log = log
         self._limits = limits
-        self._spool_quota = BodySpoolQuota(limits.body * _SPOOLED_BODIES)
+        self._threads = threads
+        self._spool_quota = BodySpoolQuota(limits.body * SPOOLED_BODIES)
         self._loads = loads
         self._number = number
         self._connections: dict[int, Connection] = {}
         self._alive = True
-        self._errors = _ErrorStream()
+        self._errors = ErrorStream()
         self._epoll = select.epoll()
         self._acceptor = Acceptor(listeners, self._epoll, self._has_most, self._add)
         self._pool = LeaderFollowerPool(self._epoll, self._handle_ready, threads)
@@ -115,8 +112,27 @@ class ConnectionManager:
         """Close the connections whose time is over; to be called about every second."""
         now = time.monotonic()
         for connection in list(self._connections.values()):
-            if connection.deadline < now:
+            if connection.deadline < now and not connection.is_aborted:
+                limit = _LATE.get(connection.phase)
+                if limit and (connection.has_response or connection.reader.is_mid_request):
+                    self._log.refused(limit)
                 connection.abort()
+
+    def has_stuck_threads_only(self) -> bool:
+        """Tell the log which requests are stuck; return True if all threads are at such requests.
+
+        To be called about every second.
+        """
+        now = time.monotonic()
+        stuck = 0
+        for connection in list(self._connections.values()):
+            seconds = now - connection.handled_since
+            if seconds > self._limits.stuck_seconds:
+                stuck += 1
+                request = connection.take_untold_request()
+                if request is not None:
+                    self._log.stuck(request, seconds)
+        return stuck >= self._threads
 
     def stop(self) -> None:
         """Stop accepting; each connection ends after the response that it is at."""
@@ -143,6 +159,7 @@ class ConnectionManager:
         connection = self._connections.get(fd)
         if connection is None:
             return
+        connection.begin_turn()
         try:
             goes_on = self._advance(connection)
         except OSError:  # the client is gone
@@ -150,6 +167,7 @@ class ConnectionManager:
         except Exception:  # noqa: BLE001 - a bug in Kalends ends the connection and is logged
             _log.exception("internal error in the middle of a response")
             goes_on = False
+        connection.end_turn()
         if goes_on:
             self._epoll.modify(fd, connection.waits_for | _ONCE)
         else:
@@ -160,8 +178,9 @@ class ConnectionManager:
 
     def _add(self, sock: socket.socket, client: Any, listener: Listener) -> None:
         try:
-            if len(self._connections) >= self._limits.connections:
-                self._abort_longest_waiting()
+            if len(self._connections) >= self._limits.connections and not self._make_room():
+                sock.close()
+                return
             sock.setblocking(False)
             local = sock.getsockname()  # the listener's may be a wildcard
             if sock.family != socket.AF_UNIX:
@@ -176,17 +195,28 @@ class ConnectionManager:
             sock.close()
             return
         environ = connection_environ(client, local, listener.role, scheme, self._errors)
-        connection = Connection(sock, environ, MessageReader(self._limits.body, self._spool_quota))
+        limits = self._limits
+        reader = MessageReader(limits.body, self._spool_quota, limits.login_fields)
+        connection = Connection(sock, environ, reader)
         connection.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
         self._connections[sock.fileno()] = connection
         self._loads.record(self._number, len(self._connections))
         self._epoll.register(sock.fileno(), select.EPOLLIN | _ONCE)
 
-    def _abort_longest_waiting(self) -> None:
-        """Close the connection that has waited longest for its client to send something."""
-        waiting = [x for x in self._connections.values() if x.phase in (Phase.IDLE, Phase.HEAD)]
+    def _make_room(self) -> bool:
+        """Close the connection that has waited longest for its client; return False if none waits.
+
+        First come those that have not begun to send a body or to take a response.
+        """
+        self._log.refused("connections")
+        waiting = [
+            (x.phase not in _UNHURRIED, x.deadline, fd)
+            for fd, x in list(self._connections.items())
+            if x.phase is not Phase.APPLICATION and not x.is_aborted
+        ]
         if waiting:
-            min(waiting, key=lambda connection: connection.deadline).abort()
+            self._connections[min(waiting)[2]].abort()
+        return bool(waiting)
 
     def _remove(self, fd: int, connection: Connection) -> None:
         del self._connections[fd]
@@ -195,16 +225,24 @@ class ConnectionManager:
             self._loads.record(self._number, len(self._connections))
 
     def _advance(self, connection: Connection) -> bool:
-        """Advance a connection until it has to wait; return False if it is at its end."""
-        while True:
+        """Advance a connection until it has to wait or its turn is over.
+
+        Returns:
+            False if it is at its end.
+        """
+        octets = 0
+        while octets < TURN_OCTETS:
             if connection.has_response:
                 if not connection.send():
                     return True
                 if not connection.keep_alive or not self._alive:
                     self._begin_closing(connection)
+                elif connection.reader.complete:
+                    connection.enter(Phase.HEAD, time.monotonic() + self._limits.header_seconds)
+                    break
                 else:
                     connection.enter(Phase.IDLE, time.monotonic() + self._limits.idle_seconds)
-                if not connection.reader.complete and connection.is_drained():
+                if connection.is_drained():
                     return True
             elif connection.reader.complete and connection.phase is not Phase.CLOSING:
                 self._run_application(connection, connection.reader.complete.popleft())
@@ -218,12 +256,15 @@ class ConnectionManager:
                     return True
                 if not data:
                     return False
+                octets += len(data)
                 if connection.phase is not Phase.CLOSING:
                     self._parse(connection, data)
+        connection.yield_turn()
+        return True
 
     def _begin_closing(self, connection: Connection) -> None:
         connection.shut_down_sending()
-        connection.enter(Phase.CLOSING, time.monotonic() + _CLOSING_SECONDS)
+        connection.enter(Phase.CLOSING, time.monotonic() + CLOSING_SECONDS)
 
     def _parse(self, connection: Connection, data: bytes) -> None:
         reader = connection.reader
@@ -231,10 +272,12 @@ class ConnectionManager:
             reader.receive(data)
         except RequestRefusedError as error:
             connection.refused = error.status
+            if error.limit:
+                self._log.refused(error.limit)
             return
         if reader.is_in_body:
             if connection.phase is not Phase.BODY:
-                seconds = self._limits.header_seconds * _WHOLE_FACTOR
+                seconds = self._limits.header_seconds * WHOLE_FACTOR
                 connection.enter(Phase.BODY, time.monotonic() + seconds)
             if reader.wants_continue():
                 connection.sock.send(CONTINUE)
@@ -243,10 +286,10 @@ class ConnectionManager:
 
     def _run_application(self, connection: Connection, message: Message) -> None:
         """Have the application answer a request."""
-        connection.enter(Phase.APPLICATION)
         began = time.perf_counter()
         response = ApplicationResponse(message, keep_alive=message.keep_alive and self._alive)
         environ = request_environ(connection.environ, message)
+        connection.begin_request(environ)
         body: Iterable[bytes] = ()
         try:
             body = self._app(environ, response.start)
@@ -261,7 +304,7 @@ class ConnectionManager:
         def done() -> None:
             seconds = time.perf_counter() - began
             try:
-                self._log_request(response, message, environ, timedelta(seconds=seconds))
+                self._log.access(response, message, environ, timedelta(seconds=seconds))
             finally:
                 message.close()
                 if hasattr(body, "close"):
@@ -269,21 +312,6 @@ class ConnectionManager:
 
         connection.keep_alive = response.keep_alive
         connection.enter(
-            Phase.RESPONSE, time.monotonic() + self._limits.header_seconds * _WHOLE_FACTOR
+            Phase.RESPONSE, time.monotonic() + self._limits.header_seconds * WHOLE_FACTOR
         )
         connection.begin_response(first, pieces, done)
-
-
-class _ErrorStream:
-    """``wsgi.errors``, which writes to the log."""
-
-    def write(self, text: str) -> None:
-        if text.strip():
-            _log.error("%s", text.rstrip())
-
-    def writelines(self, lines: Iterator[str]) -> None:
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is buffered."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -10,9 +12,28 @@ from kalends.common.wsgi import Environ
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.server.http1.parser import Message
 
+_log = logging.getLogger("kalends.server")
+
 _MAX_CACHED_KEYS = 512
 _OF_THE_SERVER = {"HTTP_CONTENT_TYPE": "CONTENT_TYPE", "HTTP_CONTENT_LENGTH": None}
 _OF_THE_CONNECTION = frozenset({"HTTP_TRANSFER_ENCODING", "HTTP_EXPECT", "HTTP_TRAILER"})
+
+
+class ErrorStream:
+    """``wsgi.errors``, which writes to the log."""
+
+    def write(self, text: str) -> None:
+        """Log a text."""
+        if text.strip():
+            _log.error("%s", text.rstrip())
+
+    def writelines(self, lines: Iterator[str]) -> None:
+        """Log lines."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is buffered."""
 
 
 def connection_environ(client: Any, local: Any, role: Role, scheme: str, errors: Any) -> Environ:
