@@ -154,9 +154,10 @@ class ApplicationStack:
             return self._feeds.access.needs_login(address_of(environ))
         if self._account.handles(path):
             return self._account.needs_login(path)
-        if method == "OPTIONS" or path.startswith(_OPEN):
+        if method == "OPTIONS":
             return False
-        return not (method in ("GET", "HEAD") and path in ("", "/", "/.web"))
+        is_open = path in ("", "/", "/.web") or path.startswith(_OPEN)
+        return not (is_open and method in ("GET", "HEAD"))
 
     def _dispatch(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("AUTH_TYPE") in (WEB_SERVER, ELSEWHERE):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 
 from kalends.authn.apache.htfiles import decode_name
@@ -60,7 +61,7 @@ class HttpAuthentication:
         directory: the accounts that may log in.
         realm: the realm, which login dialogs show.
         needs_login: returns True if a request needs a login. For other requests, valid credentials
-            are used, and invalid ones are ignored.
+            are used, and invalid ones are ignored; without a login the application gets no body.
         schemes: the schemes to accept and offer, the preferred first; Basic if not given. If none
             is offered to a client, requests that need a login are forbidden (403).
         client_address: returns the address that the log and the throttle use for a failed login.
@@ -113,7 +114,7 @@ class HttpAuthentication:
         if isinstance(outcome, Verified):
             return self._pass_on(environ, start_response, outcome)
         if not needed:
-            return self._app(environ, start_response)
+            return self._app(_without_body(environ), start_response)
         if outcome is not None and outcome.bad_request:
             text = "The Authorization header does not match this request.\n"
             return answer(HTTPStatus.BAD_REQUEST, text)
@@ -178,6 +179,14 @@ class HttpAuthentication:
     def _admit(self, environ: Environ, name: str) -> None:
         if self._throttle is not None:
             self._throttle.admit(name, self._client_address(environ))
+
+
+def _without_body(environ: Environ) -> Environ:
+    """Return the request without its body, so that nothing is parsed for nobody."""
+    environ["wsgi.input"] = BytesIO()
+    environ["CONTENT_LENGTH"] = "0"
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    return environ
 
 
 def _with_headers(
