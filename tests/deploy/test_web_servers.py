@@ -139,11 +139,13 @@ def test_the_log_names_the_client_and_forged_headers_are_ignored(
         "Forwarded": "for=192.0.2.66",
         "X-Script-Name": "//evil.example",
         "X-Remote-Addr": "192.0.2.66",
+        "X-Request-ID": "chosen-by-a-client",
     }
     answer = ask(
         front, "PROPFIND", f"{front.prefix}/ann/", headers={**XML, **claims}, auth=(USER, "wrong")
     )
     assert answer.status_code == 401
+    assert answer.headers["X-Request-ID"] != "chosen-by-a-client"
     assert (
         ask(front, "PROPFIND", f"{front.prefix}/ann/", headers={**XML, **claims}).status_code == 401
     )
@@ -154,6 +156,7 @@ def test_the_log_names_the_client_and_forged_headers_are_ignored(
     line = r"login failed from 127\.0\.0\.1: wrong name or password, name 'ann'"
     await_that(lambda: re.search(line, log()), log)  # it may be written after the response
     assert "192.0.2.66" not in log()
+    assert "chosen-by-a-client" not in log()
     known = ask(front, "GET", f"{front.prefix}/.well-known/caldav", headers=claims)
     assert "evil" not in known.headers["Location"]
     root = ask(front, "GET", f"{front.prefix}/.web", headers=claims)
