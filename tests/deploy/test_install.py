@@ -6,6 +6,7 @@ pip is replaced by a script that records its arguments: a real installation take
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -155,6 +156,25 @@ def test_the_container_fills_its_volume_and_is_healthy_while_it_serves(
     assert gone.returncode != 0
     container.start()
     assert (tmp_path / "data" / "kalends.ini").read_text() == first
+
+
+def test_the_service_and_the_container_are_limited(container: ServerProcess) -> None:
+    unit = (DEPLOY / "systemd" / "kalends.service").read_text().splitlines()
+    for name, value in {
+        "MemoryMax": r"[1-9]\d%",
+        "TasksMax": r"\d{3,4}",
+        "LimitCORE": "0",
+        "OOMPolicy": "continue",
+        "Restart": "on-failure",
+    }.items():
+        assert [bool(re.fullmatch(f"{name}={value}", x)) for x in unit].count(True) == 1, name
+    container.start()
+    limits = Path(f"/proc/{container.pid}/limits").read_text()
+    assert re.search(r"Max core file size +0 +0 ", limits)
+    for file in ("Containerfile", "README.md"):
+        text = (DEPLOY / file).read_text()
+        for option in ("--memory", "--pids-limit", "--ulimit core=0", "--restart"):
+            assert option in text
 
 
 def test_the_health_check_works_with_tls(tmp_path: Path) -> None:
