@@ -1,1 +1,1 @@
-"""Fuzz targets for the parsers and the login; see `atheris_run`."""
+"""Fuzz targets for the parsers, the login and the HTTP reader; see `atheris_run`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import tempfile
@@ -34,6 +35,16 @@ from kalends.authn.schemes.digest import (
 from kalends.authn.schemes.digestscheme import DigestScheme
 from kalends.authn.schemes.quoting import quoted_string
 from kalends.authn.throttle import Throttle
+from kalends.config.listener_roles import Role
+from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
+from kalends.server.http1.environ import connection_environ, request_environ
+from kalends.server.http1.limits import (
+    CHUNK_FRAMING_OCTETS,
+    HEAD_BLOCK_OCTETS,
+    HEADER_FIELDS,
+    TARGET_OCTETS,
+)
+from kalends.server.http1.parser import Message, MessageReader
 from support.wsgisite import Site
 
 REALM = "R"
@@ -202,6 +213,55 @@ def _fill_in(header: bytes, now: float) -> bytes:
     return header.replace(b"@RESPONSE@", expected_response("MD5", HA1, sent, b"GET"))
 
 
+_CONNECTION = connection_environ(("192.0.2.1", 1), ("192.0.2.2", 80), Role.ALL, "http", None)
+_BODY_LIMIT = 4000
+
+
+def http_reader(data: bytes) -> None:
+    """Read the octets of a connection; those after ``@REPEAT@`` come again until they are refused.
+
+    A request that does not become complete is refused after a bounded number of octets.
+    """
+    beginning, _, repeated = data.partition(b"@REPEAT@")
+    block_of_them = repeated * max(1, HEAD_BLOCK_OCTETS // max(1, len(repeated)))
+    blocks = itertools.chain([beginning, repeated], itertools.repeat(block_of_them))
+    reader = MessageReader(_BODY_LIMIT, BodySpoolQuota(_BODY_LIMIT))
+    incomplete = answered = 0
+    try:
+        for block in blocks:
+            for start in range(0, len(block), HEAD_BLOCK_OCTETS):
+                piece = block[start : start + HEAD_BLOCK_OCTETS]
+                reader.receive(piece)
+                incomplete = 0 if reader.complete else incomplete + len(piece)
+                assert incomplete < 2 * CHUNK_FRAMING_OCTETS
+                while reader.complete:
+                    _check_message(reader.complete.popleft())
+                    answered += 1
+            if answered > 10 or not repeated:
+                break
+    except RequestRefusedError:
+        pass
+    for message in reader.complete:
+        _check_message(message)
+    reader.close()
+
+
+def _check_message(message: Message) -> None:
+    names = [name.lower() for name, _ in message.fields]
+    assert message.version in ("1.0", "1.1")
+    assert names.count(b"host") == 1 or (message.version == "1.0" and b"host" not in names)
+    assert b"transfer-encoding" not in names or (
+        message.version == "1.1" and b"content-length" not in names
+    )
+    assert len(message.target) <= TARGET_OCTETS
+    assert len(names) <= HEADER_FIELDS
+    assert message.length <= _BODY_LIMIT
+    assert message.body is not None
+    assert len(message.body.read()) == message.length
+    environ = request_environ(_CONNECTION, message)
+    assert all(isinstance(value, str) for key, value in environ.items() if key.isupper())
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "digest_header": digest_header,
     "basic_header": basic_header,
@@ -209,4 +269,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "htdigest": htdigest,
     "groups": groups,
     "login": login,
+    "http_reader": http_reader,
 }
