@@ -51,8 +51,12 @@ of bodies and 64 MiB of heads.
 SPOOLED_BODIES = 4
 """The number of bodies of the largest size that fit on disk for all connections of a worker."""
 
-TURN_OCTETS = 1 << 16
-"""What is read for a connection before the others have their turn: less than 10 ms of parsing."""
+TURN_OCTETS = 1 << 13
+"""What is read for a connection before the others have their turn, or one block of a body.
+
+Parsing it takes half a millisecond at worst. With 64 KiB sixteen clients that sent tiny chunks made
+a bystander wait for a second: several threads were parsing, and he for each of them in turn.
+"""
 
 TURN_SENT_OCTETS = 1 << 20
 """What is sent on a connection before the others have their turn."""
