@@ -116,7 +116,7 @@ def test_slow_clients_do_not_block_others(server: TlsServer) -> None:
                 slow = server.connect()
                 slow.sendall(b"GET / HTTP/1.1\r\nHost: ")
                 if number % 3 == 2:
-                    slow.sendall(b"x\r\n\r\nPUT /a HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+                    slow.sendall(b"x\r\n\r\nPUT / HTTP/1.1\r\nHost:\r\nContent-Length: 9\r\n\r\n")
             stack.enter_context(slow)
         with closing(server.connection()) as connection:
             assert options(connection) == 200
