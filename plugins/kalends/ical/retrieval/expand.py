@@ -18,7 +18,7 @@ _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID"})
 # The steps of an instance: it is made, written, escaped and encoded.
 _INSTANCE_STEPS = 40
-_OCTETS_A_STEP = 16
+_OCTETS_A_STEP = 8
 
 
 def expand(
