@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from configparser import DuplicateOptionError, DuplicateSectionError, ParsingError, RawConfigParser
 from configparser import Error as ParserError
 from pathlib import Path
@@ -122,9 +122,19 @@ def _why_without_effect(given: _FileOptions, section: str, option: str) -> str |
         return f"does nothing in Kalends: {instead}"
     if section == "server" and option in radicale_options.NEEDS_TLS:
         return None if given.get("server", "ssl") else "does nothing without ssl = True"
-    if section == "auth" and option in radicale_options.NEEDS_DIRECTORY:
-        others = set(given.get("auth", "directories")) - {FILES}
-        return None if others else "does nothing for accounts of the files, the only directory"
+    if section == "auth":
+        return _why_without_directory(option, given.get("auth", "directories"))
+    return None
+
+
+def _why_without_directory(option: str, directories: Collection[str]) -> str | None:
+    """Return why an option of ``[auth]`` has no effect with these directories, or None."""
+    if option in radicale_options.NEEDS_DIRECTORY and set(directories) <= {FILES}:
+        return "does nothing for accounts of the files, the only directory"
+    name, underscore, _ = option.partition("_")
+    is_of_directory = underscore and name in radicale_options.OF_DIRECTORIES
+    if is_of_directory and name not in directories:
+        return f"does nothing while directories does not name {name}"
     return None
 
 

@@ -87,7 +87,6 @@ EFFECTIVE: Mapping[str, Mapping[str, str]] = {
         "request_content_on_notice_condition": _LOGGED,
         "response_header_on_notice_condition": _LOGGED,
         "response_content_on_notice_condition": _LOGGED,
-        "mask_passwords": _LOGGED,
         "profiling": _PROFILE,
         "profiling_per_request_min_duration": _PROFILE,
         "profiling_per_request_header": _PROFILE,
@@ -206,6 +205,7 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
         _NO_NOTIFICATIONS,
     ),
     "logging": {
+        "mask_passwords": "credentials are in no log line; leave it out",
         "trace_filter": "[logging] level alone selects what is logged; leave it out",
         "bad_put_request_content": "the response to a refused PUT says what is wrong; leave it out",
         "backtrace_on_debug": "[logging] level = debug shows tracebacks; leave it out",
@@ -218,5 +218,11 @@ WITHOUT_EFFECT: Mapping[str, Mapping[str, str]] = {
 NEEDS_TLS = ("protocol", "ciphersuite", "certificate_authority")
 """The options of ``[server]`` that have an effect only with ``ssl``."""
 
-NEEDS_DIRECTORY = ("lc_username", "uc_username", "strip_domain", "urldecode_username")
+NEEDS_DIRECTORY = (
+    *("lc_username", "uc_username", "strip_domain", "urldecode_username"),
+    *("cache_logins", "cache_successful_logins_expiry"),
+)
 """The options of ``[auth]`` that have an effect only with directories other than the files."""
+
+OF_DIRECTORIES = ("ldap", "imap", "pam", "dovecot", "oauth2")
+"""The directories whose names begin the names of their options of ``[auth]``, such as ldap_uri."""

@@ -18,6 +18,7 @@ from kalends.config.radicale_options import (
     FIXED,
     NEEDS_DIRECTORY,
     NEEDS_TLS,
+    OF_DIRECTORIES,
     WITHOUT_EFFECT,
 )
 from kalends.config.schema import full_schema
@@ -26,7 +27,7 @@ from support.server import Sections, format_ini
 
 SCHEMA: Mapping[str, Mapping[str, Any]] = DEFAULT_CONFIG_SCHEMA
 # Each type of an option accepts one of these.
-VALUES = ("7", "rw", "hypercorn", "-15M;x")
+VALUES = ("7", "rw", "hypercorn", "-15M;x", "none")
 
 
 def options_of_radicale() -> Iterator[tuple[str, str]]:
@@ -43,7 +44,8 @@ def named(table: Mapping[str, Mapping[str, str]]) -> list[tuple[str, str]]:
 
 def other(section: str, option: str) -> str:
     """Return a value that is not the default."""
-    read, default = SCHEMA[section][option]["type"], SCHEMA[section][option]["value"]
+    described = full_schema()[section][option]
+    read, default = described["type"], described["value"]
     if read is bool:
         return str(not RawConfigParser.BOOLEAN_STATES[default.lower()])
     for value in VALUES:
@@ -97,15 +99,36 @@ def test_an_option_with_one_permitted_value_refuses_others(
 
 @pytest.mark.parametrize("option", NEEDS_TLS)
 def test_an_option_of_tls_requires_tls(tmp_path: Path, option: str) -> None:
-    value = {"protocol": "TLSv1.3", "ciphersuite": "DEFAULT"}.get(option, "/etc/ca.pem")
+    value = {"protocol": "TLSv1.3", "ciphersuite": "DEFAULT"}.get(option, "/etc/x.pem")
     assert "without ssl = True" in why_refused(tmp_path, "server", option, value)
     load(tmp_path, {"server": {"ssl": "True", option: value}})
 
 
 @pytest.mark.parametrize("option", NEEDS_DIRECTORY)
 def test_an_option_that_changes_names_requires_a_directory(tmp_path: Path, option: str) -> None:
-    assert "accounts of the files" in why_refused(tmp_path, "auth", option, "True")
-    load(tmp_path, {"auth": {option: "True", "directories": "files, ldap"}})
+    value = other("auth", option)
+    assert "accounts of the files" in why_refused(tmp_path, "auth", option, value)
+    load(tmp_path, {"auth": {option: value, "directories": "files, ldap"}})
+
+
+OF_A_DIRECTORY = [
+    (option, name)
+    for option in EFFECTIVE["auth"]
+    for name in OF_DIRECTORIES
+    if option.startswith(f"{name}_")
+]
+
+
+@pytest.mark.parametrize(("option", "name"), OF_A_DIRECTORY)
+def test_an_option_of_a_directory_requires_the_directory(
+    tmp_path: Path, option: str, name: str
+) -> None:
+    value = other("auth", option)
+    others = "files, ldap" if name != "ldap" else "files, imap"
+    assert f"does not name {name}" in why_refused(tmp_path, "auth", option, value)
+    with pytest.raises(ConfigurationError, match=f"does not name {name}"):
+        load(tmp_path, {"auth": {option: value, "directories": others}})
+    load(tmp_path, {"auth": {option: value, "directories": f"files, {name}"}})
 
 
 def test_default_values_are_accepted(tmp_path: Path) -> None:
