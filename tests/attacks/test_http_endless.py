@@ -138,6 +138,23 @@ def test_requests_of_real_programs_are_complete(sent: bytes) -> None:
     reader.close()
 
 
+@pytest.mark.parametrize(("octets_of_value", "is_accepted"), [(65_000, True), (66_000, False)])
+@pytest.mark.parametrize("body", [0, 4000])
+def test_a_head_is_measured_without_what_follows_it(
+    octets_of_value: int, is_accepted: bool, body: int
+) -> None:
+    sent = HEAD + b"X: %b\r\nContent-Length: %d\r\n\r\n" % (b"y" * octets_of_value, body)
+    reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
+    refusal: tuple[int, str] | None = None
+    try:
+        for start in range(0, len(sent) + body, HEAD_BLOCK_OCTETS):
+            reader.receive((sent + b"z" * body)[start : start + HEAD_BLOCK_OCTETS])
+    except RequestRefusedError as error:
+        refusal = (error.status, error.limit)
+    assert refusal == (None if is_accepted else (431, "head"))
+    assert len(reader.complete) == is_accepted
+
+
 def test_few_requests_are_held_at_a_time() -> None:
     reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
     shortest = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"

@@ -135,9 +135,13 @@ def test_numbers_are_the_sum_of_all_workers_and_survive_them(
         served.request("PROPFIND", "/alice/", user="alice", password="wrong")
     served.request("GET", "/feeds/alice.ics", user="alice")
     served.request("BREW", "/alice/", user="alice")
+    assert served.request("GET", "/" + "x" * 9000).status == 414
+    assert served.request("GET", "/", headers={"X": "y" * (1 << 16)}).status == 431
     put = ("kalends_request_duration_seconds_count", "PUT", "201")
     numbers = admin.until(lambda n: n.get(put) == 20)
     assert numbers[("kalends_failed_logins_total", "basic")] == 3
+    assert numbers[("kalends_refused_by_limit_total", "target")] == 1
+    assert numbers[("kalends_refused_by_limit_total", "head")] == 1
     assert numbers[("kalends_objects",)] == 20
     assert numbers[("kalends_accounts",)] == 1
     assert numbers[("kalends_store_bytes",)] > 20 * 300

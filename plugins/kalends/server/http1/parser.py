@@ -177,6 +177,8 @@ class MessageReader:
         """End the header."""
         message, parser = self._message, self._parser
         self._in_head = False
+        if self._overhead > HEAD_OCTETS:  # with what follows in the block
+            self._check_head_octets(message)
         self._overhead = self._body_octets = self._trailers = 0
         self.is_in_body = True
         message.version = version = parser.get_http_version()
@@ -189,6 +191,11 @@ class MessageReader:
         if self._expects and not self._stores_large_body():
             message.keep_alive = self._expects = False
             self._end(BytesIO())
+
+    def _check_head_octets(self, message: Message) -> None:
+        fields = sum(len(name) + len(value) for name, value in self._fields)
+        if len(message.target) + fields > HEAD_OCTETS:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
 
     def _check_head(self, message: Message) -> None:
         """Check the version, and the fields that depend on it (RFC 9112 sections 2.3 and 3.2)."""
