@@ -29,7 +29,7 @@ access = "secret"
 XML = b'<?xml version="1.0"?><D:propfind xmlns:D="DAV:"><D:prop><D:getetag/></D:prop></D:propfind>'
 OPEN = [
     *("/", "", "/.web", "/.web/", "/.web/index.html", "/.web/a/b", "/.web/../alice/", "/.web//"),
-    *("/.well-known/caldav", "/.well-known/carddav", "/.well-known/", "/.well-known/x/y"),
+    *("/.well-known/", "/.well-known/x/y", "/.well-known/caldav/x", "/x/.well-known/caldav"),
     *("/.web/account/.static/style.css", "/.web/account/.static/", "/.web/account/.static/../"),
     *("/robots.txt", "/.health", "/.metrics", "/feeds/open.ics", "/feeds/open/", "/feeds/open"),
     *("/feeds/s/guess/family.ics", "/feeds/s/guess/family/", "/feeds/s/", "/feeds/", "/feeds/s"),
@@ -70,6 +70,14 @@ def test_other_methods_are_refused_and_no_body_is_read(nobody: Client, path: str
         assert status != 404 or path in ("/.health", "/.metrics"), method
     for method in READING:
         assert nobody(method, path, environ=unread).status < 500, method
+
+
+@pytest.mark.parametrize("name", ["caldav", "carddav", "caldav/"])
+def test_discovery_is_redirected_without_reading_a_body(nobody: Client, name: str) -> None:
+    unread = {"wsgi.input": Unread(), "CONTENT_LENGTH": str(80 << 20)}
+    for method in ("GET", "PROPFIND", "REPORT", "PUT"):
+        answer = nobody(method, f"/.well-known/{name}", environ=unread)
+        assert (answer.status, answer.headers["Location"]) == (301, "/"), method
 
 
 @pytest.mark.parametrize("login", ["Basic YTpi", "Digest x", "Bearer x", "Basic", ""])

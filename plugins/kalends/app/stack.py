@@ -35,6 +35,8 @@ _log = logging.getLogger("kalends.caldav")
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
 # Clients request these before they know that they need a login; they show no user's data.
 _OPEN = ("/.web/", "/.well-known/")
+# Clients ask there by PROPFIND as well; the redirect needs no body (RFC 6764 section 6).
+_REDIRECTS = frozenset({"/.well-known/caldav", "/.well-known/carddav"})
 
 
 class ApplicationStack:
@@ -154,7 +156,7 @@ class ApplicationStack:
             return self._feeds.access.needs_login(address_of(environ))
         if self._account.handles(path):
             return self._account.needs_login(path)
-        if method == "OPTIONS":
+        if method == "OPTIONS" or path.rstrip("/") in _REDIRECTS:
             return False
         is_open = path in ("", "/", "/.web") or path.startswith(_OPEN)
         return not (is_open and method in ("GET", "HEAD"))
