@@ -9,6 +9,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+from kalends.common.bounded_cache import LONGEST_KEY
+
 
 class VerifiedPasswords:
     """A cache of keyed digests over password and hash, one for each of the latest users.
@@ -37,7 +39,9 @@ class VerifiedPasswords:
             return True
 
     def add(self, user: bytes, stored: bytes, password: bytes) -> None:
-        """Remember a password that was verified."""
+        """Remember a password that was verified, unless the name is longer than names are."""
+        if len(user) > LONGEST_KEY:
+            return
         digest = self._digest(user, stored, password)
         with self._lock:
             self._digests[user] = digest
@@ -80,7 +84,9 @@ class VerifiedHeaders:
         return found[1]
 
     def add(self, header: str, version: tuple[object, ...], name: str) -> None:
-        """Cache a header that was verified against a version of the user files."""
+        """Cache a header that a version of the user files has verified, except for long names."""
+        if len(name) > LONGEST_KEY:
+            return
         if len(self._names) >= self._capacity:
             self._names = {}
         self._names[self._digest(header)] = (version, name)

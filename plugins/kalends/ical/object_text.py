@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import NamedTuple
 
+from kalends.common.bounded_cache import remembered
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
@@ -13,8 +13,9 @@ from kalends.ical.timezones.resolve import by_tzid
 
 _BEGIN, _END, _LAST = "\nBEGIN:VTIMEZONE", "\nEND:VTIMEZONE", "\nEND:VCALENDAR"
 
-LONGEST_KEPT = 20_000
-"""The longest definition that is cached, in characters; real ones have 4,000 at most."""
+# The longest definition that is cached, in characters; real ones have 4,000 at most.
+_LONGEST_KEPT = 20_000
+_KEPT = 8 << 20  # octets of definitions in one worker, several hundred usual ones
 
 
 class ObjectText(NamedTuple):
@@ -64,7 +65,7 @@ def _split_off_zones(text: str) -> tuple[str, list[str]]:
         # A VTIMEZONE within another component or another calendar is not one of this calendar's.
         before = "".join(kept).upper()
         is_own = before.count("\nBEGIN:") == before.count("\nEND:") and _LAST not in before
-        if not (end > begin and is_own and len(block) <= LONGEST_KEPT):
+        if not (end > begin and is_own and len(block) <= _LONGEST_KEPT):
             return text, []
         kept.append("\n" * block.count("\n"))
         blocks.append(block)
@@ -72,7 +73,12 @@ def _split_off_zones(text: str) -> tuple[str, list[str]]:
     return "".join([*kept, text[position:]]), blocks
 
 
-@lru_cache(maxsize=512)
+def octets_when_parsed(text: str) -> int:
+    """Return about how much memory a text takes together with its components."""
+    return 4 * len(text) + 400 * text.count("\n")
+
+
+@remembered(_KEPT, lambda block: octets_when_parsed(block))
 def _parse_zone(block: str) -> Component:
     parsed = contentlines.parse(block)
     if len(parsed) != 1 or parsed[0].name != "VTIMEZONE":

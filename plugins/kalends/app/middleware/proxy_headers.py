@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.common.wsgi import (
     PREFIX_KEY,
     REQUEST_ID_KEY,
@@ -119,9 +120,13 @@ class TrustedProxies:
         return found
 
 
-@lru_cache(maxsize=1024)
 def _address(text: str) -> Address | None:
     """Parse an address as proxies write it: bare, in brackets, or with a port."""
+    return _parse_address(text) if len(text) <= LONGEST_KEY else None
+
+
+@lru_cache(maxsize=1024)
+def _parse_address(text: str) -> Address | None:
     bare = text
     if text.startswith("["):
         bare = text[1:].partition("]")[0]

@@ -8,16 +8,19 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
+from kalends.common.bounded_cache import LONGEST_KEY, remembered
 from kalends.feeds.compose.busy import reduce_to_time
 from kalends.ical import contentlines
 from kalends.ical.client_quirks import uppercase_rule
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.object_text import LONGEST_KEPT
+from kalends.ical.object_text import octets_when_parsed
 from kalends.ical.timezones.iana import equivalent_since, iana_definition
 from kalends.ical.timezones.resolve import is_readable_vtimezone, tzid_name
 
 NEUTRAL = "Zone"
 """The TZID for a zone whose own name might disclose something of a hidden event."""
+
+_KEPT = 8 << 20  # octets of definitions in one worker, several hundred usual ones
 
 _RULES = frozenset({"DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "TZNAME", "RRULE", "RDATE", "EXDATE"})
 # The form of a name from `assign_names`; a client's own TZID of this form gets another name.
@@ -83,15 +86,12 @@ def resolve_tzid(tzid: str, own: str, first: str, *, is_private: bool) -> ZoneUs
     if own and not is_readable_vtimezone(own):
         own = ""
     known = _iana(tzid)
-    is_kept = len(own) <= LONGEST_KEPT
-    since = _agreed_since if is_kept else _agreed_since.__wrapped__
-    if known is not None and (not own or since(own, tzid) <= first):
+    if known is not None and (not own or _agreed_since(own, tzid) <= first):
         name = NEUTRAL if is_private and tzid.startswith("/") else tzid
         return ZoneUse(ZoneDefinition(name, known.digest), known.definition, known.text)
     if not own:
         return None
-    read = _read if is_kept else _read.__wrapped__
-    found = read(own, is_private=is_private)
+    found = _read(own, is_private)
     # Some programs escape the parameter like the property; subscribers would not match the two.
     name = NEUTRAL if is_private and (known is None or tzid.startswith("/")) else tzid_name(tzid)
     return ZoneUse(ZoneDefinition(name, found.digest), found.definition, found.text)
@@ -105,19 +105,23 @@ class _ParsedZone(NamedTuple):
     text: bytes
 
 
-@lru_cache(maxsize=512)
+@remembered(_KEPT, lambda text, tzid: len(text) + len(tzid))
 def _agreed_since(text: str, tzid: str) -> str:
     return equivalent_since(contentlines.parse(text)[0], tzid)
 
 
-@lru_cache(maxsize=512)
 def _iana(tzid: str) -> _ParsedZone | None:
+    return _named(tzid) if len(tzid) <= LONGEST_KEY else None
+
+
+@lru_cache(maxsize=512)
+def _named(tzid: str) -> _ParsedZone | None:
     known = iana_definition(tzid)
     return _ParsedZone(definition_digest(known), known, definition_text(known)) if known else None
 
 
-@lru_cache(maxsize=512)
-def _read(text: str, *, is_private: bool) -> _ParsedZone:
+@remembered(_KEPT, lambda text, is_private: octets_when_parsed(text))  # noqa: ARG005 - its name
+def _read(text: str, is_private: bool) -> _ParsedZone:
     definition = canonical_definition(contentlines.parse(text)[0])
     if is_private:
         for rule in definition.children:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.common.wsgi import Environ
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.server.http1.parser import Message
@@ -89,7 +90,7 @@ def request_environ(of_connection: Environ, message: Message) -> Environ:
     environ["SERVER_PROTOCOL"] = f"HTTP/{message.version}"
     environ["wsgi.input"] = message.body
     for name, value in message.fields:
-        key = _key(name)
+        key = _key(name) if len(name) <= LONGEST_KEY else _key.__wrapped__(name)
         if key is None:
             continue
         text = value.decode("latin-1").strip(" \t")

@@ -20,8 +20,9 @@ from kalends.webui.feed.viewport import Viewport
 MAX_OCCURRENCES = 50_000
 """The most occurrences of one page, shown or counted."""
 
-_CACHE_SIZE = 40_000
-"""Occurrences that are cached in all, some 400 bytes each; a large page has ten thousand."""
+_OCCURRENCE = 400  # octets
+_CACHE_SIZE = 40_000 * _OCCURRENCE
+"""Octets that are cached in all, of 40,000 occurrences; a large page has ten thousand."""
 _PUBLIC = re.compile(rb"\nCLASS:PUBLIC *\r?(?=\n)", re.IGNORECASE)
 _FOLD = re.compile(rb"\r?\n[ \t]")
 
@@ -81,7 +82,12 @@ class IndexCache:
 
 
 def _size(result: IndexResult) -> int:
-    return 1 + len(result.ids) + len(result.occurrences)
+    """Return about how many octets a result keeps in memory, with the texts that it refers to."""
+    texts = {one.item.id: one.item.uid for one in result.occurrences}
+    length = sum(map(len, texts.values()))
+    for one in result.occurrences[:1]:  # all are of one calendar
+        length += sum(map(len, one.item.calendar.props.values()))
+    return length + _OCCURRENCE * (1 + len(result.ids) + len(result.occurrences))
 
 
 def _query_index(calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot) -> IndexResult:
