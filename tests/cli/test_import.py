@@ -38,6 +38,25 @@ def test_a_component_that_the_calendar_refuses_is_named_with_its_line(
     assert err == f"{file}:11: the calendar does not accept VTODO components\n"
 
 
+def test_characters_that_cannot_be_stored_are_left_out_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation = Installation(tmp_path)
+    file = tmp_path / "odd.ics"
+    file.write_bytes(event("a", summary="Lu\x0bn\uffffch\0"))
+    status, out, _ = run(installation, capsys, "--into", "alice/calendar", str(file))
+    assert status == 0
+    assert out == (
+        f"note: {file}: 3 control characters were left out, from line 9 on\n"
+        "1 files: 1 added, 0 changed, 0 unchanged, 0 refused\n"
+    )
+    with installation.client() as client:
+        (name,) = set(client.props("/alice/calendar/", "D:getetag", depth="1")) - {
+            "/alice/calendar/"
+        }
+        assert b"\r\nSUMMARY:Lunch\r\n" in client("GET", name).body
+
+
 def test_cards_are_imported_only_into_address_books(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -193,7 +193,7 @@ class Collection(BaseCollection):
             collection=self,
             href=row.href,
             last_modified=http_date(row.changed / 1_000_000),
-            text=row.data.decode("utf-8"),
+            text=row.data.decode("utf-8", "replace"),
             etag=row.etag,
             uid=row.uid,
             name=row.kind,

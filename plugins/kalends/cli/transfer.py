@@ -161,6 +161,9 @@ def _import_files(args: argparse.Namespace) -> int:
         outcomes = [_import_one(built, path, target, imported) for path in reversed(args.files)]
         outcomes.reverse()
         built.catch_up()
+    for path, outcome in zip(args.files, outcomes, strict=True):
+        if outcome.note:
+            sys.stdout.write(f"note: {path}: {outcome.note}\n")
     refused = [line for outcome in outcomes for line in outcome.refused]
     for line in refused:
         sys.stderr.write(f"{line}\n")

@@ -81,7 +81,7 @@ def _parts(
 
 
 def _parse(data: bytes) -> Component:
-    return contentlines.parse(data.decode("utf-8"))[0]
+    return contentlines.parse_stored(data.decode("utf-8", "replace"))[0]
 
 
 def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:

@@ -211,6 +211,18 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
     return top
 
 
+def parse_stored(text: str) -> list[Component]:
+    """Parse a stored object like `parse`, but without the characters that it refuses.
+
+    Raises:
+        IcalendarSyntaxError: as `parse`.
+    """
+    try:
+        return parse(text)
+    except IcalendarSyntaxError:
+        return parse(_FORBIDDEN.sub("", text.replace("\r\n", "\n")))
+
+
 def _open(raw_name: str, number: int, stack: list[Component], top: list[Component]) -> None:
     component = Component(raw_name.strip().upper(), line=number)
     if len(stack) >= MAX_DEPTH:

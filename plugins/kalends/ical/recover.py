@@ -13,10 +13,13 @@ from typing import NamedTuple
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.sniff import describe_foreign_file
 
 _BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _VCARD_AGENT = re.compile(r"(?:[A-Za-z0-9-]+\.)?AGENT(?:;[^:]*)?:\s*", re.IGNORECASE)
+# What may not be stored; a CR may end a line.
+_FORBIDDEN = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xef\xbf[\xbe\xbf]")
 _TOP_LEVEL = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"})
 
 
@@ -59,6 +62,21 @@ def decode_file(data: bytes) -> str:
     Parsing rejects the components that contain surrogates.
     """
     return contentlines.decode(data, "surrogateescape").removeprefix("\ufeff")
+
+
+def leave_out_forbidden(data: bytes) -> tuple[bytes, str]:
+    """Leave out the characters that make a line unreadable, of a file that is to be imported.
+
+    Returns:
+        the octets, and a note on what was left out; empty if nothing was.
+    """
+    first = _FORBIDDEN.search(data)
+    if first is None or describe_foreign_file(data.removeprefix(contentlines.BYTE_ORDER_MARK)):
+        return data, ""
+    kept, count = _FORBIDDEN.subn(b"", data)
+    line = data.count(b"\n", 0, first.start()) + 1
+    what = "a control character was" if count == 1 else f"{count} control characters were"
+    return kept, f"{what} left out, from line {line} on"
 
 
 def find_calendars(

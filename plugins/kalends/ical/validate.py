@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from kalends.common.xml_text import NONCHARACTERS
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
@@ -90,6 +91,7 @@ def index_calendar(
     Raises:
         ObjectRefusedError: the object may not be stored.
     """
+    _refuse_noncharacters(data, "C:valid-calendar-data")
     if method := calendar.first("METHOD"):
         raise _not_an_object("a stored object must not have a METHOD", method.line)
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
@@ -126,6 +128,7 @@ def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
     top = _parse(text, "CR:valid-address-data", vcard=True)
     if len(top) != 1 or top[0].name != "VCARD":
         raise ObjectRefusedError("CR:valid-address-data", "it is not exactly one VCARD", 1)
+    _refuse_noncharacters(data, "CR:valid-address-data")
     uid = contentlines.unescape(top[0].value("UID")).strip()
     if not uid:
         raise ObjectRefusedError("CR:valid-address-data", "the card has no UID", top[0].line)
@@ -164,6 +167,15 @@ def _parse(text: str, precondition: str, *, vcard: bool = False) -> list[Compone
 def _refuse_large(data: bytes, max_size: int, precondition: str) -> None:
     if len(data) > max_size:
         raise ObjectRefusedError(precondition, f"larger than {max_size} octets")
+
+
+def _refuse_noncharacters(data: bytes, precondition: str) -> None:
+    """Refuse U+FFFE and U+FFFF, which XML cannot write: nobody could read the object."""
+    for character in NONCHARACTERS:
+        place = data.find(character)
+        if place >= 0:
+            line = data.count(b"\n", 0, place) + 1
+            raise ObjectRefusedError(precondition, "contains U+FFFE or U+FFFF", line)
 
 
 def _not_an_object(why: str, line: int) -> ObjectRefusedError:

@@ -10,16 +10,27 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
 
+from kalends.common.bounded_cache import BoundedCache
 from kalends.common.names import GROUPS, folded_group
+from kalends.common.xml_text import writable
+from kalends.errors import StoreRefusedError
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_homes
 from kalends.store.schema import collection
+
+MAX_PROPERTIES = 1000
+"""Properties of a collection; programs set some twenty."""
+
+MAX_PROPERTIES_LENGTH = 100_000
+"""Characters of all of them, which every worker keeps in memory for every calendar.
+
+The largest in use are a time zone of 20 kB and the texts of two alarms.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,9 @@ class CollectionRow:
         stated = self.props.get("C:supported-calendar-component-set")
         return frozenset(part.strip().upper() for part in stated.split(",")) if stated else None
 
+
+# Octets in one worker, of some ten thousand usual collections.
+_rows: BoundedCache[tuple[Any, ...], CollectionRow] = BoundedCache(8 << 20)
 
 UNWRITTEN_ROOT = CollectionRow(0, "", "", MappingProxyType({}), "", 0, 0, 0)
 """The root collection before the first write: it always exists."""
@@ -217,13 +231,26 @@ def record_change(connection: Connection, collection_id: int) -> tuple[int, int]
 
 
 def _row(row: Any) -> CollectionRow:
-    return _parse(*row)
+    """Return a row with its properties parsed; the same rows are read again and again."""
+    key = tuple(row)
+    found = _rows.get(key)
+    if found is None:
+        number, path, tag, props, *rest = key
+        found = CollectionRow(number, path, tag, load_props(props), *rest)
+        _rows.put(key, found, 8 * len(props) + len(path))
+    return found
 
 
-@lru_cache(maxsize=4096)  # the same rows are read again and again
-def _parse(number: int, path: str, tag: str, props: str, *rest: Any) -> CollectionRow:
-    return CollectionRow(number, path, tag, MappingProxyType(json.loads(props)), *rest)
+def load_props(text: str) -> Mapping[str, str]:
+    """Return stored properties, of an older version too, as XML can write them."""
+    return MappingProxyType({name: writable(value) for name, value in json.loads(text).items()})
 
 
 def _dump(props: Mapping[str, str]) -> str:
-    return json.dumps(dict(props), sort_keys=True, ensure_ascii=False)
+    text = json.dumps(dict(props), sort_keys=True, ensure_ascii=False)
+    if len(props) > MAX_PROPERTIES or len(text) > MAX_PROPERTIES_LENGTH:
+        raise StoreRefusedError(
+            f"a collection has {MAX_PROPERTIES} properties at most, "
+            f"of {MAX_PROPERTIES_LENGTH} characters in all"
+        )
+    return text

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
 from kalends.ical.merge_instances import merge_instances
+from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
@@ -41,10 +42,17 @@ class RejectedObject:
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """Result of importing one file."""
+    """Result of importing one file.
+
+    Attributes:
+        merged: the numbers of objects.
+        refused: the parts that were not imported.
+        note: what was left out of the others, or empty.
+    """
 
     merged: MergeResult
     refused: list[RejectedObject]
+    note: str = ""
 
 
 def import_data(
@@ -75,9 +83,6 @@ def import_data(
             however often the import is repeated.
         progress: passes objects through and shows progress.
 
-    Returns:
-        the numbers of objects, and the parts that were refused.
-
     Raises:
         ImportTargetError: the collection is of another kind than the file, or has just changed.
     """
@@ -85,10 +90,11 @@ def import_data(
         target = _ensure_home(connection, target, first_collections)
         existing = collections.find_collection(connection, target)
     allowed = existing.components if existing else None
+    data, note = leave_out_forbidden(data)
     whole = split_file(data, allowed=allowed, max_size=max_size)
     refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
-        return ImportResult(MergeResult(0, 0, 0, 0), refused)
+        return ImportResult(MergeResult(0, 0, 0, 0), refused, note)
     with database.write(target) as connection:
         existing = collections.find_collection(connection, target)
         if existing is None:
@@ -104,7 +110,8 @@ def import_data(
         merged = write.merge_objects(connection, existing.id, progress(ready.objects))
     imported.update(ready.imported)
     refused += [RejectedObject(path, line, why) for line, why in ready.refused]
-    return ImportResult(replace(merged, unchanged=merged.unchanged + ready.skipped), refused)
+    merged = replace(merged, unchanged=merged.unchanged + ready.skipped)
+    return ImportResult(merged, refused, note)
 
 
 @dataclass(slots=True)

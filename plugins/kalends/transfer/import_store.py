@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.errors import ObjectRefusedError
+from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store import collections
@@ -188,6 +189,9 @@ class _CollectionImport:
             if content:
                 yield _ReadObject(content, file.href, file.path)
                 return
+        data, note = leave_out_forbidden(data)
+        if note and file.href is None:
+            self._result.notes.append(f"{file.path}: {note}")
         whole = split_file(data, max_size=max_size)
         for bad in whole.refused:
             self._refuse(file.path, bad.line, bad.why)

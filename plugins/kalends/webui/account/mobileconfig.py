@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import NAMESPACE_URL, UUID, uuid5
 
+from kalends.common.xml_text import writable
 from kalends.webui.base_url import BaseUrl
 
 CONTENT_TYPE = "application/x-apple-aspen-config"
@@ -89,7 +90,7 @@ def _subscription(
     namespace: UUID, base_url: BaseUrl, user: str, one: Subscription
 ) -> dict[str, object]:
     settings = {
-        "SubCalAccountDescription": one.title,
+        "SubCalAccountDescription": writable(one.title),
         # Apple's own programs write the whole address here.
         "SubCalAccountHostName": base_url.url(one.path),
         "SubCalAccountUseSSL": base_url.secure,
@@ -97,7 +98,11 @@ def _subscription(
     if one.needs_login:
         settings["SubCalAccountUsername"] = user
     return _payload(
-        namespace, "com.apple.subscribedcalendar.account", one.title, settings, key=one.name
+        namespace,
+        "com.apple.subscribedcalendar.account",
+        writable(one.title),
+        settings,
+        key=one.name,
     )
 
 

@@ -241,6 +241,7 @@ class AccountApplication:
             file_name=form.file_name,
             target=target,
             merged=outcome.merged,
+            note=outcome.note,
             refused=sorted(outcome.refused, key=lambda one: one.line)[:_MAX_REFUSED],
             more=max(0, len(outcome.refused) - _MAX_REFUSED),
         )
