@@ -68,11 +68,14 @@ class BodyRefusedError(Exception):
     Args:
         status: the status of the answer, such as 413 or 415.
         why: the reason, for a person.
+        precondition: Radicale's short name of the WebDAV precondition that it fails, such as
+            ``C:supported-filter`` (RFC 4791 section 7.8), or None if none fits.
     """
 
-    def __init__(self, status: HTTPStatus, why: str = "") -> None:
+    def __init__(self, status: HTTPStatus, why: str = "", precondition: str | None = None) -> None:
         self.status = status
         self.why = why or f"{status.phrase}."
+        self.precondition = precondition
         super().__init__(self.why)
 
 

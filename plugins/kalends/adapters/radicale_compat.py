@@ -8,6 +8,7 @@ against the pinned version: an upgrade that changes one fails there.
 from __future__ import annotations
 
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +19,8 @@ from radicale.app.base import _check_path_format, _check_user_format
 from radicale.auth import AuthContext, BaseAuth
 from radicale.item import Item
 from radicale.storage import BaseStorage
+
+from kalends.common.xml_text import writable_document
 
 WsgiAnswer = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 """A status line, headers, and a body in blocks."""
@@ -113,6 +116,23 @@ class ApplicationBase(Application):
 
     def _handle_request(self, environ: types.WSGIEnviron) -> WsgiAnswer:
         return self.handle_request(environ)
+
+    def read_xml(self, environ: types.WSGIEnviron) -> ET.Element | None:
+        """Return the root of a request's XML, or None; called by Radicale's handlers.
+
+        Radicale would decode the body as the client says, by any codec of Python's, and parse it
+        whatever it costs.
+        """
+        raise NotImplementedError
+
+    def _read_xml_request_body(
+        self, environ: types.WSGIEnviron, request_info: dict[str, Any]
+    ) -> ET.Element | None:
+        return self.read_xml(environ)
+
+    def _xml_response(self, xml_content: ET.Element, request_info: dict[str, Any]) -> bytes:
+        octets: bytes = super()._xml_response(xml_content, request_info)
+        return writable_document(octets)
 
 
 def check_login(backend: BaseAuth, name: str, password: str, address: str) -> tuple[str, set[str]]:

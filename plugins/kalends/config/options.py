@@ -243,6 +243,13 @@ OPTIONS = (
     ),
     Option(
         "kalends",
+        "max_xml_length",
+        "4000000",
+        parse_positive_number,
+        "the largest XML of a request, such as a list of objects to fetch, in octets",
+    ),
+    Option(
+        "kalends",
         "trusted_proxies",
         "",
         parse_proxies,

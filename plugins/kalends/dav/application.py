@@ -21,41 +21,25 @@ from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
+from kalends.dav.answer_budget import check_members
 from kalends.dav.dispatch import Dispatcher, RequestLimits
-from kalends.dav.message import Request, Response
+from kalends.dav.message import Request, Response, sanitize
 from kalends.dav.methods.free_busy_view import ViewDays, free_busy_view, wants_free_busy_view
 from kalends.dav.methods.move import Move
+from kalends.dav.methods.proppatch import refuse_protected
 from kalends.dav.methods.put import Put
 from kalends.dav.privileges import Privileges
 from kalends.dav.reader import Reader
 from kalends.dav.reports.report import report
 from kalends.dav.reports.target import ReportLimits
-from kalends.dav.request_body import put_back, read_body
-from kalends.dav.xml.parse import parse
-
-# Properties that only the server may set (RFC 4918 section 15, RFC 3744).
-_PROTECTED = frozenset(
-    xmlutils.make_clark(name)
-    for name in (
-        "D:resourcetype",
-        "D:getetag",
-        "D:getcontentlength",
-        "D:getlastmodified",
-        "D:creationdate",
-        "D:lockdiscovery",
-        "D:supportedlock",
-        "D:sync-token",
-        "D:owner",
-        "D:current-user-principal",
-        "D:current-user-privilege-set",
-        "D:supported-report-set",
-        "CS:getctag",
-        "C:supported-calendar-component-set",
-    )
-)
+from kalends.dav.request_body import read_body
+from kalends.dav.xml.parts import check_properties, parse_request
+from kalends.errors import BodyRefusedError
 
 _log = logging.getLogger("kalends.caldav")
 
+_ROOT = "kalends.xml"
+_READ_ONLY = ("GET", "HEAD")
 _ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
 
 _RADICALES_PROFILE = "/.mobileconfig"
@@ -95,11 +79,15 @@ class DavApplication(ApplicationBase):
             configuration.get("reporting", "freebusy_view_past_days"),
             configuration.get("reporting", "freebusy_view_future_days"),
         )
+        self._max_xml_length = min(
+            configuration.get("kalends", "max_xml_length"), self.max_content_length
+        )
         self._dispatcher = self._create_dispatcher()
 
     def _create_dispatcher(self) -> Dispatcher:
         limits = RequestLimits(
             max_content_length=self.max_content_length,
+            max_xml_length=self._max_xml_length,
             max_resource_size=self.max_resource_size,
             strict_preconditions=self.strict_preconditions,
             validate_user_value=self.validate_user_value,
@@ -117,7 +105,8 @@ class DavApplication(ApplicationBase):
         user = environ.get(USER_KEY, "")
         self._homes.ensure_of(user)
         # Radicale expects text, as its own server passes it; WSGI passes bytes as ISO-8859-1.
-        path = self._homes.in_path(decode_name(environ.get("PATH_INFO", "").encode("latin-1")))
+        path = decode_name(environ.get("PATH_INFO", "").encode("latin-1"))
+        path = self._homes.in_path(sanitize(path))
         environ["PATH_INFO"] = path
         if user:
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
@@ -168,12 +157,12 @@ class DavApplication(ApplicationBase):
         """Set and remove properties, all or none (RFC 4918 section 9.2)."""
 
         def answer() -> types.WSGIResponse:
-            body = read_body(environ, self.max_content_length)
-            refusal = _protected_refused(body, rest[0], rest[1])
-            if refusal:
-                return refusal
-            put_back(environ, body)
-            return super(DavApplication, self).do_PROPPATCH(environ, *rest)
+            root = self._parse(environ)
+            if root is None:
+                return errors.plain(HTTPStatus.BAD_REQUEST)
+            return refuse_protected(root, rest[0], rest[1]) or super(
+                DavApplication, self
+            ).do_PROPPATCH(environ, *rest)
 
         return self._with_failures(answer)
 
@@ -220,7 +209,7 @@ class DavApplication(ApplicationBase):
         plain = {**environ, "HTTP_ACCEPT_ENCODING": ""}
 
         def answer(request: Request) -> Response | None:
-            body = read_body(environ, self.max_content_length)
+            body = read_body(environ, self._max_xml_length)
             return report(self._reader, request, body, self._report_limits)
 
         return self._read(answer, Request(plain, "REPORT", path, user, base_prefix))
@@ -276,6 +265,8 @@ class DavApplication(ApplicationBase):
 
         def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
             with self._store.acquire_lock("r"):
+                if environ["REQUEST_METHOD"] == "PROPFIND":
+                    check_members(self._store.connection, environ, environ[_ROOT], rest[1])
                 return handler(environ, *rest)
 
         return self._bounded(answer, environ, *rest)
@@ -283,58 +274,43 @@ class DavApplication(ApplicationBase):
     def _bounded(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
     ) -> types.WSGIResponse:
-        """Run a handler of Radicale's with a body read by us (chunked too, and limited)."""
+        """Run a handler of Radicale's with a body that we have read, parsed and limited."""
 
         def answer() -> types.WSGIResponse:
-            body = read_body(environ, self.max_content_length)
-            if body and _root(body, environ["REQUEST_METHOD"]) is None:
-                return errors.plain(HTTPStatus.BAD_REQUEST)
-            put_back(environ, body)
+            self._parse(environ)
             return handler(environ, *rest)
 
         return self._with_failures(answer)
+
+    def _parse(self, environ: types.WSGIEnviron) -> ET.Element | None:
+        """Parse the body, and leave its root to Radicale's handler; None if it is empty.
+
+        Raises:
+            BodyRefusedError: it is not the method's own (RFC 4918 section 8.2), malformed or beyond
+                a limit.
+        """
+        assert isinstance(environ, dict)
+        environ[_ROOT] = None
+        method = environ["REQUEST_METHOD"]
+        body = b"" if method in _READ_ONLY else read_body(environ, self._max_xml_length)
+        if not body:
+            return None
+        root = environ[_ROOT] = parse_request(body)
+        expected = _ROOTS.get(method)
+        if expected and (root.tag != xmlutils.make_clark(expected) or not len(root)):
+            why = f"the XML is not a {expected.removeprefix('D:')} with content"
+            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
+        if method != "PROPFIND":
+            check_properties(root)
+        return root
+
+    def read_xml(self, environ: types.WSGIEnviron) -> ET.Element | None:
+        """Return what `_parse` has made of the body."""
+        root: ET.Element | None = environ[_ROOT]
+        return root
 
     def _with_failures(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
         try:
             return answer()
         except FAILURES as error:
             return errors.failed(error)
-
-
-def _root(body: bytes, method: str) -> ET.Element | None:
-    """Return the root of a request's XML; None if it is not the method's own (RFC 4918 8.2)."""
-    root = parse(body)
-    expected = _ROOTS.get(method)
-    fits = root is not None and (expected is None or root.tag == xmlutils.make_clark(expected))
-    return root if fits else None
-
-
-def _protected_refused(body: bytes, prefix: str, path: str) -> types.WSGIResponse | None:
-    """Refuse a PROPPATCH of protected properties: 403 for them, 424 for the rest; else None."""
-    root = _root(body, "PROPPATCH")
-    if root is None:
-        return errors.plain(HTTPStatus.BAD_REQUEST)
-    named = [prop.tag for prop in root.findall(f"*/{xmlutils.make_clark('D:prop')}/*")]
-    protected = [tag for tag in named if tag in _PROTECTED]
-    if not protected:
-        return None
-    multistatus = ET.Element(xmlutils.make_clark("D:multistatus"))
-    response = ET.SubElement(multistatus, xmlutils.make_clark("D:response"))
-    ET.SubElement(response, xmlutils.make_clark("D:href")).text = xmlutils.make_href(prefix, path)
-    for tags, status in (
-        (protected, HTTPStatus.FORBIDDEN),
-        ([tag for tag in named if tag not in _PROTECTED], HTTPStatus.FAILED_DEPENDENCY),
-    ):
-        if not tags:
-            continue
-        propstat = ET.SubElement(response, xmlutils.make_clark("D:propstat"))
-        prop = ET.SubElement(propstat, xmlutils.make_clark("D:prop"))
-        for tag in tags:
-            ET.SubElement(prop, tag)
-        status_line = ET.SubElement(propstat, xmlutils.make_clark("D:status"))
-        status_line.text = f"HTTP/1.1 {status.value} {status.phrase}"
-        if status is HTTPStatus.FORBIDDEN:
-            error = ET.SubElement(propstat, xmlutils.make_clark("D:error"))
-            ET.SubElement(error, xmlutils.make_clark("D:cannot-modify-protected-property"))
-    text = ET.tostring(multistatus, encoding="utf-8", xml_declaration=True)
-    return HTTPStatus.MULTI_STATUS, {"Content-Type": "text/xml; charset=utf-8"}, text, None

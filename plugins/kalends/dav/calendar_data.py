@@ -16,7 +16,7 @@ from radicale.xmlutils import make_clark
 
 from kalends.common.budget import Budget
 from kalends.dav.filters.reading import read_utc_range
-from kalends.dav.xml.write import escaped
+from kalends.dav.xml.write import escaped, escaped_octets
 from kalends.errors import (
     BodyRefusedError,
     IcalendarSyntaxError,
@@ -169,7 +169,7 @@ class DataRenderer:
         """
         if self._wanted.card is not None:
             self._budget.draw(1 + len(row.data) // _OCTETS_OF_CARD_A_STEP)
-            return escaped(select_lines(row.data, self._wanted.card).decode("utf-8"))
+            return escaped_octets(select_lines(row.data, self._wanted.card))
         self._budget.draw(1 + len(row.data) // _OCTETS_A_STEP)
         text = row.data.decode("utf-8")
         try:
@@ -181,7 +181,7 @@ class DataRenderer:
             return None
         if self._wanted.parts:
             made = select_parts(made, self._wanted.parts)
-        return escaped(contentlines.serialize([made]).decode("utf-8"))
+        return escaped_octets(contentlines.serialize([made]))
 
     def _made(self, calendar: Component) -> Component:
         wanted = self._wanted

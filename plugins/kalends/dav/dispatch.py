@@ -12,6 +12,7 @@ from radicale.pathutils import is_safe_path_component
 from kalends.adapters.radicale_compat import accepts_path, accepts_user
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
+from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
 from kalends.dav.message import Request, Response
@@ -36,6 +37,7 @@ class RequestLimits:
     """The configured limits and checks of requests, by Radicale's names."""
 
     max_content_length: int
+    max_xml_length: int
     max_resource_size: int
     strict_preconditions: bool
     validate_user_value: str
@@ -74,7 +76,7 @@ class Dispatcher:
     def answer(self, request: Request) -> Response | None:
         """Answer a request; None leaves it to Radicale, unchanged."""
         handler = self._handlers.get(request.method)
-        if handler is None or request.environ.get("QUERY_STRING") or not self._admits(request):
+        if handler is None or _asks_for_view(request) or not self._admits(request):
             return None
         try:
             return handler(request)
@@ -108,11 +110,12 @@ class Dispatcher:
             )
             if len(self._admitted) >= _NAMES_KEPT:
                 self._admitted.clear()
-            self._admitted[user] = admitted
+            if len(user) <= LONGEST_KEY:
+                self._admitted[user] = admitted
         return admitted
 
     def _propfind(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_content_length)
+        body = read_body(request.environ, self._limits.max_xml_length)
         asked = read_propfind(body)
         answer = propfind(self._reader, request, asked) if asked else None
         if answer is None:
@@ -120,7 +123,7 @@ class Dispatcher:
         return answer
 
     def _report(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_content_length)
+        body = read_body(request.environ, self._limits.max_xml_length)
         answer = report(self._reader, request, body, self._limits.reports)
         if answer is None:
             put_back(request.environ, body)
@@ -150,3 +153,9 @@ class Dispatcher:
     def _delete(self, request: Request) -> Response | None:
         privileges = Privileges.at(self._rights, request.user, request.path)
         return delete_object(self._storage, request) if "w" in privileges.above else None
+
+
+def _asks_for_view(request: Request) -> bool:
+    """Return True if a query may matter: Radicale knows ``?view=freebusy``, for GET alone."""
+    query = request.environ.get("QUERY_STRING", "")
+    return bool(query) and (request.method in ("GET", "HEAD") or "view" in query)

@@ -9,9 +9,11 @@ from http import HTTPStatus
 from radicale import types, xmlutils
 
 from kalends.common.failures import failure_of
+from kalends.common.xml_text import writable
 from kalends.dav.message import Response
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import (
+    BodyRefusedError,
     BudgetSpentError,
     ObjectRefusedError,
     ReportRefusedError,
@@ -53,8 +55,8 @@ def precondition(
         if href is not None:
             ET.SubElement(named, xmlutils.make_clark("D:href")).text = href
         if culprit is not None:
-            ET.SubElement(named, xmlutils.make_clark(culprit[0]), name=culprit[1])
-    ET.SubElement(error, _WHY).text = why
+            ET.SubElement(named, xmlutils.make_clark(culprit[0]), name=writable(culprit[1]))
+    ET.SubElement(error, _WHY).text = writable(why)
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
 
@@ -64,6 +66,8 @@ def failed(error: Exception) -> types.WSGIResponse:
     failure = failure_of(error)
     if failure.is_ours:
         _log.error("%s", error)
+    if isinstance(error, BodyRefusedError):
+        return precondition(failure.status, error.precondition, error.why)
     if isinstance(error, StoreRefusedError):
         return precondition(failure.status, None, str(error))
     if isinstance(error, ReportRefusedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,13 @@ from radicale import types
 
 # Radicale's sanitize_path leaves such a path unchanged; any other one is left to Radicale.
 _SANE = re.compile(r"/(?:(?!\.{1,2}/)[^/]+/)*(?:(?!\.{1,2}\Z)[^/]+)?", re.DOTALL)
+
+
+def sanitize(path: str) -> str:
+    """Return a path as Radicale's sanitize_path does, in a time that grows with its length."""
+    parts = [part for part in posixpath.normpath(path).split("/") if part not in ("", ".", "..")]
+    end = "/" if path.endswith("/") and parts else ""
+    return f"/{'/'.join(parts)}{end}"
 
 
 @dataclass(frozen=True, slots=True)

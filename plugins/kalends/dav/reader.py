@@ -74,7 +74,6 @@ class Reader:
             PropertyContext(request.user, request.prefix, self._max_resource_size),
             row,
             writable=may_write in letters,
-            length=lambda: len(self._storage.collection(row).serialize().encode("utf-8")),
             count=lambda: read.count_members(connection, row.id),
         )
 

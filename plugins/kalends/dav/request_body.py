@@ -35,7 +35,7 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
     length = int(stated) if stated and not chunked else None
     if length is not None and length > limit:
-        raise BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        raise _too_large(limit)
     body = _read(environ["wsgi.input"], length, limit)
     if length is not None and len(body) < length:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
@@ -60,6 +60,11 @@ def _read(stream: BinaryIO, length: int | None, limit: int) -> bytes:
             break
         got += len(block)
         if got > limit:
-            raise BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            raise _too_large(limit)
         blocks.append(block)
     return b"".join(blocks)
+
+
+def _too_large(limit: int) -> BodyRefusedError:
+    why = f"the body of this request may have {limit:,} octets at most"
+    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)

@@ -11,10 +11,12 @@ from importlib.metadata import version
 from xml.sax.saxutils import quoteattr
 
 from radicale import utils
-from radicale.xmlutils import MIMETYPES, make_clark, make_human_tag
+from radicale.xmlutils import MIMETYPES, NAMESPACES, make_clark, make_human_tag
 
+from kalends.common.bounded_cache import BoundedCache
 from kalends.common.http import http_date
 from kalends.common.names import owner_of
+from kalends.common.xml_text import writable
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
 from kalends.store.sync_tokens import ctag_of, sync_token_of
@@ -41,8 +43,9 @@ _TYPES = {
     "VCALENDAR": "C:calendar",
     "VSUBSCRIBED": "CS:subscribed",
 }
+_NAME_BEGINS = ("{", *(f"{short}:" for short in NAMESPACES))
 _COMPONENTS = "VTODO,VEVENT,VJOURNAL"
-_RESPONSES_KEPT = 4096
+_RESPONSES_KEPT = 8 << 20  # characters in one worker, some four thousand responses
 _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
 
@@ -69,14 +72,12 @@ class CollectionView:
         asked: the request's part.
         row: the collection.
         writable: True if the user may change it or its members.
-        length: counts the octets of the collection as one file, on demand.
         count: counts its objects, on demand.
     """
 
     asked: PropertyContext
     row: CollectionRow
     writable: bool
-    length: Callable[[], int]
     count: Callable[[], int]
 
     @property
@@ -102,6 +103,12 @@ class CollectionView:
             "".join(map(element, missing)),
         )
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all its properties (RFC 4918 section 9.1, RFC 4791 section 5.2)."""
+        live = [tag for tag in _IN_ALLPROP if self._value(tag) is not None]
+        own = (name for name in self.row.props if name.startswith(_NAME_BEGINS))
+        return tuple(dict.fromkeys([*live, *map(make_clark, own)]))
+
     def values(self, tags: Iterable[str]) -> tuple[dict[str, str], list[str]]:
         """Return the values of the named properties that it has, and the names of the others."""
         found: dict[str, str] = {}
@@ -126,7 +133,7 @@ class ResponseCache:
     """A cache of the response elements of collections, valid until one changes."""
 
     def __init__(self) -> None:
-        self._responses: dict[tuple[object, ...], str] = {}
+        self._responses: BoundedCache[tuple[object, ...], str] = BoundedCache(_RESPONSES_KEPT)
 
     def response(self, view: CollectionView, tags: tuple[str, ...]) -> str:
         """Return a collection's response element for the named properties."""
@@ -136,9 +143,7 @@ class ResponseCache:
         found = self._responses.get(key)
         if found is None:
             found = view.response(tags)
-            if len(self._responses) >= _RESPONSES_KEPT:
-                self._responses.clear()
-            self._responses[key] = found
+            self._responses.put(key, found, len(found) + sum(map(len, tags)))
         return found
 
 
@@ -164,7 +169,7 @@ def _components(view: CollectionView) -> str | None:
     if view.row.tag != "VCALENDAR":
         return None
     stated = view.row.props.get("C:supported-calendar-component-set") or _COMPONENTS
-    return "".join(f"<C:comp name={quoteattr(name)}/>" for name in stated.split(","))
+    return "".join(f"<C:comp name={quoteattr(writable(name))}/>" for name in stated.split(","))
 
 
 def _address_data(view: CollectionView) -> str | None:
@@ -228,7 +233,6 @@ _LIVE: Mapping[str, Callable[[CollectionView], str | None]] = {
         "D:getetag": _of_leaf(lambda view: ctag_of(view.row)),
         "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed / 1_000_000)),
         "D:getcontenttype": _of_leaf(lambda view: MIMETYPES[view.row.tag]),
-        "D:getcontentlength": _of_leaf(lambda view: str(view.length())),
         "D:sync-token": _of_leaf(lambda view: sync_token_of(view.row)),
         "CS:getctag": _of_leaf(lambda view: ctag_of(view.row)),
         "CS:source": _of_leaf(_source),
@@ -249,3 +253,14 @@ _LIVE: Mapping[str, Callable[[CollectionView], str | None]] = {
         "RADICALE:version": lambda _: version("radicale"),
     }.items()
 }
+_IN_ALLPROP = tuple(
+    make_clark(name)
+    for name in (
+        *("D:resourcetype", "D:displayname", "D:getetag", "D:getlastmodified", "D:getcontenttype"),
+        *("D:sync-token", "CS:getctag", "D:owner", "D:current-user-principal"),
+        *("D:current-user-privilege-set", "D:supported-report-set", "D:principal-collection-set"),
+        *("D:principal-URL", "C:calendar-home-set", "C:calendar-user-address-set"),
+        *("CR:addressbook-home-set", "C:supported-calendar-component-set"),
+        *("CR:supported-address-data", "RADICALE:version"),
+    )
+)

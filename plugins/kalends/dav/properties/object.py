@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import quote
 
 from radicale.xmlutils import OBJECT_MIMETYPES, make_clark
 
 from kalends.common.http import http_date
+from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.properties.collection import (
     UNANSWERED_REPORTS,
     CollectionView,
@@ -16,7 +17,7 @@ from kalends.dav.properties.collection import (
     report_set,
 )
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
-from kalends.dav.xml.write import element, escaped, response
+from kalends.dav.xml.write import element, escaped_octets, response
 from kalends.store.objects.read import ObjectRow
 
 _DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
@@ -28,8 +29,8 @@ _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     make_clark("D:getcontenttype"): lambda row: (
         f"{OBJECT_MIMETYPES[row.kind]};charset=utf-8;component={row.component}"
     ),
-    CALENDAR_DATA: lambda row: escaped(row.data.decode("utf-8")),
-    ADDRESS_DATA: lambda row: escaped(row.data.decode("utf-8")),
+    CALENDAR_DATA: lambda row: escaped_octets(row.data),
+    ADDRESS_DATA: lambda row: escaped_octets(row.data),
 }
 _RESOURCE_TYPE = make_clark("D:resourcetype")
 
@@ -92,20 +93,31 @@ class ObjectsView:
         """True if `etag_responses` returns all requested properties."""
         template = response(f"<href>{_MARK}</href>", "".join(found), "".join(missing))
         self._template = template.replace("%", "%%").replace(_MARK, "%s")
+        self._budget = AnswerBudget()
 
     def path(self, name: str) -> str:
         """Return the path of the object called ``name``."""
         return self._base + name
 
     def response(self, row: ObjectRow) -> str:
-        """Return the response element of one object; empty if it is to be left out."""
+        """Return the response element of one object; empty if it is to be left out.
+
+        Raises:
+            BodyRefusedError: the answer is too large (507).
+        """
+        self._budget.spend(len(self._template))
         own = [value(row) for value in self._values]
         if self._omits and None in own:
             return ""
         return self._template % (quote(self._base + row.href), *own)
 
-    def etag_responses(self, names: Iterable[tuple[str, str]]) -> str:
-        """Return the response elements of many objects, by name and etag."""
+    def etag_responses(self, names: Sequence[tuple[str, str]]) -> str:
+        """Return the response elements of many objects, by name and etag.
+
+        Raises:
+            BodyRefusedError: the answer is too large (507).
+        """
+        self._budget.spend(len(names) * len(self._template))
         template, base = self._template, quote(self._base)
         # Most names need no quoting, and checking that is faster than quoting.
         return "".join(

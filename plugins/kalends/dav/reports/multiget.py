@@ -7,13 +7,14 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from radicale.pathutils import sanitize_path
 from radicale.xmlutils import make_clark
 
+from kalends.dav.message import sanitize
 from kalends.dav.reports.target import ReportTarget
 from kalends.dav.reports.wanted import WantedProperties, read_wanted
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
+from kalends.dav.xml.parts import check_hrefs
 from kalends.store.objects import read
 
 _HREF = make_clark("D:href")
@@ -41,9 +42,10 @@ def read_multiget(root: ET.Element) -> Multiget:
 
     Raises:
         ReportRefusedError: the data is wanted in an unsupported form.
-        BodyRefusedError: the form of the data is invalid.
+        BodyRefusedError: the form of the data is invalid, or the hrefs are beyond a limit.
     """
-    hrefs = dict.fromkeys((href.text or "").strip() for href in root.findall(_HREF))
+    hrefs = dict.fromkeys([(href.text or "").strip() for href in root.findall(_HREF)])
+    check_hrefs(hrefs)
     return Multiget(read_wanted(root), tuple(hrefs))
 
 
@@ -71,6 +73,6 @@ def _path_of(href: str) -> str:
     if _PLAIN_PATH.fullmatch(href):  # most hrefs are their own path
         return href
     try:
-        return sanitize_path(unquote(urlsplit(href).path))
+        return sanitize(unquote(urlsplit(href).path))
     except ValueError:  # an address in brackets that is none
         return href

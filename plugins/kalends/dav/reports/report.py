@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from radicale.xmlutils import make_clark
 
+from kalends.common.bounded_cache import BoundedCache
 from kalends.dav.message import Request, Response
 from kalends.dav.properties.collection import UNANSWERED_REPORTS
 from kalends.dav.reader import Reader, multistatus, response_buffer
@@ -21,10 +21,9 @@ from kalends.dav.reports.sync_collection import read_sync_collection, write_sync
 from kalends.dav.reports.target import ReportLimits, ReportTarget, find_target
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
-from kalends.dav.xml.parse import parse
+from kalends.dav.xml.parts import parse_request
+from kalends.dav.xml.requests import SHORT
 from kalends.errors import BodyRefusedError, ReportRefusedError
-
-_SHORT = 2048
 
 _Reader = Callable[[ET.Element], Any]
 _Answer = Callable[[ReportTarget, Any], Response]
@@ -51,6 +50,10 @@ class Report(NamedTuple):
     asked: Any
 
 
+# Octets, a hundred bodies at least: the names in one may be ten times as long as the body.
+_kept: BoundedCache[bytes, Report] = BoundedCache(4 << 20)
+
+
 def report(reader: Reader, request: Request, body: bytes, limits: ReportLimits) -> Response | None:
     """Answer a report; None if the user may not read the resource, or there is none.
 
@@ -65,7 +68,11 @@ def report(reader: Reader, request: Request, body: bytes, limits: ReportLimits) 
         BodyRefusedError: its body is invalid.
         BudgetSpentError: it takes more work than a request may.
     """
-    found = (_short_report if len(body) <= _SHORT else read_report)(body)
+    found = _kept.get(body) if len(body) <= SHORT else None
+    if found is None:
+        found = read_report(body)
+        if len(body) <= SHORT:
+            _kept.put(body, found, 10 * len(body))
     with reader.snapshot() as connection:
         target = find_target(reader, connection, request, limits)
         if target is None:
@@ -81,19 +88,15 @@ def read_report(body: bytes) -> Report:
 
     Raises:
         ReportRefusedError: the report is not known, or something in it is unsupported.
-        BodyRefusedError: it is malformed.
+        BodyRefusedError: it is malformed or beyond a limit.
     """
-    root = parse(body)
-    if root is None:
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
+    if not body:
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "a REPORT needs a body")
+    root = parse_request(body)
     kind = _KINDS.get(root.tag)
     if kind is None:
         raise _unsupported(f"unknown report {root.tag[:80]!r}")
     return Report(kind, kind.read(root))
-
-
-# Clients send the same few bodies over and over.
-_short_report = lru_cache(maxsize=512)(read_report)
 
 
 def _unsupported(why: str) -> ReportRefusedError:

@@ -2,50 +2,64 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from dataclasses import dataclass
-from functools import lru_cache
 
 from radicale.xmlutils import make_clark
 
-from kalends.dav.xml.parse import parse
+from kalends.common.bounded_cache import BoundedCache
+from kalends.dav.xml.parts import parse_request
 
 CALENDAR_DATA = make_clark("C:calendar-data")
 ADDRESS_DATA = make_clark("CR:address-data")
 
+SHORT = 2048
+"""Octets of the longest body that is cached as data: clients send the same few over and over."""
+
 _PROPFIND = make_clark("D:propfind")
 _PROP = make_clark("D:prop")
-_SHORT = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Propfind:
-    """A PROPFIND for properties by name, each as ``{namespace}name``."""
+    """A PROPFIND.
 
-    props: tuple[str, ...]
+    Attributes:
+        props: the names of the properties, each as ``{namespace}name``; None for all properties.
+        names_only: True if their values are not asked for.
+    """
+
+    props: tuple[str, ...] | None
+    names_only: bool = False
+
+
+_ALL_PROPERTIES = {
+    make_clark("D:allprop"): Propfind(None),
+    make_clark("D:propname"): Propfind(None, names_only=True),
+}
+_kept: BoundedCache[bytes, Propfind] = BoundedCache(4 << 20)  # octets, a thousand bodies at least
 
 
 def read_propfind(body: bytes) -> Propfind | None:
-    """Parse a PROPFIND for named properties; return None for other shapes and malformed XML."""
-    return (_short_propfind if len(body) <= _SHORT else _propfind)(body)
+    """Parse a PROPFIND; return None for other shapes. An empty one asks for all properties.
+
+    Raises:
+        BodyRefusedError: it is malformed or beyond a limit.
+    """
+    if not body:
+        return Propfind(None)
+    found = _kept.get(body) if len(body) <= SHORT else None
+    if found is None:
+        found = _propfind(body)
+        if len(body) <= SHORT and found is not None:
+            _kept.put(body, found, len(body) + sum(map(len, found.props or ())))
+    return found
 
 
 def _propfind(body: bytes) -> Propfind | None:
-    root = parse(body)
-    props = _props(root) if root is not None and root.tag == _PROPFIND and len(root) == 1 else None
-    return None if props is None else Propfind(props)
-
-
-# Clients send the same few bodies over and over.
-_short_propfind = lru_cache(maxsize=512)(_propfind)
-
-
-def _props(root: ET.Element) -> tuple[str, ...] | None:
-    """Return the names in the only ``prop``; None if one of them has content or attributes."""
-    found = root.findall(_PROP)
-    if len(found) != 1:
+    root = parse_request(body)
+    if root.tag != _PROPFIND or len(root) != 1:
         return None
-    for prop in found[0]:
-        if len(prop) or (prop.attrib and prop.tag in (CALENDAR_DATA, ADDRESS_DATA)):
-            return None
-    return tuple(dict.fromkeys(prop.tag for prop in found[0]))
+    asked = root[0]
+    if asked.tag == _PROP:
+        return Propfind(tuple(dict.fromkeys([prop.tag for prop in asked])))
+    return _ALL_PROPERTIES.get(asked.tag)

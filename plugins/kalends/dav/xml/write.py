@@ -11,6 +11,9 @@ from xml.sax.saxutils import quoteattr
 
 from radicale.xmlutils import NAMESPACES, make_clark
 
+from kalends.common.bounded_cache import LONGEST_KEY
+from kalends.common.xml_text import writable, writable_octets
+
 _PREFIXES = {uri: "" if short == "D" else f"{short}:" for short, uri in NAMESPACES.items()}
 _DECLARED = "".join(
     f' xmlns{"" if short == "D" else ":" + short}="{uri}"' for short, uri in NAMESPACES.items()
@@ -30,7 +33,16 @@ class _Name(NamedTuple):
 
 
 def escaped(text: str) -> str:
-    """Escape text for the content of an element."""
+    """Escape text for the content of an element, without characters that XML cannot write."""
+    return _escaped(writable(text))
+
+
+def escaped_octets(data: bytes) -> str:
+    """Escape the octets of an object for the content of an element, like `escaped`."""
+    return _escaped(writable_octets(data).decode("utf-8", "replace"))
+
+
+def _escaped(text: str) -> str:
     if "&" in text or "<" in text or ">" in text:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text
@@ -43,7 +55,7 @@ def element(tag: str, content: str = "") -> str:
         tag: its name as ``{namespace}name``.
         content: its content, already escaped.
     """
-    name = _name(tag)
+    name = (_name if len(tag) <= LONGEST_KEY else _name.__wrapped__)(tag)
     return f"{name.begin}{content}{name.end}" if content else name.empty
 
 
