@@ -18,7 +18,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["kalends.authn", "kalends.server"]):
+with atheris.instrument_imports(include=["kalends.authn", "kalends.dav.xml", "kalends.server"]):
     from fuzz.harness import TARGETS
 
 

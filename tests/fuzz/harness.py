@@ -6,7 +6,9 @@ import itertools
 import os
 import re
 import tempfile
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -36,6 +38,11 @@ from kalends.authn.schemes.digestscheme import DigestScheme
 from kalends.authn.schemes.quoting import quoted_string
 from kalends.authn.throttle import Throttle
 from kalends.config.listener_roles import Role
+from kalends.dav.reports.report import read_report
+from kalends.dav.xml import limits, parse
+from kalends.dav.xml.parts import parse_request
+from kalends.dav.xml.requests import read_propfind
+from kalends.errors import BodyRefusedError, ReportRefusedError
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.environ import connection_environ, request_environ
 from kalends.server.http1.limits import (
@@ -262,6 +269,26 @@ def _check_message(message: Message) -> None:
     assert all(isinstance(value, str) for key, value in environ.items() if key.isupper())
 
 
+def xml_body(data: bytes) -> None:
+    """Parse the body of a WebDAV request, by its octets and by the counting parser alike."""
+    try:
+        root = parse_request(data)
+    except BodyRefusedError:
+        return
+    level, depth, elements = [root], 0, 0
+    while level:
+        depth += 1
+        elements += len(level)
+        level = [child for element in level for child in element]
+    assert depth <= limits.MAX_DEPTH
+    assert elements <= limits.MAX_ELEMENTS
+    text = ET.tostring(root, encoding="utf-8")
+    assert ET.tostring(parse.parse(b"<!-- counted -->" + text), encoding="utf-8") == text
+    read_propfind(data)
+    with suppress(BodyRefusedError, ReportRefusedError):
+        read_report(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "digest_header": digest_header,
     "basic_header": basic_header,
@@ -270,4 +297,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "groups": groups,
     "login": login,
     "http_reader": http_reader,
+    "xml_body": xml_body,
 }
