@@ -212,6 +212,17 @@ def test_an_alarm_rings_in_a_time_range(lines: str, found: bool) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("trigger", "found"),
+    [("PT2H", True), ("PT1H", False), ("-PT2H\r\nREPEAT:8\r\nDURATION:PT30M", True)],
+)
+def test_an_alarm_after_its_event_rings(trigger: str, found: bool) -> None:
+    alarm = ALARM.format(f"TRIGGER:{trigger}")
+    event = calendar(component("VEVENT", "u", "DTSTART:20260601T064500Z", "DURATION:PT5M", alarm))
+    inner = comp("VEVENT", comp("VALARM", within("20260601T084500Z", "20260601T084600Z")))
+    assert matches(event, inner) is found
+
+
 def test_an_alarm_of_an_override_rings_at_its_own_time_alone() -> None:
     lines = ("DTSTART:20260601T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY")
     moved = ("RECURRENCE-ID:20260610T090000Z", "DTSTART:20260610T150000Z")
