@@ -176,6 +176,10 @@ class IcalendarSyntaxError(KalendsError):
         super().__init__(f"line {line}: {why}")
 
 
+class TextTooLargeError(IcalendarSyntaxError):
+    """Text with more lines, components or parameters than are read (413)."""
+
+
 class ObjectRefusedError(KalendsError):
     """A calendar object or card that may not be stored.
 

@@ -44,11 +44,12 @@ class Budget:
         left: the steps that are left; negative once more was asked for.
     """
 
-    __slots__ = ("_steps", "left")
+    __slots__ = ("_paid", "_steps", "left")
 
     def __init__(self, steps: int = OBJECT_STEPS) -> None:
         self._steps = steps
         self.left = steps
+        self._paid: set[str] = set()
 
     @property
     def is_spent(self) -> bool:
@@ -74,10 +75,25 @@ class Budget:
         if not self.take(steps):
             raise BudgetSpentError(self._steps)
 
+    def draw_once(self, what: str, steps: int) -> None:
+        """Take the steps for something that many objects repeat, unless they are taken already.
+
+        Args:
+            what: the text whose reading is paid for.
+            steps: what reading it costs.
+
+        Raises:
+            BudgetSpentError: the steps are not left.
+        """
+        if what not in self._paid:
+            self._paid.add(what)
+            self.draw(steps)
+
     @contextmanager
     def part(self, steps: int) -> Iterator[Budget]:
         """Yield a budget of at most so many steps; what is spent of it is spent of this one too."""
         own = Budget(max(0, min(steps, self.left)))
+        own._paid = self._paid
         try:
             yield own
         finally:

@@ -11,11 +11,11 @@ from kalends.feeds.compose.timezones import (
     definition_digest,
     definition_text,
 )
-from kalends.feeds.compose.visibility import days_in_zone, rename_tzids
+from kalends.feeds.compose.visibility import first_days, rename_tzids
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.timezones.iana import equivalent_since, iana_definition
-from kalends.ical.timezones.resolve import by_tzid, tzid_name, tzids_of
+from kalends.ical.timezones.resolve import by_tzid, tzid_name
 
 
 def export_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
@@ -94,8 +94,9 @@ def _undefined(calendar: Component) -> Iterator[tuple[str, str]]:
     """Yield each TZID that an object uses but does not define, and its first day, ``YYYYMMDD``."""
     own = by_tzid((definition, zone) for zone, definition in _zones(calendar))
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
-    for tzid in {tzid for part in parts for tzid in tzids_of(part)} - own.keys():
-        yield tzid, min(day for part in parts for day in days_in_zone(part, tzid))
+    for tzid, day in first_days(parts).items():
+        if tzid not in own:
+            yield tzid, day
 
 
 def _names(
@@ -106,14 +107,15 @@ def _names(
     A zone that one object uses without a definition must not be defined by another object.
     """
     free: set[str] = set()
+    keepers = {name: zone for zone, name in assign_names(zones).items()}
     for tzid, first in undefined.items():
-        names = assign_names(zones)
-        keeper = next((zone for zone in zones if names[zone] == tzid), None)
+        keeper = keepers.get(tzid)
         known = iana_definition(tzid)
         if known is None:
             free |= {tzid, tzid_name(tzid)}
         elif keeper is not None and equivalent_since(zones[keeper], tzid) > first:
             zones[ZoneDefinition(tzid, definition_digest(known))] = known
+            keepers = {name: zone for zone, name in assign_names(zones).items()}
     # A name that an earlier download created from these rules stays: repeated exports are equal.
     return {
         zone: zone.tzid if zone.tzid.endswith(f"-{zone.digest}") else name

@@ -12,19 +12,20 @@ from kalends.ical.contentlines import Component, Property
 
 TIME_PATTERN = r"\d{8}(?:T\d{6}Z?)?"
 DURATION_PATTERN = r"[+-]?P(?:\d+W|(?:\d+D)?(?:T(?:\d+H)?(?:\d+M)?(?:\d+S)?)?)"
-_NUMBERS = r"[+-]?\d+(?:,[+-]?\d+)*"
-_DAY = r"[+-]?\d*(?:MO|TU|WE|TH|FR|SA|SU)"
+# Lists are possessive: a long one that does not match in one way does not match in another.
+_NUMBERS = r"[+-]?\d++(?:,[+-]?\d++)*+"
+_DAY = r"[+-]?\d*+(?:MO|TU|WE|TH|FR|SA|SU)"
 RULE_PART_PATTERN = (
     r"FREQ=(?:SECONDLY|MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY)"
-    rf"|(?:INTERVAL|COUNT)=\d+|UNTIL={TIME_PATTERN}|WKST={_DAY}|BYDAY={_DAY}(?:,{_DAY})*"
+    rf"|(?:INTERVAL|COUNT)=\d+|UNTIL={TIME_PATTERN}|WKST={_DAY}|BYDAY={_DAY}(?:,{_DAY})*+"
     rf"|BY(?:SECOND|MINUTE|HOUR|MONTHDAY|YEARDAY|WEEKNO|MONTH|SETPOS)={_NUMBERS}"
 )
-RULE_PATTERN = rf"(?:{RULE_PART_PATTERN})(?:;(?:{RULE_PART_PATTERN}))*"
+RULE_PATTERN = rf"(?:{RULE_PART_PATTERN})(?:;(?:{RULE_PART_PATTERN}))*+"
 OFFSET_PATTERN = r"[+-]\d{4}(?:\d\d)?"
 
 _PERIOD = rf"{TIME_PATTERN}/(?:{TIME_PATTERN}|{DURATION_PATTERN})"
 _TYPES = {
-    "PERIOD": re.compile(rf"{_PERIOD}(?:,{_PERIOD})*", re.ASCII),
+    "PERIOD": re.compile(rf"{_PERIOD}(?:,{_PERIOD})*+", re.ASCII),
     "RECUR": re.compile(RULE_PATTERN, re.ASCII),
 }
 _DEFAULT_TYPES = {"FREEBUSY": "PERIOD", "EXRULE": "RECUR"}

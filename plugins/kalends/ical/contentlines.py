@@ -12,28 +12,40 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from kalends.errors import IcalendarSyntaxError
+from kalends.common.budget import Budget
+from kalends.errors import IcalendarSyntaxError, TextTooLargeError
+from kalends.ical.limits import (
+    MAX_COMPONENTS,
+    MAX_DEPTH,
+    MAX_LINES,
+    MAX_PARAM_VALUES,
+    MAX_PHYSICAL_LINES,
+)
 
-_NAME = r"(?:[A-Za-z0-9_-]+\.)?[A-Za-z0-9_-]+"
-_PARAM_VALUE = r'(?:"[^"]*"|[^";:,]*)'
-_PARAM = rf";[A-Za-z0-9_-]+=(?:{_PARAM_VALUE})(?:,{_PARAM_VALUE})*"
-_BARE_PARAM = rf";[A-Za-z0-9_-]+(?:=(?:{_PARAM_VALUE})(?:,{_PARAM_VALUE})*)?"
-_LINE = re.compile(rf"({_NAME})((?:{_PARAM})*):(.*)", re.DOTALL)
-_VCARD_LINE = re.compile(rf"({_NAME})((?:{_BARE_PARAM})*):(.*)", re.DOTALL)
-_ONE_PARAM = re.compile(rf";([A-Za-z0-9_-]+)(?:=({_PARAM_VALUE}(?:,{_PARAM_VALUE})*))?")
+# All repetitions are possessive: a line that does not match is not tried in another way, and no
+# stack of such ways is kept. Each way would fail anyway, since nothing matches in two ways.
+_NAME = r"(?:[A-Za-z0-9_-]++\.)?[A-Za-z0-9_-]++"
+_PARAM_VALUE = r'(?:"[^"]*+"|[^";:,]*+)'
+_PARAM_VALUES = rf"{_PARAM_VALUE}(?:,{_PARAM_VALUE})*+"
+_LINE = re.compile(rf"({_NAME})((?:;[A-Za-z0-9_-]++={_PARAM_VALUES})*+):(.*)", re.DOTALL)
+_VCARD_LINE = re.compile(
+    rf"({_NAME})((?:;[A-Za-z0-9_-]++(?:={_PARAM_VALUES})?+)*+):(.*)", re.DOTALL
+)
+_ONE_PARAM = re.compile(rf";([A-Za-z0-9_-]++)(?:=({_PARAM_VALUES}))?+")
 _ONE_VALUE = re.compile(_PARAM_VALUE)
+_QUOTED = re.compile(r'"[^"]*+"')
 # RFC 5545 section 3.1: every control character but TAB is forbidden in a content line. Surrogates
 # replace octets that are not UTF-8.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
 _CONTROL = "contains a control character"
 _NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
+_CHARACTERS_IN_A_STEP = 128
+_FEW_LINES = 1000
+"""The number of lines up to which it does not matter that folds are cheaper than content lines."""
 _FOLD_IN_CHARACTER = re.compile(rb"([\xc2-\xf4][\x80-\xbf]*)(\r?\n[ \t])([\x80-\xbf]+)")
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 """The prefix that some programs write before UTF-8 text."""
-
-MAX_DEPTH = 16
-"""The deepest nesting of components that is read; real calendars need three levels."""
 
 
 class Property(NamedTuple):
@@ -64,8 +76,11 @@ class Property(NamedTuple):
         """Return the first value of the parameter ``name`` (upper case), or None."""
         if not self.raw_params:
             return None
-        values = self.params.get(name)
-        return values[0] if values else None
+        for match in _ONE_PARAM.finditer(self.raw_params):
+            if match[2] is not None and match[1].upper() == name:
+                first = _ONE_VALUE.match(match[2])
+                return first[0].strip('"') if first else None
+        return None
 
     def with_param(self, name: str, value: str | None) -> Property:
         """Return a copy with the parameter ``name`` set to one value, or removed.
@@ -159,23 +174,28 @@ def unfold(text: str) -> Iterator[tuple[int, str]]:
     continues the one before (RFC 5545 section 3.1).
     """
     pending, begin = "", 0
+    more: list[str] = []
     for number, line in enumerate(text.replace("\r\n", "\n").removesuffix("\r").split("\n"), 1):
         if line[:1] in (" ", "\t") and pending:
-            pending += line[1:]
+            more.append(line[1:])
             continue
+        if more:
+            pending += "".join(more)
+            more.clear()
         if pending:
             yield begin, pending
         pending, begin = line, number
     if pending:
-        yield begin, pending
+        yield begin, pending + "".join(more)
 
 
-def parse(text: str, *, vcard: bool = False) -> list[Component]:
+def parse(text: str, *, vcard: bool = False, budget: Budget | None = None) -> list[Component]:
     """Parse all top-level components of ``text``.
 
     Args:
         text: iCalendar or vCard text; a byte order mark at its beginning is skipped.
         vcard: whether to allow vCard's parameters without a value (``TEL;HOME:``).
+        budget: the steps that it may take; without one, the limits of its parts alone apply.
 
     Returns:
         the top-level components, in order.
@@ -184,12 +204,19 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
         IcalendarSyntaxError: a line is not a content line, contains a control character or a
             surrogate, or is outside of any component; or components do not balance or nest too
             deep.
+        TextTooLargeError: it has too many lines, components or parameters.
+        BudgetSpentError: the steps are not left.
     """
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    steps = _parsing_steps(text)
+    if budget is not None:
+        budget.draw(steps)
     top: list[Component] = []
     stack: list[Component] = []
+    components = 0
     fullmatch = (_VCARD_LINE if vcard else _LINE).fullmatch
-    is_clean = not _FORBIDDEN.search(text.replace("\r\n", "\n"))
-    for number, line in unfold(text.removeprefix("\ufeff")):
+    is_clean = not _FORBIDDEN.search(text)
+    for number, line in unfold(text):
         match = fullmatch(line)
         if match is None:
             raise IcalendarSyntaxError(number, f"not a content line: {line[:40]!r}")
@@ -199,10 +226,15 @@ def parse(text: str, *, vcard: bool = False) -> list[Component]:
         name, params, value = match.groups()
         name = name.upper()
         if name == "BEGIN":
+            components += 1
+            if components > MAX_COMPONENTS:
+                raise TextTooLargeError(number, f"it has more than {MAX_COMPONENTS} components")
             _open(value, number, stack, top)
         elif name == "END":
             _close(value, number, stack)
         elif stack:
+            if len(params) > MAX_PARAM_VALUES:
+                _refuse_many_values(params, number)
             stack[-1].properties.append(Property(name, params, value, number))
         else:
             raise IcalendarSyntaxError(number, f"{name} is outside of any component")
@@ -221,6 +253,25 @@ def parse_stored(text: str) -> list[Component]:
         return parse(text)
     except IcalendarSyntaxError:
         return parse(_FORBIDDEN.sub("", text.replace("\r\n", "\n")))
+
+
+def _parsing_steps(text: str) -> int:
+    """Return the steps of parsing a text with LF line ends; raise if it has too many lines."""
+    lines = text.count("\n") + 1
+    folds = text.count("\n ") + text.count("\n\t") if lines > _FEW_LINES else 0
+    if lines - folds > MAX_LINES:
+        raise TextTooLargeError(1, f"it has more than {MAX_LINES} content lines")
+    if lines > MAX_PHYSICAL_LINES:
+        raise TextTooLargeError(1, f"it has more than {MAX_PHYSICAL_LINES} lines")
+    return len(text) // _CHARACTERS_IN_A_STEP + 2 * (lines - folds) + folds
+
+
+def _refuse_many_values(params: str, number: int) -> None:
+    bare = _QUOTED.sub("", params)  # an ALTREP may have a whole web page in quotation marks
+    if bare.count(",") + bare.count(";") > MAX_PARAM_VALUES:
+        raise TextTooLargeError(
+            number, f"the line has more than {MAX_PARAM_VALUES} parameters and values"
+        )
 
 
 def _open(raw_name: str, number: int, stack: list[Component], top: list[Component]) -> None:
@@ -271,7 +322,13 @@ def unescape(value: str) -> str:
     r"""Return a TEXT value without its escapes ``\n \, \; \\`` (RFC 5545 section 3.3.11)."""
     if "\\" not in value:
         return value
-    return re.sub(r"\\(.)", lambda m: "\n" if m[1] in "nN" else m[1], value)
+    # Of a text without escaped backslashes, each backslash that is left belongs to its neighbour.
+    return "\\".join(map(_without_escapes, value.split("\\\\")))
+
+
+def _without_escapes(text: str) -> str:
+    last = "\\" if text.endswith("\\") else ""  # it escapes nothing
+    return text.replace("\\n", "\n").replace("\\N", "\n").replace("\\", "") + last
 
 
 def escape(text: str) -> str:

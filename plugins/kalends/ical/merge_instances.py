@@ -11,9 +11,10 @@ from collections.abc import Iterable, Mapping
 from kalends.errors import ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
+from kalends.ical.limits import MAX_SIZE
 from kalends.ical.recover import find_components
 from kalends.ical.timezones.resolve import tzid_name, tzids_of, vtimezones_of
-from kalends.ical.validate import MAX_SIZE, CalendarObject, read_calendar_object
+from kalends.ical.validate import CalendarObject, read_calendar_object
 from kalends.ical.values import read_time, read_times
 
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "EXDATE", "RDATE"})

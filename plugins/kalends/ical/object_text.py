@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kalends.common.bounded_cache import remembered
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
@@ -30,18 +31,24 @@ class ObjectText(NamedTuple):
     definitions: Mapping[str, str]
 
 
-def read_object(text: str) -> ObjectText:
+def read_object(text: str, budget: Budget) -> ObjectText:
     """Parse a calendar object.
+
+    Args:
+        text: the object.
+        budget: the steps that its reading may take.
 
     Raises:
         IcalendarSyntaxError: the text cannot be parsed or is empty.
+        BudgetSpentError: the steps are not left.
     """
     rest, blocks = _split_off_zones(text)
     try:
+        budget.draw(sum(map(len, blocks)) // 16)
         zones = [_parse_zone(block) for block in blocks]
     except IcalendarSyntaxError:  # its line number counts from the block: parse the whole text
         rest, zones = text, []
-    parsed = contentlines.parse(rest)
+    parsed = contentlines.parse(rest, budget=budget)
     if not parsed:
         raise IcalendarSyntaxError(1, "it is empty")
     calendar = parsed[0]
@@ -58,13 +65,16 @@ def _split_off_zones(text: str) -> tuple[str, list[str]]:
     if not text.startswith("BEGIN:VCALENDAR"):
         return text, blocks
     kept, position = [], 0
+    depth, ended = 0, False
     while (begin := text.find(_BEGIN, position)) >= 0:
         end = text.find("\n", text.find(_END, begin) + 1)
         block = text[begin + 1 : end]
         kept.append(text[position : begin + 1])
         # A VTIMEZONE within another component or another calendar is not one of this calendar's.
-        before = "".join(kept).upper()
-        is_own = before.count("\nBEGIN:") == before.count("\nEND:") and _LAST not in before
+        before = kept[-1].upper()
+        depth += before.count("\nBEGIN:") - before.count("\nEND:")
+        ended = ended or _LAST in before
+        is_own = depth == 0 and not ended
         if not (end > begin and is_own and len(block) <= _LONGEST_KEPT):
             return text, []
         kept.append("\n" * block.count("\n"))

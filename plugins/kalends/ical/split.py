@@ -9,9 +9,11 @@ import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.limits import MAX_FILE_COMPONENTS, MAX_FILE_LINES, MAX_SIZE
 from kalends.ical.recover import (
     RejectedPart,
     decode_file,
@@ -21,7 +23,7 @@ from kalends.ical.recover import (
 )
 from kalends.ical.sniff import describe_foreign_file
 from kalends.ical.timezones.resolve import by_tzid, tzids_of
-from kalends.ical.validate import MAX_SIZE, CalendarObject, index_calendar, read_card
+from kalends.ical.validate import CalendarObject, index_calendar, read_card
 
 _FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_PROPERTIES = ("VERSION", "PRODID", "CALSCALE")
@@ -72,9 +74,22 @@ def split_file(
             "VCALENDAR", refused=[RejectedPart(1, "", why, "C:supported-calendar-data")]
         )
     begin = _FIRST_BEGIN.search(data)
+    if why := _describe_excess(data):
+        space = "CR" if begin and begin[1].upper() == b"VCARD" else "C"
+        kind = "VADDRESSBOOK" if space == "CR" else "VCALENDAR"
+        return SplitCalendar(kind, refused=[RejectedPart(1, "", why, f"{space}:max-resource-size")])
     if begin and begin[1].upper() == b"VCARD":
         return split_cards(data, max_size=max_size)
     return split_calendar(data, allowed=allowed, max_size=max_size)
+
+
+def _describe_excess(data: bytes) -> str | None:
+    """Return the reason why a file is too large to be split, or None."""
+    if data.count(b"\n") > MAX_FILE_LINES:
+        return f"it has more than {MAX_FILE_LINES} lines: divide it"
+    if data.count(b"\nBEGIN:") > MAX_FILE_COMPONENTS:
+        return f"it has more than {MAX_FILE_COMPONENTS} components: divide it"
+    return None
 
 
 def split_calendar(
@@ -188,7 +203,7 @@ class _Group:
             if len(data) > max_size:
                 why = f"larger than {max_size} octets"
                 raise ObjectRefusedError("C:max-resource-size", why)
-            found = index_calendar(data, calendar, allowed)
+            found = index_calendar(data, calendar, allowed, Budget())
             whole.objects.append(found)
             if all(part.first("RECURRENCE-ID") for part in self._components):
                 whole.detached[found.uid] = self._components[0].line

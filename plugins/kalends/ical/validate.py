@@ -10,16 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from kalends.common.budget import Budget
 from kalends.common.xml_text import NONCHARACTERS
-from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
+from kalends.errors import (
+    BudgetSpentError,
+    IcalendarSyntaxError,
+    ObjectRefusedError,
+    TextTooLargeError,
+)
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
+from kalends.ical.excess import refuse_excess
+from kalends.ical.limits import MAX_SIZE, MAX_UID
 from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.index import Interval, intervals_of
 from kalends.ical.timezones.resolve import vtimezones_of
-
-MAX_SIZE = 10_000_000
-"""The default maximum size of an object, octets."""
 
 _COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
 
@@ -71,22 +76,27 @@ def read_calendar_object(
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "C:max-resource-size")
     text = _decode(data, "C:valid-calendar-data")
-    top = _parse(text, "C:valid-calendar-data")
+    budget = Budget()
+    top = _parse(text, "C:valid-calendar-data", budget)
     if len(top) != 1 or top[0].name != "VCALENDAR":
         line = top[1].line if len(top) > 1 else 1
         raise ObjectRefusedError("C:valid-calendar-data", "it is not exactly one VCALENDAR", line)
-    return index_calendar(text.encode(), top[0], allowed)
+    return index_calendar(text.encode(), top[0], allowed, budget)
 
 
 def index_calendar(
-    data: bytes, calendar: Component, allowed: frozenset[str] | None = None
+    data: bytes, calendar: Component, allowed: frozenset[str] | None, budget: Budget
 ) -> CalendarObject:
     """Validate a parsed calendar object and compute its index entries.
+
+    An object that costs more than its budget here is refused, so that each later reader, who does
+    a part of the same work, can afford it.
 
     Args:
         data: the octets of the object.
         calendar: the same, parsed.
         allowed: the component types that the calendar accepts; None for all.
+        budget: the steps that are left for the object.
 
     Raises:
         ObjectRefusedError: the object may not be stored.
@@ -103,10 +113,15 @@ def index_calendar(
     if kind not in (_COMPONENTS if allowed is None else allowed & _COMPONENTS):
         why = f"the calendar does not accept {kind} components"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
+    refuse_excess(data, calendar, parts)
     uid = _require_one_uid(parts)
     vtimezones = vtimezones_of(calendar)
-    span = time_bounds(parts, vtimezones)
-    intervals = tuple(intervals_of(parts, vtimezones, span, int(time.time())))
+    try:
+        span = time_bounds(parts, vtimezones, budget)
+        intervals = tuple(intervals_of(parts, vtimezones, span, int(time.time()), budget))
+    except BudgetSpentError as error:
+        why = f"its dates, rules and time zones take more than {error.steps} steps to read"
+        raise ObjectRefusedError("C:max-instances", why) from error
     return CalendarObject(
         data, "VCALENDAR", uid, kind, span.start, span.end, span.recurring, intervals
     )
@@ -125,10 +140,13 @@ def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     _refuse_large(data, max_size, "CR:max-resource-size")
     text = _decode(data, "CR:valid-address-data")
-    top = _parse(text, "CR:valid-address-data", vcard=True)
+    top = _parse(text, "CR:valid-address-data", Budget(), vcard=True)
     if len(top) != 1 or top[0].name != "VCARD":
         raise ObjectRefusedError("CR:valid-address-data", "it is not exactly one VCARD", 1)
     _refuse_noncharacters(data, "CR:valid-address-data")
+    if len(top[0].value("UID")) > MAX_UID:
+        why = f"the UID has more than {MAX_UID} characters"
+        raise ObjectRefusedError("CR:valid-address-data", why, top[0].line)
     uid = contentlines.unescape(top[0].value("UID")).strip()
     if not uid:
         raise ObjectRefusedError("CR:valid-address-data", "the card has no UID", top[0].line)
@@ -157,9 +175,12 @@ def _decode(data: bytes, precondition: str) -> str:
         raise ObjectRefusedError(precondition, "not UTF-8", line) from None
 
 
-def _parse(text: str, precondition: str, *, vcard: bool = False) -> list[Component]:
+def _parse(text: str, precondition: str, budget: Budget, *, vcard: bool = False) -> list[Component]:
     try:
-        return contentlines.parse(text, vcard=vcard)
+        return contentlines.parse(text, vcard=vcard, budget=budget)
+    except (TextTooLargeError, BudgetSpentError) as error:
+        space = precondition.partition(":")[0]
+        raise ObjectRefusedError(f"{space}:max-resource-size", str(error)) from None
     except IcalendarSyntaxError as error:
         raise ObjectRefusedError(precondition, error.why, error.line) from None
 

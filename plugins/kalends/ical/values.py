@@ -5,19 +5,25 @@ An instant is in seconds since 1970, UTC.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import NamedTuple
-
-from icalendar.prop import vDDDTypes, vDuration
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
+from kalends.ical.timezones.offsets import local_seconds, utc_offset_at
 from kalends.ical.timezones.resolve import resolve_tzid
 
 # A floating time or a day begins at a different instant in each zone: these are the extremes.
-_EASTERNMOST = timedelta(hours=14)
-_WESTERNMOST = timedelta(hours=12)
+_EASTERNMOST = 14 * 3600
+_WESTERNMOST = 12 * 3600
+
+# More digits than any length of time has would only cost time.
+_DURATION = re.compile(
+    r"([-+]?)P(?:(\d{1,15})W)?(?:(\d{1,15})D)?(?:T(?:(\d{1,15})H)?(?:(\d{1,15})M)?(?:(\d{1,15})S)?)?",
+    re.ASCII,
+)
 
 
 class TimeValue(NamedTuple):
@@ -53,8 +59,8 @@ def read_times(prop: Property, vtimezones: Mapping[str, str]) -> list[TimeValue]
     Raises:
         ObjectRefusedError: a value is not a date or time (RFC 5545 sections 3.3.4, 3.3.5, 3.3.9).
     """
-    tzid = prop.param("TZID")
-    return [_parse_time(part.strip(), prop, tzid, vtimezones) for part in prop.value.split(",")]
+    zone = _zone(prop, vtimezones)
+    return [_parse_time(part.strip(), prop, zone) for part in prop.value.split(",")]
 
 
 def read_time(prop: Property, vtimezones: Mapping[str, str]) -> TimeValue:
@@ -67,7 +73,7 @@ def read_time(prop: Property, vtimezones: Mapping[str, str]) -> TimeValue:
     Raises:
         ObjectRefusedError: the value is not a date or time.
     """
-    return _parse_time(prop.value.strip(), prop, prop.param("TZID"), vtimezones)
+    return _parse_time(prop.value.strip(), prop, _zone(prop, vtimezones))
 
 
 def time_at(
@@ -77,7 +83,10 @@ def time_at(
     if not like.is_instant:
         return _floating(local, like.is_day)
     zone = resolve_tzid(tzid, vtimezones) if tzid else None
-    return _instant(local.replace(tzinfo=zone or UTC))
+    instant = local_seconds(local)
+    if zone is not None:
+        instant -= utc_offset_at(instant, zone)
+    return TimeValue(local, instant, instant, is_day=False)
 
 
 def read_duration(prop: Property) -> timedelta:
@@ -86,43 +95,50 @@ def read_duration(prop: Property) -> timedelta:
     Raises:
         ObjectRefusedError: the value is not a duration (RFC 5545 section 3.3.6).
     """
-    try:
-        value: object = vDuration.from_ical(prop.value.strip())  # type: ignore[no-untyped-call]
-    except (ValueError, OverflowError, TypeError) as error:
-        raise _unreadable(prop) from error
-    if not isinstance(value, timedelta):
+    found = _DURATION.fullmatch(prop.value.strip())
+    if found is None:
         raise _unreadable(prop)
-    return value
-
-
-def _parse_time(
-    text: str, prop: Property, tzid: str | None, vtimezones: Mapping[str, str]
-) -> TimeValue:
+    sign, *numbers = found.groups()
+    weeks, days, hours, minutes, seconds = (int(number or 0) for number in numbers)
     try:
-        value: object = vDDDTypes.from_ical(  # type: ignore[no-untyped-call]
-            text.partition("/")[0]
-        )
-        if isinstance(value, datetime):
-            if value.tzinfo is not None:
-                return _instant(value)
-            zone = resolve_tzid(tzid, vtimezones) if tzid else None
-            return _instant(value.replace(tzinfo=zone)) if zone else _floating(value, is_day=False)
-        if isinstance(value, date):
-            return _floating(datetime(value.year, value.month, value.day), is_day=True)
-    except (ValueError, OverflowError, TypeError) as error:
+        length = timedelta(days, seconds, 0, 0, minutes, hours, weeks)
+    except OverflowError as error:
         raise _unreadable(prop) from error
-    raise _unreadable(prop)
+    return -length if sign == "-" else length
 
 
-def _instant(value: datetime) -> TimeValue:
-    instant = int(value.timestamp())
-    return TimeValue(value.replace(tzinfo=None), instant, instant, is_day=False)
+def _zone(prop: Property, vtimezones: Mapping[str, str]) -> tzinfo | None:
+    tzid = prop.param("TZID")
+    return resolve_tzid(tzid, vtimezones) if tzid else None
+
+
+def _parse_time(text: str, prop: Property, zone: tzinfo | None) -> TimeValue:
+    """Return a date or time; ``zone`` counts if it is a local time (RFC 5545 section 3.3.5)."""
+    text = text.partition("/")[0]
+    length = len(text)
+    try:
+        if length == 8 and text.isascii() and text.isdigit():
+            day = datetime(int(text[:4]), int(text[4:6]), int(text[6:]))
+            return _floating(day, is_day=True)
+        if length not in (15, 16) or text[8] != "T" or text[15:] not in ("", "Z"):
+            raise _unreadable(prop)
+        local = datetime(
+            *(int(text[:4]), int(text[4:6]), int(text[6:8])),
+            *(int(text[9:11]), int(text[11:13]), int(text[13:15])),
+        )
+        if length == 15 and zone is None:
+            return _floating(local, is_day=False)
+        instant = local_seconds(local)
+        if length == 15 and zone is not None:
+            instant -= utc_offset_at(instant, zone)
+        return TimeValue(local, instant, instant, is_day=False)
+    except (ValueError, OverflowError) as error:
+        raise _unreadable(prop) from error
 
 
 def _floating(local: datetime, is_day: bool) -> TimeValue:
-    instant = int(local.replace(tzinfo=UTC).timestamp())
-    east, west = int(_EASTERNMOST.total_seconds()), int(_WESTERNMOST.total_seconds())
-    return TimeValue(local, instant - east, instant + west, is_day)
+    instant = local_seconds(local)
+    return TimeValue(local, instant - _EASTERNMOST, instant + _WESTERNMOST, is_day)
 
 
 def _unreadable(prop: Property) -> ObjectRefusedError:

@@ -30,8 +30,8 @@ from kalends.adapters.radicale_compat import (
 )
 
 PACKAGE = Path(kalends.__file__).parent
-# The two modules that may use private names of other packages.
-COMPAT = {"adapters/radicale_compat.py", "ical/timezones/dateutil_compat.py"}
+# The module that may use private names of other packages.
+COMPAT = {"adapters/radicale_compat.py"}
 RADICALES = [base, radicale.app, auth, storage, item]
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
@@ -68,12 +69,12 @@ def error_of(read: Callable[[str], object], text: str) -> str:
 @given(texts)
 def test_cached_and_uncached_parsing_agree(text: str) -> None:
     error = error_of(contentlines.parse, text)
-    assert error_of(read_object, text) == error
+    assert error_of(lambda text: read_object(text, Budget()), text) == error
     if error:
         return
     (whole, *_) = contentlines.parse(text)
     for _ in range(2):  # the second time from the cache
-        calendar, definitions = read_object(text)
+        calendar, definitions = read_object(text, Budget())
         assert calendar.properties == whole.properties
         assert nested(calendar) == nested(whole)
         first: dict[str, Component] = {}

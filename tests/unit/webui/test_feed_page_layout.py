@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.visibility import apply_visibility
 from kalends.feeds.definitions.model import Rules
@@ -256,7 +257,7 @@ def test_an_event_that_is_not_parsed_is_shown_whole_or_as_busy(
     if not is_uniform(row):
         return
     try:
-        copy = apply_visibility(row, "a/b", Rules("x", private, busy=busy))
+        copy = apply_visibility(row, "a/b", Rules("x", private, busy=busy), Budget())
     except (IcalendarSyntaxError, ObjectRefusedError):
         return
     assert copy is not None

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import OBJECT_STEPS, Budget
 from kalends.dav.filters.collation import is_match
 from kalends.dav.filters.model import CompFilter, ParamFilter, PropFilter, TextMatch, UtcRange
-from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
+from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.alarms import rings_between
@@ -64,6 +64,10 @@ class CalendarMatcher:
             return _has_component(self._wanted, [calendar], calendar, candidate)
         except (IcalendarSyntaxError, ObjectRefusedError, ValueError):
             return True
+        except BudgetSpentError:
+            if self._budget.is_spent:
+                raise
+            return True  # it has spent its own share: an earlier version stored it
 
     def _may_match(self, data: bytes) -> bool:
         """Return True if an object has all the properties that it needs to match."""
@@ -97,7 +101,7 @@ class _Candidate:
     def is_in(self, within: UtcRange, component: Component, parent: Component) -> bool:
         """Return True if a component happens in a time range, or if that is uncertain."""
         if component.name == "VALARM":
-            with self.budget.part(EXPANSION_STEPS) as budget:
+            with self.budget.part(OBJECT_STEPS) as budget:
                 return rings_between(
                     component,
                     parent,
@@ -111,7 +115,7 @@ class _Candidate:
             return True
         happening = self._happening.get(within)
         if happening is None:
-            with self.budget.part(EXPANSION_STEPS) as budget:
+            with self.budget.part(OBJECT_STEPS) as budget:
                 vtimezones = vtimezones_of(self.calendar)
                 found = components_between(self.parts, vtimezones, *within, self.zone, budget)
             happening = self._happening[within] = frozenset(map(id, found))

@@ -89,7 +89,7 @@ def write_calendar_query(
     needs_data = objects.needs_data or not index.is_all
     for row, is_sure in _candidates(target, index, zone, needs_data):
         if index.is_all and index.within and target.name is None:
-            found = is_sure or matches_time_range(row.data, *index.within, zone)
+            found = is_sure or matches_time_range(row.data, *index.within, zone, target.budget)
         else:
             found = matcher.matches(row.data, certain=index.within if is_sure else None)
         if found:

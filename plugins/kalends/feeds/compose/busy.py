@@ -29,8 +29,8 @@ _VALUES = {
     "DTEND": _pattern(TIME_PATTERN),
     "DURATION": _pattern(DURATION_PATTERN),
     "RRULE": _pattern(RULE_PATTERN),
-    "RDATE": _pattern(rf"{_TIMES}(?:,{_TIMES})*"),
-    "EXDATE": _pattern(rf"{TIME_PATTERN}(?:,{TIME_PATTERN})*"),
+    "RDATE": _pattern(rf"{_TIMES}(?:,{_TIMES})*+"),
+    "EXDATE": _pattern(rf"{TIME_PATTERN}(?:,{TIME_PATTERN})*+"),
     "RECURRENCE-ID": _pattern(TIME_PATTERN),
     "SEQUENCE": _pattern(r"\d{1,9}"),
     "TZOFFSETFROM": _pattern(OFFSET_PATTERN),
@@ -55,12 +55,14 @@ def reduce_to_busy(event: Component) -> Component:
 def reduce_to_time(prop: Property) -> Property | None:
     """Return a property reduced to its time, with the time's parameters, or None if empty."""
     pattern = _VALUES.get(prop.name)
+    if pattern is None:
+        return None
     value = re.sub(r"\s", "", prop.value).upper()
     if prop.name == "RRULE":
         # Non-standard parts of a rule do not affect the time.
         parts = [part for part in value.split(";") if _KNOWN_PART.fullmatch(part)]
         value = ";".join(parts)
-    if pattern is None or not pattern.fullmatch(value):
+    if not pattern.fullmatch(value):
         return None
     params = prop.params
     kept = [

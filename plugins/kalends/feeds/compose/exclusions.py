@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.cost import DATE_STEPS
 from kalends.ical.recurrence.days import EPOCH
 from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.rrule import read_rule
@@ -14,10 +15,11 @@ from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.values import TimeValue, read_time, read_times
 
 _SECOND = timedelta(seconds=1)
+_LEAST_STEPS = 20
 
 
 def exclude_override(
-    master: Component, hidden: Property, own: Mapping[str, str]
+    master: Component, hidden: Property, own: Mapping[str, str], budget: Budget
 ) -> Component | None:
     """Return a master without the occurrences that a hidden override replaces, or None if empty.
 
@@ -27,10 +29,13 @@ def exclude_override(
         master: the master component.
         hidden: the RECURRENCE-ID of the override.
         own: the time zones of the object, as ``resolve.vtimezones_of`` returns them.
+        budget: the steps that the object's reading may take.
 
     Raises:
         ObjectRefusedError: a time in it cannot be read.
+        BudgetSpentError: the steps are not left.
     """
+    budget.draw(_LEAST_STEPS + len(master.properties) // 16)
     begin = master.first("DTSTART")
     if begin is None:
         return master
@@ -40,7 +45,7 @@ def exclude_override(
         return Component(master.name, [*master.properties, exclusion], master.children, master.line)
     if _is_before(moment, start) or moment.local == start.local:
         return None
-    kept = [_truncate(prop, start, moment, own) for prop in master.properties]
+    kept = [_truncate(prop, start, moment, own, budget) for prop in master.properties]
     properties = [prop for prop in kept if prop is not None]
     return Component(master.name, properties, master.children, master.line)
 
@@ -59,10 +64,11 @@ def _format_time(
 
 
 def _truncate(
-    prop: Property, start: TimeValue, moment: TimeValue, own: Mapping[str, str]
+    prop: Property, start: TimeValue, moment: TimeValue, own: Mapping[str, str], budget: Budget
 ) -> Property | None:
     """Return a property of a master, cut to what occurs before ``moment``, or None if empty."""
     if prop.name == "RDATE":
+        budget.draw(DATE_STEPS * (1 + prop.value.count(",")))
         moments = read_times(prop, own)
         texts = zip(prop.value.split(","), moments, strict=True)
         value = ",".join(text for text, date in texts if _is_before(date, moment))
@@ -71,15 +77,16 @@ def _truncate(
         return prop
     parts = [part for part in prop.value.split(";") if part.strip()]
     kept = [part for part in parts if not part.strip().upper().startswith(("COUNT=", "UNTIL="))]
-    return Property(prop.name, "", ";".join([*kept, _bound(prop, start, moment)]))
+    return Property(prop.name, "", ";".join([*kept, _bound(prop, start, moment, budget)]))
 
 
-def _bound(prop: Property, start: TimeValue, moment: TimeValue) -> str:
+def _bound(prop: Property, start: TimeValue, moment: TimeValue, budget: Budget) -> str:
     """Return the COUNT or UNTIL with which a rule ends before ``moment``."""
     first, end = local_seconds(start.local), local_seconds(moment.local)
     rule = read_rule(prop.value, first, start.is_day, _is_placed(start))
     if rule is not None and rule.count is not None:
-        before = {first, *RuleIterator(rule, None, end - 1, Budget(EXPANSION_STEPS))}
+        before = {first, *RuleIterator(rule, None, end - 1, budget)}
+        budget.draw(0)  # the count is right only if all were found
         return f"COUNT={len([local for local in before if local < end])}"
     if rule is not None and rule.until is not None and rule.until < end:
         return next(p for p in prop.value.upper().split(";") if p.strip().startswith("UNTIL="))

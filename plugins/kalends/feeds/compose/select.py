@@ -11,13 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
+from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.deduplicate import deduplicate
 from kalends.feeds.compose.stamps import finalize
 from kalends.feeds.compose.visibility import VisibleObject, apply_visibility
 from kalends.feeds.compose.window import leaving_date
 from kalends.feeds.definitions.model import Rules
 from kalends.store.objects.read import ObjectRow
+
+_UNREADABLE = (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError, BudgetSpentError)
 
 __all__ = ["Selection", "UnreadableObject", "VisibleObject", "select_visible"]
 
@@ -44,7 +47,11 @@ class Selection:
 
 
 def select_visible(
-    objects: Iterable[ObjectRow], paths: Mapping[int, str], rules: Rules, today: date
+    objects: Iterable[ObjectRow],
+    paths: Mapping[int, str],
+    rules: Rules,
+    today: date,
+    budget: Budget | None = None,
 ) -> Selection:
     """Return the visible part of objects, in the order of the feed.
 
@@ -53,21 +60,25 @@ def select_visible(
         paths: the paths of the calendars of the feed, by id.
         rules: the rules of the feed.
         today: the UTC date, which matters for a feed with a window.
+        budget: the steps of a request, of which each object may take its share. A version that is
+            made for everybody has no such limit: there each object has its own.
     """
     found = Selection()
     groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
         path = paths[stored.collection_id]
         try:
-            copy = apply_visibility(stored, path, rules)
-        except (IcalendarSyntaxError, UnicodeDecodeError, ObjectRefusedError) as error:
+            with (budget or Budget()).part(OBJECT_STEPS) as own:
+                copy = apply_visibility(stored, path, rules, own)
+        except _UNREADABLE as error:
             found.unreadable.append(UnreadableObject(path, stored.uid, stored.id, str(error)))
             continue
         if copy:
             groups.setdefault(stored.uid, []).append(copy)
     for same in groups.values():
         for copy in deduplicate(same):
-            _set_leaving_date(copy, rules)
+            with (budget or Budget()).part(OBJECT_STEPS) as own:
+                _set_leaving_date(copy, rules, own)
             if copy.leaving_date is None or today < copy.leaving_date:
                 finalize(copy, rules)
                 found.copies.append(copy)
@@ -75,7 +86,8 @@ def select_visible(
     return found
 
 
-def _set_leaving_date(copy: VisibleObject, rules: Rules) -> None:
+def _set_leaving_date(copy: VisibleObject, rules: Rules, budget: Budget) -> None:
     if rules.past is not None:
-        with suppress(ObjectRefusedError):  # its time cannot be determined, so it stays
-            copy.leaving_date = leaving_date(copy, rules.past)
+        # If its time cannot be determined, it stays.
+        with suppress(ObjectRefusedError, BudgetSpentError):
+            copy.leaving_date = leaving_date(copy, rules.past, budget)

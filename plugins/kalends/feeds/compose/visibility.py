@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
+from kalends.common.budget import Budget
+from kalends.errors import ObjectRefusedError
 from kalends.feeds.compose.busy import reduce_to_busy
 from kalends.feeds.compose.exclusions import exclude_override
 from kalends.feeds.compose.timezones import ZoneUse, resolve_tzid
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.limits import MAX_TZIDS
 from kalends.ical.object_text import read_object
 from kalends.ical.timezones.resolve import vtimezones_of
 from kalends.store.objects.read import ObjectRow
+
+_ZONE_STEPS = 200
 
 
 @dataclass(slots=True)
@@ -40,42 +45,69 @@ class VisibleObject:
     leaving_date: date | None = None
 
 
-def apply_visibility(stored: ObjectRow, path: str, rules: Rules) -> VisibleObject | None:
+def apply_visibility(
+    stored: ObjectRow, path: str, rules: Rules, budget: Budget
+) -> VisibleObject | None:
     """Return the visible part of an object, or None if nothing of it is visible.
 
     Args:
         stored: the object.
         path: the path of its calendar.
         rules: the rules of the feed.
+        budget: the steps that the object's reading may take.
 
     Raises:
         IcalendarSyntaxError: the object cannot be parsed.
         UnicodeDecodeError: it is not UTF-8.
-        ObjectRefusedError: the time of a hidden part cannot be determined.
+        ObjectRefusedError: the time of a hidden part cannot be determined, or it names too many
+            time zones.
+        BudgetSpentError: the steps are not left.
     """
-    calendar, definitions = read_object(stored.data.decode("utf-8"))
+    calendar, definitions = read_object(stored.data.decode("utf-8"), budget)
     levels = [
         (child, _level(child, rules))
         for child in sorted(calendar.children, key=_sort_key)
         if child.name in rules.components
     ]
-    shown, whole = _without_hidden(levels, calendar)
+    shown, whole = _without_hidden(levels, calendar, budget)
     if not shown:
         return None
     uid = stored.uid if whole else _busy_uid(path, stored.uid)
     copy = VisibleObject(stored, path, uid, shown, {}, is_private=not whole)
-    disclosed = {tzid for component in whole for tzid in _tzids(component)}
-    for tzid in sorted({tzid for component in shown for tzid in _tzids(component)}):
-        first = min(day for component in shown for day in days_in_zone(component, tzid))
-        use = resolve_tzid(tzid, definitions.get(tzid, ""), first, is_private=tzid not in disclosed)
+    _resolve_zones(copy, definitions, whole, budget)
+    return copy
+
+
+def _resolve_zones(
+    copy: VisibleObject,
+    definitions: Mapping[str, str],
+    whole: Iterable[Component],
+    budget: Budget,
+) -> None:
+    """Find the time zones of a copy; unknown ones are removed from its components.
+
+    Args:
+        copy: the copy.
+        definitions: the texts of the object's VTIMEZONEs, by TZID.
+        whole: the components that are shown in full.
+        budget: the steps that the object's reading may take.
+    """
+    disclosed = {tzid for component in whole for tzid, _ in days_in_zones(component)}
+    firsts = first_days(copy.components)
+    if len(firsts) > MAX_TZIDS:  # an earlier version stored it
+        raise ObjectRefusedError(None, f"it names more than {MAX_TZIDS} time zones")
+    unknown: dict[str, str | None] = {}
+    for tzid, first in sorted(firsts.items()):
+        own = definitions.get(tzid, "")
+        budget.draw(_ZONE_STEPS + len(own) // 8)
+        use = resolve_tzid(tzid, own, first, is_private=tzid not in disclosed)
         if use is None:
-            # An unknown zone: a floating time, which no other definition of that TZID may define.
-            copy.components = [
-                rename_tzids(component, {tzid: None}) for component in copy.components
-            ]
+            unknown[tzid] = None
         else:
             copy.zones[tzid] = use
-    return copy
+    if unknown:
+        # Floating times, which no other definition of that TZID may define.
+        copy.components = [rename_tzids(component, unknown) for component in copy.components]
 
 
 def _sort_key(component: Component) -> tuple[bool, str, str]:
@@ -84,7 +116,7 @@ def _sort_key(component: Component) -> tuple[bool, str, str]:
 
 
 def _without_hidden(
-    levels: Sequence[tuple[Component, str]], calendar: Component
+    levels: Sequence[tuple[Component, str]], calendar: Component, budget: Budget
 ) -> tuple[list[Component], list[Component]]:
     """Return the visible components, the master first, and those of them shown in full."""
     if not levels:
@@ -112,8 +144,9 @@ def _without_hidden(
     if gone and shown and shown[0].first("RECURRENCE-ID") is None:
         # Otherwise the master would show the occurrences that the hidden overrides replace.
         master: Component | None = shown.pop(0)
+        zones = vtimezones_of(calendar)
         for recurrence in gone:
-            master = master and exclude_override(master, recurrence, vtimezones_of(calendar))
+            master = master and exclude_override(master, recurrence, zones, budget)
         shown = [master, *shown] if master else shown
     return shown, whole
 
@@ -141,21 +174,22 @@ def _busy_uid(path: str, uid: str) -> str:
     return f"busy-{digest[:16]}"
 
 
-def _tzids(component: Component) -> Iterable[str]:
+def first_days(components: Iterable[Component]) -> dict[str, str]:
+    """Return the TZIDs that components use, each with the first day of the times that name it."""
+    found: dict[str, str] = {}
+    for component in components:
+        for tzid, day in days_in_zones(component):
+            found[tzid] = min(found.get(tzid, day), day)
+    return found
+
+
+def days_in_zones(component: Component) -> Iterator[tuple[str, str]]:
+    """Yield the TZIDs of all times that name a time zone, and their days, ``YYYYMMDD``."""
     for prop in component.properties:
         if prop.raw_params and (tzid := prop.param("TZID")):
-            yield tzid
+            yield from ((tzid, text.strip()[:8]) for text in prop.value.split(","))
     for child in component.children:
-        yield from _tzids(child)
-
-
-def days_in_zone(component: Component, tzid: str) -> Iterable[str]:
-    """Yield the days, ``YYYYMMDD``, of all times that refer to a time zone."""
-    for prop in component.properties:
-        if prop.raw_params and prop.param("TZID") == tzid:
-            yield from (text.strip()[:8] for text in prop.value.split(","))
-    for child in component.children:
-        yield from days_in_zone(child, tzid)
+        yield from days_in_zones(child)
 
 
 def rename_tzids(component: Component, names: Mapping[str, str | None]) -> Component:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+from kalends.common.budget import Budget
 from kalends.feeds.compose.visibility import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -11,7 +12,7 @@ from kalends.ical.recurrence.days import DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.occurrences import last_end
 
 
-def leaving_date(copy: VisibleObject, past: int) -> date | None:
+def leaving_date(copy: VisibleObject, past: int, budget: Budget) -> date | None:
     """Return the first UTC date on which an object is no longer shown, or None if it stays.
 
     A series stays, whole, until its last occurrence has left the window; a task that is not done
@@ -20,16 +21,18 @@ def leaving_date(copy: VisibleObject, past: int) -> date | None:
     Args:
         copy: the object.
         past: the number of days for which an object is shown after its end.
+        budget: the steps that the object's reading may take.
 
     Raises:
         ObjectRefusedError: a time in it cannot be read.
+        BudgetSpentError: the steps are not left.
     """
     if any(map(_is_open, copy.components)) or not any(map(_is_dated, copy.components)):
         return None
     own = {
         tzid: "\r\n".join(_named(use.definition, tzid).lines()) for tzid, use in copy.zones.items()
     }
-    end = last_end(copy.components, own)
+    end = last_end(copy.components, own, budget)
     if end is None:
         return None
     days = -(-end // DAY) + past

@@ -5,21 +5,18 @@ They enclose at least everything that RFC 4791 section 9.9 matches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
+from kalends.common.budget import Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
+from kalends.ical.limits import MAX_RULES
+from kalends.ical.recurrence.cost import draw_for_times
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.density import last_occurrence
 from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
-
-MOST_RULES = 10
-"""The most RRULEs of a component.
-
-It should have one (RFC 5545 section 3.8.5.3), and each takes time to expand.
-"""
 
 
 class TimeBounds(NamedTuple):
@@ -39,17 +36,23 @@ class TimeBounds(NamedTuple):
 ALWAYS = TimeBounds(None, None, recurring=False)
 
 
-def time_bounds(components: Iterable[Component], vtimezones: Mapping[str, str]) -> TimeBounds:
+def time_bounds(
+    components: Sequence[Component], vtimezones: Mapping[str, str], budget: Budget | None = None
+) -> TimeBounds:
     """Return bounds that enclose all occurrences of an object.
 
     Args:
         components: a master and its overrides, all of one type.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
+        budget: the steps that the object's reading may take; as many as usual if not given.
 
     Raises:
         ObjectRefusedError: a time, a duration or a rule is invalid, or a rule is too dense.
+        BudgetSpentError: the steps are not left.
     """
-    bounds = [_component_bounds(component, vtimezones) for component in components]
+    budget = budget or Budget()
+    draw_for_times(components, vtimezones, budget)
+    bounds = [_component_bounds(component, vtimezones, budget) for component in components]
     starts, ends = [s.start for s in bounds], [s.end for s in bounds]
     return TimeBounds(
         None if None in starts else min(s for s in starts if s is not None),
@@ -58,12 +61,14 @@ def time_bounds(components: Iterable[Component], vtimezones: Mapping[str, str]) 
     )
 
 
-def _component_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
+def _component_bounds(
+    component: Component, vtimezones: Mapping[str, str], budget: Budget
+) -> TimeBounds:
     for name in ("EXDATE", "RECURRENCE-ID"):
         for prop in component.all(name):
             read_times(prop, vtimezones)
     if component.name == "VTODO":
-        return _task_bounds(component, vtimezones)
+        return _task_bounds(component, vtimezones, budget)
     if component.name in ("VEVENT", "VJOURNAL"):
         begin = component.first("DTSTART")
         if begin is None and component.name == "VEVENT":
@@ -73,9 +78,8 @@ def _component_bounds(component: Component, vtimezones: Mapping[str, str]) -> Ti
         if begin is None:
             return ALWAYS
         start = read_time(begin, vtimezones)
-        return _recurring_bounds(
-            component, vtimezones, start, start.earliest, _end(component, vtimezones, start)
-        )
+        end = _end(component, vtimezones, start)
+        return _recurring_bounds(component, vtimezones, start, start.earliest, end, budget)
     return ALWAYS
 
 
@@ -88,7 +92,7 @@ def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) 
     return start.latest + (DAY if start.is_day else 0)
 
 
-def _task_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
+def _task_bounds(component: Component, vtimezones: Mapping[str, str], budget: Budget) -> TimeBounds:
     """Return the bounds of a task: all rows of RFC 4791 section 9.9's table taken together."""
     times = {
         name: read_time(prop, vtimezones)
@@ -103,9 +107,8 @@ def _task_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBou
             end = max(end, first.latest + int(read_duration(length).total_seconds()) + 1)
         if first.is_day:
             end += DAY
-        return _recurring_bounds(
-            component, vtimezones, first, min(m.earliest for m in planned) - 1, end
-        )
+        begin = min(moment.earliest for moment in planned) - 1
+        return _recurring_bounds(component, vtimezones, first, begin, end, budget)
     if "COMPLETED" in times:
         moments = list(times.values())
         start = min(moment.earliest for moment in moments) - 1
@@ -116,20 +119,25 @@ def _task_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBou
 
 
 def _recurring_bounds(
-    component: Component, vtimezones: Mapping[str, str], first: TimeValue, start: int, end: int
+    component: Component,
+    vtimezones: Mapping[str, str],
+    first: TimeValue,
+    start: int,
+    end: int,
+    budget: Budget,
 ) -> TimeBounds:
     """Return the bounds of all occurrences, given those of the first."""
     length = end - first.earliest
     begin = component.first("DTSTART") or component.first("DUE")
     tzid = begin.param("TZID") if begin else None
     rules = component.all("RRULE")
-    if len(rules) > MOST_RULES:
+    if len(rules) > MAX_RULES:
         raise ObjectRefusedError(
-            "C:max-instances", f"more than {MOST_RULES} rules", rules[MOST_RULES].line
+            "C:max-instances", f"more than {MAX_RULES} rules", rules[MAX_RULES].line
         )
     ends: list[int | None] = [end]
     for rule in rules:
-        last = last_occurrence(rule, first.local)
+        last = last_occurrence(rule, first.local, budget)
         ends.append(_end_after(last, first, tzid, vtimezones, length))
     dates = [m for prop in component.all("RDATE") for m in read_times(prop, vtimezones)]
     periods = [_longest_period(component)] if dates else [0]

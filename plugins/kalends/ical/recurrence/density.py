@@ -11,14 +11,16 @@ from itertools import islice
 from math import prod
 from typing import Any, NoReturn
 
-from dateutil.rrule import rrulestr
 from icalendar.prop import vRecur
 
 from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
+from kalends.ical.limits import MAX_RULE_LENGTH, MAX_TIMES
+from kalends.ical.recurrence.cost import RULE_STEPS
 from kalends.ical.recurrence.days import EPOCH
 from kalends.ical.recurrence.expand import RuleIterator
+from kalends.ical.recurrence.grammar import is_grammatical
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
 
@@ -65,19 +67,26 @@ _TOO_COSTLY = "the rule takes too many steps to expand"
 _PLAIN = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST"})
 
 
-def last_occurrence(rule: Property, start: datetime) -> datetime | None:
+def last_occurrence(rule: Property, start: datetime, budget: Budget) -> datetime | None:
     """Check a rule and return an upper bound for its last occurrence.
 
     Args:
         rule: an RRULE.
         start: the local time of DTSTART, without a zone.
+        budget: the steps that the object's reading may take.
 
     Returns:
         the local time of the last occurrence, or somewhat later; None if the rule has no end.
 
     Raises:
         ObjectRefusedError: the rule is invalid, has no occurrence, or is too dense.
+        BudgetSpentError: the steps are not left.
     """
+    budget.draw(RULE_STEPS)
+    if len(rule.value) > MAX_RULE_LENGTH:
+        _refuse(
+            rule, "C:valid-calendar-data", f"the rule has more than {MAX_RULE_LENGTH} characters"
+        )
     parts = _parts(rule)
     frequency = str(parts["FREQ"][0]).upper()
     if str(parts.get("RSCALE", ["GREGORIAN"])[0]).upper() != "GREGORIAN" or "SKIP" in parts:
@@ -89,6 +98,8 @@ def last_occurrence(rule: Property, start: datetime) -> datetime | None:
         _refuse(
             rule, "C:max-instances", "the rule has too many occurrences"
         )  # excluded days cost steps too
+    if prod(max(1, len(set(map(str, parts.get(name, ()))))) for name in _FINER) > MAX_TIMES:
+        _refuse(rule, "C:max-instances", f"the rule names more than {MAX_TIMES} times a day")
     steps = _steps_a_day(parts, frequency)
     count = int(parts["COUNT"][0]) if "COUNT" in parts else None
     until = _local_until(parts)
@@ -98,10 +109,11 @@ def last_occurrence(rule: Property, start: datetime) -> datetime | None:
         _refuse(rule, "C:max-instances", _TOO_COSTLY)
     if until is not None and until < start:
         return start  # the only occurrence of such a rule is DTSTART itself
-    if conditions and not _has_occurrence(rule, parts, start, frequency):
+    if conditions and not _has_occurrence(rule, parts, start, frequency, budget):
+        budget.draw(0)  # it may only not have been found
         _refuse(rule, "C:valid-calendar-data", "the rule has no occurrences")
     if count is not None:
-        return _end_of_counted(rule, parts, start, frequency, count)
+        return _end_of_counted(rule, parts, start, frequency, count, budget)
     return until
 
 
@@ -167,7 +179,7 @@ def _later(start: datetime, days: float) -> datetime:
 
 
 def _has_occurrence(
-    rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str
+    rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str, budget: Budget
 ) -> bool:
     """Return True if a rule with conditions has an occurrence in the days that are searched."""
     if not _has_a_day(parts):
@@ -175,8 +187,9 @@ def _has_occurrence(
     if frequency not in _SEARCHED_DAYS:
         return True
     until = _later(start, _SEARCHED_DAYS[frequency] * min(_interval(parts), 40))
-    iterator = _iterator(rule, start, until)
-    return iterator is None or next(iter(iterator), None) is not None or until.year == 9999
+    with budget.part(EXPANSION_STEPS) as own:
+        iterator = _iterator(rule, start, until, own)
+        return iterator is None or next(iter(iterator), None) is not None or until.year == 9999
 
 
 def _has_a_day(parts: dict[str, list[Any]]) -> bool:
@@ -189,31 +202,37 @@ def _has_a_day(parts: dict[str, list[Any]]) -> bool:
 
 
 def _end_of_counted(
-    rule: Property, parts: dict[str, list[Any]], start: datetime, frequency: str, count: int
+    rule: Property,
+    parts: dict[str, list[Any]],
+    start: datetime,
+    frequency: str,
+    count: int,
+    budget: Budget,
 ) -> datetime | None:
     if set(parts) - _PLAIN:
         until = _later(start, _SEARCHED_DAYS.get(frequency, 15) * min(_interval(parts), 40))
     else:
         until = _later(start, (count + 1) / _STEPS_A_DAY[frequency] * _interval(parts) * 1.2)
-    iterator = _iterator(rule, start, until)
-    # If DTSTART does not match the rule, some programs count it and others do not: the later end
-    # is safe.
-    found = list(islice(iterator, count)) if iterator else []
+    with budget.part(EXPANSION_STEPS) as own:
+        iterator = _iterator(rule, start, until, own)
+        # If DTSTART does not match the rule, some programs count it and others do not: the later
+        # end is safe.
+        found = list(islice(iterator, count)) if iterator else []
     if iterator is None or (len(found) < count and until.year < 9999):
         # It lasts for longer than should be expanded here; no end is safe too.
         return None
     return EPOCH + timedelta(seconds=found[-1]) if found else start
 
 
-def _iterator(rule: Property, start: datetime, until: datetime) -> RuleIterator | None:
+def _iterator(
+    rule: Property, start: datetime, until: datetime, budget: Budget
+) -> RuleIterator | None:
     """Return an iterator over a rule without its COUNT and UNTIL; None if there is none."""
     text = _unbounded(rule)
-    try:
-        rrulestr(text, dtstart=start)  # a check that other programs can read it
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, IndexError) as error:
-        raise _unreadable(rule) from error
+    if not is_grammatical(text):
+        raise _unreadable(rule)
     read = read_rule(text, local_seconds(start), is_day=False, zoned=False)
-    return RuleIterator(read, None, local_seconds(until), Budget(EXPANSION_STEPS)) if read else None
+    return RuleIterator(read, None, local_seconds(until), budget) if read else None
 
 
 def _unbounded(rule: Property) -> str:

@@ -177,6 +177,6 @@ def _days_and_seconds(prop: Property) -> tuple[int, int]:
     total = int(read_duration(prop).total_seconds())
     if total <= 0:
         return 0, 0
-    found = re.findall(r"(\d+)([WD])", prop.value.upper())
+    found = re.findall(r"(\d++)([WD])", prop.value.upper())
     days = sum(int(number) * (7 if unit == "W" else 1) for number, unit in found)
     return days, total - days * DAY

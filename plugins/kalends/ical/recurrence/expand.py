@@ -15,6 +15,9 @@ from kalends.common.budget import OCCURRENCE_STEPS, Budget
 from kalends.ical.recurrence.days import DAY, EPOCH_DAY, LAST_SECOND, date_of
 from kalends.ical.recurrence.rrule import UNITS, Rule
 
+_PERIOD_STEPS = 3
+"""The steps of finding the days of a period, for each of its months; and those of an hour."""
+
 
 class RuleIterator:
     """An iteration over a rule's occurrences, ascending, in local seconds.
@@ -40,6 +43,8 @@ class RuleIterator:
         self._budget = budget
         weekdays = rule.weekdays or range(7)
         self._in_week = sorted((day - rule.week_start) % 7 for day in weekdays)
+        has_months = rule.frequency == "MONTHLY" or bool(rule.months)
+        self._nth_in_month = has_months and not rule.weekdays and not rule.month_days
 
     def __iter__(self) -> Iterator[int]:
         step = self._even_step()
@@ -78,7 +83,7 @@ class RuleIterator:
         for begin, found in self._periods():
             if begin > ends:
                 return
-            if begin > self._horizon or not budget.take():
+            if begin > self._horizon or budget.is_spent:
                 self.incomplete_from = begin
                 return
             for local in found:
@@ -106,14 +111,19 @@ class RuleIterator:
         if rule.frequency in UNITS:
             yield from self._ticks(since)
             return
+        months = len(rule.months) or 12 if rule.frequency == "YEARLY" else 1
         number = self._period_of(since)
         while (days := self._candidate_days(number)) is not None:
             begin = days[0] * DAY if days else self._begin(number)
-            self._budget.take(len(days))
+            self._budget.take(_PERIOD_STEPS * months + len(days))
             for test in rule.day_tests:
                 days = [day for day in days if test(day)]
-            found = [day * DAY + offset for day in days for offset in rule.offsets]
-            yield begin, self._at_positions(found) if rule.positions else found
+            self._budget.take(len(days) * len(rule.offsets))
+            found = (day * DAY + offset for day in days for offset in rule.offsets)
+            if rule.positions and not self._budget.is_spent:
+                yield begin, self._at_positions(list(found))
+            else:  # if the budget is spent, nobody looks at them any more
+                yield begin, found
             number += 1
 
     def _at_positions(self, found: list[int]) -> list[int]:
@@ -178,6 +188,10 @@ class RuleIterator:
     def _month_days(self, year: int, month: int) -> Sequence[int]:
         first = date(year, month, 1).toordinal() - EPOCH_DAY
         length = monthrange(year, month)[1]
+        if self._nth_in_month and self._rule.nth_weekdays:  # as in most rules of time zones
+            weekday = (first + 3) % 7  # 1970 began on a Thursday
+            nth = (_nth(n, (day - weekday) % 7, length) for n, day in self._rule.nth_weekdays)
+            return sorted({first + day for day in nth if 0 <= day < length})
         if not self._rule.month_days:
             return range(first, first + length)
         days = {day if day > 0 else length + 1 + day for day in self._rule.month_days}
@@ -191,9 +205,11 @@ class RuleIterator:
         begin = rule.first - rule.first % unit
         tick = begin + (since - begin) // step * step
         while tick <= LAST_SECOND:
+            self._budget.take(_PERIOD_STEPS)
             later = self._end_of_mismatch(tick)
             if later is None:
-                yield tick, [tick + offset for offset in rule.offsets]
+                self._budget.take(len(rule.offsets))
+                yield tick, (tick + offset for offset in rule.offsets)
                 tick += step
             else:
                 yield tick, ()
@@ -217,3 +233,16 @@ class RuleIterator:
 
 def _is_allowed(value: int, wanted: frozenset[int]) -> bool:
     return not wanted or value in wanted
+
+
+def _nth(number: int, first: int, length: int) -> int:
+    """Return the nth of the days that are a week apart, counted from the end if it is negative.
+
+    Args:
+        number: the number, from 1 or -1.
+        first: the first of them in its month, from 0.
+        length: the number of days of the month.
+    """
+    if number > 0:
+        return first + 7 * (number - 1)
+    return first + 7 * ((length - 1 - first) // 7 + 1 + number)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from kalends.common.budget import Budget
-from kalends.errors import ObjectRefusedError
+from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.bounds import TimeBounds
@@ -51,7 +51,11 @@ class Interval(NamedTuple):
 
 
 def intervals_of(
-    components: Sequence[Component], vtimezones: Mapping[str, str], span: TimeBounds, now: int
+    components: Sequence[Component],
+    vtimezones: Mapping[str, str],
+    span: TimeBounds,
+    now: int,
+    budget: Budget | None = None,
 ) -> Iterator[Interval]:
     """Yield the intervals of an object for the index.
 
@@ -60,8 +64,12 @@ def intervals_of(
         vtimezones: the object's VTIMEZONEs by TZID.
         span: the bounds of all its occurrences.
         now: seconds since 1970, UTC.
+        budget: the steps that the object's reading may take; as many as usual if not given.
+
+    Raises:
+        BudgetSpentError: the steps are not left.
     """
-    known = occurrences_of(components, vtimezones, now)
+    known = occurrences_of(components, vtimezones, now, budget)
     yield from runs_of(known.found)
     start = -FOREVER if span.start is None else span.start
     end = FOREVER if span.end is None else span.end
@@ -108,16 +116,28 @@ def _equal_steps(occurrences: Sequence[Occurrence]) -> list[Interval]:
     return found
 
 
-def matches_time_range(data: bytes, start: int | None, end: int | None, zone: tzinfo) -> bool:
+def matches_time_range(
+    data: bytes, start: int | None, end: int | None, zone: tzinfo, budget: Budget
+) -> bool:
     """Return True if the text of a stored object matches a time range (RFC 4791 section 9.9).
+
+    It matches in doubt too: if it cannot be read (an earlier version stored it), or if the steps of
+    the request are spent.
 
     Args:
         data: the octets of the object.
         start: seconds since 1970, UTC; None without a bound.
         end: the same, exclusive.
         zone: the time zone for floating times and days.
+        budget: the steps of the request, of which the object may take its share.
     """
-    return happens_between(*_parse(data), start, end, zone)
+    if budget.is_spent:
+        return True
+    try:
+        with budget.part(OBJECT_STEPS) as own:
+            return happens_between(*_parse(data, own), start, end, zone, own)
+    except (BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError):
+        return True
 
 
 def has_duplicate_starts(data: bytes, start: int, end: int, zone: tzinfo, budget: Budget) -> bool:
@@ -131,18 +151,19 @@ def has_duplicate_starts(data: bytes, start: int, end: int, zone: tzinfo, budget
         start: seconds since 1970, UTC.
         end: the same, exclusive.
         zone: the time zone for floating times and days.
-        budget: the limit of the work, which calls can share.
+        budget: the steps of the request, of which the object may take its share.
     """
     try:
-        found = occurrences_between(*_parse(data), start, end, zone, budget)
-    except ObjectRefusedError:  # an earlier version accepted it
+        with budget.part(OBJECT_STEPS) as own:
+            found = occurrences_between(*_parse(data, own), start, end, zone, own)
+    except (BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError):
         return True
     begins = {(occurrence.floating, occurrence.start) for occurrence, _ in found}
-    return budget.is_spent or len(begins) < len(found)
+    return own.is_spent or len(begins) < len(found)
 
 
-def _parse(data: bytes) -> tuple[list[Component], Mapping[str, str]]:
+def _parse(data: bytes, budget: Budget) -> tuple[list[Component], Mapping[str, str]]:
     """Return the components of an object except VTIMEZONEs, and these by TZID."""
-    (calendar,) = contentlines.parse(data.decode("utf-8"))
+    (calendar,) = contentlines.parse(data.decode("utf-8"), budget=budget)
     parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
     return parts, vtimezones_of(calendar)

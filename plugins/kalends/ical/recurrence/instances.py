@@ -107,7 +107,7 @@ def instances_between(
         BudgetSpentError: there may be more instances than the budget allowed to find.
         ObjectRefusedError: a time of the object is invalid.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     within = _Range(start, end, *local_range(start, end, zone))
     for occurrence, component in zip(recurrence_set.fixed, recurrence_set.components, strict=True):
         if within.contains(occurrence):
@@ -148,7 +148,7 @@ def components_between(
     Raises:
         ObjectRefusedError: a time of the object is invalid.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     within = _Range(start, end, *local_range(start, end, zone))
     pairs = zip(recurrence_set.fixed, recurrence_set.components, strict=True)
     found = {id(part): part for occurrence, part in pairs if within.contains(occurrence)}
@@ -180,9 +180,8 @@ def _of_series(series: Series, place: int, occurrence: Occurrence, *, recurs: bo
     rules, duration, local = anchor.zone_rules, anchor.duration, place
     key = rules.to_instant(place)
     component = series.component_at(key)
-    for override in series.range_overrides:
-        if override.component is component:
-            rules, duration, local = override.zone_rules, override.duration, place + override.shift
+    if override := series.range_override_at(key):
+        rules, duration, local = override.zone_rules, override.duration, place + override.shift
     begin = rules.to_instant(local)
     end = rules.to_instant(local + duration.days * DAY) if duration.days else begin
     return Instance(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
+from itertools import chain
 from typing import NamedTuple
 
 from kalends.common.budget import EXPANSION_STEPS, Budget
@@ -63,7 +64,10 @@ class Occurrences(NamedTuple):
 
 
 def occurrences_of(
-    components: Sequence[Component], vtimezones: Mapping[str, str], now: int
+    components: Sequence[Component],
+    vtimezones: Mapping[str, str],
+    now: int,
+    budget: Budget | None = None,
 ) -> Occurrences:
     """Return the occurrences of an object that the index is to keep.
 
@@ -71,14 +75,19 @@ def occurrences_of(
         components: a master and its overrides, all of one type, that ``time_bounds`` accepts.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
         now: seconds since 1970, UTC.
+        budget: the steps that the object's reading may take; as many as usual if not given.
+
+    Raises:
+        BudgetSpentError: the steps are not left.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    budget = budget or Budget()
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     horizon = now + HORIZON
-    found, until = _expand(recurrence_set, None, horizon)
+    found, until = _expand(recurrence_set, None, horizon, budget)
     if until is None or until >= horizon:
         return _limit(found, None, until, now)
     # It is too dense to be kept from its beginning, or too costly to expand from there.
-    found, until = _expand(recurrence_set, now - PAST, horizon)
+    found, until = _expand(recurrence_set, now - PAST, horizon, budget)
     return _limit(found, now - PAST, until, now)
 
 
@@ -88,6 +97,7 @@ def happens_between(
     start: int | None,
     end: int | None,
     zone: tzinfo,
+    budget: Budget | None = None,
 ) -> bool:
     """Return True if an object has an occurrence in a time range, or if that is uncertain.
 
@@ -97,8 +107,13 @@ def happens_between(
         start: seconds since 1970, UTC; None without a bound.
         end: seconds since 1970, UTC, exclusive; None without a bound.
         zone: the time zone for floating times and days.
+        budget: the steps that the object's reading may take; as many as usual if not given.
+
+    Raises:
+        BudgetSpentError: not even those of reading its times are left.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    budget = budget or Budget()
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     ranges = {False: (start, end), True: local_range(start, end, zone)}
 
     def matches(occurrence: Occurrence) -> bool:
@@ -109,13 +124,13 @@ def happens_between(
 
     if any(map(matches, recurrence_set.fixed)):
         return True
-    budget = Budget(EXPANSION_STEPS)
     for series in recurrence_set.series:
         since = None if start is None else start - MARGIN - series.max_after
         until = None if end is None else end + MARGIN + series.max_before
-        expansion = Expansion(series, since, until, budget)
-        if any(matches(occurrence) for _, occurrence in expansion):
-            return True
+        with budget.part(EXPANSION_STEPS) as own:
+            expansion = Expansion(series, since, until, own)
+            if any(matches(occurrence) for _, occurrence in expansion):
+                return True
         if expansion.incomplete_from is not None and (
             until is None or expansion.incomplete_from < until
         ):
@@ -123,7 +138,9 @@ def happens_between(
     return False
 
 
-def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> int | None:
+def last_end(
+    components: Sequence[Component], vtimezones: Mapping[str, str], budget: Budget | None = None
+) -> int | None:
     """Return the end of an object's last occurrence.
 
     Floating times and days end in the westernmost time zone.
@@ -131,6 +148,7 @@ def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> 
     Args:
         components: a master and its overrides, as for ``occurrences_of``.
         vtimezones: the object's VTIMEZONEs by TZID.
+        budget: the steps that the object's reading may take; as many as usual if not given.
 
     Returns:
         seconds since 1970, UTC; the first second of the year 1 if there are no occurrences; None
@@ -138,19 +156,22 @@ def last_end(components: Sequence[Component], vtimezones: Mapping[str, str]) -> 
 
     Raises:
         ObjectRefusedError: a time of the object is invalid.
+        BudgetSpentError: the steps are not left.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    budget = budget or Budget()
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     last = max(
         (_latest_end(occurrence) for occurrence in recurrence_set.fixed), default=FIRST_SECOND
     )
-    budget = Budget(EXPANSION_STEPS)
     for series in recurrence_set.series:
         if any(
             rule is None or (rule.count is None and rule.until is None) for rule in series.rules
         ):
             return None
-        expansion = Expansion(series, None, None, budget)
-        last = max(last, *(_latest_end(occurrence) for _, occurrence in expansion), FIRST_SECOND)
+        with budget.part(EXPANSION_STEPS) as own:
+            expansion = Expansion(series, None, None, own)
+            ends = (_latest_end(occurrence) for _, occurrence in expansion)
+            last = max(chain([last], ends))
         if expansion.incomplete_from is not None:
             return None
     return last if last < LAST_SECOND else None
@@ -178,8 +199,11 @@ def occurrences_between(
         zone: the time zone for floating times and days.
         budget: the limit of the work, which calls can share; once it is spent, occurrences may be
             missing.
+
+    Raises:
+        BudgetSpentError: not even the steps of reading its times are left.
     """
-    recurrence_set = read_recurrence_set(components, vtimezones)
+    recurrence_set = read_recurrence_set(components, vtimezones, budget)
     local = local_times_at(start, zone)[0], local_times_at(end, zone)[1]
     found = list(zip(recurrence_set.fixed, recurrence_set.components, strict=True))
     for series in recurrence_set.series:
@@ -215,7 +239,7 @@ def local_range(start: int | None, end: int | None, zone: tzinfo) -> tuple[int |
 
 
 def _expand(
-    recurrence_set: RecurrenceSet, since: int | None, horizon: int
+    recurrence_set: RecurrenceSet, since: int | None, horizon: int, budget: Budget
 ) -> tuple[list[Occurrence], int | None]:
     """Return all single occurrences, and of each series as many as may be kept.
 
@@ -223,28 +247,29 @@ def _expand(
         recurrence_set: the object's recurrence set.
         since: occurrences that end earlier are left out; seconds since 1970, UTC.
         horizon: occurrences that begin later are left out; seconds since 1970, UTC.
+        budget: the steps that the object's reading may take.
 
     Returns:
         the occurrences, and the instant from which on others may be missing, or None.
     """
     found = list(recurrence_set.fixed)
-    budget = Budget(EXPANSION_STEPS)
     missing: int | None = None
     for series in recurrence_set.series:
         first = None if since is None else since - MARGIN - series.max_after
         beyond = MARGIN + series.max_before
-        expansion = Expansion(series, first, horizon + beyond, budget)
         kept, incomplete_from = 0, None
-        for local, occurrence in expansion:
-            if since is not None and occurrence.end <= since - MARGIN:
-                continue
-            if kept == KEPT:
-                incomplete_from = local
-                break
-            found.append(occurrence)
-            kept += 1
-        else:
-            incomplete_from = expansion.incomplete_from
+        with budget.part(EXPANSION_STEPS) as own:
+            expansion = Expansion(series, first, horizon + beyond, own)
+            for local, occurrence in expansion:
+                if since is not None and occurrence.end <= since - MARGIN:
+                    continue
+                if kept == KEPT:
+                    incomplete_from = local
+                    break
+                found.append(occurrence)
+                kept += 1
+            else:
+                incomplete_from = expansion.incomplete_from
         if incomplete_from is not None:
             sure_until = incomplete_from - beyond
             missing = sure_until if missing is None else min(missing, sure_until)

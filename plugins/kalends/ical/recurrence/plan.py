@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import NamedTuple
 
+from kalends.common.budget import Budget
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.recurrence.cost import draw_for_times
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.duration import (
     Occurrence,
@@ -42,17 +44,20 @@ class RecurrenceSet(NamedTuple):
 
 
 def read_recurrence_set(
-    components: Sequence[Component], vtimezones: Mapping[str, str]
+    components: Sequence[Component], vtimezones: Mapping[str, str], budget: Budget
 ) -> RecurrenceSet:
     """Parse a master and its overrides, all of one type.
 
     Args:
         components: the master and its overrides.
         vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
+        budget: the steps that the object's reading may take.
 
     Raises:
         ObjectRefusedError: ``time_bounds`` refuses the components.
+        BudgetSpentError: the steps are not left.
     """
+    draw_for_times(components, vtimezones, budget)
     recurrence_set = RecurrenceSet([], [], [])
     anchored = [(component, _anchor(component, vtimezones)) for component in components]
     overrides = [pair for pair in anchored if pair[0].first("RECURRENCE-ID")]

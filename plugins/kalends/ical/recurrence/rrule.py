@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from kalends.ical.limits import MAX_RULE_LENGTH, MAX_TIMES
 from kalends.ical.recurrence.days import (
     DAY,
     EPOCH_DAY,
@@ -87,6 +88,8 @@ def read_rule(value: str, first: int, is_day: bool, zoned: bool) -> Rule | None:
     Returns:
         the rule, or None if it cannot be expanded.
     """
+    if len(value) > MAX_RULE_LENGTH:
+        return None
     pairs = (part.partition("=") for part in value.strip().upper().split(";"))
     parts = {name: text for name, mark, text in pairs if mark}
     if parts.get("FREQ") not in _FREQUENCIES or not _KNOWN_PARTS.issuperset(parts):
@@ -122,6 +125,8 @@ def _build(parts: dict[str, str], first: int, is_day: bool, zoned: bool) -> Rule
         seconds=frozenset() if is_day else _numbers(parts, "BYSECOND"),
         positions=_numbers(parts, "BYSETPOS"),
     )
+    if len(rule.hours or "1") * len(rule.minutes or "1") * len(rule.seconds or "1") > MAX_TIMES:
+        raise ValueError("it has too many times a day")
     _apply_defaults(rule)
     rule.day_tests = _day_tests(rule)
     rule.offsets = _offsets(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
@@ -89,18 +90,22 @@ class Series:
             local: the start in the series, local seconds.
             key: the same start as an instant.
         """
-        for override in reversed(self.range_overrides):
-            if key >= override.key:
-                moved = local + override.shift
-                return override.duration.occurrence_at(
-                    override.zone_rules, moved, override.zone_rules.to_instant(moved)
-                )
+        if override := self.range_override_at(key):
+            moved = local + override.shift
+            return override.duration.occurrence_at(
+                override.zone_rules, moved, override.zone_rules.to_instant(moved)
+            )
         return self.anchor.duration.occurrence_at(self.anchor.zone_rules, local, key)
 
     def component_at(self, key: int) -> Component:
         """Return the component that describes the occurrence with this key."""
-        moved = [override.component for override in self.range_overrides if key >= override.key]
-        return moved[-1] if moved else self.component
+        override = self.range_override_at(key)
+        return override.component if override else self.component
+
+    def range_override_at(self, key: int) -> RangeOverride | None:
+        """Return the last override whose range includes the occurrence with this key."""
+        place = bisect_right(self.range_overrides, key, key=lambda override: override.key)
+        return self.range_overrides[place - 1] if place else None
 
     def excludes(self, local: int, key: int) -> bool:
         """Return True if the series has no occurrence at ``local``, or an overridden one."""

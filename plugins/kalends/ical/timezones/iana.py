@@ -5,7 +5,6 @@ RFC 5545 section 3.6.5.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,11 +15,11 @@ from zoneinfo import ZoneInfo
 
 from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recurrence.days import DAY, EPOCH
-from kalends.ical.recurrence.expand import RuleIterator
-from kalends.ical.recurrence.rrule import read_rule
+from kalends.ical.limits import MAX_NAME
+from kalends.ical.recurrence.days import DAY, EPOCH, FIRST_SECOND
 from kalends.ical.timezones.offsets import local_seconds
 from kalends.ical.timezones.resolve import iana_zone
+from kalends.ical.timezones.vtimezone import read_observances
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2037
 """The years that generated definitions cover; yearly rules continue after them."""
@@ -30,7 +29,6 @@ NEVER = "99999999"
 
 _SURE_BY = local_seconds(datetime(_LAST_YEAR - 5, 1, 1))
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
-_UNTIL_UTC = re.compile(r"UNTIL=\d{8}T\d{6}Z")
 _FEWEST_YEARS = 3
 """The number of consecutive yearly changes that are written as a rule."""
 
@@ -51,7 +49,6 @@ class _Change(NamedTuple):
     after: _ZoneOffset
 
 
-@lru_cache(maxsize=512)
 def iana_definition(tzid: str) -> Component | None:
     """Return a VTIMEZONE for a TZID that an object uses without defining it.
 
@@ -60,6 +57,11 @@ def iana_definition(tzid: str) -> Component | None:
     Returns:
         the definition, or None if the TZID is unknown.
     """
+    return _made(tzid) if len(tzid) <= MAX_NAME else None
+
+
+@lru_cache(maxsize=512)
+def _made(tzid: str) -> Component | None:
     zone = iana_zone(tzid)
     if zone is None:
         return None
@@ -221,35 +223,17 @@ def _onsets(definition: Component) -> list[tuple[int, int]]:
         pairs of an instant, seconds since 1970, and the new offset, seconds; empty if the
         definition cannot be read or has other than yearly rules.
     """
-    found: list[tuple[int, int]] = []
     end = local_seconds(datetime(_LAST_YEAR, 12, 31))
+    budget = Budget(EXPANSION_STEPS)
     try:
-        for rule in definition.children:
-            before, after = (_seconds(rule.value(name)) for name in ("TZOFFSETFROM", "TZOFFSETTO"))
-            first = _local(rule.value("DTSTART"))
-            dates = [first]
-            for prop in rule.all("RDATE"):
-                dates += map(_local, prop.value.split(","))
-            for prop in rule.all("RRULE"):
-                yearly = read_rule(prop.value, first, is_day=False, zoned=False)
-                if yearly is None or yearly.frequency != "YEARLY":
-                    return []
-                if yearly.until is not None and _UNTIL_UTC.search(prop.value.upper()):
-                    yearly.until += before
-                dates += RuleIterator(yearly, None, end, Budget(EXPANSION_STEPS))
-            found += [(local - before, after) for local in dates if local <= end]
+        observances = read_observances(definition)
     except ValueError:
         return []
-    return sorted(found)
-
-
-def _local(text: str) -> int:
-    return local_seconds(datetime.strptime(text.strip(), "%Y%m%dT%H%M%S"))
-
-
-def _seconds(text: str) -> int:
-    digits = text.strip()[1:]
-    if len(digits) not in (4, 6) or not digits.isdigit() or text.strip()[0] not in "+-":
-        raise ValueError(text)
-    hours, minutes, seconds = int(digits[:2]), int(digits[2:4]), int(digits[4:] or 0)
-    return (hours * 3600 + minutes * 60 + seconds) * (-1 if text.strip()[0] == "-" else 1)
+    if any(rule.frequency != "YEARLY" for one in observances for rule in one.rules):
+        return []
+    found = [
+        (local - observance.before, observance.after)
+        for observance in observances
+        for local in observance.onsets(FIRST_SECOND, end, budget)
+    ]
+    return [] if budget.is_spent else sorted(found)

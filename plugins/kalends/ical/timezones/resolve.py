@@ -6,34 +6,27 @@ another (RFC 5545 section 3.6.5).
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import tzinfo
-from functools import lru_cache
-from typing import TypeVar
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache, lru_cache
+from sys import getsizeof
+from threading import Lock
+from typing import NamedTuple, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from dateutil.tz import tzical
 from icalendar.timezone.windows_to_olson import WINDOWS_TO_OLSON
 
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
+from kalends.ical.limits import MAX_NAME, MAX_VTIMEZONE
+from kalends.ical.timezones.vtimezone import VTimezone, read_observances
 
-_RULE_LINES = (
-    "BEGIN:", "END:", "TZID", "DTSTART", "TZOFFSETFROM", "TZOFFSETTO", "RRULE", "RDATE", "EXDATE",
-)  # fmt: skip
-
-# Values that dateutil accepts and other programs do not (RFC 5545 sections 3.3.5, 3.3.14).
-_NONSTANDARD = re.compile(
-    r"^(?:TZOFFSET(?:FROM|TO)[^:\r\n]*:(?!\s*[+-]\d{4}(?:\d\d)?\s*$)"
-    r"|(?:DTSTART|RDATE)[^:\r\n]*:(?!\s*\d{8}T\d{6}(?:\D|$)))",
-    re.ASCII | re.IGNORECASE | re.MULTILINE,
-)
-
-_DATE_ONLY = re.compile(r"^DTSTART;VALUE=DATE:(\d{8})(?=\r?$)", re.MULTILINE | re.IGNORECASE)
+_KEPT_OCTETS = 16_000_000
+"""The memory for definitions; an ordinary one takes some 70 kB with all its changes."""
+_OCTETS_OF_STEP = 14
 _T = TypeVar("_T")
 
 
@@ -123,42 +116,94 @@ def is_readable_vtimezone(text: str) -> bool:
     return _defined(text) is not None
 
 
-@lru_cache(maxsize=512)
-def _defined(text: str) -> tzinfo | None:
-    # The key is the whole text, so that two definitions of one TZID are two entries.
-    rules = _rules_of(text)
-    if _NONSTANDARD.search(rules):
-        return None
-    try:
-        read = tzical(io.StringIO(rules))
-        (name,) = read.keys()
-        zone: tzinfo | None = read.get(name)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return zone
+def draw_for_zones(vtimezones: Mapping[str, str], budget: Budget) -> None:
+    """Take the steps that reading all changes of an object's VTIMEZONEs costs.
 
+    A definition is paid for once in a budget, however many objects repeat it.
 
-def _rules_of(text: str) -> str:
-    """Return the lines of a definition that contain its rules.
+    Args:
+        vtimezones: the object's VTIMEZONEs, as ``vtimezones_of`` returns them.
+        budget: the steps.
 
-    dateutil fails at many of the others. A DTSTART that is a DATE, as some programs write it, is
-    replaced by midnight of that day, as other programs read it.
+    Raises:
+        BudgetSpentError: they are not left.
     """
-    lines = (line for _, line in contentlines.unfold(text))
-    rules = "\r\n".join(line for line in lines if line.upper().startswith(_RULE_LINES))
-    return _DATE_ONLY.sub(r"DTSTART:\1T000000", rules)
+    for text in dict.fromkeys(vtimezones.values()):
+        zone = _defined(text)
+        budget.draw_once(text, (zone.steps if zone else 0) + len(text) // 8)
 
 
-@lru_cache(maxsize=1024)
+class _Definition(NamedTuple):
+    """A VTIMEZONE that was read, and the memory that it may take with all its changes."""
+
+    zone: VTimezone | None
+    octets: int
+
+
+class _Definitions:
+    """VTIMEZONEs that were read, by their whole text: two of one TZID are two entries.
+
+    The oldest make room for new ones. Looking one up takes no lock, as it is done for each time.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Definition] = {}
+        self._octets = 0
+        self._lock = Lock()
+
+    def find(self, text: str) -> VTimezone | None:
+        """Return the time zone of a VTIMEZONE; None if it cannot be read."""
+        known = self._known.get(text)
+        return (known or self._add(text)).zone
+
+    def _add(self, text: str) -> _Definition:
+        zone = _read(text)
+        added = _Definition(zone, getsizeof(text) + (zone.steps * _OCTETS_OF_STEP if zone else 0))
+        with self._lock:
+            if text not in self._known:
+                self._known[text] = added
+                self._octets += added.octets
+            while self._octets > _KEPT_OCTETS:
+                self._octets -= self._known.pop(next(iter(self._known))).octets
+        return added
+
+
+_definitions = _Definitions()
+
+
+def _defined(text: str) -> VTimezone | None:
+    return _definitions.find(text) if len(text) <= MAX_VTIMEZONE else None
+
+
+def _read(text: str) -> VTimezone | None:
+    try:
+        (definition,) = contentlines.parse(text)
+        return VTimezone(read_observances(definition))
+    except (IcalendarSyntaxError, ValueError):
+        return None
+
+
 def iana_zone(tzid: str) -> ZoneInfo | None:
     """Return the zone that a TZID means without a VTIMEZONE, by IANA's or Windows' name.
 
     A TZID that begins with a slash is a name from another registry (RFC 5545 section 3.2.19); those
     in use end in IANA's name.
     """
+    return _named(tzid) if len(tzid) <= MAX_NAME else None
+
+
+@lru_cache(maxsize=1024)
+def _named(tzid: str) -> ZoneInfo | None:
     parts = tzid.split("/") if tzid.startswith("/") else []
     endings = ["/".join(parts[-length:]) for length in (3, 2, 1) if len(parts) > length]
     for name in (WINDOWS_TO_OLSON.get(tzid, tzid), *endings):
-        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
-            return ZoneInfo(name)
+        # Any other name would be looked for among files and modules, which takes its time.
+        if name in _names_of_zones():
+            with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+                return ZoneInfo(name)
     return None
+
+
+@cache
+def _names_of_zones() -> frozenset[str]:
+    return frozenset(available_timezones())

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import OBJECT_STEPS, Budget
 from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.definitions.model import Feed
 from kalends.ical.contentlines import Component
@@ -52,13 +52,14 @@ class EntryReader:
         calendars: the calendars of the feed, by path.
         viewport: the period, in its reader's time zone.
         read: returns an object as the feed shows it, or None.
+        budget: the steps that the objects of the page may take together.
     """
 
     feed: Feed
     calendars: Sequence[CalendarState]
     viewport: Viewport
     read: Callable[[PageObject], VisibleObject | None]
-    _budget: Budget = field(default_factory=lambda: Budget(EXPANSION_STEPS))
+    budget: Budget
     _copies: dict[int, VisibleObject | None] = field(default_factory=dict)
     _parts: dict[int, dict[StartKey, Component]] = field(default_factory=dict)
     _colors: dict[str, int] = field(default_factory=dict)
@@ -128,11 +129,10 @@ class EntryReader:
 
     def _parts_by_start(self, copy: VisibleObject) -> dict[StartKey, Component]:
         """Return the component that describes each occurrence, by its start."""
-        if self._budget.is_spent:
+        if self.budget.is_spent:
             return {}
-        found = occurrences_with_parts(
-            copy, self.viewport.time_range, self.viewport.zone, self._budget
-        )
+        with self.budget.part(OBJECT_STEPS) as own:
+            found = occurrences_with_parts(copy, self.viewport.time_range, self.viewport.zone, own)
         return {start_key(occurrence, part): part for occurrence, part in found}
 
 

@@ -23,6 +23,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
 _DIRECTIONS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _MOST_LINKS = 10
 _MOST_PEOPLE = 100
+_MOST_CATEGORIES = 50
 _LONGEST = 20_000
 
 
@@ -131,9 +132,7 @@ def entry_of(
         categories=_categories(part),
         organizer=_person(part.first("ORGANIZER")),
         people=_people(part),
-        repeats=any(
-            component.first(name) for component in copy.components for name in ("RRULE", "RDATE")
-        ),
+        repeats=any(copy.components[0].first(name) for name in ("RRULE", "RDATE")),
         kind=part.name,
         state=_state(part),
         calendar=calendar,
@@ -178,7 +177,8 @@ def is_safe(link: str) -> bool:
 
 
 def _clean(value: str) -> str:
-    return _DIRECTIONS.sub("", _CONTROL.sub(" ", contentlines.unescape(value)))[:_LONGEST]
+    text = contentlines.unescape(value[: 4 * _LONGEST])
+    return _DIRECTIONS.sub("", _CONTROL.sub(" ", text))[:_LONGEST]
 
 
 def _text(part: Component, name: str) -> str:
@@ -191,15 +191,16 @@ def _line(part: Component, name: str) -> str:
 
 def _links(part: Component) -> tuple[str, ...]:
     given = [p.value for p in part.properties if p.name in ("URL", "CONFERENCE")]
-    links = (_CONTROL.sub("", value).strip() for value in given)
+    some = (value for value in given[: 4 * _MOST_LINKS] if len(value) <= _LONGEST)
+    links = (_CONTROL.sub("", value).strip() for value in some)
     return tuple(dict.fromkeys(link for link in links if is_safe(link)))[:_MOST_LINKS]
 
 
 def _categories(part: Component) -> tuple[str, ...]:
     found = (
         " ".join(_clean(name).split())
-        for prop in part.all("CATEGORIES")
-        for name in re.split(r"(?<!\\),", prop.value)
+        for prop in part.all("CATEGORIES")[:_MOST_CATEGORIES]
+        for name in re.split(r"(?<!\\),", prop.value[:_LONGEST], maxsplit=_MOST_CATEGORIES)
     )
     return tuple(dict.fromkeys(name for name in found if name))
 
@@ -207,7 +208,8 @@ def _categories(part: Component) -> tuple[str, ...]:
 def _person(prop: Property | None) -> str:
     if prop is None:
         return ""
-    named = prop.param("CN") or re.sub("^mailto:", "", prop.value.strip(), flags=re.IGNORECASE)
+    address = prop.value[:_LONGEST].strip()
+    named = prop.param("CN") or re.sub("^mailto:", "", address, flags=re.IGNORECASE)
     return " ".join(_clean(named).split())
 
 

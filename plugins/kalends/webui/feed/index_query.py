@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from cachetools import LRUCache
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.ical.recurrence.index import Interval, has_duplicate_starts
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
@@ -65,17 +65,17 @@ class IndexCache:
         self._lock = Lock()
 
     def get(
-        self, calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot
+        self, calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot, budget: Budget
     ) -> IndexResult:
-        """Return the result for a calendar as it is in a snapshot."""
+        """Return the result for a calendar as it is in a snapshot, within the budget of a page."""
         state = calendar.id, calendar.path, calendar.incarnation, calendar.modseq
         viewport, *rules = query
         key = state, viewport.time_range, viewport.zone, *rules
         with self._lock:
             result = self._results.get(key)
         if result is None:
-            result = _query_index(calendar, query, snapshot)
-            if _size(result) <= _CACHE_SIZE:
+            result = _query_index(calendar, query, snapshot, budget)
+            if _size(result) <= _CACHE_SIZE and not budget.is_spent:
                 with self._lock:
                     self._results[key] = result
         return result
@@ -90,14 +90,15 @@ def _size(result: IndexResult) -> int:
     return length + _OCCURRENCE * (1 + len(result.ids) + len(result.occurrences))
 
 
-def _query_index(calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot) -> IndexResult:
+def _query_index(
+    calendar: CalendarState, query: IndexQuery, snapshot: FeedSnapshot, budget: Budget
+) -> IndexResult:
     intervals_of: dict[int, list[Interval]] = {}
     for number, interval in snapshot.intervals_in_range(calendar.id, query.viewport.index_range):
         intervals_of.setdefault(number, []).append(interval)
     found: list[PageOccurrence] = []
     unresolved = []
     within, zone = query.viewport.index_range, query.viewport.zone
-    budget = Budget(EXPANSION_STEPS)
 
     def has_colliding_starts(stored: ObjectRow) -> bool:
         """Return True if two instances begin at one time; only the text says which is which."""

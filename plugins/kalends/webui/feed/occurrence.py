@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, tzinfo
 
 from kalends.common.budget import Budget
-from kalends.errors import ObjectRefusedError
+from kalends.errors import BudgetSpentError, ObjectRefusedError
 from kalends.feeds.compose.select import VisibleObject
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -123,7 +123,7 @@ def occurrences_with_parts(
         return occurrences_between(
             parts, zone_definitions(copy), within.start, within.end, zone, budget
         )
-    except ObjectRefusedError:
+    except (BudgetSpentError, ObjectRefusedError):
         return []  # an object that cannot be read does not occur
 
 

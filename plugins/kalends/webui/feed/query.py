@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import OBJECT_STEPS, Budget
 from kalends.feeds.compose.select import VisibleObject, select_visible
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.recurrence.days import DAY
@@ -39,6 +39,7 @@ class EventQuery:
         rules: the rules of the feed.
         today: the UTC date.
         viewport: the period, in its reader's time zone.
+        budget: the steps that the objects of the page may take together.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class EventQuery:
         rules: Rules,
         today: date,
         viewport: Viewport,
+        budget: Budget,
     ) -> None:
         self._index_cache = index_cache
         self._snapshot = snapshot
@@ -59,9 +61,7 @@ class EventQuery:
         self._viewport = viewport
         # UIDs that are in several calendars, of the feed or not.
         self._repeated_uids: set[str] = set()
-        # Objects that are not in the index are expanded: all of them together within the time that
-        # one object may take.
-        self._budget = Budget(EXPANSION_STEPS)
+        self._budget = budget
         self._is_complete = True
 
     def run(self) -> PageOccurrences:
@@ -119,7 +119,7 @@ class EventQuery:
             if count >= MAX_OCCURRENCES:
                 self._is_complete = False
                 break
-            results.append(self._index_cache.get(calendar, query, self._snapshot))
+            results.append(self._index_cache.get(calendar, query, self._snapshot, self._budget))
             count += len(results[-1].occurrences)
         return results
 
@@ -137,7 +137,9 @@ class EventQuery:
             return []
         stored, viewport = copy.stored, self._viewport
         item = PageObject(stored.id, stored.uid, self._calendars[stored.collection_id])
-        pairs = occurrences_with_parts(copy, viewport.index_range, viewport.zone, self._budget)
+        with self._budget.part(OBJECT_STEPS) as own:
+            pairs = occurrences_with_parts(copy, viewport.index_range, viewport.zone, own)
+        self._is_complete = self._is_complete and not own.is_spent
         return [
             found
             for occurrence, part in pairs
@@ -148,4 +150,4 @@ class EventQuery:
         return self._snapshot.objects_with_uids(self._calendars.keys(), sorted(uids))
 
     def _select(self, objects: Iterable[ObjectRow]) -> list[VisibleObject]:
-        return select_visible(objects, self._paths, self._rules, self._today).copies
+        return select_visible(objects, self._paths, self._rules, self._today, self._budget).copies

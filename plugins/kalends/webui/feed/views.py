@@ -9,6 +9,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import urlencode
 
+from kalends.common.budget import REQUEST_STEPS, Budget
 from kalends.common.failures import refuse
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain
 from kalends.errors import KalendsError
@@ -266,9 +267,12 @@ class _Page:
         zone, calendars = self._display_zone.zone, self._state.calendars
         viewport = Viewport(range_of_days(period.first, period.until, zone), zone)
         rules, day = self._feed.rules, self._state.day
-        event_query = EventQuery(self._index_cache, snapshot, calendars, rules, day, viewport)
+        budget = Budget(REQUEST_STEPS)
+        event_query = EventQuery(
+            self._index_cache, snapshot, calendars, rules, day, viewport, budget
+        )
         return event_query.run(), context.EntryReader(
-            self._feed, calendars, viewport, event_query.read
+            self._feed, calendars, viewport, event_query.read, budget
         )
 
     def _render(self, template: str, style: str, **values: object) -> bytes:

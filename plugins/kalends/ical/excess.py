@@ -1,0 +1,76 @@
+"""Refusal of calendar objects that have more of something than ``limits`` allows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from kalends.errors import ObjectRefusedError
+from kalends.ical.contentlines import Component
+from kalends.ical.limits import (
+    MAX_ALARMS,
+    MAX_ATTENDEES,
+    MAX_DATES,
+    MAX_ONSETS,
+    MAX_OVERRIDES,
+    MAX_RANGE_OVERRIDES,
+    MAX_TZIDS,
+    MAX_UID,
+    MAX_VTIMEZONES,
+)
+from kalends.ical.timezones.resolve import tzids_of
+
+_INSTANCES = "C:max-instances"
+_ATTENDEES = "C:max-attendees-per-instance"
+_DATA = "C:valid-calendar-data"
+# So small an object, as most are, has no room for too much of anything else.
+_SMALL = 8_000
+
+
+def refuse_excess(data: bytes, calendar: Component, parts: Sequence[Component]) -> None:
+    """Raise if a calendar object has too many parts of a kind, before anything walks over them.
+
+    Args:
+        data: the octets of the object.
+        calendar: the same, parsed.
+        parts: its components except VTIMEZONEs, of which there is at least one.
+
+    Raises:
+        ObjectRefusedError: it has too many.
+    """
+    if len(data) <= _SMALL and data.count(b"TZID") <= MAX_TZIDS:
+        return
+    line = parts[0].line
+    _refuse(len(parts) - 1, MAX_OVERRIDES, "changed occurrences", _INSTANCES, line)
+    longest = max(len(part.value("UID")) for part in parts)
+    _refuse(longest, MAX_UID, "characters in its UID", _DATA, line)
+    dates = ranges = 0
+    for part in parts:
+        alarms = sum(child.name == "VALARM" for child in part.children)
+        _refuse(alarms, MAX_ALARMS, "alarms", _DATA, part.line)
+        names = Counter(prop.name for prop in part.properties)
+        _refuse(names["ATTENDEE"], MAX_ATTENDEES, "attendees", _ATTENDEES, part.line)
+        if names["RDATE"] or names["EXDATE"]:
+            listed = part.all("RDATE") + part.all("EXDATE")
+            dates += sum(1 + prop.value.count(",") for prop in listed)
+        named = part.first("RECURRENCE-ID")
+        ranges += named is not None and bool(named.raw_params) and named.param("RANGE") is not None
+    _refuse(dates, MAX_DATES, "dates in RDATE and EXDATE", _INSTANCES, line)
+    _refuse(ranges, MAX_RANGE_OVERRIDES, "overrides with a RANGE", _INSTANCES, line)
+    _refuse_excess_of_zones(calendar)
+
+
+def _refuse_excess_of_zones(calendar: Component) -> None:
+    zones = [child for child in calendar.children if child.name == "VTIMEZONE"]
+    _refuse(len(zones), MAX_VTIMEZONES, "time zones", _DATA, calendar.line)
+    for zone in zones:
+        _refuse(len(zone.children), MAX_ONSETS, "observances in a time zone", _DATA, zone.line)
+        listed = (prop for child in zone.children for prop in child.all("RDATE"))
+        dates = sum(1 + prop.value.count(",") for prop in listed)
+        _refuse(dates, MAX_ONSETS, "dates in a time zone", _DATA, zone.line)
+    _refuse(len(set(tzids_of(calendar))), MAX_TZIDS, "different TZIDs", _DATA, calendar.line)
+
+
+def _refuse(number: int, most: int, what: str, precondition: str, line: int) -> None:
+    if number > most:
+        raise ObjectRefusedError(precondition, f"it has more than {most} {what}", line)

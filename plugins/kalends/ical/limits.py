@@ -1,0 +1,96 @@
+"""Limits of calendar objects and cards, each with its reason.
+
+Each is far above what programs write and people have, and is checked before the work that it
+limits. What costs much in combination is limited by the steps of ``common.budget``.
+"""
+
+from __future__ import annotations
+
+MAX_SIZE = 10_000_000
+"""The default maximum size of an object, octets."""
+
+MAX_LINES = 200_000
+"""The most content lines of an object, 300 octets of memory each.
+
+A series with 2,000 overrides has some 60,000.
+"""
+
+MAX_PHYSICAL_LINES = 600_000
+"""The most lines of an object before unfolding, 60 octets of memory each while it is parsed.
+
+An attachment of eight megabytes has 110,000.
+"""
+
+MAX_COMPONENTS = 20_000
+"""The most components of an object, alarms and time zones included.
+
+A series with 2,000 overrides that have two alarms each has 6,000.
+"""
+
+MAX_DEPTH = 16
+"""The deepest nesting of components; real calendars need three levels."""
+
+MAX_PARAM_VALUES = 20_000
+"""The most parameters, or values of parameters, of one line, 60 octets of memory each.
+
+A list of members or delegates has some dozens, or some hundreds.
+"""
+
+MAX_UID = 10_000
+"""The longest UID, characters. It is a key of the database and in the answers to many requests.
+
+RFC 7986 section 5.3 advises 255.
+"""
+
+MAX_OVERRIDES = 5_000
+"""The most overrides of a series: almost fourteen years of a daily event, each day changed."""
+
+MAX_RANGE_OVERRIDES = 500
+"""The most overrides with RANGE=THISANDFUTURE; hardly any program writes even one."""
+
+MAX_DATES = 50_000
+"""The most values of RDATE and EXDATE in an object, six microseconds each."""
+
+MAX_RULES = 10
+"""The most RRULEs of a component.
+
+It should have one (RFC 5545 section 3.8.5.3), and each takes time to expand.
+"""
+
+MAX_RULE_LENGTH = 5_000
+"""The longest RRULE, characters: all days of a year, from its beginning and its end, are 4,000."""
+
+MAX_TIMES = 1_440
+"""The most times of a day that a rule names: BYHOUR, BYMINUTE and BYSECOND multiply."""
+
+MAX_ALARMS = 1_000
+"""The most alarms of a component; programs show a few."""
+
+MAX_ATTENDEES = 20_000
+"""The most attendees of a component: each is a line that everybody in it gets to read."""
+
+MAX_VTIMEZONES = 100
+"""The most VTIMEZONEs of an object; a program writes those of its times, mostly one."""
+
+MAX_VTIMEZONE = 100_000
+"""The longest VTIMEZONE that is read, characters; those that list each change have 50,000."""
+
+MAX_TZIDS = 100
+"""The most different TZIDs that the times of an object name; one that is unknown costs a look at
+the disk.
+"""
+
+MAX_ONSETS = 2_000
+"""The most observances of a VTIMEZONE, and the most values of its RDATEs.
+
+Programs that write each change of a zone since 1900 by itself come to 300.
+"""
+
+MAX_NAME = 255
+"""The longest TZID that is looked up as a name; IANA's have 32 characters at most."""
+
+MAX_FILE_LINES = 5_000_000
+"""The most lines of a file of many objects; a hundred thousand events have two or three million."""
+
+MAX_FILE_COMPONENTS = 400_000
+"""The most events, tasks or cards of such a file, one kilobyte of memory each at least."""
