@@ -11,6 +11,7 @@ import vobject
 
 from kalends.common import budget
 from support.installation import NAMES, Answer, Client, Installation
+from support.randomcalendars import BERLIN
 from support.samples import calendar, card, component
 
 CALENDAR, BOOK = "/alice/calendar/", "/alice/contacts/"
@@ -28,6 +29,13 @@ ALARM = (
     "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nREPEAT:9999\r\nDURATION:PT1S\r\nEND:VALARM"
 )
 RINGING = FROM_YEAR_1.replace("UID:old", f"UID:ringing\r\n{ALARM}")
+ZONED = calendar(
+    component(
+        *("VEVENT", "zoned", "DTSTART;TZID=Europe/Berlin:20200601T090000", "DURATION:PT1H"),
+        "RRULE:FREQ=WEEKLY;BYDAY=MO,TU",
+    ),
+    extra=BERLIN,
+)
 HOUR = 'start="20260601T000000Z" end="20260601T010000Z"'
 AGES = 'start="00010101T000000Z" end="99991231T000000Z"'
 LIMITS = f"{{{NAMES['C']}}}max-instances", "{DAV:}number-of-matches-within-limits"
@@ -37,7 +45,7 @@ LIMITS = f"{{{NAMES['C']}}}max-instances", "{DAV:}number-of-matches-within-limit
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     """Open an application whose objects are as old as can be."""
     with Installation(tmp_path_factory.mktemp("walks")).client() as client:
-        for number, text in enumerate((FROM_YEAR_1, COUNTED, RINGING)):
+        for number, text in enumerate((FROM_YEAR_1, COUNTED, RINGING, ZONED)):
             assert client("PUT", f"{CALENDAR}{number}.ics", text).status == 201
         assert client("PUT", f"{BOOK}a.vcf", card("a", "Ann")).status == 201
         yield client

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Literal, NamedTuple
 
-from kalends.common.budget import Budget
+from kalends.common.budget import EXPANSION_STEPS, Budget
 from kalends.errors import BudgetSpentError
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, MARGIN
@@ -143,9 +143,10 @@ def components_between(
         start: seconds since 1970, UTC; None without a bound.
         end: the same, exclusive.
         zone: the time zone for floating times and days.
-        budget: the limit of the work; where it ends, a component counts as found.
+        budget: the limit of the work; where an expansion ends, a component counts as found.
 
     Raises:
+        BudgetSpentError: not even the steps of reading its times are left.
         ObjectRefusedError: a time of the object is invalid.
     """
     recurrence_set = read_recurrence_set(components, vtimezones, budget)
@@ -155,14 +156,15 @@ def components_between(
     for series in recurrence_set.series:
         wanted = [series.component, *(override.component for override in series.range_overrides)]
         missing = {id(part): part for part in wanted if id(part) not in found}
-        for place, occurrence in _expansion(series, within, budget):
-            if not missing:
-                break
-            if within.contains(occurrence):
-                part = series.component_at(series.anchor.zone_rules.to_instant(place))
-                found[id(part)] = part
-                missing.pop(id(part), None)
-        if budget.is_spent or None in series.rules:
+        with budget.part(EXPANSION_STEPS) as own:
+            for place, occurrence in _expansion(series, within, own):
+                if not missing:
+                    break
+                if within.contains(occurrence):
+                    part = series.component_at(series.anchor.zone_rules.to_instant(place))
+                    found[id(part)] = part
+                    missing.pop(id(part), None)
+        if own.is_spent or None in series.rules:
             found.update(missing)
     return list(found.values())
 
