@@ -175,7 +175,7 @@ def _read_all() -> list[Request]:
         _report(f"<C:free-busy-query {_DAV}><C:time-range {_WINDOW}/></C:free-busy-query>"),
         Request("GET", "/feeds/mallory.ics"),
         Request("GET", "/feeds/mallory/?view=month&date=2026-06-01"),
-        Request("GET", "/feeds/mallory/?view=freebusy&date=2026-06-01"),
+        Request("GET", f"{HOME}?view=freebusy"),
         Request("GET", HOME),
     ]
 
@@ -224,7 +224,7 @@ def _chunked(target: str = "/") -> bytes:
 
 
 def _endless(first: bytes, again: bytes, octets: int = 64 * MEGABYTE) -> Iterator[bytes]:
-    block = again * (65536 // len(again))
+    block = again * (min(octets, 65536) // len(again))
     yield first
     yield from repeat(block, octets // len(block))
 
@@ -293,7 +293,7 @@ ATTACKS = (
     Attack(
         "http",
         "requests without a pause",
-        raw=lambda: _endless(b"", b"GET /.web/ HTTP/1.1\r\nHost: x\r\n\r\n", MEGABYTE // 16),
+        raw=lambda: _endless(b"", b"GET /alice/ HTTP/1.1\r\nHost: x\r\n\r\n", MEGABYTE // 64),
     ),
     # XML.
     Attack("xml", "200,000 levels", lambda: [_propfind(_nested(200_000))]),

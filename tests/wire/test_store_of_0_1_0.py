@@ -1,4 +1,8 @@
-"""A store of version 0.1.0, of which every answer and feed is still the same to the octet."""
+"""A store of version 0.1.0, of which every answer and feed is still the same to the octet.
+
+So are all entity tags but those of feeds: they were digests of what is stored, and told a reader
+of writes that a feed hides.
+"""
 
 from __future__ import annotations
 
@@ -42,5 +46,8 @@ def test_answers_are_those_of_version_0_1_0(client: Client, recorded: dict[str, 
         headers=recorded["headers"],
     )
     assert answer.status == recorded["status"]
-    assert {name: answer.headers.get(name) for name in recorded["told"]} == recorded["told"]
+    told = dict(recorded["told"])
+    if recorded["path"].startswith("/feeds/"):
+        assert answer.headers["ETag"] != told.pop("ETag")
+    assert {name: answer.headers.get(name) for name in told} == told
     assert answer.body.decode("utf-8", "surrogateescape") == recorded["answer"]
