@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from kalends.server.http1.limits import TURN_SENT_OCTETS
 from kalends.server.http1.parser import MessageReader
 
 _NEVER = float("inf")
+_RESET = struct.pack("ii", 1, 0)  # closing a socket resets the connection at once
 _SMALL_PIECE = 1 << 12  # sending less costs as much as this
 
 
@@ -194,6 +196,9 @@ class Connection:
         """
         self.is_aborted = True
         with suppress(OSError):
+            if self.phase is Phase.CLOSING:
+                # Who still sends must be told that nobody reads; else its system waits for minutes.
+                self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
 
     def shut_down_sending(self) -> None:
