@@ -11,6 +11,7 @@ import pytest
 
 from kalends.cli import demo
 from kalends.cli.main import main
+from support.awaiting import await_that
 from support.installation import Installation, event
 from support.process import ServerProcess
 from support.server import BIN, KalendsServer
@@ -54,6 +55,12 @@ def modes(folder: Path) -> dict[Path, int]:
     return {path: stat.S_IMODE(path.lstat().st_mode) for path in folder.rglob("*")}
 
 
+def await_published(feeds: Path) -> None:
+    """Return when the public feed is published, and no file is being replaced."""
+    public = feeds / "public"
+    await_that(lambda: [path.name for path in public.glob("*")] == ["open.ics"])
+
+
 def assert_private(made: dict[Path, int], feeds: Path) -> None:
     """Fail if others have access to anything that is not published."""
     for path, mode in made.items():
@@ -95,6 +102,7 @@ def test_an_application_makes_private_files(tmp_path: Path, umask: int) -> None:
         assert client("PUT", "/alice/calendar/a.ics", event("a")).status == 201
         assert client("GET", "/feeds/open.ics", user="").status == 200
         assert client("GET", "/feeds/open.ics", headers={"Accept-Encoding": "gzip"}).status == 200
+        await_published(tmp_path / "feeds")
         made = {path: mode for path, mode in modes(tmp_path).items() if path not in before}
     assert any(path.name.endswith(".gz") for path in made)
     assert_private(made, tmp_path / "feeds")
@@ -128,6 +136,7 @@ def test_a_server_makes_private_files(tmp_path: Path, umask: str) -> None:
         environment={"PYTHONUNBUFFERED": "1"},
     )
     process.start()
+    await_published(server.feeds_folder)
     made = {path: mode for path, mode in modes(tmp_path).items() if path not in before}
     process.stop()
     server.reserved.release()
