@@ -274,7 +274,7 @@ def test_whatever_is_stored_is_within_its_budget_for_each_reader(data: bytes) ->
 
 
 def test_an_object_of_an_earlier_version_matches_in_doubt_and_is_named_by_feeds() -> None:
-    """What is refused now may lie in a store: it spends its share and nobody else's."""
+    """An older store may hold such an object: it spends its own share and no other's."""
     data = nasty.KINDS["many zones"]()
     row = row_of(data, "VEVENT")
     budget = Budget(4 * OBJECT_STEPS)

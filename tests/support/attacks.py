@@ -390,7 +390,7 @@ ATTACKS = (
     _series("a thousand rules", *repeat("RRULE:FREQ=DAILY;BYHOUR=1,2,3,4,5,6,7,8", 1000)),
     _series("500,000 EXDATEs", "RRULE:FREQ=DAILY", f"EXDATE:{','.join(_times(500_000))}"),
     _series("500,000 RDATEs", f"RDATE:{','.join(_times(500_000))}"),
-    _series("20,000 lines of RDATE", *(f"RDATE:{time}" for time in _times(100_000))),
+    _series("100,000 lines of RDATE", *(f"RDATE:{time}" for time in _times(100_000))),
     _series("periods that overlap", "RRULE:FREQ=HOURLY", "DURATION:P99999D"),
     Attack(
         "recurrence",
@@ -452,7 +452,7 @@ ATTACKS = (
     ),
     Attack(
         "line",
-        "300,000 alarms",
+        "200,000 alarms",
         _stored(
             "alarms",
             lambda: _recurring(

@@ -13,20 +13,20 @@ from contextlib import contextmanager
 from kalends.errors import BudgetSpentError
 
 OBJECT_STEPS = 1_000_000
-"""What each reading of one object may cost, some 0.5 s.
+"""The steps of each reading of one object, some 0.5 s.
 
-It is what a PUT may cost that stores the object, so that no later reader pays more. A calendar
+The PUT that stores the object has no more of them, so that no later reader pays more. A calendar
 object of ten megabytes, a series with 2,000 overrides or 20,000 EXDATEs, takes less than half.
 """
 
 EXPANSION_STEPS = 200_000
-"""What one expansion of an object's recurrence rules may take of that, some 0.1 s.
+"""The part of them for one expansion of an object's recurrence rules, some 0.1 s.
 
 It goes as far as this suffices; the readers of an expansion know what to do about the rest.
 """
 
 REQUEST_STEPS = 4 * OBJECT_STEPS
-"""What the calendar objects of one request may cost together, some 2 s.
+"""The steps of all calendar objects of one request together, some 2 s.
 
 A thousand recurring events take about a quarter of it.
 """

@@ -56,7 +56,7 @@ def open_for_writing(path: Path) -> BinaryIO:
 def create_if_missing(path: Path) -> None:
     """Create an empty file for its owner alone, unless it exists or cannot be created."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with suppress(OSError):  # whoever opens it next reports why it is not there
+    with suppress(OSError):  # the next open reports the reason
         os.close(os.open(path, flags, FILE))
 
 

@@ -35,7 +35,7 @@ _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
 _RESOURCE_TYPE = make_clark("D:resourcetype")
 
 ALL_PROPERTIES = (*(tag for tag in _OWN if tag not in _DATA.values()), _RESOURCE_TYPE)
-"""What ``allprop`` means for an object (RFC 4918 section 14.2): its data is not among it."""
+"""The properties that ``allprop`` names for an object (RFC 4918 section 14.2), without its data."""
 
 # A placeholder for the values of each row; XML text cannot contain it.
 _MARK = "\0"

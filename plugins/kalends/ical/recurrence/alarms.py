@@ -12,7 +12,7 @@ from kalends.ical.recurrence.days import FIRST_SECOND, LAST_SECOND
 from kalends.ical.recurrence.instances import Moment, instances_between
 from kalends.ical.values import read_duration, read_time
 
-_MOST_DIGITS = 6  # of REPEAT; more is no alarm that anybody set
+_MOST_DIGITS = 6  # of REPEAT; nobody sets an alarm that rings more often
 
 
 def rings_between(

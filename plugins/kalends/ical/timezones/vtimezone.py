@@ -29,7 +29,7 @@ _LAST_ONSET = (datetime(2200, 1, 1) - EPOCH) // timedelta(seconds=1)
 _YEARS = 300
 
 ZONE_STEPS = 100_000
-"""What the changes of a zone in all those years may cost: a weekly one, or twenty yearly ones."""
+"""The steps of all changes of a zone in those years: a weekly one, or twenty yearly ones."""
 
 _PROBED_YEARS = 4
 _PROBE_STEPS = ZONE_STEPS * _PROBED_YEARS // _YEARS * 2

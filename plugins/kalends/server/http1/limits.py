@@ -52,14 +52,14 @@ SPOOLED_BODIES = 4
 """The number of bodies of the largest size that fit on disk for all connections of a worker."""
 
 TURN_OCTETS = 1 << 13
-"""What is read for a connection before the others have their turn, or one block of a body.
+"""The octets read for a connection before the others have their turn, or one block of a body.
 
 Parsing it takes half a millisecond at worst. With 64 KiB sixteen clients that sent tiny chunks made
-a bystander wait for a second: several threads were parsing, and he for each of them in turn.
+a bystander wait for a second: several threads were parsing, and it waited for each of them.
 """
 
 TURN_SENT_OCTETS = 1 << 20
-"""What is sent on a connection before the others have their turn."""
+"""The octets sent on a connection before the others have their turn."""
 
 CONNECTIONS = 1000
 """The open connections of a worker; beyond that, the one that has waited longest makes room."""
