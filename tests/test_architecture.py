@@ -36,7 +36,7 @@ FLOORS = (
 )
 # The only modules beside the rooms: the names that a configuration gives, and the errors.
 PUBLIC = {"wsgi", "auth", "rights", "storage", "web"}
-EVERYWHERE = {"errors", "events", "__version__"}
+EVERYWHERE = {"errors", "events", "limit_names", "__version__"}
 # Ends with a dot where a whole room is meant.
 IMPORTERS_OF_RADICALE = ("adapters.", "dav.", "config.")
 # What a module assigns to objects that are not its own, by module; all else comes by constructors.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from kalends.limit_names import Limit
+
 
 class KalendsError(Exception):
     """An error that the administrator can fix; never a bug in Kalends.
@@ -70,12 +72,21 @@ class BodyRefusedError(Exception):
         why: the reason, for a person.
         precondition: Radicale's short name of the WebDAV precondition that it fails, such as
             ``C:supported-filter`` (RFC 4791 section 7.8), or None if none fits.
+        limit: the limit that it is beyond, or None.
     """
 
-    def __init__(self, status: HTTPStatus, why: str = "", precondition: str | None = None) -> None:
+    def __init__(
+        self,
+        status: HTTPStatus,
+        why: str = "",
+        precondition: str | None = None,
+        *,
+        limit: Limit | None = None,
+    ) -> None:
         self.status = status
         self.why = why or f"{status.phrase}."
         self.precondition = precondition
+        self.limit = limit
         super().__init__(self.why)
 
 
@@ -128,10 +139,12 @@ class StoreRefusedError(KalendsError):
 
     Args:
         why: the reason.
+        limit: the limit that it is beyond, or None.
     """
 
-    def __init__(self, why: str) -> None:
+    def __init__(self, why: str, *, limit: Limit | None = None) -> None:
         self.why = why
+        self.limit = limit
         super().__init__(f"the database cannot hold it: {why}")
 
 
@@ -168,11 +181,13 @@ class IcalendarSyntaxError(KalendsError):
     Args:
         line: the physical line, counted from 1.
         why: the reason.
+        limit: the limit that it is beyond, or None.
     """
 
-    def __init__(self, line: int, why: str) -> None:
+    def __init__(self, line: int, why: str, *, limit: Limit | None = None) -> None:
         self.line = line
         self.why = why
+        self.limit = limit
         super().__init__(f"line {line}: {why}")
 
 
@@ -188,12 +203,21 @@ class ObjectRefusedError(KalendsError):
             ``C:valid-calendar-data`` (RFC 4791 section 5.3.2.1), or None if none fits.
         why: the reason, for a person.
         line: the line of the object, counted from 1, where one can be named.
+        limit: the limit that it is beyond, or None.
     """
 
-    def __init__(self, precondition: str | None, why: str, line: int | None = None) -> None:
+    def __init__(
+        self,
+        precondition: str | None,
+        why: str,
+        line: int | None = None,
+        *,
+        limit: Limit | None = None,
+    ) -> None:
         self.precondition = precondition
         self.why = why
         self.line = line
+        self.limit = limit
         super().__init__(f"line {line}: {why}" if line is not None else why)
 
 
@@ -206,10 +230,19 @@ class ReportRefusedError(KalendsError):
         why: the reason, for a person.
         culprit: the element that is refused and its name, such as ``("C:prop-filter", "X-A")``,
             where the precondition names one.
+        limit: the limit that it is beyond, or None.
     """
 
-    def __init__(self, precondition: str, why: str, culprit: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        precondition: str,
+        why: str,
+        culprit: tuple[str, str] | None = None,
+        *,
+        limit: Limit | None = None,
+    ) -> None:
         self.precondition = precondition
         self.why = why
         self.culprit = culprit
+        self.limit = limit
         super().__init__(why)

@@ -145,7 +145,7 @@ def test_a_head_is_measured_without_what_follows_it(
 ) -> None:
     sent = HEAD + b"X: %b\r\nContent-Length: %d\r\n\r\n" % (b"y" * octets_of_value, body)
     reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
-    refusal: tuple[int, str] | None = None
+    refusal: tuple[int, str | None] | None = None
     try:
         for start in range(0, len(sent) + body, HEAD_BLOCK_OCTETS):
             reader.receive((sent + b"z" * body)[start : start + HEAD_BLOCK_OCTETS])

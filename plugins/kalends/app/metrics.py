@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from kalends import __version__
+from kalends.limit_names import Limit
 
 __all__ = ["CONTENT_TYPE", "Gauge", "Metrics"]
 
@@ -41,7 +42,7 @@ _requests = Histogram(
 )
 _refusals = Counter(
     "kalends_refused_by_limit",
-    "Requests and connections that ended because of a limit of the HTTP server.",
+    "Requests and connections that ended because of a limit.",
     ["limit"],
 )
 _stuck = Counter("kalends_stuck_requests", "Requests that took too long, whatever came of them.")
@@ -78,9 +79,9 @@ class Metrics:
         """Count a login that was refused; ``scheme`` is empty if the client named none on offer."""
         _failed_logins.labels(scheme or "other").inc()
 
-    def count_refusal(self, limit: str) -> None:
-        """Count a request or connection that ended because of a limit, named as in `limits`."""
-        _refusals.labels(limit).inc()
+    def count_refusal(self, limit: Limit) -> None:
+        """Count a request or connection that ended because of a limit."""
+        _refusals.labels(limit.value).inc()
 
     def count_stuck(self) -> None:
         """Count a request that takes too long."""

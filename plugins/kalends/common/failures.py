@@ -11,6 +11,7 @@ from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
     DirectoryUnavailableError,
+    ObjectRefusedError,
     ReportRefusedError,
     StoreFullError,
     StoreRefusedError,
@@ -18,6 +19,10 @@ from kalends.errors import (
     TooManyAttemptsError,
     UserFileUnavailableError,
 )
+from kalends.limit_names import Limit
+
+LIMIT_KEY = "kalends.limit"
+"""The environ's key for the limit that refused the request, from which the metrics count it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,7 @@ class Failure:
         text: what happened and what to do, for the user.
         retry_after: seconds after which the client should try again; None if that cannot help.
         is_ours: whether to log the failure for the administrator, who can fix it.
+        limit: the limit that the request is beyond, or None.
     """
 
     status: HTTPStatus
@@ -37,6 +43,7 @@ class Failure:
     text: str
     retry_after: int | None = None
     is_ours: bool = False
+    limit: Limit | None = None
 
     @property
     def headers(self) -> Headers:
@@ -51,6 +58,7 @@ _BUSY = Failure(
     retry_after=5,
     is_ours=True,
 )
+_TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
 _FULL = Failure(
     HTTPStatus.INSUFFICIENT_STORAGE,
     "No room left",
@@ -64,8 +72,9 @@ _TABLE: dict[type[Exception], Failure] = {
     StoreRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     UserFileUnavailableError: _BUSY,
     DirectoryUnavailableError: _BUSY,
-    TooManyAttemptsError: replace(_BUSY, is_ours=False),
+    TooManyAttemptsError: replace(_BUSY, is_ours=False, limit=Limit.WAITING_LOGINS),
     BodyRefusedError: Failure(HTTPStatus.BAD_REQUEST, "That could not be read", ""),
+    ObjectRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     ReportRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     # 507 would promise that the same request can succeed later (RFC 4918 section 11.5), and clients
     # would repeat it. It fails a limit on instances or matches, which is 403 with a precondition
@@ -74,6 +83,7 @@ _TABLE: dict[type[Exception], Failure] = {
         HTTPStatus.FORBIDDEN,
         "Too much at once",
         "That takes more work than the server does for one request. Ask for less at a time.",
+        limit=Limit.REQUEST_STEPS,
     ),
 }
 
@@ -85,14 +95,32 @@ def failure_of(error: Exception) -> Failure:
     """Return the answer to an error; for one that is not in the table, try again later."""
     found = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), _BUSY)
     if isinstance(error, BodyRefusedError):
-        return replace(found, status=error.status, text=error.why)
+        return replace(found, status=error.status, text=error.why, limit=error.limit)
     if isinstance(error, StoreRefusedError):
-        return replace(found, text=f"The server cannot keep that: {error.why}.")
+        text = f"The server cannot keep that: {error.why}."
+        return replace(found, text=text, limit=error.limit)
+    if isinstance(error, ObjectRefusedError):
+        large = error.precondition in _TOO_LARGE
+        status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else found.status
+        return replace(found, status=status, text=str(error), limit=error.limit)
     if isinstance(error, ReportRefusedError):
-        return replace(found, text=error.why)
+        return replace(found, text=error.why, limit=error.limit)
     if isinstance(error, TooManyAttemptsError):
         return replace(found, retry_after=error.retry_after)
     return found
+
+
+def failure_in(environ: Environ, error: Exception) -> Failure:
+    """Return the answer to the error of a request, and note the limit that the request is beyond.
+
+    Args:
+        environ: the WSGI environ of the request.
+        error: the failure.
+    """
+    failure = failure_of(error)
+    if failure.limit:
+        environ[LIMIT_KEY] = failure.limit
+    return failure
 
 
 def refuse(
@@ -106,6 +134,6 @@ def refuse(
         error: the failure.
         text: a text to use instead of the table's.
     """
-    failure = failure_of(error)
+    failure = failure_in(environ, error)
     said = f"{text or failure.text}\n"
     return plain(environ, start_response, failure.status, said, failure.headers)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from kalends.dav.xml import limits
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 from kalends.store import collections
 from kalends.store.objects import read
 
@@ -61,5 +62,8 @@ def check_members(
 def _too_large() -> BodyRefusedError:
     why = "the answer is too large; ask for fewer properties of so many resources"
     return BodyRefusedError(
-        HTTPStatus.INSUFFICIENT_STORAGE, why, "D:number-of-matches-within-limits"
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        why,
+        "D:number-of-matches-within-limits",
+        limit=Limit.ANSWER,
     )

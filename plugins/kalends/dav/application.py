@@ -35,6 +35,7 @@ from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import read_body
 from kalends.dav.xml.parts import check_properties, parse_request
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 _log = logging.getLogger("kalends.caldav")
 
@@ -124,7 +125,7 @@ class DavApplication(ApplicationBase):
         try:
             return super().handle_request(environ)
         except FAILURES as error:
-            answer = errors.as_answer(errors.failed(error))
+            answer = errors.as_answer(errors.failed(environ, error))
             status = f"{answer.status.value} {answer.status.phrase}"
             return status, [*answer.headers.items()], answer.body
 
@@ -150,7 +151,8 @@ class DavApplication(ApplicationBase):
             strict=self.strict_preconditions,
         )
         return self._with_failures(
-            lambda: put.answer(read_body(environ, self.max_content_length), put.find_target())
+            environ,
+            lambda: put.answer(read_body(environ, self.max_content_length), put.find_target()),
         )
 
     def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
@@ -164,11 +166,11 @@ class DavApplication(ApplicationBase):
                 DavApplication, self
             ).do_PROPPATCH(environ, *rest)
 
-        return self._with_failures(answer)
+        return self._with_failures(environ, answer)
 
     def do_DELETE(self, *args: Any) -> types.WSGIResponse:
         """Delete an object or a collection."""
-        return self._with_failures(lambda: super(DavApplication, self).do_DELETE(*args))
+        return self._with_failures(args[0], lambda: super(DavApplication, self).do_DELETE(*args))
 
     def do_MOVE(
         self,
@@ -181,7 +183,7 @@ class DavApplication(ApplicationBase):
     ) -> types.WSGIResponse:
         """Move an object to another path."""
         move = Move(self._store, self._user_rights, environ, base_prefix, path, user)
-        return self._with_failures(move.answer)
+        return self._with_failures(environ, move.answer)
 
     def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
         """Create a calendar."""
@@ -209,10 +211,9 @@ class DavApplication(ApplicationBase):
         plain = {**environ, "HTTP_ACCEPT_ENCODING": ""}
 
         def answer(request: Request) -> Response | None:
-            body = read_body(environ, self._max_xml_length)
-            return report(self._reader, request, body, self._report_limits)
+            return report(self._reader, request, self._xml(environ), self._report_limits)
 
-        return self._read(answer, Request(plain, "REPORT", path, user, base_prefix))
+        return self._read(answer, Request(plain, "REPORT", path, user, base_prefix), environ)
 
     def do_GET(
         self,
@@ -232,6 +233,7 @@ class DavApplication(ApplicationBase):
                     self._reader, request, self._report_limits, self._view_days, int(time.time())
                 ),
                 Request(environ, "GET", path, user, base_prefix),
+                environ,
             )
         if environ["wsgi.url_scheme"] == "https":
             assert isinstance(environ, dict)
@@ -241,7 +243,10 @@ class DavApplication(ApplicationBase):
         )
 
     def _read(
-        self, answer: Callable[[Request], Response | None], request: Request
+        self,
+        answer: Callable[[Request], Response | None],
+        request: Request,
+        environ: types.WSGIEnviron,
     ) -> types.WSGIResponse:
         """Answer a request that changes nothing; None is a refusal of the resource."""
 
@@ -253,7 +258,7 @@ class DavApplication(ApplicationBase):
             may_read = privileges.here or "r" in privileges.above
             return httputils.NOT_FOUND if may_read else httputils.NOT_ALLOWED
 
-        return self._with_failures(answered)
+        return self._with_failures(environ, answered)
 
     def _snapshot(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
@@ -280,7 +285,7 @@ class DavApplication(ApplicationBase):
             self._parse(environ)
             return handler(environ, *rest)
 
-        return self._with_failures(answer)
+        return self._with_failures(environ, answer)
 
     def _parse(self, environ: types.WSGIEnviron) -> ET.Element | None:
         """Parse the body, and leave its root to Radicale's handler; None if it is empty.
@@ -292,7 +297,7 @@ class DavApplication(ApplicationBase):
         assert isinstance(environ, dict)
         environ[_ROOT] = None
         method = environ["REQUEST_METHOD"]
-        body = b"" if method in _READ_ONLY else read_body(environ, self._max_xml_length)
+        body = b"" if method in _READ_ONLY else self._xml(environ)
         if not body:
             return None
         root = environ[_ROOT] = parse_request(body)
@@ -304,13 +309,18 @@ class DavApplication(ApplicationBase):
             check_properties(root)
         return root
 
+    def _xml(self, environ: types.WSGIEnviron) -> bytes:
+        return read_body(environ, self._max_xml_length, Limit.XML_OCTETS)
+
     def read_xml(self, environ: types.WSGIEnviron) -> ET.Element | None:
         """Return what `_parse` has made of the body."""
         root: ET.Element | None = environ[_ROOT]
         return root
 
-    def _with_failures(self, answer: Callable[[], types.WSGIResponse]) -> types.WSGIResponse:
+    def _with_failures(
+        self, environ: types.WSGIEnviron, answer: Callable[[], types.WSGIResponse]
+    ) -> types.WSGIResponse:
         try:
             return answer()
         except FAILURES as error:
-            return errors.failed(error)
+            return errors.failed(environ, error)

@@ -26,6 +26,7 @@ from kalends.dav.reports.report import report
 from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.xml.requests import read_propfind
+from kalends.limit_names import Limit
 
 _log = logging.getLogger("kalends.caldav")
 
@@ -81,7 +82,7 @@ class Dispatcher:
         try:
             return handler(request)
         except FAILURES as error:
-            return errors.as_answer(errors.failed(error))
+            return errors.as_answer(errors.failed(request.environ, error))
         except Exception:  # noqa: BLE001 - a bug is a traceback in the log and a 500
             _log.exception("a bug in Kalends at %s of %r", request.method, request.path)
             return errors.as_answer(errors.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
@@ -115,7 +116,7 @@ class Dispatcher:
         return admitted
 
     def _propfind(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_xml_length)
+        body = read_body(request.environ, self._limits.max_xml_length, Limit.XML_OCTETS)
         asked = read_propfind(body)
         answer = propfind(self._reader, request, asked) if asked else None
         if answer is None:
@@ -123,7 +124,7 @@ class Dispatcher:
         return answer
 
     def _report(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_xml_length)
+        body = read_body(request.environ, self._limits.max_xml_length, Limit.XML_OCTETS)
         answer = report(self._reader, request, body, self._limits.reports)
         if answer is None:
             put_back(request.environ, body)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from radicale import types, xmlutils
 
-from kalends.common.failures import failure_of
+from kalends.common.failures import failure_in
 from kalends.common.xml_text import writable
 from kalends.dav.message import Response
 from kalends.dav.response_buffer import ResponseBuffer
@@ -23,14 +23,6 @@ from kalends.errors import (
 _log = logging.getLogger("kalends.caldav")
 
 _WHY = "{urn:x-kalends}why"
-_TOO_LARGE = ("C:max-resource-size", "CR:max-resource-size")
-
-
-def refused(error: ObjectRefusedError) -> types.WSGIResponse:
-    """Return the response to an object that may not be stored."""
-    large = error.precondition in _TOO_LARGE
-    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if large else HTTPStatus.FORBIDDEN
-    return precondition(status, error.precondition, str(error))
 
 
 def precondition(
@@ -61,13 +53,14 @@ def precondition(
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
 
 
-def failed(error: Exception) -> types.WSGIResponse:
+def failed(environ: types.WSGIEnviron, error: Exception) -> types.WSGIResponse:
     """Return the response to a failed request; log it if the administrator can mend it."""
-    failure = failure_of(error)
+    assert isinstance(environ, dict)
+    failure = failure_in(environ, error)
     if failure.is_ours:
         _log.error("%s", error)
-    if isinstance(error, BodyRefusedError):
-        return precondition(failure.status, error.precondition, error.why)
+    if isinstance(error, BodyRefusedError | ObjectRefusedError):
+        return precondition(failure.status, error.precondition, failure.text)
     if isinstance(error, StoreRefusedError):
         return precondition(failure.status, None, str(error))
     if isinstance(error, ReportRefusedError):

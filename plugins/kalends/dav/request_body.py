@@ -8,16 +8,18 @@ from io import BytesIO
 from typing import Any, BinaryIO
 
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 _BLOCK = 1 << 16
 
 
-def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
+def read_body(environ: Mapping[str, Any], limit: int, name: Limit = Limit.BODY) -> bytes:
     """Read the whole body of a request, chunked or with a length.
 
     Args:
         environ: the WSGI environment; servers pass a chunked body without CONTENT_LENGTH.
         limit: the largest body that is accepted, octets.
+        name: the name of that limit.
 
     Raises:
         BodyRefusedError: it is larger (413), has an unsupported coding (415), is partial content
@@ -35,8 +37,8 @@ def read_body(environ: Mapping[str, Any], limit: int) -> bytes:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
     length = int(stated) if stated and not chunked else None
     if length is not None and length > limit:
-        raise _too_large(limit)
-    body = _read(environ["wsgi.input"], length, limit)
+        raise _too_large(limit, name)
+    body = _read(environ["wsgi.input"], length, limit, name)
     if length is not None and len(body) < length:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
     return body
@@ -51,7 +53,7 @@ def put_back(environ: Mapping[str, Any], body: bytes) -> None:
     environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _read(stream: BinaryIO, length: int | None, limit: int) -> bytes:
+def _read(stream: BinaryIO, length: int | None, limit: int, name: Limit) -> bytes:
     blocks = []
     got = 0
     while length is None or got < length:
@@ -60,11 +62,11 @@ def _read(stream: BinaryIO, length: int | None, limit: int) -> bytes:
             break
         got += len(block)
         if got > limit:
-            raise _too_large(limit)
+            raise _too_large(limit, name)
         blocks.append(block)
     return b"".join(blocks)
 
 
-def _too_large(limit: int) -> BodyRefusedError:
+def _too_large(limit: int, name: Limit) -> BodyRefusedError:
     why = f"the body of this request may have {limit:,} octets at most"
-    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why, limit=name)

@@ -21,6 +21,7 @@ from kalends.ical.limits import (
     MAX_PARAM_VALUES,
     MAX_PHYSICAL_LINES,
 )
+from kalends.limit_names import Limit
 
 # All repetitions are possessive: a line that does not match is not tried in another way, and no
 # stack of such ways is kept. Each way would fail anyway, since nothing matches in two ways.
@@ -228,7 +229,11 @@ def parse(text: str, *, vcard: bool = False, budget: Budget | None = None) -> li
         if name == "BEGIN":
             components += 1
             if components > MAX_COMPONENTS:
-                raise TextTooLargeError(number, f"it has more than {MAX_COMPONENTS} components")
+                raise TextTooLargeError(
+                    number,
+                    f"it has more than {MAX_COMPONENTS} components",
+                    limit=Limit.COMPONENTS,
+                )
             _open(value, number, stack, top)
         elif name == "END":
             _close(value, number, stack)
@@ -260,9 +265,11 @@ def _parsing_steps(text: str) -> int:
     lines = text.count("\n") + 1
     folds = text.count("\n ") + text.count("\n\t") if lines > _FEW_LINES else 0
     if lines - folds > MAX_LINES:
-        raise TextTooLargeError(1, f"it has more than {MAX_LINES} content lines")
+        raise TextTooLargeError(1, f"it has more than {MAX_LINES} content lines", limit=Limit.LINES)
     if lines > MAX_PHYSICAL_LINES:
-        raise TextTooLargeError(1, f"it has more than {MAX_PHYSICAL_LINES} lines")
+        raise TextTooLargeError(
+            1, f"it has more than {MAX_PHYSICAL_LINES} lines", limit=Limit.LINES
+        )
     return len(text) // _CHARACTERS_IN_A_STEP + 2 * (lines - folds) + folds
 
 
@@ -270,14 +277,20 @@ def _refuse_many_values(params: str, number: int) -> None:
     bare = _QUOTED.sub("", params)  # an ALTREP may have a whole web page in quotation marks
     if bare.count(",") + bare.count(";") > MAX_PARAM_VALUES:
         raise TextTooLargeError(
-            number, f"the line has more than {MAX_PARAM_VALUES} parameters and values"
+            number,
+            f"the line has more than {MAX_PARAM_VALUES} parameters and values",
+            limit=Limit.PARAMETERS,
         )
 
 
 def _open(raw_name: str, number: int, stack: list[Component], top: list[Component]) -> None:
     component = Component(raw_name.strip().upper(), line=number)
     if len(stack) >= MAX_DEPTH:
-        raise IcalendarSyntaxError(number, f"components nest deeper than {MAX_DEPTH} levels")
+        raise IcalendarSyntaxError(
+            number,
+            f"components nest deeper than {MAX_DEPTH} levels",
+            limit=Limit.COMPONENT_DEPTH,
+        )
     (stack[-1].children if stack else top).append(component)
     stack.append(component)
 

@@ -19,10 +19,14 @@ from kalends.ical.limits import (
     MAX_VTIMEZONES,
 )
 from kalends.ical.timezones.resolve import tzids_of
+from kalends.limit_names import Limit
 
-_INSTANCES = "C:max-instances"
-_ATTENDEES = "C:max-attendees-per-instance"
-_DATA = "C:valid-calendar-data"
+_ZONES = Limit.TIME_ZONES
+_PRECONDITIONS = {
+    Limit.OVERRIDES: "C:max-instances",
+    Limit.DATES: "C:max-instances",
+    Limit.ATTENDEES: "C:max-attendees-per-instance",
+}
 # So small an object, as most are, has no room for too much of anything else.
 _SMALL = 8_000
 
@@ -41,36 +45,38 @@ def refuse_excess(data: bytes, calendar: Component, parts: Sequence[Component]) 
     if len(data) <= _SMALL and data.count(b"TZID") <= MAX_TZIDS:
         return
     line = parts[0].line
-    _refuse(len(parts) - 1, MAX_OVERRIDES, "changed occurrences", _INSTANCES, line)
+    _refuse(len(parts) - 1, MAX_OVERRIDES, "changed occurrences", Limit.OVERRIDES, line)
     longest = max(len(part.value("UID")) for part in parts)
-    _refuse(longest, MAX_UID, "characters in its UID", _DATA, line)
+    _refuse(longest, MAX_UID, "characters in its UID", Limit.UID, line)
     dates = ranges = 0
     for part in parts:
         alarms = sum(child.name == "VALARM" for child in part.children)
-        _refuse(alarms, MAX_ALARMS, "alarms", _DATA, part.line)
+        _refuse(alarms, MAX_ALARMS, "alarms", Limit.ALARMS, part.line)
         names = Counter(prop.name for prop in part.properties)
-        _refuse(names["ATTENDEE"], MAX_ATTENDEES, "attendees", _ATTENDEES, part.line)
+        _refuse(names["ATTENDEE"], MAX_ATTENDEES, "attendees", Limit.ATTENDEES, part.line)
         if names["RDATE"] or names["EXDATE"]:
             listed = part.all("RDATE") + part.all("EXDATE")
             dates += sum(1 + prop.value.count(",") for prop in listed)
         named = part.first("RECURRENCE-ID")
         ranges += named is not None and bool(named.raw_params) and named.param("RANGE") is not None
-    _refuse(dates, MAX_DATES, "dates in RDATE and EXDATE", _INSTANCES, line)
-    _refuse(ranges, MAX_RANGE_OVERRIDES, "overrides with a RANGE", _INSTANCES, line)
+    _refuse(dates, MAX_DATES, "dates in RDATE and EXDATE", Limit.DATES, line)
+    _refuse(ranges, MAX_RANGE_OVERRIDES, "overrides with a RANGE", Limit.OVERRIDES, line)
     _refuse_excess_of_zones(calendar)
 
 
 def _refuse_excess_of_zones(calendar: Component) -> None:
     zones = [child for child in calendar.children if child.name == "VTIMEZONE"]
-    _refuse(len(zones), MAX_VTIMEZONES, "time zones", _DATA, calendar.line)
+    _refuse(len(zones), MAX_VTIMEZONES, "time zones", _ZONES, calendar.line)
     for zone in zones:
-        _refuse(len(zone.children), MAX_ONSETS, "observances in a time zone", _DATA, zone.line)
+        _refuse(len(zone.children), MAX_ONSETS, "observances in a time zone", _ZONES, zone.line)
         listed = (prop for child in zone.children for prop in child.all("RDATE"))
         dates = sum(1 + prop.value.count(",") for prop in listed)
-        _refuse(dates, MAX_ONSETS, "dates in a time zone", _DATA, zone.line)
-    _refuse(len(set(tzids_of(calendar))), MAX_TZIDS, "different TZIDs", _DATA, calendar.line)
+        _refuse(dates, MAX_ONSETS, "dates in a time zone", _ZONES, zone.line)
+    _refuse(len(set(tzids_of(calendar))), MAX_TZIDS, "different TZIDs", _ZONES, calendar.line)
 
 
-def _refuse(number: int, most: int, what: str, precondition: str, line: int) -> None:
+def _refuse(number: int, most: int, what: str, limit: Limit, line: int) -> None:
     if number > most:
-        raise ObjectRefusedError(precondition, f"it has more than {most} {what}", line)
+        precondition = _PRECONDITIONS.get(limit, "C:valid-calendar-data")
+        why = f"it has more than {most} {what}"
+        raise ObjectRefusedError(precondition, why, line, limit=limit)

@@ -14,6 +14,7 @@ from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.sniff import describe_foreign_file
+from kalends.limit_names import Limit
 
 _BEGIN = re.compile(r"BEGIN:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
 _END = re.compile(r"END:\s*([A-Za-z0-9-]+)\s*", re.IGNORECASE)
@@ -32,12 +33,14 @@ class RejectedPart:
         uid: its UID; empty if it is not known.
         why: the reason, for the person who imports the file.
         precondition: the WebDAV precondition that it violates, if any.
+        limit: the limit that it is beyond, or None.
     """
 
     line: int
     uid: str
     why: str
     precondition: str | None
+    limit: Limit | None = None
 
 
 class ComponentLines(NamedTuple):
@@ -161,7 +164,7 @@ def parse_component(block: ComponentLines, refused: list[RejectedPart]) -> Compo
         (component,) = contentlines.parse(block.text)
     except IcalendarSyntaxError as error:
         line = block.line + error.line - 1
-        refused.append(RejectedPart(line, "", error.why, "C:valid-calendar-data"))
+        refused.append(RejectedPart(line, "", error.why, "C:valid-calendar-data", error.limit))
         return None
     return _shift_lines(component, block.line - 1)
 
@@ -180,7 +183,9 @@ def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[
     try:
         (parsed,) = contentlines.parse("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
     except IcalendarSyntaxError as error:
-        refused.append(RejectedPart(offset + 1, "", error.why, "C:valid-calendar-data"))
+        refused.append(
+            RejectedPart(offset + 1, "", error.why, "C:valid-calendar-data", error.limit)
+        )
         return []
     return parsed.properties
 

@@ -24,6 +24,7 @@ from kalends.ical.recover import (
 from kalends.ical.sniff import describe_foreign_file
 from kalends.ical.timezones.resolve import by_tzid, tzids_of
 from kalends.ical.validate import CalendarObject, index_calendar, read_card
+from kalends.limit_names import Limit
 
 _FIRST_BEGIN = re.compile(rb"^BEGIN:[ \t]*([A-Z0-9-]+)", re.IGNORECASE | re.MULTILINE)
 _KEPT_PROPERTIES = ("VERSION", "PRODID", "CALSCALE")
@@ -77,7 +78,9 @@ def split_file(
     if why := _describe_excess(data):
         space = "CR" if begin and begin[1].upper() == b"VCARD" else "C"
         kind = "VADDRESSBOOK" if space == "CR" else "VCALENDAR"
-        return SplitCalendar(kind, refused=[RejectedPart(1, "", why, f"{space}:max-resource-size")])
+        return SplitCalendar(
+            kind, refused=[RejectedPart(1, "", why, f"{space}:max-resource-size", Limit.FILE)]
+        )
     if begin and begin[1].upper() == b"VCARD":
         return split_cards(data, max_size=max_size)
     return split_calendar(data, allowed=allowed, max_size=max_size)
@@ -153,7 +156,9 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
                 found = read_card(f"{block.text}\n".encode(), max_size=max_size)
         except (IcalendarSyntaxError, ObjectRefusedError) as error:
             line = block.line + (error.line or 1) - 1
-            whole.refused.append(RejectedPart(line, "", error.why, "CR:valid-address-data"))
+            whole.refused.append(
+                RejectedPart(line, "", error.why, "CR:valid-address-data", error.limit)
+            )
             continue
         there = seen.setdefault(found.uid, found)
         if there is found:
@@ -202,14 +207,16 @@ class _Group:
         try:
             if len(data) > max_size:
                 why = f"larger than {max_size} octets"
-                raise ObjectRefusedError("C:max-resource-size", why)
+                raise ObjectRefusedError("C:max-resource-size", why, limit=Limit.OBJECT_OCTETS)
             found = index_calendar(data, calendar, allowed, Budget())
             whole.objects.append(found)
             if all(part.first("RECURRENCE-ID") for part in self._components):
                 whole.detached[found.uid] = self._components[0].line
         except ObjectRefusedError as error:
             line = error.line or self._components[0].line
-            whole.refused.append(RejectedPart(line, self._uid, error.why, error.precondition))
+            whole.refused.append(
+                RejectedPart(line, self._uid, error.why, error.precondition, error.limit)
+            )
 
     def _refuse(self, whole: SplitCalendar, component: Component, why: str) -> None:
         precondition = "C:valid-calendar-object-resource"

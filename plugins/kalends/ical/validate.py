@@ -25,6 +25,7 @@ from kalends.ical.limits import MAX_SIZE, MAX_UID
 from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.index import Interval, intervals_of
 from kalends.ical.timezones.resolve import vtimezones_of
+from kalends.limit_names import Limit
 
 _COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
 
@@ -121,7 +122,7 @@ def index_calendar(
         intervals = tuple(intervals_of(parts, vtimezones, span, int(time.time()), budget))
     except BudgetSpentError as error:
         why = f"its dates, rules and time zones take more than {error.steps} steps to read"
-        raise ObjectRefusedError("C:max-instances", why) from error
+        raise ObjectRefusedError("C:max-instances", why, limit=Limit.OBJECT_STEPS) from error
     return CalendarObject(
         data, "VCALENDAR", uid, kind, span.start, span.end, span.recurring, intervals
     )
@@ -146,7 +147,7 @@ def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
     _refuse_noncharacters(data, "CR:valid-address-data")
     if len(top[0].value("UID")) > MAX_UID:
         why = f"the UID has more than {MAX_UID} characters"
-        raise ObjectRefusedError("CR:valid-address-data", why, top[0].line)
+        raise ObjectRefusedError("CR:valid-address-data", why, top[0].line, limit=Limit.UID)
     uid = contentlines.unescape(top[0].value("UID")).strip()
     if not uid:
         raise ObjectRefusedError("CR:valid-address-data", "the card has no UID", top[0].line)
@@ -180,14 +181,16 @@ def _parse(text: str, precondition: str, budget: Budget, *, vcard: bool = False)
         return contentlines.parse(text, vcard=vcard, budget=budget)
     except (TextTooLargeError, BudgetSpentError) as error:
         space = precondition.partition(":")[0]
-        raise ObjectRefusedError(f"{space}:max-resource-size", str(error)) from None
+        limit = error.limit if isinstance(error, TextTooLargeError) else Limit.OBJECT_STEPS
+        raise ObjectRefusedError(f"{space}:max-resource-size", str(error), limit=limit) from None
     except IcalendarSyntaxError as error:
-        raise ObjectRefusedError(precondition, error.why, error.line) from None
+        raise ObjectRefusedError(precondition, error.why, error.line, limit=error.limit) from None
 
 
 def _refuse_large(data: bytes, max_size: int, precondition: str) -> None:
     if len(data) > max_size:
-        raise ObjectRefusedError(precondition, f"larger than {max_size} octets")
+        why = f"larger than {max_size} octets"
+        raise ObjectRefusedError(precondition, why, limit=Limit.OBJECT_OCTETS)
 
 
 def _refuse_noncharacters(data: bytes, precondition: str) -> None:

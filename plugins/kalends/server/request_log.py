@@ -6,8 +6,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from kalends.app import access_log
+from kalends.common.failures import LIMIT_KEY
 from kalends.common.masking import mask_addresses, mask_path
 from kalends.common.wsgi import REQUEST_ID_KEY, Environ
+from kalends.limit_names import Limit
 
 if TYPE_CHECKING:
     from kalends.app.metrics import Metrics
@@ -28,7 +30,7 @@ class AccessLogger:
         self._metrics = metrics
 
     def access(self, resp: Any, req: Any, environ: Environ, request_time: Any) -> None:
-        """Write the line of a request, without its query and without secrets.
+        """Write the line of a request, without its query and without secrets; count it.
 
         Args:
             resp: the response.
@@ -41,6 +43,8 @@ class AccessLogger:
         seconds = request_time.total_seconds()
         if self._metrics is not None:
             self._metrics.count_request(environ["REQUEST_METHOD"], status, seconds)
+            if limit := environ.get(LIMIT_KEY):
+                self._metrics.count_refusal(limit)
         access_log.write(
             environ.get("REMOTE_ADDR") or "-",
             _in_one_line(environ.get("kalends.user") or "-"),
@@ -54,7 +58,7 @@ class AccessLogger:
             environ.get(REQUEST_ID_KEY) or "-",
         )
 
-    def refused(self, limit: str) -> None:
+    def refused(self, limit: Limit) -> None:
         """Count a request or connection that ended because of a limit of the HTTP server."""
         if self._metrics is not None:
             self._metrics.count_refusal(limit)

@@ -19,6 +19,7 @@ from kalends.common.bounded_cache import BoundedCache
 from kalends.common.names import GROUPS, folded_group
 from kalends.common.xml_text import writable
 from kalends.errors import StoreRefusedError
+from kalends.limit_names import Limit
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_homes
 from kalends.store.schema import collection
@@ -251,6 +252,7 @@ def _dump(props: Mapping[str, str]) -> str:
     if len(props) > MAX_PROPERTIES or len(text) > MAX_PROPERTIES_LENGTH:
         raise StoreRefusedError(
             f"a collection has {MAX_PROPERTIES} properties at most, "
-            f"of {MAX_PROPERTIES_LENGTH} characters in all"
+            f"of {MAX_PROPERTIES_LENGTH} characters in all",
+            limit=Limit.STORED_PROPERTIES,
         )
     return text

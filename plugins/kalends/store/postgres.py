@@ -33,6 +33,7 @@ from kalends.errors import (
     StoreGoneError,
     StoreRefusedError,
 )
+from kalends.limit_names import Limit
 from kalends.store.circuit_breaker import CircuitBreaker, CircuitOpenError
 from kalends.store.cluster_state import Statements
 
@@ -188,7 +189,9 @@ class PostgresDatabase:
             if state in _BUSY:
                 raise StoreBusyError from error
             if state == _TOO_LONG:
-                raise StoreRefusedError("a name or UID of more than 2,600 octets") from error
+                raise StoreRefusedError(
+                    "a name or UID of more than 2,600 octets", limit=Limit.STORED_NAMES
+                ) from error
             if isinstance(origin, psycopg.DataError) and not state:  # the driver refused it
                 raise StoreRefusedError("a name with an octet 0") from error
             lost = isinstance(origin, psycopg.OperationalError) and not state

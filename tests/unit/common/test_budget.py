@@ -55,7 +55,7 @@ def test_a_spent_budget_is_a_refusal_that_is_not_repeated() -> None:
     assert failure.status == HTTPStatus.FORBIDDEN
     assert failure.retry_after is None
     assert not failure.is_ours
-    status, _, body, _ = failed(BudgetSpentError(10))
+    status, _, body, _ = failed({}, BudgetSpentError(10))
     assert status == HTTPStatus.FORBIDDEN
     assert isinstance(body, bytes)
     assert b"number-of-matches-within-limits" in body

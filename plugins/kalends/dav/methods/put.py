@@ -88,18 +88,17 @@ class Put:
             return self._target()
 
     def answer(self, body: bytes, target: PutTarget) -> types.WSGIResponse:
-        """Store ``body`` at the path, or return the refusal."""
+        """Store ``body`` at the path, or return the refusal.
+
+        Raises:
+            ObjectRefusedError: it may not be stored.
+        """
         refusal = self._refusal(target)
         if refusal:
             return refusal
-        try:
-            if target.is_object:
-                content = self._read(body, target)
-                return self._store_object(body, content, target)
-            whole = self._split(body, target)
-            return self._store_whole(whole, target)
-        except ObjectRefusedError as error:
-            return errors.refused(error)
+        if target.is_object:
+            return self._store_object(body, self._read(body, target), target)
+        return self._store_whole(self._split(body, target), target)
 
     def _target(self) -> PutTarget:
         above = self._path.rpartition("/")[0]
@@ -146,7 +145,9 @@ class Put:
             why = f"the collection is not a {whole.kind}"
             raise ObjectRefusedError("C:supported-calendar-data", why)
         for bad in whole.refused:  # a PUT is all or nothing
-            raise ObjectRefusedError(bad.precondition or "C:valid-calendar-data", bad.why, bad.line)
+            raise ObjectRefusedError(
+                bad.precondition or "C:valid-calendar-data", bad.why, bad.line, limit=bad.limit
+            )
         return whole
 
     def _store_object(

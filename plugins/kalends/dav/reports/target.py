@@ -18,6 +18,7 @@ from kalends.dav.reader import Reader
 from kalends.dav.reports.wanted import WantedProperties
 from kalends.errors import ReportRefusedError
 from kalends.ical.timezones.resolve import timezone_from_calendar
+from kalends.limit_names import Limit
 from kalends.store import collections
 from kalends.store.objects import read
 from kalends.store.objects.read import ObjectRow
@@ -104,7 +105,9 @@ def counter(most: int) -> Callable[[], None]:
     def step() -> None:
         if next(calls) > most > 0:
             raise ReportRefusedError(
-                "C:max-instances", f"more than {most} instances; ask for a shorter time range"
+                "C:max-instances",
+                f"more than {most} instances; ask for a shorter time range",
+                limit=Limit.INSTANCES,
             )
 
     return step

@@ -11,6 +11,7 @@ from xml.parsers import expat
 
 from kalends.dav.xml import limits
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 # The beginning of a body in UTF-8, with the usual declaration or none.
 _USUAL = re.compile(
@@ -112,11 +113,11 @@ def _check_depth(root: ET.Element) -> None:
         level = [child for element in level if len(element) for child in element]
         if not level:
             return
-    _refuse(f"more than {limits.MAX_DEPTH} elements within each other")
+    _refuse(f"more than {limits.MAX_DEPTH} elements within each other", Limit.XML_DEPTH)
 
 
-def _refuse(why: str) -> NoReturn:
-    raise BodyRefusedError(HTTPStatus.BAD_REQUEST, f"the XML of the request: {why}")
+def _refuse(why: str, limit: Limit | None = None) -> NoReturn:
+    raise BodyRefusedError(HTTPStatus.BAD_REQUEST, f"the XML of the request: {why}", limit=limit)
 
 
 class _Scan:
@@ -149,7 +150,10 @@ class _Scan:
                 block = self._text[begin : begin + _BLOCK]
                 parser.Parse(block, begin + _BLOCK >= len(self._text))
                 if begin + len(block) - parser.CurrentByteIndex > limits.MAX_MARKUP:
-                    _refuse(f"a tag or comment of more than {limits.MAX_MARKUP} octets")
+                    _refuse(
+                        f"a tag or comment of more than {limits.MAX_MARKUP} octets",
+                        Limit.XML_MARKUP,
+                    )
         except expat.ExpatError as error:
             _refuse(f"malformed: {error}")
 
@@ -158,18 +162,23 @@ class _Scan:
         self._depth += 1
         self._attributes += len(attributes) // 2
         if self._depth > limits.MAX_DEPTH:
-            _refuse(f"more than {limits.MAX_DEPTH} elements within each other")
+            _refuse(f"more than {limits.MAX_DEPTH} elements within each other", Limit.XML_DEPTH)
         if len(attributes) // 2 > limits.MAX_ATTRIBUTES:
-            _refuse(f"more than {limits.MAX_ATTRIBUTES} attributes of one element")
+            _refuse(
+                f"more than {limits.MAX_ATTRIBUTES} attributes of one element", Limit.XML_ATTRIBUTES
+            )
         if self._attributes > limits.MAX_ATTRIBUTES_IN_ALL:
-            _refuse(f"more than {limits.MAX_ATTRIBUTES_IN_ALL} attributes")
+            _refuse(f"more than {limits.MAX_ATTRIBUTES_IN_ALL} attributes", Limit.XML_ATTRIBUTES)
         if len(name) > limits.MAX_NAME:
-            _refuse(f"a name of more than {limits.MAX_NAME} characters")
+            _refuse(f"a name of more than {limits.MAX_NAME} characters", Limit.XML_NAMES)
         for key, value in zip(attributes[::2], attributes[1::2], strict=True):
             if len(key) > limits.MAX_NAME or (
                 key.startswith("xmlns") and len(value) > limits.MAX_NAME
             ):
-                _refuse(f"a name or namespace of more than {limits.MAX_NAME} characters")
+                _refuse(
+                    f"a name or namespace of more than {limits.MAX_NAME} characters",
+                    Limit.XML_NAMES,
+                )
 
     def _end(self, _name: str) -> None:
         self._depth -= 1
@@ -177,7 +186,7 @@ class _Scan:
     def _other(self, *_: str) -> None:
         self._elements += 1
         if self._elements > limits.MAX_ELEMENTS:
-            _refuse(f"more than {limits.MAX_ELEMENTS} elements")
+            _refuse(f"more than {limits.MAX_ELEMENTS} elements", Limit.XML_ELEMENTS)
 
     def _doctype(self, *_: object) -> NoReturn:
         """Refuse a document type: entities and defaults of attributes cost more than their text."""

@@ -11,6 +11,7 @@ from radicale.xmlutils import make_clark
 from kalends.dav.xml import limits
 from kalends.dav.xml.parse import parse
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 _HREF, _PROP, _COMP = (make_clark(name) for name in ("D:href", "D:prop", "C:comp"))
 _SUPPORTED = {make_clark(f"{space}:filter"): f"{space}:supported-filter" for space in ("C", "CR")}
@@ -57,11 +58,14 @@ def check_hrefs(hrefs: Collection[str]) -> None:
     if len(hrefs) > limits.MAX_HREFS:
         why = f"more than {limits.MAX_HREFS} hrefs in one request"
         raise BodyRefusedError(
-            HTTPStatus.INSUFFICIENT_STORAGE, why, "D:number-of-matches-within-limits"
+            HTTPStatus.INSUFFICIENT_STORAGE,
+            why,
+            "D:number-of-matches-within-limits",
+            limit=Limit.HREFS,
         )
     if max(map(len, hrefs), default=0) > limits.MAX_HREF:
         why = f"an href of more than {limits.MAX_HREF} characters"
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why, limit=Limit.HREF_LENGTH)
 
 
 def _check_filters(others: list[ET.Element]) -> None:
@@ -73,12 +77,16 @@ def _check_filters(others: list[ET.Element]) -> None:
             count += 1
             if count > limits.MAX_FILTERS:
                 why = f"more than {limits.MAX_FILTERS} elements in a filter"
-                raise BodyRefusedError(HTTPStatus.FORBIDDEN, why, precondition)
+                raise BodyRefusedError(
+                    HTTPStatus.FORBIDDEN, why, precondition, limit=Limit.FILTER_ELEMENTS
+                )
             if max(map(len, (element.text or "", *element.attrib.values()))) > (
                 limits.MAX_TEXT_MATCH
             ):
                 why = f"more than {limits.MAX_TEXT_MATCH} characters in a filter"
-                raise BodyRefusedError(HTTPStatus.FORBIDDEN, why, precondition)
+                raise BodyRefusedError(
+                    HTTPStatus.FORBIDDEN, why, precondition, limit=Limit.FILTER_TEXT
+                )
 
 
 def _check_names(others: list[ET.Element]) -> None:
@@ -89,7 +97,7 @@ def _check_names(others: list[ET.Element]) -> None:
         count += len(tags)
         if count > limits.MAX_PROPERTIES:
             why = f"more than {limits.MAX_PROPERTIES} properties in one request"
-            raise BodyRefusedError(HTTPStatus.FORBIDDEN, why)
+            raise BodyRefusedError(HTTPStatus.FORBIDDEN, why, limit=Limit.PROPERTIES)
         if max(map(len, tags)) > _LONGEST_TAG:
             why = f"a name of more than {limits.MAX_NAME} characters"
-            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
+            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why, limit=Limit.XML_NAMES)

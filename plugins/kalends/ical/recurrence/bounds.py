@@ -17,6 +17,7 @@ from kalends.ical.recurrence.cost import draw_for_times
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.density import last_occurrence
 from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
+from kalends.limit_names import Limit
 
 
 class TimeBounds(NamedTuple):
@@ -133,7 +134,10 @@ def _recurring_bounds(
     rules = component.all("RRULE")
     if len(rules) > MAX_RULES:
         raise ObjectRefusedError(
-            "C:max-instances", f"more than {MAX_RULES} rules", rules[MAX_RULES].line
+            "C:max-instances",
+            f"more than {MAX_RULES} rules",
+            rules[MAX_RULES].line,
+            limit=Limit.RULES,
         )
     ends: list[int | None] = [end]
     for rule in rules:

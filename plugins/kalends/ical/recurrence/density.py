@@ -23,6 +23,7 @@ from kalends.ical.recurrence.expand import RuleIterator
 from kalends.ical.recurrence.grammar import is_grammatical
 from kalends.ical.recurrence.rrule import read_rule
 from kalends.ical.timezones.offsets import local_seconds
+from kalends.limit_names import Limit
 
 MOST_A_DAY = 24
 """The most steps a day that the expansion of a rule without an end may take: one an hour."""
@@ -85,7 +86,10 @@ def last_occurrence(rule: Property, start: datetime, budget: Budget) -> datetime
     budget.draw(RULE_STEPS)
     if len(rule.value) > MAX_RULE_LENGTH:
         _refuse(
-            rule, "C:valid-calendar-data", f"the rule has more than {MAX_RULE_LENGTH} characters"
+            rule,
+            "C:valid-calendar-data",
+            f"the rule has more than {MAX_RULE_LENGTH} characters",
+            Limit.RULES,
         )
     parts = _parts(rule)
     frequency = str(parts["FREQ"][0]).upper()
@@ -96,17 +100,18 @@ def last_occurrence(rule: Property, start: datetime, budget: Budget) -> datetime
     conditions = set(parts) - _PLAIN
     if frequency in _FILTERING and conditions - set(_FINER) - {"BYDAY"}:
         _refuse(
-            rule, "C:max-instances", "the rule has too many occurrences"
+            rule, "C:max-instances", "the rule has too many occurrences", Limit.RULES
         )  # excluded days cost steps too
     if prod(max(1, len(set(map(str, parts.get(name, ()))))) for name in _FINER) > MAX_TIMES:
-        _refuse(rule, "C:max-instances", f"the rule names more than {MAX_TIMES} times a day")
+        why = f"the rule names more than {MAX_TIMES} times a day"
+        _refuse(rule, "C:max-instances", why, Limit.RULES)
     steps = _steps_a_day(parts, frequency)
     count = int(parts["COUNT"][0]) if "COUNT" in parts else None
     until = _local_until(parts)
     if (count or 0) > MOST_IN_ALL or (
         steps > MOST_A_DAY and not _ends_soon(steps, start, count, until)
     ):
-        _refuse(rule, "C:max-instances", _TOO_COSTLY)
+        _refuse(rule, "C:max-instances", _TOO_COSTLY, Limit.RULES)
     if until is not None and until < start:
         return start  # the only occurrence of such a rule is DTSTART itself
     if conditions and not _has_occurrence(rule, parts, start, frequency, budget):
@@ -167,8 +172,8 @@ def _steps_a_day(parts: dict[str, list[Any]], frequency: str) -> float:
     return _STEPS_A_DAY[frequency] / _interval(parts) * times * days
 
 
-def _refuse(rule: Property, precondition: str, why: str) -> NoReturn:
-    raise ObjectRefusedError(precondition, f"{why}: {rule.value[:80]!r}", rule.line)
+def _refuse(rule: Property, precondition: str, why: str, limit: Limit | None = None) -> NoReturn:
+    raise ObjectRefusedError(precondition, f"{why}: {rule.value[:80]!r}", rule.line, limit=limit)
 
 
 def _later(start: datetime, days: float) -> datetime:

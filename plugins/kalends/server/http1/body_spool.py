@@ -9,6 +9,8 @@ from http import HTTPStatus
 from threading import Lock
 from typing import TypeVar
 
+from kalends.limit_names import Limit
+
 Done = TypeVar("Done")
 
 
@@ -17,10 +19,10 @@ class RequestRefusedError(Exception):
 
     Args:
         status: the status of that response.
-        limit: the limit that the request exceeds, for the metrics; empty if it is none.
+        limit: the limit that the request exceeds, or None.
     """
 
-    def __init__(self, status: HTTPStatus, limit: str = "") -> None:
+    def __init__(self, status: HTTPStatus, limit: Limit | None = None) -> None:
         self.status = status
         self.limit = limit
         super().__init__(status.phrase)
@@ -45,7 +47,7 @@ class BodySpoolQuota:
         """
         with self._lock:
             if octets > self._left:
-                raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "spooled bodies")
+                raise RequestRefusedError(HTTPStatus.SERVICE_UNAVAILABLE, Limit.SPOOLED_BODIES)
             self._left -= octets
 
     def release(self, octets: int) -> None:
@@ -91,7 +93,7 @@ class LargeBody:
         try:
             return do()
         except OSError:
-            raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE, "disk") from None
+            raise RequestRefusedError(HTTPStatus.INSUFFICIENT_STORAGE, Limit.DISK) from None
 
     def close(self) -> None:
         """Delete the file and release its part of the quota."""

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from kalends.common.wsgi import App, Environ
+from kalends.limit_names import Limit
 from kalends.server.http1.acceptor import Acceptor, Listener
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.connection import Connection, Phase
@@ -32,7 +33,11 @@ _log = logging.getLogger("kalends.server")
 
 _ONCE = select.EPOLLONESHOT
 _UNHURRIED = (Phase.IDLE, Phase.HEAD)
-_LATE = {Phase.HEAD: "header time", Phase.BODY: "body time", Phase.RESPONSE: "response time"}
+_LATE = {
+    Phase.HEAD: Limit.HEADER_TIME,
+    Phase.BODY: Limit.BODY_TIME,
+    Phase.RESPONSE: Limit.RESPONSE_TIME,
+}
 
 
 class RequestLog(Protocol):
@@ -43,7 +48,7 @@ class RequestLog(Protocol):
     ) -> None:
         """Record an answered request and the time that it took."""
 
-    def refused(self, limit: str) -> None:
+    def refused(self, limit: Limit) -> None:
         """Count a request or connection that ended because of a limit."""
 
     def stuck(self, environ: Environ, seconds: float) -> None:
@@ -208,7 +213,7 @@ class ConnectionManager:
 
         First come those that have not begun to send a body or to take a response.
         """
-        self._log.refused("connections")
+        self._log.refused(Limit.CONNECTIONS)
         waiting = [
             (x.phase not in _UNHURRIED, x.deadline, fd)
             for fd, x in list(self._connections.items())

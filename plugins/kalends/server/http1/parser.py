@@ -9,6 +9,7 @@ from typing import IO
 
 import httptools
 
+from kalends.limit_names import Limit
 from kalends.server.http1.body_spool import BodySpoolQuota, LargeBody, RequestRefusedError
 from kalends.server.http1.grammar import is_chunked_alone, is_host, status_of
 from kalends.server.http1.limits import (
@@ -128,7 +129,7 @@ class MessageReader:
         except httptools.HttpParserError as error:
             raise RequestRefusedError(status_of(error)) from None
         if self._overhead > HEAD_OCTETS or len(self._fields) > HEADER_FIELDS:
-            raise RequestRefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
+            raise RequestRefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Limit.HEAD)
         if self.is_in_body:
             self._check_framing()
 
@@ -136,7 +137,7 @@ class MessageReader:
         content = self._message.length
         allowed = CHUNK_FRAMING_OCTETS + content // CHUNK_CONTENT_RATIO
         if self._body_octets - content > allowed:
-            raise RequestRefusedError(HTTPStatus.BAD_REQUEST, "chunk framing")
+            raise RequestRefusedError(HTTPStatus.BAD_REQUEST, Limit.CHUNK_FRAMING)
 
     def wants_continue(self) -> bool:
         """Return True, once a request, if the client waits for 100 Continue (RFC 9110 10.1.1)."""
@@ -159,7 +160,7 @@ class MessageReader:
         """Add a piece of the target."""
         self._message.target += url
         if len(self._message.target) > TARGET_OCTETS:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, "target")
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, Limit.TARGET)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Add a field of the header; count and ignore those of a trailer."""
@@ -171,7 +172,7 @@ class MessageReader:
         else:
             self._trailers += 1
             if len(self._fields) + self._trailers > HEADER_FIELDS:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Limit.HEAD)
 
     def on_headers_complete(self) -> None:
         """End the header."""
@@ -185,7 +186,7 @@ class MessageReader:
         if version != "1.1" or self._host != self._valid_host:
             self._check_head(message)
         if len(self._fields) > HEADER_FIELDS:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Limit.HEAD)
         message.method = parser.get_method().decode("ascii")
         message.keep_alive = parser.should_keep_alive()
         if self._expects and not self._stores_large_body():
@@ -195,7 +196,7 @@ class MessageReader:
     def _check_head_octets(self, message: Message) -> None:
         fields = sum(len(name) + len(value) for name, value in self._fields)
         if len(message.target) + fields > HEAD_OCTETS:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "head")
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, Limit.HEAD)
 
     def _check_head(self, message: Message) -> None:
         """Check the version, and the fields that depend on it (RFC 9112 sections 2.3 and 3.2)."""
@@ -216,7 +217,7 @@ class MessageReader:
         self._overhead = 0
         message.length += len(data)
         if message.length > self._body_limit:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body")
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Limit.BODY)
         if not self._buffer:
             self._buffer = data
             return
@@ -290,7 +291,7 @@ class MessageReader:
             return
         self._length = int(value) if len(value) < _DIGITS else self._body_limit + 1
         if self._length > self._body_limit:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body")
+            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, Limit.BODY)
 
     def _check_encoding(self, value: bytes) -> None:
         if self._is_encoded or not is_chunked_alone(value):  # the lines of a field are one list
@@ -302,7 +303,7 @@ class MessageReader:
             self._refuse(HTTPStatus.EXPECTATION_FAILED)
         self._expects = True
 
-    def _refuse(self, status: HTTPStatus, limit: str = "") -> None:
+    def _refuse(self, status: HTTPStatus, limit: Limit | None = None) -> None:
         self._refused = RequestRefusedError(status, limit)
         raise self._refused
 

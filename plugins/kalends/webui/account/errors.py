@@ -6,6 +6,7 @@ import logging
 from http import HTTPStatus
 
 from kalends.common import failures
+from kalends.common.wsgi import Environ
 
 _log = logging.getLogger("kalends.account")
 
@@ -34,11 +35,11 @@ FAILURES: tuple[type[Exception], ...] = (PageRefusedError, *failures.FAILURES)
 """The exceptions that `refusal_of` handles."""
 
 
-def refusal_of(error: Exception) -> PageRefusedError:
+def refusal_of(environ: Environ, error: Exception) -> PageRefusedError:
     """Return a failure as an error for the user, and log it if the administrator must act."""
     if isinstance(error, PageRefusedError):
         return error
-    failure = failures.failure_of(error)
+    failure = failures.failure_in(environ, error)
     if failure.is_ours:
         _log.error("%s", error)
     why = f"{failure.text} Nothing was changed."

@@ -18,6 +18,7 @@ from multipart import (
 )
 
 from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 LARGEST_FILE = 32 << 20
 """The largest file that is accepted, octets; `kalends import` accepts larger ones.
@@ -138,4 +139,4 @@ def in_words(octets: int) -> str:
 
 def _too_large(largest: int) -> BodyRefusedError:
     why = f"The file is larger than {in_words(largest)}, the most that this page accepts."
-    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+    return BodyRefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why, limit=Limit.BODY)

@@ -118,7 +118,7 @@ class AccountApplication:
         try:
             return self._route(request, path)
         except FAILURES as error:
-            return self._refused(request, refusal_of(error))
+            return self._refused(request, refusal_of(environ, error))
 
     def _route(self, request: AccountRequest, path: str) -> Iterable[bytes]:
         gets = {
