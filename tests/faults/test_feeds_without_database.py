@@ -251,8 +251,9 @@ def test_not_every_request_waits_for_a_database_server_that_does_not_answer(
     try:
         answers = [server.request("GET", "/feeds/family.ics", user="bob") for _ in range(EACH)]
         assert all_of(answers) == {(200, True)}
-        # Without the circuit breaker, each request would connect four times.
-        assert 0 < silence.count < EACH
+        # Without the circuit breaker, each request would connect four times; with it, once at most,
+        # and the threads in the background from time to time.
+        assert 0 < silence.count < 3 * EACH
     finally:
         silence.close()
         server.close()

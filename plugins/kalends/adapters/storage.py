@@ -40,6 +40,7 @@ class Storage(StorageBase):
         super().__init__(configuration)
         self.database = database
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
+        self._first_collections = configuration.get("storage", "predefined_collections")
         self._first_group_collections = configuration.get("storage", "group_collections")
         self._transactions = ThreadTransactions(database, commits)
 
@@ -186,6 +187,18 @@ class Storage(StorageBase):
         href = item.href or write.free_href(self.connection, made.row.id, content)
         made.put(href, content)
         return href
+
+    def ensure_home(self, user: str) -> None:
+        """Create the home of an account with its first collections, if it has none.
+
+        Raises:
+            StoreFullError: the disk is full.
+        """
+        with self.acquire_lock("w", user, path=user):
+            if collections.find_collection(self.connection, user) is None:
+                collections.ensure_home(self.connection, user, self._first_collections)
+                for path in (user, *(f"{user}/{name}" for name in self._first_collections)):
+                    self.record(Change(path, "collection"))
 
     def ensure_group(self, name: str, user: str) -> str:
         """Create the home of a group with its first collections, if it has none.

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from http import HTTPStatus
-
-from radicale import types
-from radicale.xmlutils import make_clark
-from sqlalchemy import Connection
 
 from kalends.dav.xml import limits
 from kalends.errors import BodyRefusedError
 from kalends.limit_names import Limit
-from kalends.store import collections
-from kalends.store.objects import read
-
-_PROP = make_clark("D:prop")
-_ALL_PROPERTIES = 20
 
 
 class AnswerBudget:
@@ -34,29 +24,6 @@ class AnswerBudget:
         self._left -= characters
         if self._left < 0:
             raise _too_large()
-
-
-def check_members(
-    connection: Connection, environ: types.WSGIEnviron, root: ET.Element | None, path: str
-) -> None:
-    """Refuse a PROPFIND whose answer Radicale would build as a tree that is too large.
-
-    Args:
-        connection: the transaction to read in.
-        environ: the WSGI environment.
-        root: the XML of the request, or None.
-        path: of the request.
-
-    Raises:
-        BodyRefusedError: it is (507).
-    """
-    if environ.get("HTTP_DEPTH", "0") == "0":
-        return
-    row = collections.find_collection(connection, path.strip("/"))
-    names = 0 if root is None else sum(len(prop) for prop in root.iter(_PROP))
-    values = (names or _ALL_PROPERTIES) * (read.count_members(connection, row.id) if row else 0)
-    if values > limits.MAX_VALUES:
-        raise _too_large()
 
 
 def _too_large() -> BodyRefusedError:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -21,16 +21,13 @@ from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
-from kalends.dav.answer_budget import check_members
-from kalends.dav.dispatch import Dispatcher, RequestLimits
-from kalends.dav.message import Request, Response, sanitize
-from kalends.dav.methods.free_busy_view import ViewDays, free_busy_view, wants_free_busy_view
+from kalends.dav.context import Context, RequestLimits, ViewDays
+from kalends.dav.dispatch import Dispatcher
+from kalends.dav.message import DAV, Request, sanitize
 from kalends.dav.methods.move import Move
 from kalends.dav.methods.proppatch import refuse_protected
-from kalends.dav.methods.put import Put
-from kalends.dav.privileges import Privileges
+from kalends.dav.methods.registry import allowed
 from kalends.dav.reader import Reader
-from kalends.dav.reports.report import report
 from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import read_body
 from kalends.dav.xml.parts import check_properties, parse_request
@@ -41,7 +38,7 @@ _log = logging.getLogger("kalends.caldav")
 
 _ROOT = "kalends.xml"
 _READ_ONLY = ("GET", "HEAD")
-_ROOTS = {"PROPFIND": "D:propfind", "PROPPATCH": "D:propertyupdate"}
+_ROOTS = {"PROPPATCH": "D:propertyupdate"}
 
 _RADICALES_PROFILE = "/.mobileconfig"
 
@@ -71,21 +68,13 @@ class DavApplication(ApplicationBase):
         self._store = storage
         self._user_rights = rights
         self._homes = homes
-        self._reader = Reader(storage, rights, homes.ensure_of, self.max_resource_size)
-        self._report_limits = ReportLimits(
-            configuration.get("reporting", "max_expand_occurrence"),
-            configuration.get("reporting", "max_freebusy_occurrence"),
-        )
-        self._view_days = ViewDays(
-            configuration.get("reporting", "freebusy_view_past_days"),
-            configuration.get("reporting", "freebusy_view_future_days"),
-        )
         self._max_xml_length = min(
             configuration.get("kalends", "max_xml_length"), self.max_content_length
         )
-        self._dispatcher = self._create_dispatcher()
+        self._dispatcher = self._create_dispatcher(configuration)
 
-    def _create_dispatcher(self) -> Dispatcher:
+    def _create_dispatcher(self, configuration: config.Configuration) -> Dispatcher:
+        reading = partial(configuration.get, "reporting")
         limits = RequestLimits(
             max_content_length=self.max_content_length,
             max_xml_length=self._max_xml_length,
@@ -94,14 +83,21 @@ class DavApplication(ApplicationBase):
             validate_user_value=self.validate_user_value,
             validate_path_value=self.validate_path_value,
             urldecode_username=self.urldecode_username,
-            reports=self._report_limits,
+            reports=ReportLimits(
+                reading("max_expand_occurrence"), reading("max_freebusy_occurrence")
+            ),
+            view_days=ViewDays(
+                reading("freebusy_view_past_days"), reading("freebusy_view_future_days")
+            ),
         )
-        return Dispatcher(self._store, self._user_rights, self._reader, limits)
+        groups_of, largest = self._homes.ensure_of, self.max_resource_size
+        reader = Reader(self._store, self._user_rights, groups_of, largest)
+        return Dispatcher(Context(self._store, self._user_rights, reader, limits))
 
     def __call__(
         self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
     ) -> Iterable[bytes]:
-        """Answer a request by the fast path if it has a frequent shape, otherwise by Radicale."""
+        """Answer a request: pages by Radicale, everything else by the method of its resource."""
         assert isinstance(environ, dict)
         user = environ.get(USER_KEY, "")
         self._homes.ensure_of(user)
@@ -109,7 +105,12 @@ class DavApplication(ApplicationBase):
         path = decode_name(environ.get("PATH_INFO", "").encode("latin-1"))
         path = self._homes.in_path(sanitize(path))
         environ["PATH_INFO"] = path
-        if user:
+        is_page = path.startswith("/.") or (path == "/" and environ["REQUEST_METHOD"] in _READ_ONLY)
+        if environ["REQUEST_METHOD"] == "OPTIONS" and not user:
+            headers = {"Allow": allowed(None), **DAV, "Content-Length": "0", **self.extra_headers}
+            start_response("200 OK", [*headers.items()])
+            return ()
+        if user and not is_page:
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
             request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
             answer = self._dispatcher.answer(request)
@@ -128,32 +129,6 @@ class DavApplication(ApplicationBase):
             answer = errors.as_answer(errors.failed(environ, error))
             status = f"{answer.status.value} {answer.status.phrase}"
             return status, [*answer.headers.items()], answer.body
-
-    def do_PUT(
-        self,
-        environ: types.WSGIEnviron,
-        base_prefix: str,
-        path: str,
-        user: str,
-        user_groups: set[str],
-        request_info: dict[str, Any],
-    ) -> types.WSGIResponse:
-        """Store an object, or a whole calendar at a new path."""
-        privileges = Privileges.at(self._user_rights, user, path)
-        if not privileges.may_write:
-            return httputils.NOT_ALLOWED
-        put = Put(
-            self._store,
-            privileges,
-            environ,
-            base_prefix,
-            max_size=self.max_resource_size,
-            strict=self.strict_preconditions,
-        )
-        return self._with_failures(
-            environ,
-            lambda: put.answer(read_body(environ, self.max_content_length), put.find_target()),
-        )
 
     def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
         """Set and remove properties, all or none (RFC 4918 section 9.2)."""
@@ -193,28 +168,6 @@ class DavApplication(ApplicationBase):
         """Create a collection."""
         return self._bounded(super().do_MKCOL, *args)
 
-    def do_PROPFIND(self, *args: Any) -> types.WSGIResponse:
-        """Return properties."""
-        return self._snapshot(super().do_PROPFIND, *args)
-
-    def do_REPORT(
-        self,
-        environ: types.WSGIEnviron,
-        base_prefix: str,
-        path: str,
-        user: str,
-        user_groups: set[str],
-        request_info: dict[str, Any],
-    ) -> types.WSGIResponse:
-        """Answer a report, or refuse it where the user may not read."""
-        # Radicale compresses the answer.
-        plain = {**environ, "HTTP_ACCEPT_ENCODING": ""}
-
-        def answer(request: Request) -> Response | None:
-            return report(self._reader, request, self._xml(environ), self._report_limits)
-
-        return self._read(answer, Request(plain, "REPORT", path, user, base_prefix), environ)
-
     def do_GET(
         self,
         environ: types.WSGIEnviron,
@@ -227,38 +180,12 @@ class DavApplication(ApplicationBase):
         """Return an object, a whole collection, its busy times, or a page."""
         if path == _RADICALES_PROFILE:  # ours is answered before; this is another spelling of it
             return httputils.NOT_FOUND
-        if not path.startswith("/.") and wants_free_busy_view(environ.get("QUERY_STRING", "")):
-            return self._read(
-                lambda request: free_busy_view(
-                    self._reader, request, self._report_limits, self._view_days, int(time.time())
-                ),
-                Request(environ, "GET", path, user, base_prefix),
-                environ,
-            )
         if environ["wsgi.url_scheme"] == "https":
             assert isinstance(environ, dict)
             environ.setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
         return self._snapshot(
             super().do_GET, environ, base_prefix, path, user, user_groups, request_info
         )
-
-    def _read(
-        self,
-        answer: Callable[[Request], Response | None],
-        request: Request,
-        environ: types.WSGIEnviron,
-    ) -> types.WSGIResponse:
-        """Answer a request that changes nothing; None is a refusal of the resource."""
-
-        def answered() -> types.WSGIResponse:
-            found = answer(request)
-            if found is not None:
-                return errors.as_radicales(found)
-            privileges = Privileges.at(self._user_rights, request.user, request.path)
-            may_read = privileges.here or "r" in privileges.above
-            return httputils.NOT_FOUND if may_read else httputils.NOT_ALLOWED
-
-        return self._with_failures(environ, answered)
 
     def _snapshot(
         self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
@@ -270,8 +197,6 @@ class DavApplication(ApplicationBase):
 
         def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
             with self._store.acquire_lock("r"):
-                if environ["REQUEST_METHOD"] == "PROPFIND":
-                    check_members(self._store.connection, environ, environ[_ROOT], rest[1])
                 return handler(environ, *rest)
 
         return self._bounded(answer, environ, *rest)
@@ -305,8 +230,7 @@ class DavApplication(ApplicationBase):
         if expected and (root.tag != xmlutils.make_clark(expected) or not len(root)):
             why = f"the XML is not a {expected.removeprefix('D:')} with content"
             raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
-        if method != "PROPFIND":
-            check_properties(root)
+        check_properties(root)
         return root
 
     def _xml(self, environ: types.WSGIEnviron) -> bytes:

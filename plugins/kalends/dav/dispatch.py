@@ -1,102 +1,86 @@
-"""Fast path for the most frequent requests; everything else falls through to Radicale."""
+"""The dispatcher: every request's checks, its resource, and the method that answers it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
 from http import HTTPStatus
 
 from radicale.pathutils import is_safe_path_component
+from sqlalchemy import Connection
 
 from kalends.adapters.radicale_compat import accepts_path, accepts_user
-from kalends.adapters.rights import Rights
-from kalends.adapters.storage import Storage
 from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
-from kalends.dav.message import Request, Response
-from kalends.dav.methods.delete import delete_object
-from kalends.dav.methods.get import get_object
-from kalends.dav.methods.propfind import propfind
-from kalends.dav.methods.put import Put
-from kalends.dav.privileges import Privileges
-from kalends.dav.reader import Reader
-from kalends.dav.reports.report import report
-from kalends.dav.reports.target import ReportLimits
+from kalends.dav.context import Context, Reading, Writing
+from kalends.dav.message import DAV, Request, Response
+from kalends.dav.methods.registry import METHODS, ReadMethod, WriteMethod, allowed
 from kalends.dav.request_body import put_back, read_body
-from kalends.dav.xml.requests import read_propfind
+from kalends.dav.resource import Kind, Resource
 from kalends.limit_names import Limit
+from kalends.store import collections
 
 _log = logging.getLogger("kalends.caldav")
 
 _NAMES_KEPT = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class RequestLimits:
-    """The configured limits and checks of requests, by Radicale's names."""
-
-    max_content_length: int
-    max_xml_length: int
-    max_resource_size: int
-    strict_preconditions: bool
-    validate_user_value: str
-    validate_path_value: str
-    urldecode_username: bool
-    reports: ReportLimits
+# As a client wrote them, these do not name the segment that they stand for (RFC 3986 section 3.3).
+_NO_SEGMENT = re.compile(r"/(?:\.|%2e){2}(?=[/?#]|\Z)|%2f", re.IGNORECASE)
 
 
 class Dispatcher:
-    """The frequent requests, behind the same checks of user, path and rights as all others.
+    """The requests of logged-in users, each answered by one method of the registry.
 
     Args:
-        storage: the store.
-        rights: the rights of users.
-        reader: access to the store for methods that change nothing.
-        limits: the configured limits.
+        context: the parts that methods use.
     """
 
-    def __init__(
-        self, storage: Storage, rights: Rights, reader: Reader, limits: RequestLimits
-    ) -> None:
-        self._storage = storage
-        self._rights = rights
-        self._reader = reader
-        self._limits = limits
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._storage = context.storage
+        self._limits = context.limits
         self._admitted: dict[str, bool] = {}
-        self._handlers: dict[str, Callable[[Request], Response | None]] = {
-            "PROPFIND": self._propfind,
-            "REPORT": self._report,
-            "GET": self._get,
-            "HEAD": self._get,
-            "PUT": self._put,
-            "DELETE": self._delete,
-        }
 
     def answer(self, request: Request) -> Response | None:
         """Answer a request; None leaves it to Radicale, unchanged."""
-        handler = self._handlers.get(request.method)
-        if handler is None or _asks_for_view(request) or not self._admits(request):
+        method = METHODS.get(request.method)
+        if method is None and request.method in ("MKCALENDAR", "MKCOL", "MOVE", "PROPPATCH"):
             return None
         try:
-            return handler(request)
+            refusal = self._refusal(request)
+            if refusal:
+                return refusal
+            if isinstance(method, ReadMethod):
+                return self._read(request, method)
+            if isinstance(method, WriteMethod):
+                return self._write(request, method)
+            return self._without_method(request)
         except FAILURES as error:
             return errors.as_answer(errors.failed(request.environ, error))
         except Exception:  # noqa: BLE001 - a bug is a traceback in the log and a 500
             _log.exception("a bug in Kalends at %s of %r", request.method, request.path)
             return errors.as_answer(errors.plain(HTTPStatus.INTERNAL_SERVER_ERROR))
 
+    def _refusal(self, request: Request) -> Response | None:
+        """Return the refusal of a path or a name that nothing may have."""
+        raw = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or ""
+        path, _, query = raw.partition("?")
+        if _NO_SEGMENT.search(path):
+            why = "the address has a segment of two dots, or a slash within a segment (%2F)"
+            answer = errors.precondition(HTTPStatus.BAD_REQUEST, None, why)
+            return errors.as_answer(answer)
+        if not self._admits(request):
+            return errors.as_answer(errors.plain(HTTPStatus.BAD_REQUEST))
+        if "view" in query and request.method not in ("GET", "HEAD"):
+            return errors.as_answer(errors.plain(HTTPStatus.METHOD_NOT_ALLOWED))
+        return None
+
     def _admits(self, request: Request) -> bool:
-        limits, storage = self._limits, self._storage
+        validation = self._limits.validate_path_value
         return (
-            request.is_sane
-            and (
-                (request.path.isprintable() and limits.validate_path_value == "none")
-                or accepts_path(storage, request.path, limits.validate_path_value)
-            )
-            and self._admits_user(request.user)
-        )
+            (request.path.isprintable() and validation == "none")
+            or accepts_path(self._storage, request.path, validation)
+        ) and self._admits_user(request.user)
 
     def _admits_user(self, user: str) -> bool:
         """Return True if Radicale accepts the name; it is asked once for each."""
@@ -115,48 +99,82 @@ class Dispatcher:
                 self._admitted[user] = admitted
         return admitted
 
-    def _propfind(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_xml_length, Limit.XML_OCTETS)
-        asked = read_propfind(body)
-        answer = propfind(self._reader, request, asked) if asked else None
-        if answer is None:
-            put_back(request.environ, body)
-        return answer
+    def _read(self, request: Request, method: ReadMethod) -> Response | None:
+        limit = self._limits.max_xml_length
+        named = Limit.XML_OCTETS
+        body = read_body(request.environ, limit, named) if method.has_body else b""
+        with self._storage.snapshot() as connection:
+            found = self._context.find(connection, request, data=not method.has_body)
+            if not self._lacks_home(connection, found):
+                refusal = _refused(request, found, method.kinds, may=found.may_read)
+                if refusal:
+                    return refusal
+                answer = method.answer(Reading(self._context, request, body, found, connection))
+                if answer is None:
+                    put_back(request.environ, body)
+                return answer
+        self._storage.ensure_home(request.user)
+        put_back(request.environ, body)
+        return self._read(request, method)
 
-    def _report(self, request: Request) -> Response | None:
-        body = read_body(request.environ, self._limits.max_xml_length, Limit.XML_OCTETS)
-        answer = report(self._reader, request, body, self._limits.reports)
-        if answer is None:
-            put_back(request.environ, body)
-        return answer
-
-    def _get(self, request: Request) -> Response | None:
-        return get_object(self._reader, request)
-
-    def _put(self, request: Request) -> Response | None:
-        privileges = Privileges.at(self._rights, request.user, request.path)
-        if not privileges.may_write or not privileges.path:
+    def _write(self, request: Request, method: WriteMethod) -> Response | None:
+        with self._storage.snapshot() as connection:
+            found = self._context.find(connection, request)
+            lacks_home = self._lacks_home(connection, found)
+        if lacks_home:
+            self._storage.ensure_home(request.user)
+            return self._write(request, method)
+        if request.method == "DELETE" and found.row is not None:
             return None
-        put = Put(
-            self._storage,
-            privileges,
-            request.environ,
-            request.prefix,
-            max_size=self._limits.max_resource_size,
-            strict=self._limits.strict_preconditions,
-        )
-        target = put.find_target()
-        if target.parent is None:
-            return None
-        body = read_body(request.environ, self._limits.max_content_length)
-        return errors.as_answer(put.answer(body, target))
+        refusal = _refused(request, found, method.kinds, may=found.may_write)
+        if refusal:
+            return refusal
+        limits = self._limits
+        limit = limits.max_content_length if method.has_object else limits.max_xml_length
+        named = Limit.BODY if method.has_object else Limit.XML_OCTETS
+        body = read_body(request.environ, limit, named)
+        return method.answer(Writing(self._context, request, body, found))
 
-    def _delete(self, request: Request) -> Response | None:
-        privileges = Privileges.at(self._rights, request.user, request.path)
-        return delete_object(self._storage, request) if "w" in privileges.above else None
+    def _lacks_home(self, connection: Connection, found: Resource) -> bool:
+        """Return True if the user has no home yet, but may have one."""
+        user = found.user
+        here = (found.row.path if found.row else "", found.parent.path if found.parent else "")
+        if any(path.partition("/")[0] == user for path in here):
+            return False
+        may_have = "W" in self._context.rights.authorization(user, set(), f"/{user}/")
+        return may_have and collections.find_collection(connection, user) is None
+
+    def _without_method(self, request: Request) -> Response:
+        """Answer OPTIONS, and methods that no resource has."""
+        with self._storage.snapshot() as connection:
+            found = self._context.find(connection, request)
+        if request.method != "OPTIONS":
+            may = found.may_read
+            return _refused(request, found, frozenset(), may=may) or _not_allowed(found.kind)
+        return Response(HTTPStatus.OK, {"Allow": allowed(found.kind), **DAV, "Content-Length": "0"})
 
 
-def _asks_for_view(request: Request) -> bool:
-    """Return True if a query may matter: Radicale knows ``?view=freebusy``, for GET alone."""
-    query = request.environ.get("QUERY_STRING", "")
-    return bool(query) and (request.method in ("GET", "HEAD") or "view" in query)
+def _refused(
+    request: Request, found: Resource, kinds: frozenset[Kind], *, may: bool
+) -> Response | None:
+    """Return the refusal of a method at a resource; None if it may go on.
+
+    Args:
+        request: the request.
+        found: the resource.
+        kinds: the kinds of resources that have the method.
+        may: True if the user has the privilege that it needs.
+    """
+    if not may:
+        return errors.as_answer(errors.forbidden(request.prefix, found))
+    if found.kind in kinds:
+        return None
+    if not found.exists:
+        return errors.as_answer(errors.plain(HTTPStatus.NOT_FOUND))
+    return _not_allowed(found.kind)
+
+
+def _not_allowed(kind: Kind) -> Response:
+    answer = errors.as_answer(errors.plain(HTTPStatus.METHOD_NOT_ALLOWED))
+    answer.headers["Allow"] = allowed(kind)
+    return answer

@@ -11,6 +11,7 @@ from radicale import types, xmlutils
 from kalends.common.failures import failure_in
 from kalends.common.xml_text import writable
 from kalends.dav.message import Response
+from kalends.dav.resource import Resource
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import (
     BodyRefusedError,
@@ -51,6 +52,21 @@ def precondition(
     ET.SubElement(error, _WHY).text = writable(why)
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
+
+
+def forbidden(prefix: str, resource: Resource) -> types.WSGIResponse:
+    """Return a refusal that names the missing privilege (RFC 3744 section 7.1.1)."""
+    privilege = "D:write" if resource.may_read else "D:read"
+    slash = "/" if resource.row is not None and resource.path else ""
+    error = ET.Element(xmlutils.make_clark("D:error"))
+    needed = ET.SubElement(error, xmlutils.make_clark("D:need-privileges"))
+    place = ET.SubElement(needed, xmlutils.make_clark("D:resource"))
+    address = xmlutils.make_href(prefix, f"/{resource.path}{slash}")
+    ET.SubElement(place, xmlutils.make_clark("D:href")).text = address
+    kind = ET.SubElement(place, xmlutils.make_clark("D:privilege"))
+    ET.SubElement(kind, xmlutils.make_clark(privilege))
+    body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
+    return HTTPStatus.FORBIDDEN, {"Content-Type": "text/xml; charset=utf-8"}, body, None
 
 
 def failed(environ: types.WSGIEnviron, error: Exception) -> types.WSGIResponse:

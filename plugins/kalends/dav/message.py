@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from radicale import types
 
-# Radicale's sanitize_path leaves such a path unchanged; any other one is left to Radicale.
-_SANE = re.compile(r"/(?:(?!\.{1,2}/)[^/]+/)*(?:(?!\.{1,2}\Z)[^/]+)?", re.DOTALL)
+DAV = {"DAV": "1, 3, calendar-access, addressbook, access-control, extended-mkcol"}
+"""The header that tells a client the RFCs that are done (RFC 4918 section 10.1).
+
+Class 2 is missing, since there are no locks (section 18.2).
+"""
 
 
 def sanitize(path: str) -> str:
@@ -38,21 +40,6 @@ class Request:
     path: str
     user: str
     prefix: str
-
-    @property
-    def sane(self) -> str:
-        """The path without a slash at either end."""
-        return self.path.strip("/")
-
-    @property
-    def is_sane(self) -> bool:
-        """True if the path needs no cleaning before the store is asked for it."""
-        return _SANE.fullmatch(self.path) is not None and not self.path.startswith("/.")
-
-    def split(self) -> tuple[str, str]:
-        """Split the path into the collection above and the last segment."""
-        parent, _, name = self.sane.rpartition("/")
-        return parent, name
 
     def header(self, name: str) -> str | None:
         """Return a header by its name in the environ, such as ``HTTP_DEPTH``."""

@@ -14,8 +14,8 @@ from kalends.common.http import takes_gzip
 from kalends.dav.message import Request, Response
 from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
 from kalends.dav.properties.object import ObjectsView
+from kalends.dav.resource import Resource
 from kalends.dav.response_buffer import ResponseBuffer
-from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read
 
@@ -49,17 +49,14 @@ class Reader:
         """Open a read snapshot of the store for a block."""
         return self._storage.snapshot()
 
-    def may_read_objects(self, user: str, path: str) -> bool:
-        """Return True if a user may read the objects of the collection at a path."""
-        letters = self._rights.authorization(user, set(), f"/{path}/")
-        return "r" in letters or "w" in letters
-
-    def view_at(self, connection: Connection, request: Request, path: str) -> CollectionView | None:
-        """Return the calendar or address book at a path; None if the user may not read it."""
-        row = collections.find_collection(connection, path)
-        if row is None or not row.tag or not self.has_home(connection, request, row):
-            return None
-        return self.view(connection, request, row)
+    def view_of(
+        self, request: Request, resource: Resource, connection: Connection
+    ) -> CollectionView:
+        """Return the collection that a readable resource is or lies in, as its user sees it."""
+        row = resource.collection
+        may_write = "w" if row.tag else "W"
+        letters = resource.here if resource.row else resource.above
+        return self._view(connection, request, row, writable=may_write in letters)
 
     def view(
         self, connection: Connection, request: Request, row: CollectionRow
@@ -70,19 +67,16 @@ class Reader:
         may_read, may_write = ("r", "w") if row.tag else ("R", "W")
         if may_read not in letters and may_write not in letters:
             return None
+        return self._view(connection, request, row, writable=may_write in letters)
+
+    def _view(
+        self, connection: Connection, request: Request, row: CollectionRow, *, writable: bool
+    ) -> CollectionView:
         return CollectionView(
             PropertyContext(request.user, request.prefix, self._max_resource_size),
             row,
-            writable=may_write in letters,
+            writable=writable,
             count=lambda: read.count_members(connection, row.id),
-        )
-
-    def has_home(self, connection: Connection, request: Request, row: CollectionRow) -> bool:
-        """Return True if the user's home exists; otherwise Radicale creates it first."""
-        home, _, _ = row.path.partition("/")
-        return (
-            home == request.user
-            or collections.find_collection(connection, request.user) is not None
         )
 
 

@@ -71,7 +71,7 @@ _rows: BoundedCache[tuple[Any, ...], CollectionRow] = BoundedCache(8 << 20)
 UNWRITTEN_ROOT = CollectionRow(0, "", "", MappingProxyType({}), "", 0, 0, 0)
 """The root collection before the first write: it always exists."""
 
-_COLUMNS = (
+COLUMNS = (
     collection.c.id,
     collection.c.path,
     collection.c.tag,
@@ -81,17 +81,19 @@ _COLUMNS = (
     collection.c.forgotten,
     collection.c.changed,
 )
-_BY_PATH = CompiledStatement(select(*_COLUMNS).where(collection.c.path == bindparam("path")))
+"""The columns of a `CollectionRow`, in the order that `collection_row` reads."""
+
+_BY_PATH = CompiledStatement(select(*COLUMNS).where(collection.c.path == bindparam("path")))
 _PAIR = CompiledStatement(
-    select(*_COLUMNS).where(
+    select(*COLUMNS).where(
         or_(collection.c.path == bindparam("one"), collection.c.path == bindparam("other"))
     )
 )
 _BY_PARENT = CompiledStatement(
-    select(*_COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
+    select(*COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
 )
-_BY_TAG = select(*_COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
-_ALL = select(*_COLUMNS).order_by(collection.c.path)
+_BY_TAG = select(*COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
+_ALL = select(*COLUMNS).order_by(collection.c.path)
 _TOUCH = CompiledStatement(
     update(collection)
     .where(collection.c.id == bindparam("which"))
@@ -108,7 +110,7 @@ def now_microseconds() -> int:
 def find_collection(connection: Connection, path: str) -> CollectionRow | None:
     """Return the collection at ``path``, or None."""
     row = _BY_PATH.run(connection, {"path": path}).fetchone()
-    return _row(row) if row else None
+    return collection_row(row) if row else None
 
 
 def find_pair(
@@ -116,23 +118,23 @@ def find_pair(
 ) -> tuple[CollectionRow | None, CollectionRow | None]:
     """Return the collections at two paths, each None if it does not exist."""
     rows = _PAIR.run(connection, {"one": one, "other": other}).fetchall()
-    found = {row.path: row for row in map(_row, rows)}
+    found = {row.path: row for row in map(collection_row, rows)}
     return found.get(one), found.get(other)
 
 
 def list_children(connection: Connection, path: str) -> list[CollectionRow]:
     """Return the collections directly below ``path``, in the order of their paths."""
-    return [_row(row) for row in _BY_PARENT.run(connection, {"parent": path}).fetchall()]
+    return [collection_row(row) for row in _BY_PARENT.run(connection, {"parent": path}).fetchall()]
 
 
 def list_by_tag(connection: Connection, tag: str) -> list[CollectionRow]:
     """Return all collections with a tag, in the order of their paths."""
-    return [_row(row) for row in connection.execute(_BY_TAG, {"tag": tag})]
+    return [collection_row(row) for row in connection.execute(_BY_TAG, {"tag": tag})]
 
 
 def list_collections(connection: Connection) -> list[CollectionRow]:
     """Return all collections, in the order of their paths."""
-    return [_row(row) for row in connection.execute(_ALL)]
+    return [collection_row(row) for row in connection.execute(_ALL)]
 
 
 def create_collection(connection: Connection, path: str, props: Mapping[str, str]) -> CollectionRow:
@@ -231,8 +233,8 @@ def record_change(connection: Connection, collection_id: int) -> tuple[int, int]
     return modseq, moment
 
 
-def _row(row: Any) -> CollectionRow:
-    """Return a row with its properties parsed; the same rows are read again and again."""
+def collection_row(row: Any) -> CollectionRow:
+    """Return a row of `COLUMNS` with its properties parsed; the same are read again and again."""
     key = tuple(row)
     found = _rows.get(key)
     if found is None:

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
-from kalends.dav.message import Request, Response
+from kalends.dav.context import Writing
+from kalends.dav.message import Response
 from kalends.events import Change
 from kalends.store import collections
 from kalends.store.objects import write
 
 
-def delete_object(storage: Storage, request: Request) -> Response | None:
-    """Delete the object at a path where the user may write; return None if there is none."""
-    above, name = request.split()
-    with storage.acquire_lock("w", request.user, path=request.sane):
+def delete(call: Writing) -> Response:
+    """Delete an object."""
+    storage, resource = call.context.storage, call.resource
+    above = resource.collection.path
+    with storage.acquire_lock("w", resource.user, path=resource.path):
         connection = storage.connection
         parent = collections.find_collection(connection, above)
-        existing = write.find_existing(connection, parent.id, name) if parent else None
+        existing = write.find_existing(connection, parent.id, resource.name) if parent else None
         if parent is None or existing is None:
-            return None
-        if not conditional.holds(request.environ, existing.etag):
+            return errors.as_answer(errors.plain(HTTPStatus.NOT_FOUND))
+        if not conditional.holds(call.request.environ, existing.etag):
             return errors.as_answer(errors.plain(HTTPStatus.PRECONDITION_FAILED))
         write.remove_existing(connection, parent.id, existing)
-        storage.record(Change(parent.path, "delete", (name,)))
+        storage.record(Change(parent.path, "delete", (resource.name,)))
         storage.prune_tombstones(parent)
     return Response(HTTPStatus.NO_CONTENT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -11,22 +10,16 @@ from urllib.parse import parse_qs, quote
 
 from kalends.common.http import EntityTags
 from kalends.dav.calendar_data import Window
-from kalends.dav.message import Request, Response
-from kalends.dav.reader import Reader
+from kalends.dav.context import Reading, ViewDays
+from kalends.dav.message import Response
 from kalends.dav.reports.free_busy_query import free_busy_text
-from kalends.dav.reports.target import ReportLimits, ReportTarget, find_target
+from kalends.dav.reports.report import target_of
+from kalends.dav.reports.target import ReportTarget
+from kalends.dav.resource import Kind
 from kalends.errors import BodyRefusedError
 from kalends.ical.recurrence.days import DAY
 
 _TIME = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-
-
-@dataclass(frozen=True, slots=True)
-class ViewDays:
-    """The days around today that the view shows unless the address names others."""
-
-    past: int
-    future: int
 
 
 def wants_free_busy_view(query: str) -> bool:
@@ -34,30 +27,24 @@ def wants_free_busy_view(query: str) -> bool:
     return "freebusy" in parse_qs(query, keep_blank_values=True).get("view", ())
 
 
-def free_busy_view(
-    reader: Reader, request: Request, limits: ReportLimits, days: ViewDays, now: int
-) -> Response | None:
-    """Return the busy times of a calendar; None if the user may not read it, or there is none.
+def free_busy_view(call: Reading, now: int) -> Response:
+    """Return the busy times of a calendar.
 
     Args:
-        reader: access to the store.
-        request: the request.
-        limits: the configured limits.
-        days: the days that are shown by default.
+        call: the request, at any resource.
         now: seconds since 1970, UTC.
 
     Raises:
         BodyRefusedError: the address names an invalid range (400).
         BudgetSpentError: it takes more work than a request may.
     """
-    with reader.snapshot() as connection:
-        target = find_target(reader, connection, request, limits)
-        if target is None:
-            return None
-        if target.name is not None or target.view.row.tag != "VCALENDAR":
-            return Response(HTTPStatus.FORBIDDEN)
-        window = _window(request.header("QUERY_STRING") or "", days, now)
-        body = free_busy_text(target, window)
+    request = call.request
+    if call.resource.kind is not Kind.CALENDAR:
+        return Response(HTTPStatus.FORBIDDEN)
+    target = target_of(call)
+    days = call.context.limits.view_days
+    window = _window(request.header("QUERY_STRING") or "", days, now)
+    body = free_busy_text(target, window)
     headers = {"ETag": f'"{sha256(body).hexdigest()}"'}
     if EntityTags.known_to(request.environ).match_weakly(headers["ETag"]):
         return Response(HTTPStatus.NOT_MODIFIED, headers)

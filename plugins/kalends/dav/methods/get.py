@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import time
 from http import HTTPStatus
 
 from radicale.xmlutils import OBJECT_MIMETYPES
 
 from kalends.common.http import EntityTags, http_date
-from kalends.dav.message import Request, Response
-from kalends.dav.reader import Reader
-from kalends.store.objects import read
+from kalends.dav.context import Reading
+from kalends.dav.message import Response
+from kalends.dav.methods.free_busy_view import free_busy_view, wants_free_busy_view
 
 
-def get_object(reader: Reader, request: Request) -> Response | None:
-    """Return an object as it was stored, or 304; None leaves the request to Radicale."""
-    parent, name = request.split()
-    if not reader.may_read_objects(request.user, parent):
-        return None
-    with reader.snapshot() as connection:
-        row = read.get_object_at(connection, parent, name)
+def get(call: Reading) -> Response | None:
+    """Return an object as it was stored, a calendar's busy times, or 304.
+
+    None leaves a whole collection to Radicale.
+    """
+    query = call.request.header("QUERY_STRING")
+    if query and wants_free_busy_view(query):
+        return free_busy_view(call, int(time.time()))
+    row = call.resource.object
     if row is None:
         return None
     headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
-    if EntityTags.known_to(request.environ).match_weakly(row.etag):
+    if EntityTags.known_to(call.request.environ).match_weakly(row.etag):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
     headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
     headers["Content-Length"] = str(len(row.data))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 from radicale import httputils, types, xmlutils
 
-from kalends.adapters.storage import Storage
 from kalends.dav import conditional, errors
-from kalends.dav.privileges import Privileges
+from kalends.dav.context import Writing
+from kalends.dav.message import Response
+from kalends.dav.resource import Resource
 from kalends.errors import ObjectRefusedError
 from kalends.events import Change
 from kalends.ical.split import SplitCalendar, split_file
@@ -26,100 +24,51 @@ PUBLISHED = "{urn:x-kalends}published"
 """The property, with any text, that marks a calendar as published from a file by its owner."""
 
 
-@dataclass(frozen=True)
-class PutTarget:
-    """The collections at the path of a PUT.
-
-    Attributes:
-        parent: the collection above, or None.
-        existing: the collection at the path itself, or None.
-    """
-
-    parent: CollectionRow | None
-    existing: CollectionRow | None
-
-    @property
-    def is_object(self) -> bool:
-        """True if an object is put into a collection, and not a whole collection."""
-        return self.existing is None and self.parent is not None and bool(self.parent.tag)
-
-    @property
-    def key(self) -> tuple[object, ...]:
-        """The properties that must not have changed when the write begins."""
-        return tuple(
-            (found.id, found.tag, found.components) if found else None
-            for found in (self.parent, self.existing)
-        )
+def put(call: Writing) -> Response:
+    """Store the body as an object, or as a whole calendar at a new path."""
+    return errors.as_answer(_Put(call).answer())
 
 
-class Put:
-    """One PUT request.
+class _Put:
+    """One PUT request."""
 
-    Args:
-        storage: the store.
-        privileges: the user's privileges at the path.
-        environ: the WSGI environment.
-        prefix: the beginning of every path that clients see, quoted in hrefs.
-        max_size: the largest object, octets.
-        strict: True if an existing object may be replaced only with If-Match.
-    """
+    def __init__(self, call: Writing) -> None:
+        self._call = call
+        self._storage = call.context.storage
+        self._environ = call.request.environ
+        self._max_size = call.context.limits.max_resource_size
+        self._path = call.resource.path
 
-    def __init__(
-        self,
-        storage: Storage,
-        privileges: Privileges,
-        environ: Mapping[str, Any],
-        prefix: str,
-        *,
-        max_size: int,
-        strict: bool,
-    ) -> None:
-        self._storage = storage
-        self._privileges = privileges
-        self._environ = environ
-        self._prefix = prefix
-        self._max_size = max_size
-        self._strict = strict
-        self._path = privileges.path
-
-    def find_target(self) -> PutTarget:
-        """Find the collections at the path, in a read snapshot."""
-        with self._storage.acquire_lock("r", self._privileges.user):
-            return self._target()
-
-    def answer(self, body: bytes, target: PutTarget) -> types.WSGIResponse:
-        """Store ``body`` at the path, or return the refusal.
+    def answer(self) -> types.WSGIResponse:
+        """Store the body, or return the refusal.
 
         Raises:
             ObjectRefusedError: it may not be stored.
         """
+        body, target = self._call.body, self._call.resource
         refusal = self._refusal(target)
         if refusal:
             return refusal
-        if target.is_object:
+        if _takes_object(target):
             return self._store_object(body, self._read(body, target), target)
         return self._store_whole(self._split(body, target), target)
 
-    def _target(self) -> PutTarget:
-        above = self._path.rpartition("/")[0]
-        parent, existing = collections.find_pair(self._storage.connection, above, self._path)
-        root = collections.UNWRITTEN_ROOT
-        return PutTarget(
-            parent or (None if above else root), existing or (None if self._path else root)
-        )
+    def _now(self) -> Resource:
+        """Find the path again, within the transaction."""
+        return self._call.context.find(self._storage.connection, self._call.request)
 
-    def _refusal(self, target: PutTarget) -> types.WSGIResponse | None:
+    def _refusal(self, target: Resource) -> types.WSGIResponse | None:
         if target.parent is None:
             return errors.precondition(
                 HTTPStatus.CONFLICT, None, "the collection above this path does not exist"
             )
-        if target.is_object:
-            allowed = "w" in self._privileges.above
+        if _takes_object(target):
+            allowed = "w" in target.above
             return None if allowed else httputils.NOT_ALLOWED
-        if "w" not in self._privileges.here:
+        if "w" not in target.here:
             return httputils.NOT_ALLOWED
-        if target.existing is not None and not (
-            target.existing.tag == "VCALENDAR" and target.existing.props.get(PUBLISHED)
+        if target.row is not None and not (
+            target.row.tag == "VCALENDAR" and target.row.props.get(PUBLISHED)
         ):
             return errors.precondition(
                 HTTPStatus.FORBIDDEN,
@@ -128,7 +77,7 @@ class Put:
             )
         return None
 
-    def _read(self, body: bytes, target: PutTarget) -> CalendarObject:
+    def _read(self, body: bytes, target: Resource) -> CalendarObject:
         assert target.parent is not None
         if target.parent.tag == "VADDRESSBOOK":
             return read_card(body, max_size=self._max_size)
@@ -137,8 +86,8 @@ class Put:
             return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
         raise ObjectRefusedError(None, f"a {target.parent.tag} collection cannot hold objects")
 
-    def _split(self, body: bytes, target: PutTarget) -> SplitCalendar:
-        existing = target.existing
+    def _split(self, body: bytes, target: Resource) -> SplitCalendar:
+        existing = target.row
         allowed = existing.components if existing else None
         whole = split_file(body, allowed=allowed, max_size=self._max_size)
         if existing and whole.kind != existing.tag:
@@ -151,12 +100,12 @@ class Put:
         return whole
 
     def _store_object(
-        self, body: bytes, content: CalendarObject, target: PutTarget
+        self, body: bytes, content: CalendarObject, target: Resource
     ) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
-        with self._storage.acquire_lock("w", self._privileges.user, path=self._path):
-            now = self._target()
-            if now.key != target.key:
+        with self._storage.acquire_lock("w", self._call.resource.user, path=self._path):
+            now = self._now()
+            if _key(now) != _key(target):
                 return errors.plain(HTTPStatus.CONFLICT)
             parent = now.parent
             assert parent is not None
@@ -178,31 +127,46 @@ class Put:
             HTTPStatus.CONFLICT,
             f"{space}:no-uid-conflict",
             "another object of this collection has this UID",
-            xmlutils.make_href(self._prefix, f"/{parent.path}/{href}"),
+            xmlutils.make_href(self._call.request.prefix, f"/{parent.path}/{href}"),
         )
 
-    def _store_whole(self, whole: SplitCalendar, target: PutTarget) -> types.WSGIResponse:
-        with self._storage.acquire_lock("w", self._privileges.user, path=self._path):
-            now = self._target()
-            if now.key != target.key:
+    def _store_whole(self, whole: SplitCalendar, target: Resource) -> types.WSGIResponse:
+        with self._storage.acquire_lock("w", self._call.resource.user, path=self._path):
+            now = self._now()
+            if _key(now) != _key(target):
                 return errors.plain(HTTPStatus.CONFLICT)
-            if not self._may_replace(ctag_of(now.existing) if now.existing else None):
+            if not self._may_replace(ctag_of(now.row) if now.row else None):
                 return httputils.PRECONDITION_FAILED
             connection = self._storage.connection
-            made = now.existing or collections.create_collection(
-                connection, self._path, _props(whole)
-            )
+            made = now.row or collections.create_collection(connection, self._path, _props(whole))
             merged = write.merge_objects(connection, made.id, whole.objects, replace=True)
-            if now.existing is None:
+            if now.row is None:
                 self._storage.record(Change(self._path, "collection"))
             elif merged.is_change:
                 self._storage.record(Change(self._path, "put"))
-        return _stored(target.existing is None, {})
+        return _stored(target.row is None, {})
 
     def _may_replace(self, etag: str | None) -> bool:
-        if etag is not None and self._strict and "HTTP_IF_MATCH" not in self._environ:
+        if (
+            etag is not None
+            and self._call.context.limits.strict_preconditions
+            and "HTTP_IF_MATCH" not in self._environ
+        ):
             return False
         return conditional.holds(self._environ, etag)
+
+
+def _takes_object(target: Resource) -> bool:
+    """Return True if an object is put into a collection, and not a whole collection."""
+    return target.row is None and target.parent is not None and bool(target.parent.tag)
+
+
+def _key(target: Resource) -> tuple[object, ...]:
+    """Return the properties that must not have changed when the write begins."""
+    return tuple(
+        (found.id, found.tag, found.components) if found else None
+        for found in (target.parent, target.row)
+    )
 
 
 def _stored(is_new: bool, headers: dict[str, str]) -> types.WSGIResponse:

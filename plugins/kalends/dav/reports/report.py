@@ -10,15 +10,16 @@ from typing import Any, NamedTuple
 from radicale.xmlutils import make_clark
 
 from kalends.common.bounded_cache import BoundedCache
-from kalends.dav.message import Request, Response
+from kalends.dav.context import Reading
+from kalends.dav.message import Response
 from kalends.dav.properties.collection import UNANSWERED_REPORTS
-from kalends.dav.reader import Reader, multistatus, response_buffer
+from kalends.dav.reader import multistatus, response_buffer
 from kalends.dav.reports.addressbook_query import read_addressbook_query, write_addressbook_query
 from kalends.dav.reports.calendar_query import read_calendar_query, write_calendar_query
 from kalends.dav.reports.free_busy_query import answer_free_busy_query, read_free_busy_query
 from kalends.dav.reports.multiget import read_multiget, write_multiget
 from kalends.dav.reports.sync_collection import read_sync_collection, write_sync_collection
-from kalends.dav.reports.target import ReportLimits, ReportTarget, find_target
+from kalends.dav.reports.target import ReportTarget
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.parts import parse_request
@@ -54,33 +55,33 @@ class Report(NamedTuple):
 _kept: BoundedCache[bytes, Report] = BoundedCache(4 << 20)
 
 
-def report(reader: Reader, request: Request, body: bytes, limits: ReportLimits) -> Response | None:
-    """Answer a report; None if the user may not read the resource, or there is none.
-
-    Args:
-        reader: access to the store.
-        request: the request.
-        body: the body of the request.
-        limits: the configured limits.
+def report(call: Reading) -> Response:
+    """Answer a report.
 
     Raises:
         ReportRefusedError: it fails a precondition.
         BodyRefusedError: its body is invalid.
         BudgetSpentError: it takes more work than a request may.
     """
+    body = call.body
     found = _kept.get(body) if len(body) <= SHORT else None
     if found is None:
         found = read_report(body)
         if len(body) <= SHORT:
             _kept.put(body, found, 10 * len(body))
-    with reader.snapshot() as connection:
-        target = find_target(reader, connection, request, limits)
-        if target is None:
-            return None
-        tags = found.kind.tags
-        if tags is not None and target.view.row.tag not in tags:
-            raise _unsupported("this resource does not have that report")
-        return found.kind.answer(target, found.asked)
+    target = target_of(call)
+    tags = found.kind.tags
+    if tags is not None and target.view.row.tag not in tags:
+        raise _unsupported("this resource does not have that report")
+    return found.kind.answer(target, found.asked)
+
+
+def target_of(call: Reading) -> ReportTarget:
+    """Return the resource of a request as the target of a report."""
+    resource = call.resource
+    view = call.context.reader.view_of(call.request, resource, call.connection)
+    name = resource.name if resource.row is None else None
+    return ReportTarget(call.request, call.connection, view, name, call.context.limits.reports)
 
 
 def read_report(body: bytes) -> Report:

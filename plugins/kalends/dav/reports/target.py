@@ -14,12 +14,10 @@ from kalends.dav.calendar_data import DataRenderer
 from kalends.dav.message import Request
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ObjectsView
-from kalends.dav.reader import Reader
 from kalends.dav.reports.wanted import WantedProperties
 from kalends.errors import ReportRefusedError
 from kalends.ical.timezones.resolve import timezone_from_calendar
 from kalends.limit_names import Limit
-from kalends.store import collections
 from kalends.store.objects import read
 from kalends.store.objects.read import ObjectRow
 
@@ -111,21 +109,3 @@ def counter(most: int) -> Callable[[], None]:
             )
 
     return step
-
-
-def find_target(
-    reader: Reader, connection: Connection, request: Request, limits: ReportLimits
-) -> ReportTarget | None:
-    """Find the resource at the path of a request; None if the user may not read it."""
-    row = collections.find_collection(connection, request.sane)
-    if row is None and not request.sane:
-        row = collections.UNWRITTEN_ROOT
-    if row is not None:
-        known = reader.has_home(connection, request, row)
-        view = reader.view(connection, request, row) if known else None
-        return ReportTarget(request, connection, view, None, limits) if view else None
-    parent, name = request.split()
-    view = reader.view_at(connection, request, parent)
-    if view is None or not any(read.objects_named(connection, view.row.id, [name], data=False)):
-        return None
-    return ReportTarget(request, connection, view, name, limits)

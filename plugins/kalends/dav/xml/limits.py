@@ -47,12 +47,6 @@ A search for five words in ten fields of a card needs a hundred.
 MAX_TEXT_MATCH = 1024
 """Characters of a text to search for."""
 
-MAX_VALUES = 250_000
-"""Properties of all resources in an answer that Radicale builds as a tree, some 10 us each.
-
-Only rare requests are answered so: two properties of 100,000 objects are within it.
-"""
-
 MAX_REPEATED = 128 << 20
 """Characters of an answer that are repeated for each object: names and states of properties.
 

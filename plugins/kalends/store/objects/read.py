@@ -72,9 +72,11 @@ _row: Callable[[Iterable[Any]], ObjectRow] = partial(tuple.__new__, ObjectRow)
 
 _IN = calendar_object.c.collection_id == bindparam("where")
 _SINCE = calendar_object.c.modseq > bindparam("since")
-# The octets are the largest part of a row, so they are read only on request.
+NO_DATA = cast(literal_column("''"), LargeBinary)
+"""The last of `object_columns` without the octets, which are the largest part of a row."""
+
 _ROWS: dict[bool, Select[Any]] = {
-    False: select(*object_columns(cast(literal_column("''"), LargeBinary))).where(_IN),
+    False: select(*object_columns(NO_DATA)).where(_IN),
     True: select(*object_columns()).where(_IN),
 }
 

@@ -1,0 +1,163 @@
+"""The resource at a path, as a user sees it: the only place where a path becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from sqlalchemy import Connection
+
+from kalends.adapters.rights import Rights
+from kalends.common.names import GROUPS
+from kalends.store import collections
+from kalends.store.collections import CollectionRow
+from kalends.store.locate import locate
+from kalends.store.objects.read import ObjectRow
+
+
+class Kind(Enum):
+    """The kinds of resources, which decide on methods, properties and reports."""
+
+    ROOT = auto()
+    HOME = auto()
+    """The home of an account, which is its principal as well."""
+    GROUPS = auto()
+    """The folder of the homes of groups."""
+    GROUP_HOME = auto()
+    FOLDER = auto()
+    CALENDAR = auto()
+    ADDRESS_BOOK = auto()
+    SUBSCRIPTION = auto()
+    """The address of a calendar elsewhere (CS:subscribed)."""
+    CALENDAR_OBJECT = auto()
+    CARD = auto()
+    UNMAPPED = auto()
+    """A path at which nothing is (RFC 4918 section 3)."""
+
+
+_TAGGED: Mapping[str, Kind] = {
+    "VCALENDAR": Kind.CALENDAR,
+    "VADDRESSBOOK": Kind.ADDRESS_BOOK,
+    "VSUBSCRIBED": Kind.SUBSCRIPTION,
+}
+_OBJECTS: Mapping[str, Kind] = {"VCALENDAR": Kind.CALENDAR_OBJECT, "VADDRESSBOOK": Kind.CARD}
+
+PLAIN = frozenset({Kind.ROOT, Kind.HOME, Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLDER})
+"""The collections that hold collections."""
+
+LEAVES = frozenset(_TAGGED.values())
+"""The collections that hold objects, or an address elsewhere."""
+
+OBJECTS = frozenset(_OBJECTS.values())
+"""The resources that are no collections."""
+
+COLLECTIONS = PLAIN | LEAVES
+EXISTING = COLLECTIONS | OBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource, or a path at which one may be made, with the user's privileges.
+
+    Attributes:
+        user: the user's name.
+        path: without a slash at either end; empty for the root.
+        kind: what it is.
+        row: the collection at the path, or None.
+        parent: the collection above the path, or None; the root's is None.
+        object: the object at the path, or None.
+        here: the letters of `Rights` for a collection at the path.
+        above: the letters for an object at the path, which are its collection's.
+    """
+
+    user: str
+    path: str
+    kind: Kind
+    row: CollectionRow | None
+    parent: CollectionRow | None
+    object: ObjectRow | None
+    here: str
+    above: str
+
+    @property
+    def name(self) -> str:
+        """The last segment of its path."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def exists(self) -> bool:
+        """True if something is at the path."""
+        return self.kind is not Kind.UNMAPPED
+
+    @property
+    def collection(self) -> CollectionRow:
+        """The collection that it is, or that it lies in.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self.row or self.parent
+        if found is None:
+            raise LookupError(self.path)
+        return found
+
+    @property
+    def may_read(self) -> bool:
+        """True if the user may see it with its contents."""
+        return self._has("r") or self.may_write
+
+    @property
+    def may_write(self) -> bool:
+        """True if the user may change it, or make an object or a collection at its path."""
+        return self._has("w")
+
+    def _has(self, letter: str) -> bool:
+        if self.row is not None:
+            return (letter if self.row.tag else letter.upper()) in self.here
+        if self.object is not None:
+            return letter in self.above
+        return letter in self.above or letter in self.here or letter.upper() in self.here
+
+
+def find_resource(
+    connection: Connection, rights: Rights, user: str, path: str, *, data: bool = False
+) -> Resource:
+    """Return what stands at a path.
+
+    Args:
+        connection: the transaction to read in.
+        rights: the rights of users.
+        user: the user's name.
+        path: decoded and below the prefix; slashes at its ends are ignored.
+        data: True if an object is wanted with its octets.
+    """
+    sane = path.strip("/")
+    row, parent, found = locate(connection, sane, data=data)
+    if not sane:
+        row = row or collections.UNWRITTEN_ROOT
+    elif "/" not in sane:
+        parent = parent or collections.UNWRITTEN_ROOT
+    here = rights.authorization(user, set(), f"/{sane}/" if sane else "/")
+    above = rights.authorization(user, set(), f"/{sane.rpartition('/')[0]}/") if sane else here
+    kind = _kind(sane, row, parent, found)
+    return Resource(user, sane, kind, row, parent, found, here, above)
+
+
+def _kind(
+    path: str, row: CollectionRow | None, parent: CollectionRow | None, found: ObjectRow | None
+) -> Kind:
+    if row is not None:
+        return _TAGGED.get(row.tag) or _plain_kind(path)
+    if found is not None and parent is not None:
+        return _OBJECTS.get(parent.tag, Kind.UNMAPPED)
+    return Kind.UNMAPPED
+
+
+def _plain_kind(path: str) -> Kind:
+    if not path:
+        return Kind.ROOT
+    first, *below = path.split("/")
+    if first == GROUPS:
+        return (Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLDER)[min(len(below), 2)]
+    return Kind.FOLDER if below else Kind.HOME
