@@ -65,6 +65,18 @@ def test_counts_survive_a_restart_of_the_server_and_not_of_the_machine(tmp_path:
     assert opened(tmp_path, boot="two").pending("alice", "net") == NOTHING
 
 
+def test_a_failure_is_forgotten_in_a_minute(tmp_path: Path) -> None:
+    attempts = opened(tmp_path, clock := Clock())
+    for _ in range(2):
+        attempts.record_failure("alice", "net")
+    clock.now += 59
+    assert 1 < attempts.pending("alice", "net").account < 1.1
+    clock.now += 60
+    assert 0 < attempts.pending("alice", "net").account < 0.1
+    clock.now += 2
+    assert attempts.pending("alice", "net") == NOTHING
+
+
 def test_the_file_is_of_constant_size_and_private(tmp_path: Path) -> None:
     attempts = opened(tmp_path, buckets=2)
     size = (tmp_path / "attempts").stat().st_size
