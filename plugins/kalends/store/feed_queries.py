@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, exists, func, select
 
 from kalends.ical.recurrence.index import Interval
-from kalends.store import collections
 from kalends.store.batching import batched
+from kalends.store.collections import load_props
 from kalends.store.compiled import CompiledLookup, CompiledStatement
 from kalends.store.engine import Database
 from kalends.store.objects import read, time_range
@@ -43,6 +43,11 @@ class CalendarState:
     modseq: int
     changed: int
     props: Mapping[str, str]
+
+    @property
+    def key(self) -> tuple[int, str, str, int, int]:
+        """Everything but the properties: these are the same if it is."""
+        return self.id, self.path, self.incarnation, self.modseq, self.changed
 
 
 _OBJECT = select(*object_columns())
@@ -79,8 +84,28 @@ _FINGERPRINT = CompiledStatement(
 )
 
 
+_STATES = CompiledStatement(
+    select(
+        collection.c.id,
+        collection.c.path,
+        collection.c.incarnation,
+        collection.c.modseq,
+        collection.c.changed,
+    )
+    .where(collection.c.tag == bindparam("tag"))
+    .order_by(collection.c.path)
+)
+_PROPS = CompiledLookup(
+    lambda ids: select(collection.c.id, collection.c.props).where(collection.c.id.in_(ids))
+)
+
+
 class CalendarCache:
-    """A cache of all calendars, which is read again only after a collection has changed."""
+    """A cache of all calendars, which is read again only after a collection has changed.
+
+    Then the properties of the changed ones are read alone, since a calendar may have many: what
+    others store costs a writer nothing.
+    """
 
     def __init__(self) -> None:
         self._last: tuple[object, tuple[CalendarState, ...]] = (None, ())
@@ -90,12 +115,24 @@ class CalendarCache:
         (fingerprint,) = map(tuple, _FINGERPRINT.run(connection, {}).fetchall())
         known, calendars = self._last
         if fingerprint != known:
-            calendars = tuple(
-                CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
-                for row in collections.list_by_tag(connection, "VCALENDAR")
-            )
+            calendars = _read_again(connection, calendars)
             self._last = fingerprint, calendars
         return calendars
+
+
+def _read_again(
+    connection: Connection, before: tuple[CalendarState, ...]
+) -> tuple[CalendarState, ...]:
+    """Return all calendars, of which those that have not changed are as before."""
+    known = {calendar.key: calendar for calendar in before}
+    rows = list(map(tuple, _STATES.run(connection, {"tag": "VCALENDAR"}).fetchall()))
+    changed = [number for number, *rest in rows if (number, *rest) not in known]
+    props = {number: load_props(text) for number, text in _PROPS.rows(connection, changed)}
+    return tuple(
+        known.get((number, path, incarnation, modseq, at))
+        or CalendarState(number, path, incarnation, modseq, at, props[number])
+        for number, path, incarnation, modseq, at in rows
+    )
 
 
 class FeedSnapshot:

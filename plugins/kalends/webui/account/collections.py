@@ -27,6 +27,8 @@ _WORDS = {
     "VADDRESSBOOK": ("contact", "contacts"),
 }
 _COLOR = re.compile(r"#[0-9A-Fa-f]{6}")
+_LONGEST_TITLE = 200
+"""Characters of a title on a page that has several of each of hundreds of calendars."""
 _SUFFIXES = {"VCALENDAR": ".ics", "VADDRESSBOOK": ".vcf"}
 
 
@@ -143,10 +145,11 @@ def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
 def _collection(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
     # Apple's programs add an opacity.
     color = _COLOR.match(row.props.get("ICAL:calendar-color", ""))
+    title = row.props.get("D:displayname") or row.path.rpartition("/")[2]
     return AccountCollection(
         path=row.path,
         kind=row.tag,
-        title=row.props.get("D:displayname") or row.path.rpartition("/")[2],
+        title=title if len(title) <= _LONGEST_TITLE else f"{title[:_LONGEST_TITLE]}…",
         group=group,
         components=row.components,
         color=color[0] if color else "",
