@@ -135,7 +135,7 @@ class StoreBusyError(StoreUnavailableError):
 
 
 class StoreRefusedError(KalendsError):
-    """A name or UID that the database cannot hold: nothing was stored (403).
+    """A name or UID that the database cannot hold, or too much: nothing was stored (403).
 
     Args:
         why: the reason.
@@ -146,6 +146,18 @@ class StoreRefusedError(KalendsError):
         self.why = why
         self.limit = limit
         super().__init__(f"the database cannot hold it: {why}")
+
+
+class HomeFullError(StoreRefusedError):
+    """A home with as many calendars and address books as it may have: nothing was stored (507).
+
+    Args:
+        most: how many it may have.
+    """
+
+    def __init__(self, most: int) -> None:
+        why = f"a home has {most} calendars and address books at most"
+        super().__init__(why, limit=Limit.COLLECTIONS)
 
 
 class UnpublishedError(KalendsError):

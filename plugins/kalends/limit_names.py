@@ -55,3 +55,4 @@ class Limit(StrEnum):
     FILE = "file"
     STORED_NAMES = "stored names"
     STORED_PROPERTIES = "stored properties"
+    COLLECTIONS = "collections"

@@ -42,6 +42,7 @@ class Storage(StorageBase):
         self._removals_kept = configuration.get("storage", "max_sync_token_age") * 1_000_000
         self._first_collections = configuration.get("storage", "predefined_collections")
         self._first_group_collections = configuration.get("storage", "group_collections")
+        self._most_collections = configuration.get("storage", "max_collections")
         self._transactions = ThreadTransactions(database, commits)
 
     @property
@@ -163,6 +164,7 @@ class Storage(StorageBase):
 
         Raises:
             ValueError: an item may not be stored.
+            HomeFullError: the home has as many collections as it may have.
         """
         sane = pathutils.strip_path(href)
         row = collections.find_collection(self.connection, sane)
@@ -173,7 +175,7 @@ class Storage(StorageBase):
             old = self.collection(row)
             replaced = {item.href: item for item in old.get_all() if item.href}
             collections.remove_collection(self.connection, sane)
-        made = self.collection(collections.create_collection(self.connection, sane, props or {}))
+        made = self.collection(self.create(sane, props or {}))
         self.record(Change(sane, "collection"))
         hrefs = [self._fill(made, item) for item in items or () if made.tag]
         return (
@@ -181,6 +183,19 @@ class Storage(StorageBase):
             {h: i for h, i in replaced.items() if h in hrefs},
             [h for h in hrefs if h not in replaced],
         )
+
+    def create(self, path: str, props: Mapping[str, str]) -> CollectionRow:
+        """Create a collection that a client asks for, in this thread's write transaction.
+
+        Args:
+            path: its path, without a slash at either end.
+            props: its properties.
+
+        Raises:
+            HomeFullError: the home has as many collections as it may have.
+        """
+        collections.require_room(self.connection, path, self._most_collections)
+        return collections.create_collection(self.connection, path, props)
 
     def _fill(self, made: Collection, item: radicale_item.Item) -> str:
         content = content_of(item, made.tag)

@@ -211,6 +211,13 @@ OPTIONS = (
     Option("auth", "digest_without_qop", "False", parse_switch, "accept Digest as of RFC 2069"),
     Option("auth", "nonce_folder", "", str, "nonce key and counts; empty: the database's folder"),
     Option("storage", "database", "", str, "sqlite:////path/to/kalends.db"),
+    Option(
+        "storage",
+        "max_collections",
+        "250",
+        parse_positive_number,
+        "calendars and address books that programs may make in one home",
+    ),
     Option("kalends", "feeds", "", str, "feed definitions (TOML); empty: no feeds"),
     Option("kalends", "feeds_folder", "", str, "folder of composed and published feeds"),
     Option(

@@ -55,7 +55,7 @@ _OUR_DEFAULTS = {
 # Radicale has too are in its own schema.
 _STOCK_OPTIONS = {
     "auth": ("htdigest_filename", "htgroup_filename", "basic_from_htdigest"),
-    "storage": ("database", "group_collections"),
+    "storage": ("database", "group_collections", "max_collections"),
 }
 
 

@@ -16,6 +16,7 @@ from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
+    HomeFullError,
     ObjectRefusedError,
     ReportRefusedError,
     StoreRefusedError,
@@ -78,7 +79,9 @@ def failed(environ: types.WSGIEnviron, error: Exception) -> types.WSGIResponse:
     if isinstance(error, BodyRefusedError | ObjectRefusedError):
         return precondition(failure.status, error.precondition, failure.text)
     if isinstance(error, StoreRefusedError):
-        return precondition(failure.status, None, str(error))
+        # RFC 4331 section 6: a quota, if it is one of collections and not of octets.
+        element = "D:quota-not-exceeded" if isinstance(error, HomeFullError) else None
+        return precondition(failure.status, element, str(error))
     if isinstance(error, ReportRefusedError):
         return precondition(failure.status, error.precondition, error.why, culprit=error.culprit)
     if isinstance(error, BudgetSpentError):  # of a REPORT: a PUT names its object (RFC 4791, 7.8)

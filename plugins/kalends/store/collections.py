@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
 
 from kalends.common.bounded_cache import BoundedCache
 from kalends.common.names import GROUPS, folded_group
 from kalends.common.xml_text import writable
-from kalends.errors import StoreRefusedError
+from kalends.errors import HomeFullError, StoreRefusedError
 from kalends.limit_names import Limit
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_homes
@@ -91,6 +91,9 @@ _PAIR = CompiledStatement(
 )
 _BY_PARENT = CompiledStatement(
     select(*COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
+)
+_COUNT = CompiledStatement(
+    select(func.count()).select_from(collection).where(collection.c.parent == bindparam("parent"))
 )
 _BY_TAG = select(*COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
 _ALL = select(*COLUMNS).order_by(collection.c.path)
@@ -166,6 +169,22 @@ def create_collection(connection: Connection, path: str, props: Mapping[str, str
     made = find_collection(connection, path)
     assert made is not None
     return made
+
+
+def require_room(connection: Connection, path: str, most: int) -> None:
+    """Refuse another collection in a home that has the most that it may have.
+
+    Args:
+        connection: a write transaction that locks the home.
+        path: the path of the new collection.
+        most: how many the home may have.
+
+    Raises:
+        HomeFullError: it has them already.
+    """
+    (count,) = _COUNT.run(connection, {"parent": path.rpartition("/")[0]}).fetchall()[0]
+    if count >= most:
+        raise HomeFullError(most)
 
 
 def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:

@@ -10,6 +10,7 @@ from kalends.common.failures import LIMIT_KEY, failure_in
 from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
+    HomeFullError,
     ObjectRefusedError,
     StoreBusyError,
     StoreRefusedError,
@@ -24,6 +25,7 @@ from kalends.limit_names import Limit
         (TooManyAttemptsError(3), 503, Limit.WAITING_LOGINS),
         (BudgetSpentError(5), 403, Limit.REQUEST_STEPS),
         (StoreRefusedError("too long", limit=Limit.STORED_NAMES), 403, Limit.STORED_NAMES),
+        (HomeFullError(250), 507, Limit.COLLECTIONS),
         (BodyRefusedError(HTTPStatus.GONE, limit=Limit.ANSWER), 410, Limit.ANSWER),
         (ObjectRefusedError("C:max-resource-size", "large", limit=Limit.LINES), 413, Limit.LINES),
         (ObjectRefusedError("C:valid-calendar-data", "bad"), 403, None),

@@ -14,7 +14,6 @@ from kalends.errors import ObjectRefusedError
 from kalends.events import Change
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
-from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import write
 from kalends.store.objects.write import Outcome
@@ -138,7 +137,7 @@ class _Put:
             if not self._may_replace(ctag_of(now.row) if now.row else None):
                 return httputils.PRECONDITION_FAILED
             connection = self._storage.connection
-            made = now.row or collections.create_collection(connection, self._path, _props(whole))
+            made = now.row or self._storage.create(self._path, _props(whole))
             merged = write.merge_objects(connection, made.id, whole.objects, replace=True)
             if now.row is None:
                 self._storage.record(Change(self._path, "collection"))
