@@ -73,6 +73,13 @@ class Answer:
         """Return the name of the precondition element in an error body."""
         return self.xml()[0].tag
 
+    def why(self) -> str:
+        """Return the reason in an error body, which stands in the precondition if it names one."""
+        root = self.xml()
+        (found,) = root.iter(f"{{{NAMES['K']}}}why")
+        assert len(root) == 1, self.body
+        return found.text or ""
+
     def hrefs(self) -> list[str]:
         """Return the href of each response of a multistatus."""
         return [node.text or "" for node in self.xml().findall("D:response/D:href", NAMES)]

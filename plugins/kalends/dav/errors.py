@@ -36,6 +36,8 @@ def precondition(
 ) -> types.WSGIResponse:
     """Return a refusal that names its precondition, and for a person the reason.
 
+    The children of DAV:error are condition codes (RFC 4918 section 14.5): the reason is within one.
+
     Args:
         status: of the response.
         element: Radicale's short name of the element, such as ``C:no-uid-conflict``.
@@ -44,13 +46,12 @@ def precondition(
         culprit: the refused element of a filter and its name (RFC 4791 section 7.8).
     """
     error = ET.Element(xmlutils.make_clark("D:error"))
-    if element:
-        named = ET.SubElement(error, xmlutils.make_clark(element))
-        if href is not None:
-            ET.SubElement(named, xmlutils.make_clark("D:href")).text = href
-        if culprit is not None:
-            ET.SubElement(named, xmlutils.make_clark(culprit[0]), name=writable(culprit[1]))
-    ET.SubElement(error, _WHY).text = writable(why)
+    named = ET.SubElement(error, xmlutils.make_clark(element)) if element else error
+    if href is not None:
+        ET.SubElement(named, xmlutils.make_clark("D:href")).text = href
+    if culprit is not None:
+        ET.SubElement(named, xmlutils.make_clark(culprit[0]), name=writable(culprit[1]))
+    ET.SubElement(named, _WHY).text = writable(why)
     body = ET.tostring(error, encoding="utf-8", xml_declaration=True)
     return status, {"Content-Type": "text/xml; charset=utf-8"}, body, None
 
