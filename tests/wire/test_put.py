@@ -118,6 +118,45 @@ def test_an_invalid_object_is_refused_with_its_precondition(
     assert client("GET", "/alice/calendar/a.ics").status == 404
 
 
+def test_a_media_type_that_is_not_kept_is_refused(client: Client) -> None:
+    """RFC 4791 section 5.3.2.1, RFC 6352 section 6.3.2.1."""
+    for path, body, known, precondition in (
+        ("/alice/calendar/m.ics", event("m"), "text/calendar", f"{C}supported-calendar-data"),
+        ("/alice/contacts/m.vcf", CARD, "text/vcard", f"{CR}supported-address-data"),
+    ):
+        for kind in ("text/plain", "application/json", "text/xml; charset=utf-8", "nonsense"):
+            answer = client("PUT", path, body, headers={"Content-Type": kind})
+            assert (answer.status, answer.precondition()) == (403, precondition)
+            assert client("GET", path).status == 404
+        for kind in (known, f"{known.upper()};charset=utf-8", "application/octet-stream"):
+            answer = client("PUT", path, body, headers={"Content-Type": kind})
+            assert answer.status in (201, 204)
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        (":20260601T090000Z", 201),
+        (";X-A=b:20260601T090000Z", 201),
+        (":20260601T090000", 403),
+        (";TZID=Europe/Berlin:20260601T090000", 403),
+        (";VALUE=DATE:20260601", 403),
+        (":yes", 403),
+        (":", 403),
+    ],
+)
+def test_an_alarm_was_acknowledged_at_a_time_in_utc(
+    client: Client, value: str, status: int
+) -> None:
+    """RFC 9074 section 6.1."""
+    alarm = ("BEGIN:VALARM", "ACTION:DISPLAY", "TRIGGER:-PT5M", "DESCRIPTION:A")
+    lines = (*alarm, f"ACKNOWLEDGED{value}", "END:VALARM")
+    answer = client("PUT", "/alice/calendar/alarm.ics", event("alarm", "20260601T090000Z", *lines))
+    assert answer.status == status
+    if status == 403:
+        assert answer.precondition() == f"{C}valid-calendar-data"
+
+
 def test_cards_go_into_address_books_and_events_into_calendars(client: Client) -> None:
     assert client("PUT", "/alice/contacts/c.vcf", CARD).status == 201
     assert client("GET", "/alice/contacts/c.vcf").body == CARD

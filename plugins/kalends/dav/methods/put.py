@@ -8,6 +8,7 @@ from radicale import httputils, types, xmlutils
 
 from kalends.dav import conditional, errors
 from kalends.dav.context import Writing
+from kalends.dav.media_types import refuse_other_types
 from kalends.dav.message import Response
 from kalends.dav.resource import Resource
 from kalends.errors import ObjectRefusedError
@@ -78,6 +79,7 @@ class _Put:
 
     def _read(self, body: bytes, target: Resource) -> CalendarObject:
         assert target.parent is not None
+        refuse_other_types(self._environ.get("CONTENT_TYPE"), target.parent.tag)
         if target.parent.tag == "VADDRESSBOOK":
             return read_card(body, max_size=self._max_size)
         if target.parent.tag == "VCALENDAR":
@@ -87,6 +89,8 @@ class _Put:
 
     def _split(self, body: bytes, target: Resource) -> SplitCalendar:
         existing = target.row
+        if existing:
+            refuse_other_types(self._environ.get("CONTENT_TYPE"), existing.tag)
         allowed = existing.components if existing else None
         whole = split_file(body, allowed=allowed, max_size=self._max_size)
         if existing and whole.kind != existing.tag:
