@@ -11,6 +11,7 @@ import pytest
 
 from support.installation import NAMES, Answer, Client, Installation
 from support.multistatus import parse_multistatus
+from support.randomcalendars import BERLIN
 from support.samples import calendar, card, component, event
 
 CALENDAR, BOOK = "/alice/calendar/", "/alice/contacts/"
@@ -80,6 +81,38 @@ def test_a_query_without_a_filter_finds_all(client: Client) -> None:
         report("CR:addressbook-query", ETAG, "<CR:filter/>"),
     ):
         assert names(client("REPORT", BOOK, body)) == ["A", "B", "C"]
+
+
+def test_a_query_of_depth_0_is_about_the_collection_alone(client: Client) -> None:
+    """RFC 4791 section 7.8; clients that leave Depth out mean its objects."""
+    lunch, anns = events(SUMMARY.format("ann")), address_query(fn("ann"))
+    for path, body, found in ((CALENDAR, lunch, ["one"]), (BOOK, anns, ["A"])):
+        for depth, expected in (("0", []), ("1", found), ("infinity", found), ("Infinity", found)):
+            assert names(client("REPORT", path, body, headers={"Depth": depth})) == expected
+        windows = {"Depth": "0", "User-Agent": "MSFT-WP/8.10.14219"}
+        assert names(client("REPORT", path, body, headers=windows)) == found
+        assert client("REPORT", path, body, headers={"Depth": "2"}).status == 400
+    one = client("REPORT", f"{CALENDAR}one.ics", lunch, headers={"Depth": "0"})
+    assert names(one) == ["one"]
+
+
+def test_the_collations_of_filters_are_told(client: Client) -> None:
+    """RFC 4791 section 7.5.1, RFC 6352 section 8.3.1."""
+    for path, short, other in ((CALENDAR, "C", "CR"), (BOOK, "CR", "C")):
+        wanted = "".join(f"<{s}:supported-collation-set/>" for s in (short, other))
+        answer = client(
+            "PROPFIND", path, f"<D:propfind {SPACES}><D:prop>{wanted}</D:prop></D:propfind>"
+        )
+        told = answer.xml().findall(f".//{short}:supported-collation", NAMES)
+        assert {"i;ascii-casemap", "i;octet", "i;unicode-casemap"} == {c.text for c in told}
+        assert not answer.xml().findall(f".//{other}:supported-collation", NAMES)
+
+
+def test_the_media_types_of_calendars_are_told(client: Client) -> None:
+    """RFC 4791 section 5.2.4."""
+    body = f"<D:propfind {SPACES}><D:prop><C:supported-calendar-data/></D:prop></D:propfind>"
+    (kind,) = client("PROPFIND", CALENDAR, body).xml().findall(".//C:calendar-data", NAMES)
+    assert kind.attrib == {"content-type": "text/calendar", "version": "2.0"}
 
 
 def test_a_query_is_about_the_object_that_it_is_sent_to(client: Client) -> None:
@@ -178,6 +211,17 @@ def test_data_comes_in_part(client: Client) -> None:
     assert data(answer, "CR:address-data") == ["BEGIN:VCARD\nFN:Carol Jones\nEND:VCARD\n"]
 
 
+def test_a_component_without_a_choice_comes_whole(client: Client) -> None:
+    """RFC 4791 section 7.8.1: the example names VTIMEZONE alone, and gets all of it."""
+    whole = client("GET", f"{CALENDAR}one.ics").body.decode().replace("\r\n", "\n")
+    body = events(SUMMARY.format("ann"), prop=wanting('<C:comp name="VCALENDAR"/>'))
+    assert data(client("REPORT", CALENDAR, body)) == [whole]
+    inner = '<C:comp name="VCALENDAR"><C:comp name="VEVENT"/></C:comp>'
+    (text,) = data(client("REPORT", CALENDAR, events(SUMMARY.format("ann"), prop=wanting(inner))))
+    assert "VERSION" not in text
+    assert "\nDTSTART:20260601T090000Z\n" in text
+
+
 def test_data_comes_with_the_overrides_of_a_range(client: Client) -> None:
     moved = [
         component(
@@ -210,6 +254,26 @@ def test_properties_may_be_all_or_their_names_alone(client: Client) -> None:
     assert found["<D:propname/>"]["{DAV:}getetag"] == (200, ("", (), ()))
     assert f"{CAL}calendar-data" not in found["<D:allprop/>"]
     assert found[""] == {}
+
+
+def test_floating_times_are_busy_in_the_zone_of_the_calendar(client: Client) -> None:
+    """RFC 4791 section 7.10: that of calendar-timezone, and otherwise UTC."""
+    assert client("MKCALENDAR", "/alice/local/").status == 201
+    floating = calendar(component("VEVENT", "f", "DTSTART:20260601T090000", "DURATION:PT1H"))
+    day = calendar(component("VEVENT", "d", "DTSTART;VALUE=DATE:20260603"))
+    for name, text in (("f", floating), ("d", day)):
+        assert client("PUT", f"/alice/local/{name}.ics", text).status == 201
+    body = report("C:free-busy-query", f"<C:time-range {JUNE}/>")
+
+    def periods() -> list[str]:
+        text = client("REPORT", "/alice/local/", body).body.decode()
+        return re.findall("FREEBUSY;FBTYPE=BUSY:(.*)\r\n", text)
+
+    assert periods() == ["20260601T090000Z/20260601T100000Z", "20260603T000000Z/20260604T000000Z"]
+    zone = f"<C:calendar-timezone>{calendar(extra=BERLIN)}</C:calendar-timezone>"
+    patch = f"<D:propertyupdate {SPACES}><D:set><D:prop>{zone}</D:prop></D:set></D:propertyupdate>"
+    assert client("PROPPATCH", "/alice/local/", patch).status == 207
+    assert periods() == ["20260601T070000Z/20260601T080000Z", "20260602T220000Z/20260603T220000Z"]
 
 
 def busy(client: Client, attributes: str) -> Answer:
@@ -262,6 +326,15 @@ def test_the_view_of_busy_times_has_an_etag(client: Client) -> None:
          f"{CAL}supported-collation"),
         (CALENDAR, events(more="<C:timezone>nonsense</C:timezone>"), 403,
          f"{CAL}valid-calendar-data"),
+        (CALENDAR, events(more=f"<C:timezone>{calendar(extra=BERLIN * 2)}</C:timezone>"), 403,
+         f"{CAL}valid-calendar-data"),
+        (CALENDAR, events("<C:comp-filter name='VTODO'/>"), 403, f"{CAL}valid-filter"),
+        (CALENDAR, events('<C:prop-filter name="SUMMARY"><C:time-range '
+                          'start="20260601T000000Z"/></C:prop-filter>'), 403,
+         f"{CAL}valid-filter"),
+        (CALENDAR, events('<C:time-range start="20260601T000000"/>'), 403, f"{CAL}valid-filter"),
+        (CALENDAR, events('<C:time-range start="20260602T000000Z" end="20260601T000000Z"/>'), 403,
+         f"{CAL}valid-filter"),
         (CALENDAR, events(prop=wanting("", 'content-type="application/calendar+json"')), 403,
          f"{CAL}supported-calendar-data"),
         (CALENDAR, events(prop=wanting("", 'version="1.0"')), 403, f"{CAL}supported-calendar-data"),

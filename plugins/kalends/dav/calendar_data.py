@@ -209,6 +209,8 @@ def _refuse_other_types(
 def _selection(element: ET.Element, level: int) -> ComponentSelection:
     if level > _MOST_LEVELS:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "Components nest too deep.")
+    if not len(element):  # as in the example of RFC 4791 section 7.8.1
+        return ComponentSelection(_name(element))
     comps = [_selection(child, level + 1) for child in element.findall(_COMP)]
     return ComponentSelection(
         _name(element),

@@ -17,6 +17,7 @@ from kalends.common.bounded_cache import BoundedCache
 from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.common.xml_text import writable
+from kalends.dav.filters.collation import COLLATIONS
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
 from kalends.store.sync_tokens import ctag_of, sync_token_of
@@ -44,7 +45,7 @@ _TYPES = {
     "VSUBSCRIBED": "CS:subscribed",
 }
 _NAME_BEGINS = ("{", *(f"{short}:" for short in NAMESPACES))
-_COMPONENTS = "VTODO,VEVENT,VJOURNAL"
+_COMPONENTS = "VTODO,VEVENT,VJOURNAL,VFREEBUSY"
 _RESPONSES_KEPT = 8 << 20  # characters in one worker, some four thousand responses
 _CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
 
@@ -179,6 +180,19 @@ def _address_data(view: CollectionView) -> str | None:
     return "".join(f"<CR:address-data-type {kind.format(version)}/>" for version in _CARD_VERSIONS)
 
 
+def _calendar_data(view: CollectionView) -> str | None:
+    if view.row.tag != "VCALENDAR":
+        return None
+    return '<C:calendar-data content-type="text/calendar" version="2.0"/>'
+
+
+def _collations(tag: str, space: str) -> Callable[[CollectionView], str | None]:
+    """Return the value of supported-collation-set (RFC 4791 section 7.5.1, RFC 6352 8.3.1)."""
+    name = make_clark(f"{space}:supported-collation")
+    value = "".join(element(name, escaped(collation)) for collation in COLLATIONS)
+    return lambda view: value if view.row.tag == tag else None
+
+
 def _current_user(view: CollectionView) -> str:
     return view.href(f"/{view.asked.user}/")
 
@@ -247,6 +261,10 @@ _LIVE: Mapping[str, Callable[[CollectionView], str | None]] = {
         "CR:addressbook-home-set": _of_principal,
         "C:supported-calendar-component-set": _components,
         "CR:supported-address-data": _address_data,
+        "C:supported-calendar-data": _calendar_data,
+        "C:supported-collation-set": _collations("VCALENDAR", "C"),
+        "CR:supported-collation-set": _collations("VADDRESSBOOK", "CR"),
+        "CR:max-resource-size": lambda view: str(view.asked.max_resource_size),
         "C:max-resource-size": lambda view: str(view.asked.max_resource_size),
         "RADICALE:displayname": _display_name,
         "RADICALE:getcontentcount": lambda view: None if view.is_principal else str(view.count()),

@@ -63,7 +63,7 @@ def write_addressbook_query(
     objects = target.objects(asked.wanted, UTC, is_query=True)
     matcher = CardMatcher(asked.filter, target.budget)
     rows = target.named_object()
-    if target.name is None:
+    if target.includes_members():
         needs_data = objects.needs_data or bool(asked.filter.props)
         rows = read.all_objects(target.connection, target.view.row.id, data=needs_data)
     found = 0

@@ -25,7 +25,7 @@ from kalends.store.objects.read import ObjectRow
 from kalends.store.objects.time_range import TimeRange
 
 _FILTER, _TIMEZONE = make_clark("C:filter"), make_clark("C:timezone")
-_STORED = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
+_STORED = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 _EVERYTHING = CompFilter("VCALENDAR")
 
 
@@ -82,6 +82,8 @@ def write_calendar_query(
     zone = target.zone(asked.timezone)
     objects = target.objects(asked.wanted, zone, is_query=True)
     index = preselect(asked.filter)
+    if target.name is None and not target.includes_members():
+        return
     if target.name is None and index.is_all and index.within is None:
         write_all_objects(target.connection, target.view, objects, buffer, index.component)
         return

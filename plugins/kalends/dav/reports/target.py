@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
+from http import HTTPStatus
 from itertools import count
 
 from sqlalchemy import Connection
@@ -15,8 +16,9 @@ from kalends.dav.message import Request
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.reports.wanted import WantedProperties
-from kalends.errors import ReportRefusedError
+from kalends.errors import BodyRefusedError, ObjectRefusedError, ReportRefusedError
 from kalends.ical.timezones.resolve import timezone_from_calendar
+from kalends.ical.timezones.setting import read_timezone_setting
 from kalends.limit_names import Limit
 from kalends.store.objects import read
 from kalends.store.objects.read import ObjectRow
@@ -80,15 +82,30 @@ class ReportTarget:
             timezone: the ``timezone`` of the report.
 
         Raises:
-            ReportRefusedError: that one is not a VTIMEZONE.
+            ReportRefusedError: that one is not a VCALENDAR with one valid VTIMEZONE.
         """
         if timezone is not None:
-            zone = timezone_from_calendar(timezone)
-            if zone is None:
-                raise ReportRefusedError("C:valid-calendar-data", "the timezone cannot be read")
-            return zone
+            try:
+                return read_timezone_setting(timezone)
+            except ObjectRefusedError as error:
+                raise ReportRefusedError("C:valid-calendar-data", error.why) from error
         text = self.view.row.props.get("C:calendar-timezone")
         return (timezone_from_calendar(text) if text else None) or UTC
+
+    def includes_members(self) -> bool:
+        """Return True if the report is about the objects of the collection, too.
+
+        Without Depth it is: many clients leave it out, although it would be 0 (RFC 4791 section
+        7.8, RFC 6352 section 8.6). Windows' client writes 0 and means 1.
+
+        Raises:
+            BodyRefusedError: the Depth is not one (400).
+        """
+        depth = (self.request.header("HTTP_DEPTH") or "1").strip().lower()
+        if depth not in ("0", "1", "infinity"):
+            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "Depth is not 0, 1 or infinity.")
+        agent = self.request.header("HTTP_USER_AGENT") or ""
+        return self.name is None and (depth != "0" or agent.startswith("MSFT-"))
 
     def named_object(self) -> Iterator[ObjectRow]:
         """Yield the object that the report is sent to, with its octets."""
