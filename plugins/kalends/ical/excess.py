@@ -54,12 +54,12 @@ def refuse_excess(data: bytes, calendar: Component, parts: Sequence[Component]) 
         _refuse(alarms, MAX_ALARMS, "alarms", Limit.ALARMS, part.line)
         names = Counter(prop.name for prop in part.properties)
         _refuse(names["ATTENDEE"], MAX_ATTENDEES, "attendees", Limit.ATTENDEES, part.line)
-        if names["RDATE"] or names["EXDATE"]:
-            listed = part.all("RDATE") + part.all("EXDATE")
+        if names["RDATE"] or names["EXDATE"] or names["FREEBUSY"]:
+            listed = part.all("RDATE") + part.all("EXDATE") + part.all("FREEBUSY")
             dates += sum(1 + prop.value.count(",") for prop in listed)
         named = part.first("RECURRENCE-ID")
         ranges += named is not None and bool(named.raw_params) and named.param("RANGE") is not None
-    _refuse(dates, MAX_DATES, "dates in RDATE and EXDATE", Limit.DATES, line)
+    _refuse(dates, MAX_DATES, "dates in RDATE, EXDATE and FREEBUSY", Limit.DATES, line)
     _refuse(ranges, MAX_RANGE_OVERRIDES, "overrides with a RANGE", Limit.OVERRIDES, line)
     _refuse_excess_of_zones(calendar)
 

@@ -49,7 +49,7 @@ MAX_RANGE_OVERRIDES = 500
 """The most overrides with RANGE=THISANDFUTURE; hardly any program writes even one."""
 
 MAX_DATES = 50_000
-"""The most values of RDATE and EXDATE in an object, six microseconds each."""
+"""The most values of RDATE, EXDATE and FREEBUSY in an object, six microseconds each."""
 
 MAX_RULES = 10
 """The most RRULEs of a component.

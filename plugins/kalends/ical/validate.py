@@ -25,9 +25,10 @@ from kalends.ical.limits import MAX_SIZE, MAX_UID
 from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.index import Interval, intervals_of
 from kalends.ical.timezones.resolve import vtimezones_of
+from kalends.ical.values import read_time
 from kalends.limit_names import Limit
 
-_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VAVAILABILITY"})
+_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class CalendarObject:
             that each line is UTF-8.
         kind: ``VCALENDAR`` or ``VCARD``.
         uid: the UID of its components.
-        component: ``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VAVAILABILITY`` or ``VCARD``.
+        component: ``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VFREEBUSY``, ``VAVAILABILITY`` or
+            ``VCARD``.
         first_start: seconds since 1970 before which it matches no time range; None without a bound.
         last_end: seconds since 1970 from which on it matches no time range; None without a bound.
         recurring: whether it has more than one occurrence.
@@ -116,6 +118,7 @@ def index_calendar(
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
     refuse_excess(data, calendar, parts)
     uid = _require_one_uid(parts)
+    _refuse_invalid_alarms(parts)
     vtimezones = vtimezones_of(calendar)
     try:
         span = time_bounds(parts, vtimezones, budget)
@@ -166,6 +169,16 @@ def _require_one_uid(parts: Sequence[Component]) -> str:
     if len(uids) > 1:
         raise _not_an_object("it contains several UIDs", parts[1].line)
     return uids.pop()
+
+
+def _refuse_invalid_alarms(parts: Sequence[Component]) -> None:
+    """Refuse an alarm that was acknowledged at another time than one in UTC (RFC 9074 6.1)."""
+    for part in parts:
+        for alarm in part.children:
+            for prop in alarm.all("ACKNOWLEDGED") if alarm.name == "VALARM" else ():
+                if prop.param("TZID") or not read_time(prop, {}).is_instant:
+                    why = f"ACKNOWLEDGED is not a time in UTC: {prop.value[:40]!r}"
+                    raise ObjectRefusedError("C:valid-calendar-data", why, prop.line)
 
 
 def _decode(data: bytes, precondition: str) -> str:

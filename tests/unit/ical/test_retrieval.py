@@ -158,7 +158,7 @@ def series(*lines: str, zone: str = "", more: str = "") -> str:
             ),
             [
                 [
-                    "RECURRENCE-ID;RANGE=THISANDFUTURE:20260608T090000Z",
+                    "RECURRENCE-ID:20260608T090000Z",
                     "DTSTART:20260608T110000Z",
                     "DTEND:20260608T113000Z",
                 ],

@@ -24,6 +24,7 @@ from kalends.store.objects.time_range import TimeRange
 
 _TIME_RANGE = make_clark("C:time-range")
 _OCTETS_A_STEP = 16  # of an object that is parsed
+_BUSY_COMPONENTS = ("VEVENT", "VFREEBUSY")  # of the objects that have busy times
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,12 @@ def free_busy_text(target: ReportTarget, window: Window) -> bytes:
     row, zone, budget = target.view.row, target.zone(), target.budget
     within = TimeRange.open_ended(*window, *local_range(*window, zone))
     periods: list[BusyPeriod] = []
-    for event, _ in time_range.objects_in_range(
-        target.connection, row.id, "VEVENT", within, data=True
-    ):
-        budget.draw(1 + len(event.data) // _OCTETS_A_STEP)
-        count = counter(target.limits.busy)
-        periods += busy_periods(event.data, *window, zone, budget, count)
+    for component in _BUSY_COMPONENTS:
+        for found, _ in time_range.objects_in_range(
+            target.connection, row.id, component, within, data=True
+        ):
+            budget.draw(1 + len(found.data) // _OCTETS_A_STEP)
+            count = counter(target.limits.busy)
+            periods += busy_periods(found.data, *window, zone, budget, count)
     changed = row.changed // 1_000_000
     return free_busy_calendar(merge_periods(periods), *window, row.path, changed)

@@ -13,9 +13,11 @@ from kalends.common.budget import Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
 from kalends.ical.limits import MAX_RULES
+from kalends.ical.periods import read_periods
 from kalends.ical.recurrence.cost import draw_for_times
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.density import last_occurrence
+from kalends.ical.recurrence.duration import undated_occurrences
 from kalends.ical.values import TimeValue, read_duration, read_time, read_times, time_at
 from kalends.limit_names import Limit
 
@@ -81,7 +83,23 @@ def _component_bounds(
         start = read_time(begin, vtimezones)
         end = _end(component, vtimezones, start)
         return _recurring_bounds(component, vtimezones, start, start.earliest, end, budget)
+    if component.name == "VFREEBUSY":
+        return _free_busy_bounds(component, vtimezones)
     return ALWAYS
+
+
+def _free_busy_bounds(component: Component, vtimezones: Mapping[str, str]) -> TimeBounds:
+    """Return the bounds of a VFREEBUSY and its periods, which are read even if it has its own."""
+    for prop in component.properties:
+        if prop.name == "FREEBUSY":
+            list(read_periods(prop))
+        elif prop.name in ("DTSTART", "DTEND"):
+            read_time(prop, vtimezones)
+    found = undated_occurrences(component, vtimezones)
+    if not found:
+        return ALWAYS
+    start, end = min(one.start for one in found), max(one.end for one in found)
+    return TimeBounds(start, end, recurring=len(found) > 1)
 
 
 def _end(component: Component, vtimezones: Mapping[str, str], start: TimeValue) -> int:

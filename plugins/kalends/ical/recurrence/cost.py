@@ -9,13 +9,13 @@ from kalends.ical.contentlines import Component
 from kalends.ical.timezones.resolve import draw_for_zones
 
 DATE_STEPS = 6
-"""The steps of one value of RDATE or EXDATE: to parse it, and to find it in the series."""
+"""The steps of one value of RDATE, EXDATE or FREEBUSY: to parse it, and to find its place."""
 
 RULE_STEPS = 100
 """The steps of parsing a recurrence rule, beside those of its characters."""
 
 _COMPONENT_STEPS = 30
-_COUNTED = frozenset({"RDATE", "EXDATE", "RRULE"})
+_COUNTED = frozenset({"RDATE", "EXDATE", "RRULE", "FREEBUSY"})
 
 
 def draw_for_times(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.periods import read_periods
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.timezones.offsets import ZoneRules, local_seconds
 from kalends.ical.values import TimeValue, read_duration, read_time
@@ -131,10 +132,10 @@ def period_duration(
 
 
 def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> list[Occurrence]:
-    """Return the occurrences of a component that has neither DTSTART nor DUE.
+    """Return the occurrences of a component that has no first one from which others follow.
 
     Args:
-        component: a component of any type.
+        component: an event, task or journal without DTSTART and DUE, or one of another type.
         vtimezones: the object's VTIMEZONEs by TZID.
 
     Raises:
@@ -142,6 +143,8 @@ def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> 
     """
     if component.name in ("VEVENT", "VJOURNAL"):
         return []
+    if component.name == "VFREEBUSY":
+        return _free_busy_occurrences(component, vtimezones)
     if component.name != "VTODO":
         return [ALWAYS]
     completed = component.first("COMPLETED")
@@ -155,6 +158,19 @@ def undated_occurrences(component: Component, vtimezones: Mapping[str, str]) -> 
     if completed is None:
         return [Occurrence(min(starts), FOREVER, floating)]
     return [Occurrence(min(starts) - 1, max(ends) + 1, floating)]
+
+
+def _free_busy_occurrences(component: Component, vtimezones: Mapping[str, str]) -> list[Occurrence]:
+    """Return the time of a VFREEBUSY: from DTSTART to DTEND, otherwise that of its periods."""
+    begin, end = component.first("DTSTART"), component.first("DTEND")
+    if begin and end:
+        start, finish = read_time(begin, vtimezones), read_time(end, vtimezones)
+        return [Occurrence(start.earliest, finish.latest + 1, floating=False)]
+    return [
+        Occurrence(*period, floating=False)
+        for prop in component.all("FREEBUSY")
+        for period in read_periods(prop)
+    ]
 
 
 def _of_length(component: Component, days: int, seconds: int) -> OccurrenceDuration:

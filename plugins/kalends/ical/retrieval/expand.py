@@ -15,6 +15,7 @@ from kalends.ical.timezones.resolve import vtimezones_of
 from kalends.ical.values import read_times
 
 _RECURRENCE = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
+_RECURRING = frozenset({"VEVENT", "VTODO", "VJOURNAL"})
 _TIMES = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID"})
 # The steps of an instance: it is made, written, escaped and encoded.
 _INSTANCE_STEPS = 40
@@ -105,20 +106,28 @@ class _Template:
 
 
 def _is_dated(component: Component) -> bool:
-    return component.first("DTSTART") is not None or (
-        component.name == "VTODO" and component.first("DUE") is not None
+    return component.name in _RECURRING and (
+        component.first("DTSTART") is not None
+        or (component.name == "VTODO" and component.first("DUE") is not None)
     )
 
 
 def _without_zones(component: Component, vtimezones: Mapping[str, str]) -> Component:
     """Return a component without rules, with its zoned times in UTC."""
     properties = [
-        _in_utc(prop, vtimezones) if "TZID" in prop.raw_params.upper() else prop
+        _alone(prop, vtimezones) if prop.raw_params else prop
         for prop in component.properties
         if prop.name not in _RECURRENCE
     ]
     children = [_without_zones(child, vtimezones) for child in component.children]
     return Component(component.name, properties, children)
+
+
+def _alone(prop: Property, vtimezones: Mapping[str, str]) -> Property:
+    """Return a property of one instance: in UTC, and not about those that follow."""
+    if prop.name == "RECURRENCE-ID":
+        prop = prop.with_param("RANGE", None)
+    return _in_utc(prop, vtimezones) if "TZID" in prop.raw_params.upper() else prop
 
 
 def _in_utc(prop: Property, vtimezones: Mapping[str, str]) -> Property:

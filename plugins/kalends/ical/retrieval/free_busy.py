@@ -11,9 +11,13 @@ from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.periods import read_periods
+from kalends.ical.recurrence.cost import DATE_STEPS
 from kalends.ical.recurrence.instances import instances_between
 from kalends.ical.retrieval.expand import moment_text
 from kalends.ical.timezones.resolve import vtimezones_of
+
+_KINDS = ("BUSY", "BUSY-TENTATIVE", "BUSY-UNAVAILABLE")
 
 PRODID = "-//Kalends//Free-busy//EN"
 """The PRODID of each answer."""
@@ -23,7 +27,7 @@ class BusyPeriod(NamedTuple):
     """A period in which somebody is not free.
 
     Attributes:
-        kind: the FBTYPE, ``BUSY`` or ``BUSY-TENTATIVE``.
+        kind: the FBTYPE, such as ``BUSY`` or ``BUSY-TENTATIVE``.
         start: seconds since 1970, UTC.
         end: the same, exclusive.
     """
@@ -43,7 +47,8 @@ def busy_periods(
 ) -> Iterator[BusyPeriod]:
     """Yield the busy times of an object in a time range, cut off at its ends.
 
-    An object that cannot be read has none.
+    They are those of its events, and the periods of a VFREEBUSY. An object that cannot be read has
+    none.
 
     Args:
         data: the octets of the object.
@@ -62,11 +67,14 @@ def busy_periods(
         events = [part for part in calendar.children if part.name == "VEVENT"]
         for instance in instances_between(events, vtimezones, start, end, zone, budget):
             count()
-            kind = _kind(instance.component)
-            begin = max(start, instance.begin.to_instant(zone))
-            finish = min(end, instance.finish.to_instant(zone))
-            if kind and begin < finish:
-                yield BusyPeriod(kind, begin, finish)
+            if kind := _kind(instance.component):
+                times = instance.begin.to_instant(zone), instance.finish.to_instant(zone)
+                yield from _cut_off(BusyPeriod(kind, *times), start, end)
+        for part in calendar.children:
+            for prop in part.all("FREEBUSY") if part.name == "VFREEBUSY" else ():
+                budget.draw(DATE_STEPS * (1 + prop.value.count(",")))
+                for period in _stated_periods(prop):
+                    yield from _cut_off(period, start, end)
     except (IcalendarSyntaxError, ObjectRefusedError, ValueError):
         return
 
@@ -111,6 +119,20 @@ def free_busy_calendar(
     head = [Property("VERSION", "", "2.0"), Property("PRODID", "", PRODID)]
     answer = Component("VCALENDAR", head, [Component("VFREEBUSY", properties)])
     return contentlines.serialize([answer])
+
+
+def _cut_off(period: BusyPeriod, start: int, end: int) -> Iterator[BusyPeriod]:
+    begin, finish = max(start, period.start), min(end, period.end)
+    if begin < finish:
+        yield period._replace(start=begin, end=finish)
+
+
+def _stated_periods(prop: Property) -> Iterator[BusyPeriod]:
+    """Yield the periods of a FREEBUSY; an FBTYPE that is not known is BUSY (RFC 5545 3.2.9)."""
+    kind = (prop.param("FBTYPE") or "BUSY").upper()
+    if kind != "FREE":
+        stated = kind if kind in _KINDS else "BUSY"
+        yield from (BusyPeriod(stated, *times) for times in read_periods(prop))
 
 
 def _kind(event: Component) -> str | None:

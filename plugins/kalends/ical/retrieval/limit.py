@@ -7,9 +7,10 @@ from datetime import tzinfo
 
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.periods import read_period
 from kalends.ical.recurrence.instances import Moment, own_times
 from kalends.ical.timezones.resolve import vtimezones_of
-from kalends.ical.values import read_duration, read_time
+from kalends.ical.values import read_time
 
 
 def limit_recurrence_set(calendar: Component, start: int, end: int, zone: tzinfo) -> Component:
@@ -103,14 +104,8 @@ def _limited(component: Component, start: int, end: int) -> Component:
 
 def _is_in(prop: Property, period: str, start: int, end: int) -> bool:
     """Return True if a period overlaps a range, or if it cannot be read."""
-    first, _, second = period.strip().partition("/")
     try:
-        begin = read_time(Property(prop.name, "", first), {}).earliest
-        last = Property(prop.name, "", second)
-        if second.upper().startswith("P"):
-            finish = begin + int(read_duration(last).total_seconds())
-        else:
-            finish = read_time(last, {}).earliest
+        begin, finish = read_period(prop, period)
     except ObjectRefusedError:
         return True
     return _overlaps(begin, finish, start, end)
