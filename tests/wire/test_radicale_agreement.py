@@ -130,7 +130,7 @@ def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Val
     if name == "D:getcontentlength" and path.endswith("/"):
         return "RFC 4918 15.4: the length of a whole calendar costs as much as its GET"
     if name == "C:supported-calendar-component-set":
-        return "RFC 4791 5.2.3: on calendars alone"
+        return "RFC 4791 5.2.3: on calendars alone; and RFC 4791 4.1: VFREEBUSY as well"
     if tag in HOMES and path == "/":
         return "RFC 4791 6.2.1: a principal's home, not the address of the request"
     return ""
@@ -142,6 +142,7 @@ UNLIKE = {
         "D:getcontentlength",  # of a collection: see above
         "D:displayname",  # of a home as well
         "C:calendar-home-set",  # of "/": see above
+        "C:supported-calendar-component-set",  # VFREEBUSY as well (RFC 4791 section 4.1)
         *("C:calendar-user-address-set", "CR:addressbook-home-set", "D:principal-URL"),
     )
 }
