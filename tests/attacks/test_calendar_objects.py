@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import OBJECT_STEPS, USUAL_STEPS, Budget
 from kalends.errors import BudgetSpentError, ObjectRefusedError
 from kalends.feeds.compose.select import select_visible
 from kalends.feeds.definitions.model import Rules
@@ -280,7 +280,8 @@ def test_an_object_of_an_earlier_version_matches_in_doubt_and_is_named_by_feeds(
     budget = Budget(4 * OBJECT_STEPS)
     assert matches_time_range(data, MOMENTS[2], MOMENTS[2] + 1, UTC, budget)
     assert budget.left > 0
-    found = select_visible([row], {1: "a/b"}, Rules("c", "hide", past=30), date(2026, 6, 1))
+    rules = Rules("c", "hide", past=30)
+    found = select_visible([row], {1: "a/b"}, rules, date(2026, 6, 1), USUAL_STEPS)
     assert not found.copies or not found.unreadable
     assert matches_time_range(b"BEGIN:VCALENDAR", None, None, UTC, budget)
 

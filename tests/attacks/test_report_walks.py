@@ -166,8 +166,8 @@ def test_a_range_with_too_many_instances_is_refused(
 
 
 def limited(client: Client, monkeypatch: pytest.MonkeyPatch, steps: int, body: str) -> Answer:
-    monkeypatch.setattr(budget.Budget.__init__, "__defaults__", (steps,))
-    monkeypatch.setattr("kalends.dav.reports.target.REQUEST_STEPS", steps)
+    few = budget.Steps(steps, steps)
+    monkeypatch.setattr(budget.Steps, "of_request", lambda _: budget.Budget(steps, few))
     return client("REPORT", CALENDAR, body)
 
 

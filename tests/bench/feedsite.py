@@ -139,7 +139,7 @@ def import_events(
         export.read_bytes(),
         export,
         target,
-        max_size=built.settings.max_resource_size,
+        limits=built.settings.object_limits,
         first_collections={},
         imported={},
     )

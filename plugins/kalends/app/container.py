@@ -62,7 +62,13 @@ class FeedServices:
         self.secrets = SecretBook(database)
         self.source = FeedSource(database)
         on_composed = metrics.record_composition if metrics else None
-        self.cache = FeedCache(folder / VERSIONS, self.source, accounts, on_composed=on_composed)
+        self.cache = FeedCache(
+            folder / VERSIONS,
+            self.source,
+            accounts,
+            on_composed=on_composed,
+            steps=settings.object_limits.steps,
+        )
         self.access = AccessControl(self.registry, self.secrets, USER_KEY)
         log = PublicationLog(database)
         self.publisher = Publisher(

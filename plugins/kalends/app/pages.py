@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kalends.app.container import Container, FeedServices
 from kalends.authn.middleware import USER_KEY
+from kalends.common.budget import Steps
 from kalends.common.names import refusal_of_name
 from kalends.common.wsgi import Environ, StartResponse
 from kalends.events import CommitEvents
@@ -26,11 +27,12 @@ class FeedRequests:
 
     Args:
         feeds: the services for feeds.
+        steps: what a page may cost.
     """
 
-    def __init__(self, feeds: FeedServices) -> None:
+    def __init__(self, feeds: FeedServices, steps: Steps) -> None:
         self._file = FeedApplication(feeds.access, feeds.cache)
-        self._page = FeedPageApplication(feeds.access, feeds.cache, feeds.source)
+        self._page = FeedPageApplication(feeds.access, feeds.cache, feeds.source, steps=steps)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request: for the file of a feed, or for its page."""
@@ -60,7 +62,7 @@ def account_page(
             data,
             Path(name),
             target,
-            max_size=settings.max_resource_size,
+            limits=settings.object_limits,
             first_collections=settings.first_collections,
             imported={},
         )

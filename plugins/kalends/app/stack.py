@@ -66,12 +66,14 @@ class ApplicationStack:
         container.migrate()
         self._container = container
         self._feeds = container.feeds
-        self._feed_requests = FeedRequests(self._feeds) if self._feeds else None
+        self._feed_requests = (
+            FeedRequests(self._feeds, settings.object_limits.steps) if self._feeds else None
+        )
         publishing = [self._feeds.follow] if self._feeds else []
         commits = CommitEvents([*publishing, *subscribers])
         storage = Storage(configuration, database, commits)
         homes = GroupHomes(storage, container.accounts.groups_of)
-        self._dav = DavApplication(configuration, storage, homes, container.named_feeds)
+        self._dav = DavApplication(configuration, storage, homes, container.named_feeds, settings)
         self._account = account_page(container, homes.ensure_of, commits)
         self._login = container.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)

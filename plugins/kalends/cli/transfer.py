@@ -91,7 +91,7 @@ def _import(args: argparse.Namespace) -> int:
     with container.build(args.config) as built:
         importer = Importer(
             built.database,
-            max_size=built.settings.max_resource_size,
+            limits=built.settings.object_limits,
             named_feeds=built.named_feeds(),
             dry_run=args.dry_run,
             progress=_files_with_progress,
@@ -202,7 +202,7 @@ def _import_one(
             path.read_bytes(),
             path,
             target,
-            max_size=settings.max_resource_size,
+            limits=settings.object_limits,
             first_collections=(
                 settings.first_group_collections
                 if target.startswith(f"{GROUPS}/")

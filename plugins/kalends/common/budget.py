@@ -8,7 +8,8 @@ one day of a recurrence rule. What costs more counts as several steps.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 from kalends.errors import BudgetSpentError
 
@@ -19,10 +20,10 @@ The PUT that stores the object has no more of them, so that no later reader pays
 object of ten megabytes, a series with 2,000 overrides or 20,000 EXDATEs, takes less than half.
 """
 
-EXPANSION_STEPS = 200_000
-"""The part of them for one expansion of an object's recurrence rules, some 0.1 s.
+EXPANSIONS = 5
+"""How many expansions of its recurrence rules fit into the budget of an object, some 0.1 s each.
 
-It goes as far as this suffices; the readers of an expansion know what to do about the rest.
+An expansion goes as far as its steps suffice; its readers know what to do about the rest.
 """
 
 REQUEST_STEPS = 4 * OBJECT_STEPS
@@ -35,19 +36,48 @@ OCCURRENCE_STEPS = 5
 """The steps of making one occurrence, with its time zone, its end and its place in an answer."""
 
 
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The sizes of budgets, which the configuration sets.
+
+    Attributes:
+        object: the steps of each reading of one object.
+        request: the steps of all objects of one request together, at least as many.
+    """
+
+    object: int = OBJECT_STEPS
+    request: int = REQUEST_STEPS
+
+    def of_object(self) -> Budget:
+        """Return the budget of an object that belongs to no request."""
+        return Budget(self.object, self)
+
+    def of_request(self) -> Budget:
+        """Return the budget of a request."""
+        return Budget(self.request, self)
+
+
+USUAL_STEPS = Steps()
+
+
 class Budget:
     """The steps that are left for a request, for an object, or for a part of its reading.
 
     Work whose end can be left out asks for its steps with `take`, all other work with `draw`.
 
+    Args:
+        steps: its size.
+        sizes: the sizes of its parts.
+
     Attributes:
         left: the steps that are left; negative once more was asked for.
     """
 
-    __slots__ = ("_paid", "_steps", "left")
+    __slots__ = ("_paid", "_sizes", "_steps", "left")
 
-    def __init__(self, steps: int = OBJECT_STEPS) -> None:
+    def __init__(self, steps: int = OBJECT_STEPS, sizes: Steps = USUAL_STEPS) -> None:
         self._steps = steps
+        self._sizes = sizes
         self.left = steps
         self._paid: set[str] = set()
 
@@ -89,10 +119,18 @@ class Budget:
             self._paid.add(what)
             self.draw(steps)
 
+    def for_object(self) -> AbstractContextManager[Budget]:
+        """Return the `part` for reading one object."""
+        return self.part(self._sizes.object)
+
+    def for_expansion(self) -> AbstractContextManager[Budget]:
+        """Return the `part` for one expansion of an object's recurrence rules."""
+        return self.part(self._sizes.object // EXPANSIONS)
+
     @contextmanager
     def part(self, steps: int) -> Iterator[Budget]:
         """Yield a budget of at most so many steps; what is spent of it is spent of this one too."""
-        own = Budget(max(0, min(steps, self.left)))
+        own = Budget(max(0, min(steps, self.left)), self._sizes)
         own._paid = self._paid
         try:
             yield own

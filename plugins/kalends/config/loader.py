@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 from radicale.config import Configuration
 
+from kalends.common.budget import Steps
 from kalends.config import radicale_options
 from kalends.config.schema import full_schema
 from kalends.config.settings import FILES, Settings, tcp_ports
 from kalends.config.tls import TlsSettings, is_tls_1_3_alone
 from kalends.errors import ConfigurationError
+from kalends.ical.limits import ObjectLimits
 
 
 class LoadedConfiguration(NamedTuple):
@@ -252,10 +254,35 @@ def _settings(given: _FileOptions) -> Settings:
         threads=get("kalends", "threads"),
         timeout=int(get("server", "timeout")),
         max_content_length=get("server", "max_content_length"),
-        max_resource_size=get("server", "max_resource_size"),
+        object_limits=_object_limits(given),
+        max_hrefs=get("kalends", "max_hrefs"),
+        max_connections=get("kalends", "max_connections"),
+        stuck_seconds=get("kalends", "stuck_seconds"),
         trusted_proxies=get("kalends", "trusted_proxies"),
         prefix=get("server", "script_name"),
         tls=_tls(given),
+    )
+
+
+def _object_limits(given: _FileOptions) -> ObjectLimits:
+    get = given.get
+    of_object, of_request = (get("kalends", f"max_{of}_steps") for of in ("object", "request"))
+    if of_request < of_object:
+        why = (
+            f"[kalends] max_request_steps must be {of_object} or more, as max_object_steps is, "
+            "since a request reads at least one object"
+        )
+        name = "max_request_steps"
+        raise given.error(
+            "kalends", name if given.names("kalends", name) else "max_object_steps", why
+        )
+    return ObjectLimits(
+        octets=get("server", "max_resource_size"),
+        overrides=get("kalends", "max_overrides"),
+        dates=get("kalends", "max_dates"),
+        alarms=get("kalends", "max_alarms"),
+        attendees=get("kalends", "max_attendees"),
+        steps=Steps(of_object, of_request),
     )
 
 

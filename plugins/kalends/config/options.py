@@ -7,8 +7,10 @@ from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
+from kalends.common.budget import OBJECT_STEPS, REQUEST_STEPS
 from kalends.config.settings import FILES, Proxy, tcp_ports
 from kalends.config.tls import parse_ciphersuite, parse_protocol
+from kalends.ical.limits import MAX_ALARMS, MAX_ATTENDEES, MAX_DATES, MAX_OVERRIDES
 
 _DIRECTORIES = (FILES, "ldap", "pam", "imap", "dovecot", "oauth2")
 
@@ -160,6 +162,18 @@ def parse_positive_number(value: Any) -> int:
     return number
 
 
+def number_between(least: int, most: int) -> Callable[[Any], int]:
+    """Return a parser of whole numbers from ``least`` to ``most``, which raises ValueError."""
+
+    def parse(value: Any) -> int:
+        text = str(value).strip()
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not least <= int(text) <= most:
+            raise ValueError(f"must be a whole number from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
 class Option(NamedTuple):
     """One option of the configuration file.
 
@@ -254,6 +268,20 @@ OPTIONS = (
         "4000000",
         parse_positive_number,
         "the largest XML of a request, such as a list of objects to fetch, in octets",
+    ),
+    *(
+        Option("kalends", name, str(default), number_between(least, most), text)
+        for name, default, least, most, text in (
+            ("max_connections", 1_000, 10, 100_000, "open connections of a worker"),
+            ("max_hrefs", 10_000, 100, 100_000, "objects that one request may name"),
+            ("max_overrides", MAX_OVERRIDES, 100, 20_000, "changed occurrences of a series"),
+            ("max_dates", MAX_DATES, 1_000, 200_000, "values of RDATE and EXDATE in an object"),
+            ("max_alarms", MAX_ALARMS, 10, 10_000, "alarms of an event or task"),
+            ("max_attendees", MAX_ATTENDEES, 100, 100_000, "attendees of an event or task"),
+            ("max_object_steps", OBJECT_STEPS, 100_000, 20_000_000, "work on one object, in steps"),
+            ("max_request_steps", REQUEST_STEPS, 100_000, 80_000_000, "work on one request"),
+            ("stuck_seconds", 45, 10, 3_600, "without progress, a request is stuck"),
+        )
     ),
     Option(
         "kalends",

@@ -10,6 +10,7 @@ from typing import Literal
 
 from kalends.config.listener_roles import Roles
 from kalends.config.tls import TlsSettings
+from kalends.ical.limits import ObjectLimits
 
 Proxy = IPv4Network | IPv6Network | Literal["unix"]
 """A proxy in front: a network, often of a single address, or ``unix`` for a Unix socket."""
@@ -54,7 +55,10 @@ class Settings:
         threads: the number of requests that one worker answers at a time.
         timeout: the seconds that a request's header may take; the whole request ten times that.
         max_content_length: the largest body of a request, in octets.
-        max_resource_size: the largest calendar object, in octets.
+        object_limits: the limits of calendar objects and cards, and the budgets of work.
+        max_hrefs: the most objects that one request may name.
+        max_connections: the open connections of a worker.
+        stuck_seconds: the seconds without progress after which a request is stuck.
         trusted_proxies: networks whose X- headers are believed; ``unix`` is a Unix socket.
         prefix: the prefix behind a trusted proxy that announces none, such as ``/dav``.
         log_format: ``text`` or ``json``.
@@ -90,7 +94,10 @@ class Settings:
     threads: int
     timeout: int
     max_content_length: int
-    max_resource_size: int
+    object_limits: ObjectLimits
+    max_hrefs: int
+    max_connections: int
+    stuck_seconds: int
     trusted_proxies: frozenset[Proxy]
     prefix: str
     log_format: str

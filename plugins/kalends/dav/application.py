@@ -20,6 +20,7 @@ from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
 from kalends.authn.middleware import USER_KEY
 from kalends.common.failures import FAILURES
+from kalends.config.settings import Settings
 from kalends.dav import errors
 from kalends.dav.context import Context, RequestLimits, ViewDays
 from kalends.dav.dispatch import Dispatcher
@@ -53,6 +54,7 @@ class DavApplication(ApplicationBase):
         storage: the store.
         homes: the homes of groups in that store.
         named_feeds: returns the names of feeds, which are not available for accounts.
+        settings: the settings, for the limits of requests and objects.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class DavApplication(ApplicationBase):
         storage: Storage,
         homes: GroupHomes,
         named_feeds: Callable[[], Collection[str]],
+        settings: Settings,
     ) -> None:
         rights = Rights(configuration, named_feeds, homes.ensure_of)
         auth = Auth(configuration, homes.ensure_of)
@@ -71,20 +74,25 @@ class DavApplication(ApplicationBase):
         self._max_xml_length = min(
             configuration.get("kalends", "max_xml_length"), self.max_content_length
         )
-        self._dispatcher = self._create_dispatcher(configuration)
+        self._dispatcher = self._create_dispatcher(configuration, settings)
 
-    def _create_dispatcher(self, configuration: config.Configuration) -> Dispatcher:
+    def _create_dispatcher(
+        self, configuration: config.Configuration, settings: Settings
+    ) -> Dispatcher:
         reading = partial(configuration.get, "reporting")
         limits = RequestLimits(
             max_content_length=self.max_content_length,
             max_xml_length=self._max_xml_length,
-            max_resource_size=self.max_resource_size,
+            objects=settings.object_limits,
             strict_preconditions=self.strict_preconditions,
             validate_user_value=self.validate_user_value,
             validate_path_value=self.validate_path_value,
             urldecode_username=self.urldecode_username,
             reports=ReportLimits(
-                reading("max_expand_occurrence"), reading("max_freebusy_occurrence")
+                reading("max_expand_occurrence"),
+                reading("max_freebusy_occurrence"),
+                settings.max_hrefs,
+                settings.object_limits.steps,
             ),
             view_days=ViewDays(
                 reading("freebusy_view_past_days"), reading("freebusy_view_future_days")

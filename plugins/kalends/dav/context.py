@@ -12,6 +12,7 @@ from kalends.dav.message import Request
 from kalends.dav.reader import Reader
 from kalends.dav.reports.target import ReportLimits
 from kalends.dav.resource import Resource, find_resource
+from kalends.ical.limits import ObjectLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RequestLimits:
 
     max_content_length: int
     max_xml_length: int
-    max_resource_size: int
+    objects: ObjectLimits
     strict_preconditions: bool
     validate_user_value: str
     validate_path_value: str

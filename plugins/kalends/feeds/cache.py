@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kalends.common import atomicfile, private
+from kalends.common.budget import USUAL_STEPS, Steps
 from kalends.errors import StoreUnavailableError, UserFileUnavailableError
 from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.incremental import PARTS, compose_feed, version_name
@@ -45,6 +46,7 @@ class FeedCache:
         accounts: the accounts and groups.
         now: returns the current time, for feeds with a window.
         on_composed: called with the duration of each composition in seconds, or None.
+        steps: what reading an object may cost.
     """
 
     def __init__(
@@ -55,13 +57,15 @@ class FeedCache:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         on_composed: Callable[[float], None] | None,
+        steps: Steps = USUAL_STEPS,
     ) -> None:
         self._folder = folder
         self._source = source
-        self._views = StoreViews(accounts, now)
+        self._views = StoreViews(accounts, now, steps)
         self._now = now
         self._versions: dict[str, FeedVersion] = {}
         self._on_composed = on_composed
+        self._steps = steps
 
     def state(self, feed: Feed) -> FeedState:
         """Return the current state of a feed.
@@ -206,7 +210,7 @@ class FeedCache:
     ) -> str:
         """Compose a version into a folder, and return its digest."""
         began = time.perf_counter()
-        result = compose_feed(snapshot, state.calendars, feed, state.day, folder)
+        result = compose_feed(snapshot, state.calendars, feed, state.day, folder, self._steps)
         if self._on_composed:
             self._on_composed(time.perf_counter() - began)
         for one in result.unreadable:

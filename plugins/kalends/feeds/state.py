@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
+from kalends.common.budget import Steps
 from kalends.common.names import GROUPS
 from kalends.feeds.accounts import Accounts
 from kalends.feeds.compose.part_index import COMPOSER
@@ -41,13 +42,19 @@ class StoreView:
         calendars: all calendars.
         names: the accounts that have a home.
         members: returns the accounts in a group, as of now.
+        steps: what reading an object may cost, which decides if a feed shows it.
     """
 
     def __init__(
-        self, calendars: Collection[CalendarState], names: frozenset[str], members: Members
+        self,
+        calendars: Collection[CalendarState],
+        names: frozenset[str],
+        members: Members,
+        steps: Steps,
     ) -> None:
         self.calendars = calendars
         self.names = names
+        self._steps = steps
         self._members = members
         self._states: dict[object, FeedState] = {}
         self._by_first: dict[str, list[CalendarState]] = {}
@@ -60,7 +67,7 @@ class StoreView:
         key = feed, day, self._members_of(feed)
         found = self._states.get(key)
         if found is None:
-            found = self._states[key] = _state(feed, self.merged_calendars(feed), day)
+            found = self._states[key] = _state(feed, self.merged_calendars(feed), day, self._steps)
         return found
 
     def merged_calendars(self, feed: Feed) -> tuple[CalendarState, ...]:
@@ -99,9 +106,11 @@ class StoreViews:
     Args:
         accounts: the accounts and groups.
         now: returns the current time.
+        steps: what reading an object may cost, which decides if a feed shows it.
     """
 
-    def __init__(self, accounts: Accounts, now: Callable[[], datetime]) -> None:
+    def __init__(self, accounts: Accounts, now: Callable[[], datetime], steps: Steps) -> None:
+        self._steps = steps
         self._accounts = accounts
         self._now = now
         self._last: StoreView | None = None
@@ -115,7 +124,7 @@ class StoreViews:
         calendars, names = snapshot.calendars(), self._accounts.names()
         last = self._last
         if last is None or last.calendars is not calendars or last.names != names:
-            last = self._last = StoreView(calendars, names, self._accounts.members)
+            last = self._last = StoreView(calendars, names, self._accounts.members, self._steps)
         return last
 
     def state(self, feed: Feed, snapshot: FeedSnapshot) -> FeedState:
@@ -142,11 +151,12 @@ def may_include(calendar: CalendarState, feed: Feed) -> bool:
     return not is_owner_only(calendar.props) or owner == feed.owner
 
 
-def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date) -> FeedState:
+def _state(feed: Feed, calendars: tuple[CalendarState, ...], day: date, steps: Steps) -> FeedState:
     has_window = feed.rules.past is not None
     text = repr(
         (
             COMPOSER,
+            steps.object,
             feed.name,
             feed.rules,
             [(c.id, c.path, c.incarnation, c.modseq, c.changed) for c in calendars],

@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Component
 from kalends.ical.limits import (
-    MAX_ALARMS,
-    MAX_ATTENDEES,
-    MAX_DATES,
     MAX_ONSETS,
-    MAX_OVERRIDES,
     MAX_RANGE_OVERRIDES,
     MAX_TZIDS,
     MAX_UID,
     MAX_VTIMEZONES,
+    ObjectLimits,
 )
 from kalends.ical.timezones.resolve import tzids_of
 from kalends.limit_names import Limit
@@ -27,39 +24,40 @@ _PRECONDITIONS = {
     Limit.DATES: "C:max-instances",
     Limit.ATTENDEES: "C:max-attendees-per-instance",
 }
-# So small an object, as most are, has no room for too much of anything else.
-_SMALL = 8_000
 
 
-def refuse_excess(data: bytes, calendar: Component, parts: Sequence[Component]) -> None:
+def refuse_excess(
+    data: bytes, calendar: Component, parts: Sequence[Component], limits: ObjectLimits
+) -> None:
     """Raise if a calendar object has too many parts of a kind, before anything walks over them.
 
     Args:
         data: the octets of the object.
         calendar: the same, parsed.
         parts: its components except VTIMEZONEs, of which there is at least one.
+        limits: those that the configuration sets.
 
     Raises:
         ObjectRefusedError: it has too many.
     """
-    if len(data) <= _SMALL and data.count(b"TZID") <= MAX_TZIDS:
+    if len(data) <= limits.small and data.count(b"TZID") <= MAX_TZIDS:
         return
     line = parts[0].line
-    _refuse(len(parts) - 1, MAX_OVERRIDES, "changed occurrences", Limit.OVERRIDES, line)
+    _refuse(len(parts) - 1, limits.overrides, "changed occurrences", Limit.OVERRIDES, line)
     longest = max(len(part.value("UID")) for part in parts)
     _refuse(longest, MAX_UID, "characters in its UID", Limit.UID, line)
     dates = ranges = 0
     for part in parts:
         alarms = sum(child.name == "VALARM" for child in part.children)
-        _refuse(alarms, MAX_ALARMS, "alarms", Limit.ALARMS, part.line)
+        _refuse(alarms, limits.alarms, "alarms", Limit.ALARMS, part.line)
         names = Counter(prop.name for prop in part.properties)
-        _refuse(names["ATTENDEE"], MAX_ATTENDEES, "attendees", Limit.ATTENDEES, part.line)
+        _refuse(names["ATTENDEE"], limits.attendees, "attendees", Limit.ATTENDEES, part.line)
         if names["RDATE"] or names["EXDATE"] or names["FREEBUSY"]:
             listed = part.all("RDATE") + part.all("EXDATE") + part.all("FREEBUSY")
             dates += sum(1 + prop.value.count(",") for prop in listed)
         named = part.first("RECURRENCE-ID")
         ranges += named is not None and bool(named.raw_params) and named.param("RANGE") is not None
-    _refuse(dates, MAX_DATES, "dates in RDATE, EXDATE and FREEBUSY", Limit.DATES, line)
+    _refuse(dates, limits.dates, "dates in RDATE, EXDATE and FREEBUSY", Limit.DATES, line)
     _refuse(ranges, MAX_RANGE_OVERRIDES, "overrides with a RANGE", Limit.OVERRIDES, line)
     _refuse_excess_of_zones(calendar)
 

@@ -6,6 +6,10 @@ limits. What costs much in combination is limited by the steps of ``common.budge
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from kalends.common.budget import USUAL_STEPS, Steps
+
 MAX_SIZE = 10_000_000
 """The default maximum size of an object, octets."""
 
@@ -94,3 +98,38 @@ MAX_FILE_LINES = 5_000_000
 
 MAX_FILE_COMPONENTS = 400_000
 """The most events, tasks or cards of such a file, one kilobyte of memory each at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectLimits:
+    """The limits of an object that is to be stored, as far as the configuration sets them.
+
+    They are checked at the write alone. Readers have the steps: what was stored under other limits
+    is left out or refused where it takes more.
+
+    Attributes:
+        octets: the size of the object.
+        overrides: the overrides of a series.
+        dates: the values of RDATE and EXDATE.
+        alarms: the alarms of a component.
+        attendees: the attendees of a component.
+        steps: the sizes of the budgets.
+    """
+
+    octets: int = MAX_SIZE
+    overrides: int = MAX_OVERRIDES
+    dates: int = MAX_DATES
+    alarms: int = MAX_ALARMS
+    attendees: int = MAX_ATTENDEES
+    steps: Steps = USUAL_STEPS
+
+    @property
+    def small(self) -> int:
+        """Octets in which there is no room for too much of any of these, or of time zones."""
+        return min(
+            _SMALL, 20 * self.overrides, 2 * self.dates, 20 * self.alarms, 9 * self.attendees
+        )
+
+
+_SMALL = 8_000
+USUAL_LIMITS = ObjectLimits()

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from kalends.errors import ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
-from kalends.ical.limits import MAX_SIZE
+from kalends.ical.limits import USUAL_LIMITS, ObjectLimits
 from kalends.ical.recover import find_components
 from kalends.ical.timezones.resolve import tzid_name, tzids_of, vtimezones_of
 from kalends.ical.validate import CalendarObject, read_calendar_object
@@ -25,7 +25,7 @@ def merge_instances(
     incoming: bytes,
     *,
     allowed: frozenset[str] | None = None,
-    max_size: int = MAX_SIZE,
+    limits: ObjectLimits = USUAL_LIMITS,
 ) -> CalendarObject:
     """Return a stored object with the components of another object that has the same UID.
 
@@ -36,7 +36,7 @@ def merge_instances(
         stored: the octets of an object that may be stored.
         incoming: the octets of another object, whose components all have a RECURRENCE-ID.
         allowed: the component types that the calendar accepts; None for all.
-        max_size: the maximum size of the result, octets.
+        limits: the limits of objects.
 
     Raises:
         ObjectRefusedError: the objects cannot be merged without changing the meaning of one.
@@ -57,7 +57,7 @@ def merge_instances(
     added = [part for key, part in fresh.items() if key not in there.values()]
     data = _compose(text, series, zones, replaced, added)
     wanted = [*zones, *(replaced.get(c.line, c) for c in series.children), *added]
-    content = read_calendar_object(data, allowed=allowed, max_size=max_size)
+    content = read_calendar_object(data, allowed=allowed, limits=limits)
     if not _contains(data, series, wanted):
         why = "the stored series has an unusual form and cannot be changed in place"
         raise ObjectRefusedError("C:valid-calendar-data", why)

@@ -9,11 +9,10 @@ import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.limits import MAX_FILE_COMPONENTS, MAX_FILE_LINES, MAX_SIZE
+from kalends.ical.limits import MAX_FILE_COMPONENTS, MAX_FILE_LINES, USUAL_LIMITS, ObjectLimits
 from kalends.ical.recover import (
     RejectedPart,
     decode_file,
@@ -55,7 +54,7 @@ class SplitCalendar:
 
 
 def split_file(
-    data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
+    data: bytes, *, allowed: frozenset[str] | None = None, limits: ObjectLimits = USUAL_LIMITS
 ) -> SplitCalendar:
     """Split a file of calendars or of cards into objects.
 
@@ -65,7 +64,7 @@ def split_file(
     Args:
         data: the octets of the file.
         allowed: the component types that the calendar accepts; None for all.
-        max_size: the maximum size of an object, octets.
+        limits: the limits of objects.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     if b"\n" not in data:
@@ -82,8 +81,8 @@ def split_file(
             kind, refused=[RejectedPart(1, "", why, f"{space}:max-resource-size", Limit.FILE)]
         )
     if begin and begin[1].upper() == b"VCARD":
-        return split_cards(data, max_size=max_size)
-    return split_calendar(data, allowed=allowed, max_size=max_size)
+        return split_cards(data, limits=limits)
+    return split_calendar(data, allowed=allowed, limits=limits)
 
 
 def _describe_excess(data: bytes) -> str | None:
@@ -96,7 +95,7 @@ def _describe_excess(data: bytes) -> str | None:
 
 
 def split_calendar(
-    data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
+    data: bytes, *, allowed: frozenset[str] | None = None, limits: ObjectLimits = USUAL_LIMITS
 ) -> SplitCalendar:
     """Split a file of one or several calendars into objects, without their METHOD.
 
@@ -106,7 +105,7 @@ def split_calendar(
     Args:
         data: the octets of the file.
         allowed: the component types that the calendar accepts; None for all.
-        max_size: the maximum size of an object, octets.
+        limits: the limits of objects.
     """
     whole = SplitCalendar("VCALENDAR")
     text = decode_file(data)
@@ -130,18 +129,18 @@ def split_calendar(
     if not seen and not whole.refused:
         whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
-        group.finish(whole, allowed, max_size)
+        group.finish(whole, allowed, limits)
     return whole
 
 
-def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
+def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCalendar:
     """Split a file into cards.
 
     A card without a UID gets one that is derived from its content.
 
     Args:
         data: the octets of the file.
-        max_size: the maximum size of a card, octets.
+        limits: the limits of objects.
     """
     whole = SplitCalendar("VADDRESSBOOK")
     text = decode_file(data)
@@ -151,9 +150,9 @@ def split_cards(data: bytes, *, max_size: int = MAX_SIZE) -> SplitCalendar:
             (card,) = contentlines.parse(block.text, vcard=True)
             if not card.value("UID").strip():
                 card.properties.insert(0, Property("UID", "", _derive_uid(card)))
-                found = read_card(contentlines.serialize([card]), max_size=max_size)
+                found = read_card(contentlines.serialize([card]), limits=limits)
             else:
-                found = read_card(f"{block.text}\n".encode(), max_size=max_size)
+                found = read_card(f"{block.text}\n".encode(), limits=limits)
         except (IcalendarSyntaxError, ObjectRefusedError) as error:
             line = block.line + (error.line or 1) - 1
             whole.refused.append(
@@ -193,7 +192,9 @@ class _Group:
                 return
         self._components.append(component)
 
-    def finish(self, whole: SplitCalendar, allowed: frozenset[str] | None, max_size: int) -> None:
+    def finish(
+        self, whole: SplitCalendar, allowed: frozenset[str] | None, limits: ObjectLimits
+    ) -> None:
         """Compose and validate the object, and add it to the result."""
         used = {tzid for component in self._components for tzid in tzids_of(component)}
         kept = [prop for prop in self._header if prop.name in _KEPT_PROPERTIES]
@@ -205,10 +206,10 @@ class _Group:
         calendar = Component("VCALENDAR", kept, [*zones.values(), *self._components])
         data = contentlines.serialize([calendar])
         try:
-            if len(data) > max_size:
-                why = f"larger than {max_size} octets"
+            if len(data) > limits.octets:
+                why = f"larger than {limits.octets} octets"
                 raise ObjectRefusedError("C:max-resource-size", why, limit=Limit.OBJECT_OCTETS)
-            found = index_calendar(data, calendar, allowed, Budget())
+            found = index_calendar(data, calendar, allowed, limits.steps.of_object(), limits)
             whole.objects.append(found)
             if all(part.first("RECURRENCE-ID") for part in self._components):
                 whole.detached[found.uid] = self._components[0].line

@@ -21,7 +21,7 @@ from kalends.errors import (
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.excess import refuse_excess
-from kalends.ical.limits import MAX_SIZE, MAX_UID
+from kalends.ical.limits import MAX_UID, USUAL_LIMITS, ObjectLimits
 from kalends.ical.recurrence.bounds import time_bounds
 from kalends.ical.recurrence.index import Interval, intervals_of
 from kalends.ical.timezones.resolve import vtimezones_of
@@ -64,31 +64,35 @@ class CalendarObject:
 
 
 def read_calendar_object(
-    data: bytes, *, allowed: frozenset[str] | None = None, max_size: int = MAX_SIZE
+    data: bytes, *, allowed: frozenset[str] | None = None, limits: ObjectLimits = USUAL_LIMITS
 ) -> CalendarObject:
     """Validate a calendar object and compute its index entries.
 
     Args:
         data: the octets that the client sent.
         allowed: the component types that the calendar accepts; None for all.
-        max_size: the maximum size of the object, octets.
+        limits: the limits of objects.
 
     Raises:
         ObjectRefusedError: the object may not be stored.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
-    _refuse_large(data, max_size, "C:max-resource-size")
+    _refuse_large(data, limits.octets, "C:max-resource-size")
     text = _decode(data, "C:valid-calendar-data")
-    budget = Budget()
+    budget = limits.steps.of_object()
     top = _parse(text, "C:valid-calendar-data", budget)
     if len(top) != 1 or top[0].name != "VCALENDAR":
         line = top[1].line if len(top) > 1 else 1
         raise ObjectRefusedError("C:valid-calendar-data", "it is not exactly one VCALENDAR", line)
-    return index_calendar(text.encode(), top[0], allowed, budget)
+    return index_calendar(text.encode(), top[0], allowed, budget, limits)
 
 
 def index_calendar(
-    data: bytes, calendar: Component, allowed: frozenset[str] | None, budget: Budget
+    data: bytes,
+    calendar: Component,
+    allowed: frozenset[str] | None,
+    budget: Budget,
+    limits: ObjectLimits,
 ) -> CalendarObject:
     """Validate a parsed calendar object and compute its index entries.
 
@@ -100,6 +104,7 @@ def index_calendar(
         calendar: the same, parsed.
         allowed: the component types that the calendar accepts; None for all.
         budget: the steps that are left for the object.
+        limits: the limits of objects.
 
     Raises:
         ObjectRefusedError: the object may not be stored.
@@ -116,7 +121,7 @@ def index_calendar(
     if kind not in (_COMPONENTS if allowed is None else allowed & _COMPONENTS):
         why = f"the calendar does not accept {kind} components"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
-    refuse_excess(data, calendar, parts)
+    refuse_excess(data, calendar, parts, limits)
     uid = _require_one_uid(parts)
     _refuse_invalid_alarms(parts)
     vtimezones = vtimezones_of(calendar)
@@ -131,20 +136,20 @@ def index_calendar(
     )
 
 
-def read_card(data: bytes, *, max_size: int = MAX_SIZE) -> CalendarObject:
+def read_card(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> CalendarObject:
     """Validate a card.
 
     Args:
         data: the octets that the client sent.
-        max_size: the maximum size of the card, octets.
+        limits: the limits of objects.
 
     Raises:
         ObjectRefusedError: the card may not be stored.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
-    _refuse_large(data, max_size, "CR:max-resource-size")
+    _refuse_large(data, limits.octets, "CR:max-resource-size")
     text = _decode(data, "CR:valid-address-data")
-    top = _parse(text, "CR:valid-address-data", Budget(), vcard=True)
+    top = _parse(text, "CR:valid-address-data", limits.steps.of_object(), vcard=True)
     if len(top) != 1 or top[0].name != "VCARD":
         raise ObjectRefusedError("CR:valid-address-data", "it is not exactly one VCARD", 1)
     _refuse_noncharacters(data, "CR:valid-address-data")

@@ -153,6 +153,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is not typed
             header_seconds=self._settings.timeout,
             body=self._settings.max_content_length,
             login_fields=_LOGIN_FIELDS,
+            connections=self._settings.max_connections,
+            stuck_seconds=self._settings.stuck_seconds,
         )
         return WorkerSetup(
             limits, self._loads, self._roles, self._settings.tls, AccessLogger(self._metrics)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
+from kalends.ical.limits import ObjectLimits
 from kalends.ical.merge_instances import merge_instances
 from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import SplitCalendar, split_file
@@ -61,7 +62,7 @@ def import_data(
     path: Path,
     target: str,
     *,
-    max_size: int,
+    limits: ObjectLimits,
     first_collections: Mapping[str, Mapping[str, str]],
     imported: ImportedUids,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
@@ -75,7 +76,7 @@ def import_data(
         data: the octets of the file.
         path: the name of the file, for messages.
         target: the collection: ``USER/CALENDAR`` or ``GROUPS/GROUP/CALENDAR``.
-        max_size: the size of the largest object, in octets.
+        limits: the limits of objects.
         first_collections: properties of the collections that a new home (or group) begins with, by
             name.
         imported: UIDs from later files of the same import, to which this file's are added. Files
@@ -91,7 +92,7 @@ def import_data(
         existing = collections.find_collection(connection, target)
     allowed = existing.components if existing else None
     data, note = leave_out_forbidden(data)
-    whole = split_file(data, allowed=allowed, max_size=max_size)
+    whole = split_file(data, allowed=allowed, limits=limits)
     refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
         return ImportResult(MergeResult(0, 0, 0, 0), refused, note)
@@ -106,7 +107,7 @@ def import_data(
             )
         if existing.components != allowed:
             raise ImportTargetError(f"{target} was changed during the import; import {path} again")
-        ready = _merge_occurrences(connection, existing, whole, imported, max_size)
+        ready = _merge_occurrences(connection, existing, whole, imported, limits)
         merged = write.merge_objects(connection, existing.id, progress(ready.objects))
     imported.update(ready.imported)
     refused += [RejectedObject(path, line, why) for line, why in ready.refused]
@@ -135,14 +136,14 @@ def _merge_occurrences(
     into: CollectionRow,
     whole: SplitCalendar,
     imported: ImportedUids,
-    max_size: int,
+    limits: ObjectLimits,
 ) -> _PreparedObjects:
     """Merge occurrences without a series, of later files and of this one, into their series."""
     ready = _PreparedObjects()
 
     def merge(stored: bytes, single: CalendarObject, line: int) -> CalendarObject | None:
         try:
-            return merge_instances(stored, single.data, allowed=into.components, max_size=max_size)
+            return merge_instances(stored, single.data, allowed=into.components, limits=limits)
         except ObjectRefusedError as error:
             why = f"cannot be merged into its series: {error.why}"
             ready.refused.append((line, why))

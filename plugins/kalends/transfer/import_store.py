@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS, refusal_of_group, refusal_of_name
 from kalends.errors import ObjectRefusedError
+from kalends.ical.limits import ObjectLimits
 from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
@@ -81,7 +82,7 @@ class Importer:
 
     Args:
         database: the store.
-        max_size: the size of the largest object, in octets.
+        limits: the limits of objects.
         named_feeds: the names of feeds, which an account cannot have.
         dry_run: write nothing, and only find the numbers.
         progress: passes the files of each collection through and shows progress.
@@ -91,13 +92,13 @@ class Importer:
         self,
         database: Database,
         *,
-        max_size: int,
+        limits: ObjectLimits,
         named_feeds: Collection[str],
         dry_run: bool = False,
         progress: Callable[[list[ObjectFile], str], Iterable[ObjectFile]] = lambda files, _: files,
     ) -> None:
         self._database = database
-        self._max_size = max_size
+        self._limits = limits
         self._named_feeds = named_feeds
         self._dry_run = dry_run
         self._progress = progress
@@ -112,7 +113,7 @@ class Importer:
                 self._result.refused.append(RejectedFile(one.source, None, why))
             else:
                 _CollectionImport(self._database, one, self._result, dry_run=self._dry_run).run(
-                    self._read(one), self._max_size
+                    self._read(one), self._limits
                 )
         return self._result
 
@@ -154,9 +155,9 @@ class _CollectionImport:
         self._props = dict(source.props)
         self._is_prepared = False
 
-    def run(self, files: Iterable[ObjectFile], max_size: int) -> None:
+    def run(self, files: Iterable[ObjectFile], limits: ObjectLimits) -> None:
         """Read the files and store their objects."""
-        objects = self._read_objects(files, max_size)
+        objects = self._read_objects(files, limits)
         first = True
         while (batch := list(islice(objects, _AT_ONCE))) or first:
             first = False
@@ -168,22 +169,26 @@ class _CollectionImport:
             except _DryRunError:
                 pass
 
-    def _read_objects(self, files: Iterable[ObjectFile], max_size: int) -> Iterator[_ReadObject]:
+    def _read_objects(
+        self, files: Iterable[ObjectFile], limits: ObjectLimits
+    ) -> Iterator[_ReadObject]:
         for file in files:
             try:
                 data = file.path.read_bytes()
             except OSError as error:
                 self._refuse(file.path, None, error.strerror or "cannot be read")
                 continue
-            yield from self._parse_file(file, data, max_size)
+            yield from self._parse_file(file, data, limits)
 
-    def _parse_file(self, file: ObjectFile, data: bytes, max_size: int) -> Iterator[_ReadObject]:
+    def _parse_file(
+        self, file: ObjectFile, data: bytes, limits: ObjectLimits
+    ) -> Iterator[_ReadObject]:
         why = ""
         if file.href is not None:
             read = read_card if self._props.get("tag") == "VADDRESSBOOK" else read_calendar_object
             content = None
             try:
-                content = read(data, max_size=max_size)
+                content = read(data, limits=limits)
             except ObjectRefusedError as error:
                 why = error.why
             if content:
@@ -192,7 +197,7 @@ class _CollectionImport:
         data, note = leave_out_forbidden(data)
         if note and file.href is None:
             self._result.notes.append(f"{file.path}: {note}")
-        whole = split_file(data, max_size=max_size)
+        whole = split_file(data, limits=limits)
         for bad in whole.refused:
             self._refuse(file.path, bad.line, bad.why)
         if self._props.get("tag") not in (whole.kind, "VSUBSCRIBED") and whole.objects:

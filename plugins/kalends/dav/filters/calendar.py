@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.dav.filters.collation import is_match
 from kalends.dav.filters.model import CompFilter, ParamFilter, PropFilter, TextMatch, UtcRange
 from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
@@ -101,7 +101,7 @@ class _Candidate:
     def is_in(self, within: UtcRange, component: Component, parent: Component) -> bool:
         """Return True if a component happens in a time range, or if that is uncertain."""
         if component.name == "VALARM":
-            with self.budget.part(OBJECT_STEPS) as budget:
+            with self.budget.for_object() as budget:
                 return rings_between(
                     component,
                     parent,
@@ -115,7 +115,7 @@ class _Candidate:
             return True
         happening = self._happening.get(within)
         if happening is None:
-            with self.budget.part(OBJECT_STEPS) as budget:
+            with self.budget.for_object() as budget:
                 vtimezones = vtimezones_of(self.calendar)
                 found = components_between(self.parts, vtimezones, *within, self.zone, budget)
             happening = self._happening[within] = frozenset(map(id, found))

@@ -36,7 +36,7 @@ class _Put:
         self._call = call
         self._storage = call.context.storage
         self._environ = call.request.environ
-        self._max_size = call.context.limits.max_resource_size
+        self._limits = call.context.limits.objects
         self._path = call.resource.path
 
     def answer(self) -> types.WSGIResponse:
@@ -81,10 +81,10 @@ class _Put:
         assert target.parent is not None
         refuse_other_types(self._environ.get("CONTENT_TYPE"), target.parent.tag)
         if target.parent.tag == "VADDRESSBOOK":
-            return read_card(body, max_size=self._max_size)
+            return read_card(body, limits=self._limits)
         if target.parent.tag == "VCALENDAR":
             allowed = target.parent.components
-            return read_calendar_object(body, allowed=allowed, max_size=self._max_size)
+            return read_calendar_object(body, allowed=allowed, limits=self._limits)
         raise ObjectRefusedError(None, f"a {target.parent.tag} collection cannot hold objects")
 
     def _split(self, body: bytes, target: Resource) -> SplitCalendar:
@@ -92,7 +92,7 @@ class _Put:
         if existing:
             refuse_other_types(self._environ.get("CONTENT_TYPE"), existing.tag)
         allowed = existing.components if existing else None
-        whole = split_file(body, allowed=allowed, max_size=self._max_size)
+        whole = split_file(body, allowed=allowed, limits=self._limits)
         if existing and whole.kind != existing.tag:
             why = f"the collection is not a {whole.kind}"
             raise ObjectRefusedError("C:supported-calendar-data", why)

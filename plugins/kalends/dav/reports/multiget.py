@@ -42,10 +42,9 @@ def read_multiget(root: ET.Element) -> Multiget:
 
     Raises:
         ReportRefusedError: the data is wanted in an unsupported form.
-        BodyRefusedError: the form of the data is invalid, or the hrefs are beyond a limit.
+        BodyRefusedError: the form of the data is invalid.
     """
     hrefs = dict.fromkeys([(href.text or "").strip() for href in root.findall(_HREF)])
-    check_hrefs(hrefs)
     return Multiget(read_wanted(root), tuple(hrefs))
 
 
@@ -53,7 +52,11 @@ def write_multiget(target: ReportTarget, asked: Multiget, buffer: ResponseBuffer
     """Write the objects at the given hrefs, and 404 for the others.
 
     The collection itself is not an object (RFC 4791 section 7.9).
+
+    Raises:
+        BodyRefusedError: there are too many hrefs (507), or one is too long (400).
     """
+    check_hrefs(asked.hrefs, target.limits.hrefs)
     objects = target.objects(asked.wanted, target.zone(), is_query=False)
     paths = dict.fromkeys(map(_path_of, asked.hrefs))
     base = objects.path("")

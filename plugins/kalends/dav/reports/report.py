@@ -22,6 +22,7 @@ from kalends.dav.reports.sync_collection import read_sync_collection, write_sync
 from kalends.dav.reports.target import ReportTarget
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
+from kalends.dav.xml.limits import MAX_HREFS
 from kalends.dav.xml.parts import parse_request
 from kalends.dav.xml.requests import SHORT
 from kalends.errors import BodyRefusedError, ReportRefusedError
@@ -66,7 +67,7 @@ def report(call: Reading) -> Response:
     body = call.body
     found = _kept.get(body) if len(body) <= SHORT else None
     if found is None:
-        found = read_report(body)
+        found = read_report(body, call.context.limits.reports.hrefs)
         if len(body) <= SHORT:
             _kept.put(body, found, 10 * len(body))
     target = target_of(call)
@@ -81,11 +82,18 @@ def target_of(call: Reading) -> ReportTarget:
     resource = call.resource
     view = call.context.reader.view_of(call.request, resource, call.connection)
     name = resource.name if resource.row is None else None
-    return ReportTarget(call.request, call.connection, view, name, call.context.limits.reports)
+    limits = call.context.limits.reports
+    return ReportTarget(
+        call.request, call.connection, view, name, limits, limits.steps.of_request()
+    )
 
 
-def read_report(body: bytes) -> Report:
+def read_report(body: bytes, most_hrefs: int = MAX_HREFS) -> Report:
     """Parse the body of a REPORT.
+
+    Args:
+        body: the body.
+        most_hrefs: how many hrefs it may have.
 
     Raises:
         ReportRefusedError: the report is not known, or something in it is unsupported.
@@ -93,7 +101,7 @@ def read_report(body: bytes) -> Report:
     """
     if not body:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "a REPORT needs a body")
-    root = parse_request(body)
+    root = parse_request(body, most_hrefs)
     kind = _KINDS.get(root.tag)
     if kind is None:
         raise _unsupported(f"unknown report {root.tag[:80]!r}")

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from itertools import count
 
 from sqlalchemy import Connection
 
-from kalends.common.budget import REQUEST_STEPS, Budget
+from kalends.common.budget import USUAL_STEPS, Budget, Steps
 from kalends.dav.calendar_data import DataRenderer
 from kalends.dav.message import Request
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.reports.wanted import WantedProperties
+from kalends.dav.xml.limits import MAX_HREFS
 from kalends.errors import BodyRefusedError, ObjectRefusedError, ReportRefusedError
 from kalends.ical.timezones.resolve import timezone_from_calendar
 from kalends.ical.timezones.setting import read_timezone_setting
@@ -26,15 +27,19 @@ from kalends.store.objects.read import ObjectRow
 
 @dataclass(frozen=True, slots=True)
 class ReportLimits:
-    """The most instances that a report makes; 0 leaves it to the budget alone.
+    """The limits of reports.
 
     Attributes:
-        expanded: of all objects, with ``expand``.
-        busy: of each object, for busy times.
+        expanded: the most instances of all objects, with ``expand``; 0 leaves it to the steps.
+        busy: the same of each object, for busy times.
+        hrefs: the most hrefs of a multiget.
+        steps: the sizes of the budgets.
     """
 
     expanded: int
     busy: int
+    hrefs: int = MAX_HREFS
+    steps: Steps = USUAL_STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class ReportTarget:
     view: CollectionView
     name: str | None
     limits: ReportLimits
-    budget: Budget = field(default_factory=lambda: Budget(REQUEST_STEPS))
+    budget: Budget
 
     def objects(self, wanted: WantedProperties, zone: tzinfo, *, is_query: bool) -> ObjectsView:
         """Return the view of objects that shows the wanted properties.

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-MAX_ELEMENTS = 25_000
-"""Elements of one body; comments, CDATA sections and processing instructions count as well.
+MAX_HREFS = 10_000
+"""Hrefs of a multiget, unless configured; programs that fetch more than 5,000 are not known."""
 
-A multiget of the most hrefs has 10,000 and its properties.
-"""
+MAX_OTHER_ELEMENTS = 15_000
+"""Elements of one body beside the most hrefs; the longest lists of properties have hundreds."""
+
+MAX_ELEMENTS = MAX_HREFS + MAX_OTHER_ELEMENTS
+"""Elements of one body; comments, CDATA sections and processing instructions count as well."""
 
 MAX_DEPTH = 50
 """Elements within each other; filters need six, and a property's own XML hardly more."""
@@ -25,9 +28,6 @@ The parser joins both for each element, so that a long namespace costs its lengt
 
 MAX_MARKUP = 1 << 16
 """Octets of one tag, comment or processing instruction, which the parser holds as a whole."""
-
-MAX_HREFS = 10_000
-"""Hrefs of a multiget; programs that fetch more at once than 5,000 are not known."""
 
 MAX_HREF = 4096
 """Characters of one href; a name has 255 octets at most in most programs, times 3 if quoted."""

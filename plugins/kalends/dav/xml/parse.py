@@ -30,10 +30,14 @@ _BLOCK = 1 << 14
 _SHORT = 2048
 
 
-def parse(body: bytes) -> ET.Element:
+def parse(body: bytes, most_elements: int = limits.MAX_ELEMENTS) -> ET.Element:
     """Return the root of a request's XML.
 
     Every processor reads UTF-8 and UTF-16 (XML 1.0 section 4.3.3), and this one ISO-8859-1.
+
+    Args:
+        body: the body of the request.
+        most_elements: how many elements it may have.
 
     Raises:
         BodyRefusedError: it is malformed or beyond a limit (400), names an external entity (403,
@@ -41,11 +45,11 @@ def parse(body: bytes) -> ET.Element:
     """
     usual = _USUAL.match(body)
     text = body if usual else _as_utf8(body)
-    if usual and _is_within_limits(text, usual.end()):
+    if usual and _is_within_limits(text, usual.end(), most_elements):
         root = _tree(text)
         _check_depth(root)
         return root
-    _Scan(text).run()
+    _Scan(text, most_elements).run()
     return _tree(text)
 
 
@@ -68,7 +72,7 @@ def _as_utf8(body: bytes) -> bytes:
     raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, why)
 
 
-def _is_within_limits(text: bytes, begin: int) -> bool:
+def _is_within_limits(text: bytes, begin: int, most_elements: int) -> bool:
     """Return True if octets alone show that every limit but the depth is kept.
 
     That is so with few tags, few and short attributes, and nothing but elements and text, and it is
@@ -77,6 +81,7 @@ def _is_within_limits(text: bytes, begin: int) -> bool:
     Args:
         text: in UTF-8.
         begin: the place behind the declaration.
+        most_elements: how many elements it may have.
     """
     # Looking for one octet is faster than looking for two.
     if (b"!" in text and b"<!" in text) or (
@@ -91,7 +96,7 @@ def _is_within_limits(text: bytes, begin: int) -> bool:
         if count > limits.MAX_ATTRIBUTES or not _SHORT_ATTRIBUTE.match(text, place):
             return False
         place = text.find(b"=", place + 1)
-    return len(text) <= 4 * limits.MAX_ELEMENTS or text.count(b"<") <= limits.MAX_ELEMENTS
+    return len(text) <= 4 * most_elements or text.count(b"<") <= most_elements
 
 
 def _tree(text: bytes) -> ET.Element:
@@ -125,10 +130,12 @@ class _Scan:
 
     Args:
         text: in UTF-8.
+        most_elements: how many elements it may have.
     """
 
-    def __init__(self, text: bytes) -> None:
+    def __init__(self, text: bytes, most_elements: int) -> None:
         self._text = text
+        self._most_elements = most_elements
         self._depth = self._elements = self._attributes = 0
 
     def run(self) -> None:
@@ -185,8 +192,8 @@ class _Scan:
 
     def _other(self, *_: str) -> None:
         self._elements += 1
-        if self._elements > limits.MAX_ELEMENTS:
-            _refuse(f"more than {limits.MAX_ELEMENTS} elements", Limit.XML_ELEMENTS)
+        if self._elements > self._most_elements:
+            _refuse(f"more than {self._most_elements} elements", Limit.XML_ELEMENTS)
 
     def _doctype(self, *_: object) -> NoReturn:
         """Refuse a document type: entities and defaults of attributes cost more than their text."""

@@ -18,13 +18,17 @@ _SUPPORTED = {make_clark(f"{space}:filter"): f"{space}:supported-filter" for spa
 _LONGEST_TAG = len("{}") + 2 * limits.MAX_NAME
 
 
-def parse_request(body: bytes) -> ET.Element:
+def parse_request(body: bytes, most_hrefs: int = limits.MAX_HREFS) -> ET.Element:
     """Return the root of a request's XML; everything in it is within the limits.
+
+    Args:
+        body: the body of the request.
+        most_hrefs: how many hrefs it may have, for which it may have as many elements more.
 
     Raises:
         BodyRefusedError: something in it is beyond a limit (400, 403, 507); see also `parse`.
     """
-    root = parse(body)
+    root = parse(body, most_hrefs + limits.MAX_OTHER_ELEMENTS)
     # Hrefs are the reader's; they mostly come last, and there may be thousands.
     hrefs = len(root.findall(_HREF))
     others = root[: len(root) - hrefs]
@@ -49,14 +53,18 @@ def check_properties(root: ET.Element) -> None:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "a comp has no name")
 
 
-def check_hrefs(hrefs: Collection[str]) -> None:
+def check_hrefs(hrefs: Collection[str], most: int) -> None:
     """Refuse many hrefs, and long ones.
+
+    Args:
+        hrefs: the different ones of a request.
+        most: how many there may be.
 
     Raises:
         BodyRefusedError: there are too many (507), or one is too long (400).
     """
-    if len(hrefs) > limits.MAX_HREFS:
-        why = f"more than {limits.MAX_HREFS} hrefs in one request"
+    if len(hrefs) > most:
+        why = f"more than {most} hrefs in one request"
         raise BodyRefusedError(
             HTTPStatus.INSUFFICIENT_STORAGE,
             why,

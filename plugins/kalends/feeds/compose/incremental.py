@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from kalends.common import atomicfile, private
+from kalends.common.budget import Steps
 from kalends.feeds.compose.content_digest import PartKey
 from kalends.feeds.compose.diff import changed_uids, serialize_calendars
 from kalends.feeds.compose.part_index import PartIndex, open_part_index
@@ -52,6 +53,7 @@ def compose_feed(
     feed: Feed,
     today: date,
     folder: Path,
+    steps: Steps,
 ) -> ComposeResult:
     """Compose the version of a feed from its calendars into the file `version_name` of its digest.
 
@@ -64,11 +66,12 @@ def compose_feed(
         feed: the definition.
         today: the UTC date, which matters for a feed with a window.
         folder: the folder to write to, with the earlier versions of the feed.
+        steps: what reading an object may cost.
 
     Raises:
         OSError: there is no space left, or the disk fails.
     """
-    composition = _Composition(snapshot, calendars, feed, today, folder)
+    composition = _Composition(snapshot, calendars, feed, today, folder, steps)
     try:
         with open_part_index(folder / PARTS) as parts:
             composition.run(parts)
@@ -120,7 +123,9 @@ class _Composition:
         feed: Feed,
         today: date,
         folder: Path,
+        steps: Steps,
     ) -> None:
+        self._steps = steps
         self._snapshot = snapshot
         self._calendars = {calendar.id: calendar for calendar in calendars}
         self._paths = {calendar.id: calendar.path for calendar in calendars}
@@ -143,8 +148,12 @@ class _Composition:
             version=version_name(self.result.content),
             day=self._today.isoformat(),
             calendars=serialize_calendars(self._calendars.values()),
-            rules=repr(self._feed.rules),
+            rules=self._rules(),
         )
+
+    def _rules(self) -> str:
+        """Return what decides how each object is shown, and if it can be read."""
+        return repr((self._feed.rules, self._steps.object))
 
     def _compose_from_scratch(self, parts: PartIndex) -> None:
         shared = frozenset(self._snapshot.shared_uids(list(self._calendars)))
@@ -173,7 +182,7 @@ class _Composition:
     def _compose_from_previous(self, parts: PartIndex, before: Mapping[str, str]) -> bool:
         """Compose the version from the previous one; return False if that is not possible."""
         old = self._folder / before.get("version", "")
-        if before.get("rules") != repr(self._feed.rules) or not old.is_file():
+        if before.get("rules") != self._rules() or not old.is_file():
             return False
         if self._today.isoformat() < before.get("day", ""):  # the clock was put back
             return False
@@ -241,7 +250,7 @@ class _Composition:
         """Return the visible objects among all copies of some UIDs."""
         stored = list(stored)
         parts.record_shared(stored)
-        found = select_visible(stored, self._paths, self._feed.rules, self._today)
+        found = select_visible(stored, self._paths, self._feed.rules, self._today, self._steps)
         for unreadable in found.unreadable:
             parts.record_unreadable(unreadable)
         return found.copies

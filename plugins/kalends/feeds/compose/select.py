@@ -7,11 +7,11 @@ them): `select_visible` applies visibility, deduplication, the window of the fee
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import Budget, Steps
 from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.feeds.compose.deduplicate import deduplicate
 from kalends.feeds.compose.stamps import finalize
@@ -51,7 +51,7 @@ def select_visible(
     paths: Mapping[int, str],
     rules: Rules,
     today: date,
-    budget: Budget | None = None,
+    budget: Budget | Steps,
 ) -> Selection:
     """Return the visible part of objects, in the order of the feed.
 
@@ -60,15 +60,15 @@ def select_visible(
         paths: the paths of the calendars of the feed, by id.
         rules: the rules of the feed.
         today: the UTC date, which matters for a feed with a window.
-        budget: the steps of a request, of which each object may take its share. A version that is
-            made for everybody has no such limit: there each object has its own.
+        budget: the steps of a request, of which each object may take its share; or, for a version
+            that is made for everybody, the steps that each object has of its own.
     """
     found = Selection()
     groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
         path = paths[stored.collection_id]
         try:
-            with (budget or Budget()).part(OBJECT_STEPS) as own:
+            with _of_object(budget) as own:
                 copy = apply_visibility(stored, path, rules, own)
         except _UNREADABLE as error:
             found.unreadable.append(UnreadableObject(path, stored.uid, stored.id, str(error)))
@@ -77,13 +77,17 @@ def select_visible(
             groups.setdefault(stored.uid, []).append(copy)
     for same in groups.values():
         for copy in deduplicate(same):
-            with (budget or Budget()).part(OBJECT_STEPS) as own:
+            with _of_object(budget) as own:
                 _set_leaving_date(copy, rules, own)
             if copy.leaving_date is None or today < copy.leaving_date:
                 finalize(copy, rules)
                 found.copies.append(copy)
     found.copies.sort(key=lambda copy: (copy.path, copy.stored.uid, copy.stored.id))
     return found
+
+
+def _of_object(budget: Budget | Steps) -> AbstractContextManager[Budget]:
+    return (budget.of_object() if isinstance(budget, Steps) else budget).for_object()
 
 
 def _set_leaving_date(copy: VisibleObject, rules: Rules, budget: Budget) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from icalendar.prop import vRecur
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.errors import ObjectRefusedError
 from kalends.ical.contentlines import Property
 from kalends.ical.limits import MAX_RULE_LENGTH, MAX_TIMES
@@ -192,7 +192,7 @@ def _has_occurrence(
     if frequency not in _SEARCHED_DAYS:
         return True
     until = _later(start, _SEARCHED_DAYS[frequency] * min(_interval(parts), 40))
-    with budget.part(EXPANSION_STEPS) as own:
+    with budget.for_expansion() as own:
         iterator = _iterator(rule, start, until, own)
         return iterator is None or next(iter(iterator), None) is not None or until.year == 9999
 
@@ -218,7 +218,7 @@ def _end_of_counted(
         until = _later(start, _SEARCHED_DAYS.get(frequency, 15) * min(_interval(parts), 40))
     else:
         until = _later(start, (count + 1) / _STEPS_A_DAY[frequency] * _interval(parts) * 1.2)
-    with budget.part(EXPANSION_STEPS) as own:
+    with budget.for_expansion() as own:
         iterator = _iterator(rule, start, until, own)
         # If DTSTART does not match the rule, some programs count it and others do not: the later
         # end is safe.

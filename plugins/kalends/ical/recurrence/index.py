@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
@@ -134,7 +134,7 @@ def matches_time_range(
     if budget.is_spent:
         return True
     try:
-        with budget.part(OBJECT_STEPS) as own:
+        with budget.for_object() as own:
             return happens_between(*_parse(data, own), start, end, zone, own)
     except (BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError):
         return True
@@ -154,7 +154,7 @@ def has_duplicate_starts(data: bytes, start: int, end: int, zone: tzinfo, budget
         budget: the steps of the request, of which the object may take its share.
     """
     try:
-        with budget.part(OBJECT_STEPS) as own:
+        with budget.for_object() as own:
             found = occurrences_between(*_parse(data, own), start, end, zone, own)
     except (BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError):
         return True

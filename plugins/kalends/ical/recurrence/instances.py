@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Literal, NamedTuple
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.errors import BudgetSpentError
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, MARGIN
@@ -156,7 +156,7 @@ def components_between(
     for series in recurrence_set.series:
         wanted = [series.component, *(override.component for override in series.range_overrides)]
         missing = {id(part): part for part in wanted if id(part) not in found}
-        with budget.part(EXPANSION_STEPS) as own:
+        with budget.for_expansion() as own:
             for place, occurrence in _expansion(series, within, own):
                 if not missing:
                     break

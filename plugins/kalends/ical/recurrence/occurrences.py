@@ -12,7 +12,7 @@ from datetime import tzinfo
 from itertools import chain
 from typing import NamedTuple
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.days import DAY, FIRST_SECOND, LAST_SECOND, MARGIN
 from kalends.ical.recurrence.duration import Occurrence
@@ -127,7 +127,7 @@ def happens_between(
     for series in recurrence_set.series:
         since = None if start is None else start - MARGIN - series.max_after
         until = None if end is None else end + MARGIN + series.max_before
-        with budget.part(EXPANSION_STEPS) as own:
+        with budget.for_expansion() as own:
             expansion = Expansion(series, since, until, own)
             if any(matches(occurrence) for _, occurrence in expansion):
                 return True
@@ -168,7 +168,7 @@ def last_end(
             rule is None or (rule.count is None and rule.until is None) for rule in series.rules
         ):
             return None
-        with budget.part(EXPANSION_STEPS) as own:
+        with budget.for_expansion() as own:
             expansion = Expansion(series, None, None, own)
             ends = (_latest_end(occurrence) for _, occurrence in expansion)
             last = max(chain([last], ends))
@@ -258,7 +258,7 @@ def _expand(
         first = None if since is None else since - MARGIN - series.max_after
         beyond = MARGIN + series.max_before
         kept, incomplete_from = 0, None
-        with budget.part(EXPANSION_STEPS) as own:
+        with budget.for_expansion() as own:
             expansion = Expansion(series, first, horizon + beyond, own)
             for local, occurrence in expansion:
                 if since is not None and occurrence.end <= since - MARGIN:

@@ -13,7 +13,7 @@ from itertools import takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from kalends.common.budget import EXPANSION_STEPS, Budget
+from kalends.common.budget import EXPANSIONS, OBJECT_STEPS, Budget
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.limits import MAX_NAME
 from kalends.ical.recurrence.days import DAY, EPOCH, FIRST_SECOND
@@ -224,7 +224,7 @@ def _onsets(definition: Component) -> list[tuple[int, int]]:
         definition cannot be read or has other than yearly rules.
     """
     end = local_seconds(datetime(_LAST_YEAR, 12, 31))
-    budget = Budget(EXPANSION_STEPS)
+    budget = Budget(OBJECT_STEPS // EXPANSIONS)
     try:
         observances = read_observances(definition)
     except ValueError:

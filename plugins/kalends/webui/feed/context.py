@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.feeds.compose.select import VisibleObject
 from kalends.feeds.definitions.model import Feed
 from kalends.ical.contentlines import Component
@@ -131,7 +131,7 @@ class EntryReader:
         """Return the component that describes each occurrence, by its start."""
         if self.budget.is_spent:
             return {}
-        with self.budget.part(OBJECT_STEPS) as own:
+        with self.budget.for_object() as own:
             found = occurrences_with_parts(copy, self.viewport.time_range, self.viewport.zone, own)
         return {start_key(occurrence, part): part for occurrence, part in found}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 
-from kalends.common.budget import OBJECT_STEPS, Budget
+from kalends.common.budget import Budget
 from kalends.feeds.compose.select import VisibleObject, select_visible
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.recurrence.days import DAY
@@ -137,7 +137,7 @@ class EventQuery:
             return []
         stored, viewport = copy.stored, self._viewport
         item = PageObject(stored.id, stored.uid, self._calendars[stored.collection_id])
-        with self._budget.part(OBJECT_STEPS) as own:
+        with self._budget.for_object() as own:
             pairs = occurrences_with_parts(copy, viewport.index_range, viewport.zone, own)
         self._is_complete = self._is_complete and not own.is_spent
         return [

@@ -9,7 +9,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import urlencode
 
-from kalends.common.budget import REQUEST_STEPS, Budget
+from kalends.common.budget import USUAL_STEPS, Steps
 from kalends.common.failures import refuse
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain
 from kalends.errors import KalendsError
@@ -67,7 +67,9 @@ class FeedPageApplication:
         cache: FeedCache,
         source: FeedSource,
         now: Callable[..., datetime] = datetime.now,
+        steps: Steps = USUAL_STEPS,
     ) -> None:
+        self._steps = steps
         self._access = access
         self._cache = cache
         self._source = source
@@ -103,7 +105,7 @@ class FeedPageApplication:
     def _page(
         self, environ: Environ, start_response: StartResponse, feed: Feed, addresses: Addresses
     ) -> Iterable[bytes]:
-        page = _Page(environ, feed, addresses, self._pages, self._index_cache)
+        page = _Page(environ, feed, addresses, self._pages, self._index_cache, self._steps)
         try:
             query = parse_query(environ.get("QUERY_STRING", ""))
         except BadQueryError as error:
@@ -147,7 +149,9 @@ class _Page:
         addresses: Addresses,
         pages: Templates,
         index_cache: IndexCache,
+        steps: Steps,
     ) -> None:
+        self._steps = steps
         self._feed = feed
         self._pages = pages
         self._index_cache = index_cache
@@ -267,7 +271,7 @@ class _Page:
         zone, calendars = self._display_zone.zone, self._state.calendars
         viewport = Viewport(range_of_days(period.first, period.until, zone), zone)
         rules, day = self._feed.rules, self._state.day
-        budget = Budget(REQUEST_STEPS)
+        budget = self._steps.of_request()
         event_query = EventQuery(
             self._index_cache, snapshot, calendars, rules, day, viewport, budget
         )
