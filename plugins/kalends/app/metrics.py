@@ -45,7 +45,9 @@ _refusals = Counter(
     "Requests and connections that ended because of a limit.",
     ["limit"],
 )
-_stuck = Counter("kalends_stuck_requests", "Requests that took too long, whatever came of them.")
+_stuck = Counter(
+    "kalends_stuck_requests", "Requests that made no progress for too long, whatever came of them."
+)
 _failed_logins = Counter("kalends_failed_logins", "Logins that were refused.", ["scheme"])
 _compositions = Histogram(
     "kalends_feed_composition_seconds", "Compositions of feeds.", buckets=_SECONDS

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from kalends.common import progress
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
@@ -117,6 +118,7 @@ def split_calendar(
         zones: dict[str, Component] = {}
         defined: list[Component] = []
         for block in components:
+            progress.report()
             component = parse_component(block, whole.refused)
             if component is None:
                 continue
@@ -129,6 +131,7 @@ def split_calendar(
     if not seen and not whole.refused:
         whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
+        progress.report()
         group.finish(whole, allowed, limits)
     return whole
 
@@ -146,6 +149,7 @@ def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCal
     text = decode_file(data)
     seen: dict[str, CalendarObject] = {}
     for block in find_components(text.split("\n"), 0):
+        progress.report()
         try:
             (card,) = contentlines.parse(block.text, vcard=True)
             if not card.value("UID").strip():

@@ -64,11 +64,11 @@ class AccessLogger:
             self._metrics.count_refusal(limit)
 
     def stuck(self, environ: Environ, seconds: float) -> None:
-        """Log and count a request that the application has not answered for so many seconds."""
+        """Log and count a request whose work has made no progress for so many seconds."""
         if self._metrics is not None:
             self._metrics.count_stuck()
         _log.error(
-            "%s of %s by %s [%s] is stuck: it has taken %d seconds so far",
+            "%s of %s by %s [%s] is stuck: it has made no progress for %d seconds",
             environ["REQUEST_METHOD"],
             _in_one_line(mask_path(environ.get("PATH_INFO") or "")),
             _in_one_line(environ.get("kalends.user") or "-"),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kalends.common import private
+from kalends.common import private, progress
 from kalends.errors import StoreBusyError
 
 
@@ -49,9 +49,11 @@ class WriteQueue:
         Raises:
             StoreBusyError: earlier writers took too long.
         """
+        progress.report(self._seconds)
         self._wait()
         try:
             with _locked(self._path, self._database):
+                progress.report(self._seconds)  # SQLite waits for writers of other programs
                 yield
         finally:
             self._next()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from kalends.common import progress
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
 from kalends.ical.limits import ObjectLimits
@@ -150,6 +151,7 @@ def _merge_occurrences(
             return None
 
     for content in whole.objects:
+        progress.report()
         uid = content.uid
         line = whole.detached.get(uid)
         later = imported.get(uid)

@@ -9,14 +9,17 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalends.common import progress
 from kalends.config.listener_roles import Role
 from kalends.config.tls import TlsSettings
+from kalends.server.http1 import connection
 from kalends.server.http1.body_spool import BodySpoolQuota, RequestRefusedError
 from kalends.server.http1.environ import connection_environ
 from kalends.server.http1.parser import MessageReader
@@ -466,6 +469,52 @@ def test_a_request_that_does_not_end_is_told_once_and_stuck_threads_are_counted(
         for sock in (first, second):
             assert until_closed(sock).startswith(b"HTTP/1.1 200 ")
         await_that(lambda: not running.manager.has_stuck_threads_only())
+
+
+def test_a_request_that_reports_progress_or_waits_for_others_is_slow_and_not_stuck(
+    run: Callable[..., Running],
+) -> None:
+    came, goes_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def app(environ: dict[str, Any], start: START) -> Iterable[bytes]:
+        progress.report(3600)  # as before a wait for an hour at most
+        came.release()
+        assert goes_on.acquire(timeout=30)
+        progress.report()
+        came.release()
+        assert goes_on.acquire(timeout=30)
+        return echo(environ, start)
+
+    running = run(app, threads=1, stuck_seconds=0)
+    with running.connect() as sock:
+        sock.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        came.acquire()
+        for _ in range(3):
+            assert not running.manager.has_stuck_threads_only()
+        assert running.stuck_paths == []
+        goes_on.release()
+        came.acquire()
+        assert running.manager.has_stuck_threads_only()  # it waits no more
+        assert running.stuck_paths == ["/slow"]
+        goes_on.release()
+        assert until_closed(sock).startswith(b"HTTP/1.1 200 ")
+    progress.report()  # of no request: nobody listens
+
+
+def test_progress_is_measured_from_the_last_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(connection, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    reader = MessageReader(BODY_LIMIT, BodySpoolQuota(BODY_LIMIT))
+    with socket.socket() as sock:
+        handled = connection.Connection(sock, {}, reader)
+        handled.begin_turn()
+        for now in (130.0, 160.0, 190.0):
+            clock[0] = now
+            with progress.reported_to(handled.note_progress):
+                progress.report()
+            assert handled.progressed_at == now
+        handled.end_turn()
+        assert handled.progressed_at > 1e9
 
 
 def test_each_request_is_logged_once_after_its_response(run: Callable[..., Running]) -> None:

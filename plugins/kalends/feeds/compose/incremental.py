@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from kalends.common import atomicfile, private
+from kalends.common import atomicfile, private, progress
 from kalends.common.budget import Steps
 from kalends.feeds.compose.content_digest import PartKey
 from kalends.feeds.compose.diff import changed_uids, serialize_calendars
@@ -233,6 +233,7 @@ class _Composition:
         pending: dict[str, dict[int, VisibleObject]] = {}
         for calendar in sorted(self._calendars.values(), key=lambda c: c.path):
             for stored in self._snapshot.objects(calendar.id):
+                progress.report()
                 if stored.uid in shared:
                     if stored.uid not in pending:
                         copies = self._snapshot.objects_with_uids(

@@ -48,10 +48,10 @@ class Connection:
         "_untold",
         "deadline",
         "environ",
-        "handled_since",
         "is_aborted",
         "keep_alive",
         "phase",
+        "progressed_at",
         "reader",
         "refused",
         "sock",
@@ -67,8 +67,8 @@ class Connection:
         """The end of its phase, by the monotonic clock."""
         self.waits_for = EPOLLIN
         """The epoll event that it needs to go on."""
-        self.handled_since = _NEVER
-        """When the thread that handles it now began, by the monotonic clock."""
+        self.progressed_at = _NEVER
+        """When the thread that handles it now began or last made progress, by that clock."""
         self.is_aborted = False
         """True after `abort`."""
         self.refused: HTTPStatus | None = None
@@ -92,11 +92,15 @@ class Connection:
 
     def begin_turn(self) -> None:
         """Note that a thread handles this connection from now on."""
-        self.handled_since = time.monotonic()
+        self.progressed_at = time.monotonic()
 
     def end_turn(self) -> None:
         """Note that no thread handles this connection any more."""
-        self.handled_since = _NEVER
+        self.progressed_at = _NEVER
+
+    def note_progress(self, next_within: float) -> None:
+        """Note that the application goes on, or waits for so many seconds at most."""
+        self.progressed_at = time.monotonic() + next_within
 
     def yield_turn(self) -> None:
         """Have epoll report the connection again, behind those that are ready now.

@@ -11,6 +11,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Protocol
 
+from kalends.common import progress
 from kalends.common.wsgi import App, Environ
 from kalends.limit_names import Limit
 from kalends.server.http1.acceptor import Acceptor, Listener
@@ -52,7 +53,7 @@ class RequestLog(Protocol):
         """Count a request or connection that ended because of a limit."""
 
     def stuck(self, environ: Environ, seconds: float) -> None:
-        """Record a request that the application has not answered for so many seconds."""
+        """Record a request whose work has made no progress for so many seconds."""
 
 
 class ConnectionManager:
@@ -126,12 +127,12 @@ class ConnectionManager:
     def has_stuck_threads_only(self) -> bool:
         """Tell the log which requests are stuck; return True if all threads are at such requests.
 
-        To be called about every second.
+        A slow request is not stuck as long as it reports progress. To be called about every second.
         """
         now = time.monotonic()
         stuck = 0
         for connection in list(self._connections.values()):
-            seconds = now - connection.handled_since
+            seconds = now - connection.progressed_at
             if seconds > self._limits.stuck_seconds:
                 stuck += 1
                 request = connection.take_untold_request()
@@ -297,9 +298,10 @@ class ConnectionManager:
         connection.begin_request(environ)
         body: Iterable[bytes] = ()
         try:
-            body = self._app(environ, response.start)
-            pieces = response.octets(body)
-            first = next(pieces)
+            with progress.reported_to(connection.note_progress):
+                body = self._app(environ, response.start)
+                pieces = response.octets(body)
+                first = next(pieces)
         except Exception:  # noqa: BLE001 - a bug in Kalends is a traceback in the log and a 500
             _log.exception("internal error in a %s", message.method)
             response = ApplicationResponse(message, keep_alive=False)

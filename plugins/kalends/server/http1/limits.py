@@ -74,10 +74,11 @@ CLOSING_SECONDS = 2
 """How long what a client still sends is read and dropped after the last response."""
 
 STUCK_SECONDS = 45
-"""The time of a request in the application, after which it counts as stuck.
+"""The time without progress of a request in the application, after which it counts as stuck.
 
-The slowest request that is of use, an import of 100,000 events, may take longer, so it goes on. But
-a worker all of whose threads are stuck serves nobody: it is replaced, within a minute.
+An import of 100,000 events may take longer, but reports each of them (`common.progress`), and a
+write that waits says for how long at most. A worker all of whose threads are stuck serves nobody:
+it is replaced, within a minute.
 """
 
 
@@ -92,7 +93,7 @@ class ConnectionLimits:
             in, so that no large body is of use; empty if large bodies are stored in any case.
         idle_seconds: the time between two requests.
         connections: the number of open connections.
-        stuck_seconds: the time after which a request counts as stuck.
+        stuck_seconds: the time without progress after which a request counts as stuck.
     """
 
     header_seconds: float

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, func, insert, or_, select, update
 
+from kalends.common import progress
 from kalends.ical.validate import CalendarObject
 from kalends.store.collections import record_change
 from kalends.store.compiled import CompiledStatement
@@ -233,6 +234,7 @@ def merge_objects(
     there = {row.uid: row for row in map(ExistingObject._make, rows)}
     outcomes: Counter[Outcome] = Counter()
     for content in contents:
+        progress.report()
         if existing := there.pop(content.uid, None):
             place = Place(existing.href, existing, existing)
         else:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from http import HTTPStatus
 
+from kalends.common import progress
 from kalends.errors import StoreBusyError
 from kalends.events import Change, CommitEvents
 from kalends.transfer.import_file import ImportResult, ImportTargetError
@@ -51,6 +52,7 @@ class ImportForm:
         if form.file is None:
             why = "Choose a file first: an .ics with events or tasks, or a .vcf with contacts."
             raise PageRefusedError(HTTPStatus.BAD_REQUEST, "No file", why)
+        progress.report(_WAIT_SECONDS)
         if not self._lock.acquire(timeout=_WAIT_SECONDS):
             raise StoreBusyError
         try:
