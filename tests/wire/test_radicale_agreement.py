@@ -131,6 +131,12 @@ def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Val
         return "RFC 4918 15.4: the length of a whole calendar costs as much as its GET"
     if name == "C:supported-calendar-component-set":
         return "RFC 4791 5.2.3: on calendars alone; and RFC 4791 4.1: VFREEBUSY as well"
+    if name in ("D:displayname", "RADICALE:displayname"):
+        return "RFC 3744 4: of a principal, and the last segment where nobody has given a name"
+    if name == "D:sync-token":
+        return "RFC 6578 4: of every collection that has sync-collection, a home too"
+    if name == "D:supported-report-set":
+        return "RFC 3253 3.1.5: the reports that are answered"
     if tag in HOMES and path == "/":
         return "RFC 4791 6.2.1: a principal's home, not the address of the request"
     return ""
@@ -141,6 +147,7 @@ UNLIKE = {
     for name in (
         "D:getcontentlength",  # of a collection: see above
         "D:displayname",  # of a home as well
+        *("D:sync-token", "D:supported-report-set"),  # of a home as well; see above
         "C:calendar-home-set",  # of "/": see above
         "C:supported-calendar-component-set",  # VFREEBUSY as well (RFC 4791 section 4.1)
         *("C:calendar-user-address-set", "CR:addressbook-home-set", "D:principal-URL"),

@@ -79,7 +79,7 @@ class Collection(BaseCollection):
         token = sync_token_of(self.row)
         if not old_token:
             return token, self._hrefs()
-        since = parse_sync_token(self.row, old_token)
+        since = parse_sync_token(self.row, old_token).complete
         if since == self.row.modseq:
             return token, ()
         return token, read.hrefs_changed_since(self._connection, self.row.id, since)

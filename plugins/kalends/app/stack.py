@@ -73,7 +73,14 @@ class ApplicationStack:
         commits = CommitEvents([*publishing, *subscribers])
         storage = Storage(configuration, database, commits)
         homes = GroupHomes(storage, container.accounts.groups_of)
-        self._dav = DavApplication(configuration, storage, homes, container.named_feeds, settings)
+        self._dav = DavApplication(
+            configuration,
+            storage,
+            homes,
+            container.named_feeds,
+            container.accounts.names,
+            settings,
+        )
         self._account = account_page(container, homes.ensure_of, commits)
         self._login = container.login()
         self._behind_login = self._login.in_front_of(self._dispatch, self._needs_login)

@@ -54,6 +54,7 @@ class DavApplication(ApplicationBase):
         storage: the store.
         homes: the homes of groups in that store.
         named_feeds: returns the names of feeds, which are not available for accounts.
+        accounts: returns the names of all accounts.
         settings: the settings, for the limits of requests and objects.
     """
 
@@ -63,6 +64,7 @@ class DavApplication(ApplicationBase):
         storage: Storage,
         homes: GroupHomes,
         named_feeds: Callable[[], Collection[str]],
+        accounts: Callable[[], Collection[str]],
         settings: Settings,
     ) -> None:
         rights = Rights(configuration, named_feeds, homes.ensure_of)
@@ -71,6 +73,7 @@ class DavApplication(ApplicationBase):
         self._store = storage
         self._user_rights = rights
         self._homes = homes
+        self._accounts = accounts
         self._max_xml_length = min(
             configuration.get("kalends", "max_xml_length"), self.max_content_length
         )
@@ -99,7 +102,7 @@ class DavApplication(ApplicationBase):
             ),
         )
         groups_of, largest = self._homes.ensure_of, self.max_resource_size
-        reader = Reader(self._store, self._user_rights, groups_of, largest)
+        reader = Reader(self._store, self._user_rights, groups_of, self._accounts, largest)
         return Dispatcher(Context(self._store, self._user_rights, reader, limits))
 
     def __call__(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from http import HTTPStatus
 
@@ -11,11 +11,13 @@ from sqlalchemy import Connection
 from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.common.http import takes_gzip
+from kalends.common.names import GROUPS
 from kalends.dav.message import Request, Response
 from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.resource import Resource
 from kalends.dav.response_buffer import ResponseBuffer
+from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read
 
@@ -29,6 +31,7 @@ class Reader:
         storage: the store.
         rights: the rights of users.
         groups_of: returns the homes of a user's groups.
+        accounts: returns the names of all accounts.
         max_resource_size: the limit that clients are told, octets.
     """
 
@@ -37,17 +40,51 @@ class Reader:
         storage: Storage,
         rights: Rights,
         groups_of: Callable[[str], Collection[str]],
+        accounts: Callable[[], Collection[str]],
         max_resource_size: int,
     ) -> None:
         self._storage = storage
         self._rights = rights
         self._max_resource_size = max_resource_size
         self.groups_of = groups_of
+        self.accounts = accounts
         self.responses = ResponseCache()
 
     def snapshot(self) -> AbstractContextManager[Connection]:
         """Open a read snapshot of the store for a block."""
         return self._storage.snapshot()
+
+    def homes(self, connection: Connection, names: Collection[str]) -> list[CollectionRow]:
+        """Return the homes of those of some accounts that have one, by name."""
+        if len(names) == 1:
+            found = (collections.find_collection(connection, name) for name in names)
+            return [row for row in found if row is not None]
+        return [row for row in collections.list_children(connection, "") if row.path in names]
+
+    def public_view(
+        self, connection: Connection, request: Request, row: CollectionRow
+    ) -> CollectionView:
+        """Return the home of any account, for the properties that everybody may see."""
+        return self._view(connection, request, row, writable=row.path == request.user)
+
+    def members(
+        self, connection: Connection, request: Request, row: CollectionRow
+    ) -> Iterator[CollectionRow]:
+        """Yield the collections in one; in the user's home also those of groups.
+
+        Clients look for calendars in the user's home alone.
+        """
+        yield from collections.list_children(connection, row.path)
+        if row.path == request.user:
+            for group in sorted(self.groups_of(request.user)):
+                yield from collections.list_children(connection, f"{GROUPS}/{group}")
+
+    def _readable_members(
+        self, connection: Connection, request: Request, row: CollectionRow
+    ) -> Iterator[CollectionRow]:
+        for member in self.members(connection, request, row):
+            if self.view(connection, request, member):
+                yield member
 
     def view_of(
         self, request: Request, resource: Resource, connection: Connection
@@ -77,6 +114,7 @@ class Reader:
             row,
             writable=writable,
             count=lambda: read.count_members(connection, row.id),
+            members=lambda: self._readable_members(connection, request, row),
         )
 
 

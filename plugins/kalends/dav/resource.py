@@ -41,7 +41,8 @@ _TAGGED: Mapping[str, Kind] = {
     "VADDRESSBOOK": Kind.ADDRESS_BOOK,
     "VSUBSCRIBED": Kind.SUBSCRIPTION,
 }
-_OBJECTS: Mapping[str, Kind] = {"VCALENDAR": Kind.CALENDAR_OBJECT, "VADDRESSBOOK": Kind.CARD}
+OBJECT_KINDS: Mapping[str, Kind] = {"VCALENDAR": Kind.CALENDAR_OBJECT, "VADDRESSBOOK": Kind.CARD}
+"""The kind of the objects in a collection, by its tag."""
 
 PLAIN = frozenset({Kind.ROOT, Kind.HOME, Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLDER})
 """The collections that hold collections."""
@@ -49,7 +50,7 @@ PLAIN = frozenset({Kind.ROOT, Kind.HOME, Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLD
 LEAVES = frozenset(_TAGGED.values())
 """The collections that hold objects, or an address elsewhere."""
 
-OBJECTS = frozenset(_OBJECTS.values())
+OBJECTS = frozenset(OBJECT_KINDS.values())
 """The resources that are no collections."""
 
 COLLECTIONS = PLAIN | LEAVES
@@ -140,18 +141,21 @@ def find_resource(
         parent = parent or collections.UNWRITTEN_ROOT
     here = rights.authorization(user, set(), f"/{sane}/" if sane else "/")
     above = rights.authorization(user, set(), f"/{sane.rpartition('/')[0]}/") if sane else here
-    kind = _kind(sane, row, parent, found)
+    kind = _kind(row, parent, found)
     return Resource(user, sane, kind, row, parent, found, here, above)
 
 
-def _kind(
-    path: str, row: CollectionRow | None, parent: CollectionRow | None, found: ObjectRow | None
-) -> Kind:
+def _kind(row: CollectionRow | None, parent: CollectionRow | None, found: ObjectRow | None) -> Kind:
     if row is not None:
-        return _TAGGED.get(row.tag) or _plain_kind(path)
+        return kind_of_collection(row)
     if found is not None and parent is not None:
-        return _OBJECTS.get(parent.tag, Kind.UNMAPPED)
+        return OBJECT_KINDS.get(parent.tag, Kind.UNMAPPED)
     return Kind.UNMAPPED
+
+
+def kind_of_collection(row: CollectionRow) -> Kind:
+    """Return the kind of a collection."""
+    return _TAGGED.get(row.tag) or _plain_kind(row.path)
 
 
 def _plain_kind(path: str) -> Kind:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,7 @@ from kalends.errors import HomeFullError, StoreRefusedError
 from kalends.limit_names import Limit
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_homes
-from kalends.store.schema import collection
+from kalends.store.schema import collection, tombstone
 
 MAX_PROPERTIES = 1000
 """Properties of a collection; programs set some twenty."""
@@ -225,10 +225,45 @@ def remove_collection(connection: Connection, path: str) -> None:
     """Delete the collection at ``path``, its objects and the collections below it."""
     for child in list_children(connection, path):
         remove_collection(connection, child.path)
+    removed = find_collection(connection, path)
     connection.execute(delete(collection).where(collection.c.path == path))
     above = find_collection(connection, path.rpartition("/")[0]) if path else None
-    if above:
-        record_change(connection, above.id)
+    if above and removed:
+        record_removal(connection, above.id, removed)
+
+
+def record_removal(connection: Connection, above: int, removed: CollectionRow) -> None:
+    """Record that a collection has left the one above it, for the sync-tokens of that one."""
+    modseq, moment = record_change(connection, above)
+    connection.execute(
+        insert(tombstone).values(
+            collection_id=above,
+            href=f"{removed.path.rpartition('/')[2]}/",
+            object_id=removed.id,
+            uid="",
+            modseq=modseq,
+            changed=moment,
+        )
+    )
+
+
+def find_removed(connection: Connection, above: Collection[int], number: int) -> str | None:
+    """Return the path of a collection that has left one of some others; None if none has it.
+
+    Args:
+        connection: the transaction to read in.
+        above: the numbers of the collections that it may have left.
+        number: its own number.
+    """
+    query = (
+        select(collection.c.path, tombstone.c.href)
+        .join(collection, collection.c.id == tombstone.c.collection_id)
+        .where(tombstone.c.collection_id.in_(above), tombstone.c.object_id == number)
+        .order_by(tombstone.c.modseq.desc())
+        .limit(1)
+    )
+    found = connection.execute(query).first()
+    return None if found is None else f"{found.path}/{found.href.rstrip('/')}"
 
 
 def set_props(connection: Connection, collection_id: int, props: Mapping[str, str]) -> None:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from kalends.store.collections import CollectionRow
+import re
+from collections.abc import Mapping
 
+from kalends.store.collections import CollectionRow
+from kalends.store.objects.changes import REMOVED, SyncPoint
+
+# The change number, and the kind and number of the change if more of that number are to come.
+_NUMBERS = re.compile(r"([0-9]{1,18})(?:\.([01])\.([0-9]{1,18}))?", re.ASCII)
+_MEMBER = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
 _PREFIX = "data:,kalends-"
+_PREFIX_OF_MEMBERS = "data:,kalends-members-"
 
 
 def ctag_of(row: CollectionRow) -> str:
@@ -12,23 +20,55 @@ def ctag_of(row: CollectionRow) -> str:
     return f'"{row.incarnation}-{row.modseq}"'
 
 
-def sync_token_of(row: CollectionRow) -> str:
-    """Return the sync-token of the present state of a collection (RFC 6578 section 4)."""
-    return f"{_PREFIX}{row.id}-{row.incarnation}-{row.modseq}"
+def sync_token_of(row: CollectionRow, point: SyncPoint | None = None) -> str:
+    """Return a sync-token of a collection (RFC 6578 section 4).
+
+    Args:
+        row: the collection.
+        point: the last change that is known; None for the present state.
+    """
+    place = point or SyncPoint(row.modseq)
+    within = f".{place.kind}.{place.id}" if place.kind <= REMOVED else ""
+    return f"{_PREFIX}{row.id}-{row.incarnation}-{place.modseq}{within}"
 
 
-def parse_sync_token(row: CollectionRow, token: str) -> int:
-    """Return the change number of a sync-token of this collection.
+def parse_sync_token(row: CollectionRow, token: str) -> SyncPoint:
+    """Return the last change that a sync-token of this collection knows.
 
     Raises:
         ValueError: the token is not one of this collection, or some removals after it are no
             longer known.
     """
     prefix = f"{_PREFIX}{row.id}-{row.incarnation}-"
-    number = token.removeprefix(prefix)
-    if number == token or not (number.isascii() and number.isdigit()) or len(number) > 18:
+    number = _NUMBERS.fullmatch(token.removeprefix(prefix)) if token.startswith(prefix) else None
+    if number is None:
         raise ValueError(f"not a sync-token of this collection: {token[:80]!r}")
-    modseq = int(number)
+    modseq = int(number[1])
     if modseq > row.modseq or modseq < row.forgotten or modseq == 0:
         raise ValueError(f"the sync-token is too old: {token[:80]!r}")
-    return modseq
+    return SyncPoint(modseq, int(number[2]), int(number[3])) if number[2] else SyncPoint(modseq)
+
+
+def members_token(row: CollectionRow, known: Mapping[int, int]) -> str:
+    """Return a sync-token of a home or folder, about the collections in it.
+
+    Args:
+        row: the home or folder.
+        known: the change numbers of the collections that are known, by their numbers.
+    """
+    members = ";".join(f"{number}.{modseq}" for number, modseq in sorted(known.items()))
+    return f"{_PREFIX_OF_MEMBERS}{row.id}-{row.incarnation}-{members}"
+
+
+def parse_members_token(row: CollectionRow, token: str) -> Mapping[int, int]:
+    """Return the change numbers that such a token of this collection knows, by collection.
+
+    Raises:
+        ValueError: the token is not one of this collection.
+    """
+    prefix = f"{_PREFIX_OF_MEMBERS}{row.id}-{row.incarnation}-"
+    members = token.removeprefix(prefix).split(";") if token != prefix else []
+    found = [_MEMBER.fullmatch(member) for member in members]
+    if not token.startswith(prefix) or None in found:
+        raise ValueError(f"not a sync-token of this collection: {token[:80]!r}")
+    return {int(member[1]): int(member[2]) for member in found if member}

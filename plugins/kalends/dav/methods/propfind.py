@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from sqlalchemy import Connection
-
-from kalends.common.names import GROUPS
 from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.context import Reading
-from kalends.dav.message import DAV, Request, Response
+from kalends.dav.message import DAV, Response
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ALL_PROPERTIES, ObjectsView
 from kalends.dav.reader import Reader, multistatus, response_buffer, write_all_objects
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.requests import Propfind, read_propfind
-from kalends.store import collections
 from kalends.store.collections import CollectionRow
 
 
@@ -50,7 +44,7 @@ def _write_collection(
     if target.tag:
         write_all_objects(connection, view, _objects(view, asked), buffer)
     budget = AnswerBudget()
-    for child in _children(reader, connection, request, target):
+    for child in reader.members(connection, request, target):
         child_view = reader.view(connection, request, child)
         if child_view:
             found = _response(reader, child_view, asked)
@@ -71,16 +65,6 @@ def _objects(view: CollectionView, asked: Propfind) -> ObjectsView:
     tags = (*ALL_PROPERTIES, *asked.include) if asked.props is None else asked.props
     tags = tuple(dict.fromkeys(tags))
     return ObjectsView(view, tags, in_report=False, names_only=asked.names_only)
-
-
-def _children(
-    reader: Reader, connection: Connection, request: Request, target: CollectionRow
-) -> Iterator[CollectionRow]:
-    """Yield the child collections; of a home also those of groups, since clients look there."""
-    yield from collections.list_children(connection, target.path)
-    if target.path == request.user:
-        for group in sorted(reader.groups_of(request.user)):
-            yield from collections.list_children(connection, f"{GROUPS}/{group}")
 
 
 def _write_object(call: Reading, asked: Propfind, buffer: ResponseBuffer) -> None:

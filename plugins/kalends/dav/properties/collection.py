@@ -18,27 +18,12 @@ from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.common.xml_text import writable
 from kalends.dav.filters.collation import COLLATIONS
+from kalends.dav.reports.kinds import reports_of
+from kalends.dav.resource import kind_of_collection
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
-from kalends.store.sync_tokens import ctag_of, sync_token_of
+from kalends.store.sync_tokens import ctag_of, members_token, sync_token_of
 
-UNANSWERED_REPORTS = (
-    "D:expand-property",
-    "D:principal-search-property-set",
-    "D:principal-property-search",
-)
-"""Reports that Radicale advertises everywhere: some clients stop if they are missing."""
-
-_REPORTS = {
-    "VADDRESSBOOK": ("D:sync-collection", "CR:addressbook-multiget", "CR:addressbook-query"),
-    "VCALENDAR": (
-        "D:sync-collection",
-        "C:calendar-multiget",
-        "C:calendar-query",
-        "C:free-busy-query",
-    ),
-    "VSUBSCRIBED": ("D:sync-collection",),
-}
 _TYPES = {
     "VADDRESSBOOK": "CR:addressbook",
     "VCALENDAR": "C:calendar",
@@ -74,12 +59,14 @@ class CollectionView:
         row: the collection.
         writable: True if the user may change it or its members.
         count: counts its objects, on demand.
+        members: returns the collections in it that the user may read, on demand.
     """
 
     asked: PropertyContext
     row: CollectionRow
     writable: bool
     count: Callable[[], int]
+    members: Callable[[], Iterable[CollectionRow]]
 
     @property
     def path(self) -> str:
@@ -90,6 +77,11 @@ class CollectionView:
     def is_principal(self) -> bool:
         """True if it is the home of an account."""
         return bool(self.row.path) and "/" not in self.row.path
+
+    @property
+    def owner(self) -> str:
+        """The account or group that it belongs to; empty for the root."""
+        return owner_of(self.row.path)
 
     def href(self, path: str) -> str:
         """Return the href element of a path of this server."""
@@ -130,6 +122,9 @@ class CollectionView:
         return None if text is None else escaped(text)
 
 
+_SYNC_TOKEN = make_clark("D:sync-token")
+
+
 class ResponseCache:
     """A cache of the response elements of collections, valid until one changes."""
 
@@ -139,6 +134,8 @@ class ResponseCache:
     def response(self, view: CollectionView, tags: tuple[str, ...]) -> str:
         """Return a collection's response element for the named properties."""
         row = view.row
+        if _SYNC_TOKEN in tags and not row.tag:  # it tells of others' changes, too
+            return view.response(tags)
         version = (row.id, row.incarnation, row.modseq, row.changed)
         key = (version, view.asked, view.writable, tags)
         found = self._responses.get(key)
@@ -212,7 +209,7 @@ def privilege_set(*, writable: bool, calendar: bool) -> str:
 
 
 def _reports(view: CollectionView) -> str:
-    return report_set((*UNANSWERED_REPORTS, *_REPORTS.get(view.row.tag, ())))
+    return report_set(reports_of(kind_of_collection(view.row)))
 
 
 def report_set(names: Iterable[str]) -> str:
@@ -224,15 +221,22 @@ def report_set(names: Iterable[str]) -> str:
 
 
 def _owner(view: CollectionView) -> str:
-    owner = owner_of(view.row.path)
-    return view.href(f"/{owner}/") if owner else ""
+    return view.href(f"/{view.owner}/") if view.owner else ""
 
 
 def _display_name(view: CollectionView) -> str | None:
     name = view.row.props.get("D:displayname")
-    if not name and view.row.tag:
-        name = view.row.path
+    if not name and view.row.path:
+        name = view.row.path.rpartition("/")[2]
     return None if name is None else escaped(name)
+
+
+def _sync_token(view: CollectionView) -> str | None:
+    if view.row.tag:
+        return sync_token_of(view.row)
+    if "D:sync-collection" not in reports_of(kind_of_collection(view.row)):
+        return None
+    return members_token(view.row, {row.id: row.modseq for row in view.members()})
 
 
 def _source(view: CollectionView) -> str:
@@ -247,7 +251,7 @@ _LIVE: Mapping[str, Callable[[CollectionView], str | None]] = {
         "D:getetag": _of_leaf(lambda view: ctag_of(view.row)),
         "D:getlastmodified": _of_leaf(lambda view: http_date(view.row.changed / 1_000_000)),
         "D:getcontenttype": _of_leaf(lambda view: MIMETYPES[view.row.tag]),
-        "D:sync-token": _of_leaf(lambda view: sync_token_of(view.row)),
+        "D:sync-token": _sync_token,
         "CS:getctag": _of_leaf(lambda view: ctag_of(view.row)),
         "CS:source": _of_leaf(_source),
         "D:owner": _owner,

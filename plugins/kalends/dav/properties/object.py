@@ -11,11 +11,12 @@ from radicale.xmlutils import OBJECT_MIMETYPES, make_clark
 from kalends.common.http import http_date
 from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.properties.collection import (
-    UNANSWERED_REPORTS,
     CollectionView,
     privilege_set,
     report_set,
 )
+from kalends.dav.reports.kinds import reports_of
+from kalends.dav.resource import OBJECT_KINDS
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
 from kalends.dav.xml.write import element, escaped_octets, response
 from kalends.store.objects.read import ObjectRow
@@ -139,5 +140,5 @@ def _common(view: CollectionView) -> Mapping[str, str]:
         make_clark("D:current-user-privilege-set"): privilege_set(
             writable=view.writable, calendar=False
         ),
-        make_clark("D:supported-report-set"): report_set(UNANSWERED_REPORTS),
+        make_clark("D:supported-report-set"): report_set(reports_of(OBJECT_KINDS[view.row.tag])),
     }

@@ -11,7 +11,7 @@ from radicale.xmlutils import make_clark
 from kalends.dav.calendar_data import Window, read_window
 from kalends.dav.message import Response
 from kalends.dav.reports.target import ReportTarget, counter
-from kalends.errors import BodyRefusedError, ReportRefusedError
+from kalends.errors import BodyRefusedError
 from kalends.ical.recurrence.occurrences import local_range
 from kalends.ical.retrieval.free_busy import (
     BusyPeriod,
@@ -51,33 +51,38 @@ def read_free_busy_query(root: ET.Element) -> FreeBusyQuery:
 
 def answer_free_busy_query(target: ReportTarget, asked: FreeBusyQuery) -> Response:
     """Return the busy times as a VFREEBUSY."""
-    if target.name is not None:
-        raise ReportRefusedError("D:supported-report", "an object has no busy times of its own")
     body = free_busy_text(target, asked.window)
     headers = {"Content-Type": "text/calendar; charset=utf-8", "Content-Length": str(len(body))}
     return Response(HTTPStatus.OK, headers, [body])
 
 
 def free_busy_text(target: ReportTarget, window: Window) -> bytes:
-    """Return the busy times of a calendar in a time range.
+    """Return the busy times of a calendar, or of all calendars of a home, in a time range.
 
     Args:
-        target: the calendar.
+        target: the calendar or home.
         window: the time range.
 
     Raises:
         BudgetSpentError: the events take more work than a request may.
         ReportRefusedError: there are more instances than the server looks at.
     """
-    row, zone, budget = target.view.row, target.zone(), target.budget
+    parts = [target] if target.view.row.tag else target.members("VCALENDAR")
+    periods = [period for part in parts for period in _busy_in(part, window)]
+    changed = max((part.view.row.changed for part in parts), default=0) // 1_000_000
+    path = target.view.row.path
+    return free_busy_calendar(merge_periods(periods), *window, path, changed)
+
+
+def _busy_in(target: ReportTarget, window: Window) -> list[BusyPeriod]:
+    zone, budget = target.zone(), target.budget
     within = TimeRange.open_ended(*window, *local_range(*window, zone))
     periods: list[BusyPeriod] = []
     for component in _BUSY_COMPONENTS:
         for found, _ in time_range.objects_in_range(
-            target.connection, row.id, component, within, data=True
+            target.connection, target.view.row.id, component, within, data=True
         ):
             budget.draw(1 + len(found.data) // _OCTETS_A_STEP)
             count = counter(target.limits.busy)
             periods += busy_periods(found.data, *window, zone, budget, count)
-    changed = row.changed // 1_000_000
-    return free_busy_calendar(merge_periods(periods), *window, row.path, changed)
+    return periods

@@ -51,22 +51,26 @@ def read_multiget(root: ET.Element) -> Multiget:
 def write_multiget(target: ReportTarget, asked: Multiget, buffer: ResponseBuffer) -> None:
     """Write the objects at the given hrefs, and 404 for the others.
 
-    The collection itself is not an object (RFC 4791 section 7.9).
+    The collection itself is not an object (RFC 4791 section 7.9). The hrefs of a home are those of
+    objects in any of its collections.
 
     Raises:
         BodyRefusedError: there are too many hrefs (507), or one is too long (400).
     """
     check_hrefs(asked.hrefs, target.limits.hrefs)
-    objects = target.objects(asked.wanted, target.zone(), is_query=False)
     paths = dict.fromkeys(map(_path_of, asked.hrefs))
-    base = objects.path("")
-    names = {path.removeprefix(base) for path in paths if path.startswith(base)}
     missing = dict.fromkeys(paths)
-    for row in read.objects_named(
-        target.connection, target.view.row.id, names, data=objects.needs_data
-    ):
-        missing.pop(objects.path(row.href), None)
-        buffer.write(objects.response(row))
+    for part in [target] if target.view.row.tag else target.members():
+        base = part.view.asked.prefix + part.view.path
+        names = {path.removeprefix(base) for path in paths if path.startswith(base)}
+        if not names:
+            continue
+        objects = part.objects(asked.wanted, part.zone(), is_query=False)
+        for row in read.objects_named(
+            part.connection, part.view.row.id, names, data=objects.needs_data
+        ):
+            missing.pop(objects.path(row.href), None)
+            buffer.write(objects.response(row))
     for path in missing:
         buffer.write(write.not_found(path))
 

@@ -12,14 +12,26 @@ from radicale.xmlutils import make_clark
 from kalends.common.bounded_cache import BoundedCache
 from kalends.dav.context import Reading
 from kalends.dav.message import Response
-from kalends.dav.properties.collection import UNANSWERED_REPORTS
 from kalends.dav.reader import multistatus, response_buffer
 from kalends.dav.reports.addressbook_query import read_addressbook_query, write_addressbook_query
 from kalends.dav.reports.calendar_query import read_calendar_query, write_calendar_query
+from kalends.dav.reports.expand_property import read_expand_property, write_expand_property
 from kalends.dav.reports.free_busy_query import answer_free_busy_query, read_free_busy_query
+from kalends.dav.reports.kinds import REPORTS
 from kalends.dav.reports.multiget import read_multiget, write_multiget
+from kalends.dav.reports.principals import (
+    answer_search_properties,
+    read_principal_match,
+    read_principal_search,
+    read_search_properties,
+    write_acl_principals,
+    write_principal_match,
+    write_principal_search,
+)
 from kalends.dav.reports.sync_collection import read_sync_collection, write_sync_collection
 from kalends.dav.reports.target import ReportTarget
+from kalends.dav.reports.wanted import read_wanted
+from kalends.dav.resource import Kind
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.limits import MAX_HREFS
@@ -29,18 +41,19 @@ from kalends.errors import BodyRefusedError, ReportRefusedError
 
 _Reader = Callable[[ET.Element], Any]
 _Answer = Callable[[ReportTarget, Any], Response]
+_Writer = Callable[[ReportTarget, Any, ResponseBuffer], None]
 
 
 class ReportKind(NamedTuple):
     """A report that is answered.
 
     Attributes:
-        tags: the kinds of collections that have it; None for every resource.
+        kinds: the kinds of resources that have it.
         read: returns its body as data.
         answer: answers it.
     """
 
-    tags: frozenset[str] | None
+    kinds: frozenset[Kind]
     read: _Reader
     answer: _Answer
 
@@ -70,11 +83,9 @@ def report(call: Reading) -> Response:
         found = read_report(body, call.context.limits.reports.hrefs)
         if len(body) <= SHORT:
             _kept.put(body, found, 10 * len(body))
-    target = target_of(call)
-    tags = found.kind.tags
-    if tags is not None and target.view.row.tag not in tags:
+    if call.resource.kind not in found.kind.kinds:
         raise _unsupported("this resource does not have that report")
-    return found.kind.answer(target, found.asked)
+    return found.kind.answer(target_of(call), found.asked)
 
 
 def target_of(call: Reading) -> ReportTarget:
@@ -82,10 +93,9 @@ def target_of(call: Reading) -> ReportTarget:
     resource = call.resource
     view = call.context.reader.view_of(call.request, resource, call.connection)
     name = resource.name if resource.row is None else None
-    limits = call.context.limits.reports
-    return ReportTarget(
-        call.request, call.connection, view, name, limits, limits.steps.of_request()
-    )
+    limits, reader = call.context.limits.reports, call.context.reader
+    budget = limits.steps.of_request()
+    return ReportTarget(call.request, call.connection, view, name, limits, reader, budget)
 
 
 def read_report(body: bytes, most_hrefs: int = MAX_HREFS) -> Report:
@@ -112,7 +122,7 @@ def _unsupported(why: str) -> ReportRefusedError:
     return ReportRefusedError("D:supported-report", why)
 
 
-def _in_multistatus(write_report: Callable[[ReportTarget, Any, ResponseBuffer], None]) -> _Answer:
+def _in_multistatus(write_report: _Writer) -> _Answer:
     """Return a function that answers with what a report writes, as a multistatus."""
 
     def answer(target: ReportTarget, asked: Any) -> Response:
@@ -125,29 +135,38 @@ def _in_multistatus(write_report: Callable[[ReportTarget, Any, ResponseBuffer], 
     return answer
 
 
-def _write_nothing(target: ReportTarget, asked: Any, buffer: ResponseBuffer) -> None:
-    """Write no response: some clients stop at an error, and nothing is found by these reports."""
+def _in_leaves(tag: str, write_report: _Writer) -> _Writer:
+    """Return a function that writes a report for each calendar or address book it is about."""
+
+    def write_each(target: ReportTarget, asked: Any, buffer: ResponseBuffer) -> None:
+        for leaf in target.leaves(tag):
+            write_report(leaf, asked, buffer)
+
+    return write_each
 
 
-_CALENDARS, _ADDRESS_BOOKS = frozenset({"VCALENDAR"}), frozenset({"VADDRESSBOOK"})
-_SYNCHRONISED = _CALENDARS | _ADDRESS_BOOKS | {"VSUBSCRIBED"}
-_NOTHING = ReportKind(None, lambda _: None, _in_multistatus(_write_nothing))
-_MULTIGET = _in_multistatus(write_multiget)
+_PARTS: Mapping[str, tuple[_Reader, _Answer]] = {
+    "D:expand-property": (read_expand_property, _in_multistatus(write_expand_property)),
+    "D:principal-match": (read_principal_match, _in_multistatus(write_principal_match)),
+    "D:principal-property-search": (
+        read_principal_search,
+        _in_multistatus(write_principal_search),
+    ),
+    "D:principal-search-property-set": (read_search_properties, answer_search_properties),
+    "D:acl-principal-prop-set": (read_wanted, _in_multistatus(write_acl_principals)),
+    "D:sync-collection": (read_sync_collection, _in_multistatus(write_sync_collection)),
+    "C:calendar-query": (
+        read_calendar_query,
+        _in_multistatus(_in_leaves("VCALENDAR", write_calendar_query)),
+    ),
+    "C:calendar-multiget": (read_multiget, _in_multistatus(write_multiget)),
+    "C:free-busy-query": (read_free_busy_query, answer_free_busy_query),
+    "CR:addressbook-query": (
+        read_addressbook_query,
+        _in_multistatus(_in_leaves("VADDRESSBOOK", write_addressbook_query)),
+    ),
+    "CR:addressbook-multiget": (read_multiget, _in_multistatus(write_multiget)),
+}
 _KINDS: Mapping[str, ReportKind] = {
-    make_clark(name): kind
-    for name, kind in {
-        "D:sync-collection": ReportKind(
-            _SYNCHRONISED, read_sync_collection, _in_multistatus(write_sync_collection)
-        ),
-        "C:calendar-query": ReportKind(
-            _CALENDARS, read_calendar_query, _in_multistatus(write_calendar_query)
-        ),
-        "C:calendar-multiget": ReportKind(_CALENDARS, read_multiget, _MULTIGET),
-        "C:free-busy-query": ReportKind(_CALENDARS, read_free_busy_query, answer_free_busy_query),
-        "CR:addressbook-query": ReportKind(
-            _ADDRESS_BOOKS, read_addressbook_query, _in_multistatus(write_addressbook_query)
-        ),
-        "CR:addressbook-multiget": ReportKind(_ADDRESS_BOOKS, read_multiget, _MULTIGET),
-        **dict.fromkeys(UNANSWERED_REPORTS, _NOTHING),
-    }.items()
+    make_clark(name): ReportKind(kinds, *_PARTS[name]) for name, kinds in REPORTS.items()
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from http import HTTPStatus
 from itertools import count
@@ -15,6 +15,7 @@ from kalends.dav.calendar_data import DataRenderer
 from kalends.dav.message import Request
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ObjectsView
+from kalends.dav.reader import Reader
 from kalends.dav.reports.wanted import WantedProperties
 from kalends.dav.xml.limits import MAX_HREFS
 from kalends.errors import BodyRefusedError, ObjectRefusedError, ReportRefusedError
@@ -52,6 +53,7 @@ class ReportTarget:
         view: the collection, or that of the object.
         name: the name of the object; None for the collection.
         limits: the configured limits.
+        reader: access to the store.
         budget: the limit of the work on all objects.
     """
 
@@ -60,6 +62,7 @@ class ReportTarget:
     view: CollectionView
     name: str | None
     limits: ReportLimits
+    reader: Reader
     budget: Budget
 
     def objects(self, wanted: WantedProperties, zone: tzinfo, *, is_query: bool) -> ObjectsView:
@@ -111,6 +114,32 @@ class ReportTarget:
             raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "Depth is not 0, 1 or infinity.")
         agent = self.request.header("HTTP_USER_AGENT") or ""
         return self.name is None and (depth != "0" or agent.startswith("MSFT-"))
+
+    def members(self, tag: str | None = None) -> list[ReportTarget]:
+        """Return the collections in this one that the user may read, each as a target.
+
+        Args:
+            tag: the only tag of collections to return; None for all.
+        """
+        found = []
+        for row in self.reader.members(self.connection, self.request, self.view.row):
+            view = self.reader.view(self.connection, self.request, row)
+            if view is not None and tag in (None, row.tag):
+                found.append(replace(self, view=view))
+        return found
+
+    def leaves(self, tag: str | None = None) -> list[ReportTarget]:
+        """Return the calendars and address books that a report is about.
+
+        Those of a home are below it, where Depth 1 does not reach (RFC 4791 section 7.8).
+
+        Args:
+            tag: the only tag of collections to return; None for both.
+        """
+        if self.view.row.tag:
+            return [self]
+        depth = (self.request.header("HTTP_DEPTH") or "infinity").strip().lower()
+        return self.members(tag) if depth == "infinity" else []
 
     def named_object(self) -> Iterator[ObjectRow]:
         """Yield the object that the report is sent to, with its octets."""
