@@ -79,13 +79,15 @@ class PrincipalMatch:
 
 
 def read_principal_search(root: ET.Element) -> PrincipalSearch:
-    """Read a principal-property-search.
+    """Read a principal-property-search; without a property-search it finds every account.
+
+    The library `caldav` asks so, although there is to be one.
 
     Args:
         root: the ``principal-property-search`` element.
 
     Raises:
-        BodyRefusedError: it searches for nothing, or something in it is invalid (400).
+        BodyRefusedError: something in it is invalid (400).
     """
     terms: list[tuple[str, str]] = []
     for search in root.findall(_SEARCH):
@@ -93,8 +95,6 @@ def read_principal_search(root: ET.Element) -> PrincipalSearch:
         if prop is None or not len(prop) or match is None:
             raise _bad("a property-search has no prop or no match")
         terms += [(part.tag, match.strip().casefold()) for part in prop]
-    if not terms:
-        raise _bad("there is no property-search")
     wanted = read_wanted(root)
     if not wanted.tags:  # the library `caldav` writes the properties beside an empty prop
         known = (_PROP, _SEARCH, _ALL)
@@ -232,7 +232,7 @@ def _accounts(target: ReportTarget, only: str | None = None) -> Iterator[Collect
 def _is_found(view: CollectionView, asked: PrincipalSearch) -> bool:
     values, _ = view.values(tag for tag, _ in asked.terms if tag in _SEARCHABLE)
     found = (text in values.get(tag, "").casefold() and tag in values for tag, text in asked.terms)
-    return any(found) if asked.is_any else all(found)
+    return any(found) if asked.is_any and asked.terms else all(found)
 
 
 def _response(target: ReportTarget, view: CollectionView, wanted: WantedProperties) -> str:
