@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kalends.app.container import Container, FeedServices
 from kalends.authn.middleware import USER_KEY
-from kalends.common.budget import Steps
+from kalends.common.budget import FILE_STEPS, Budget, Steps
 from kalends.common.names import refusal_of_name
 from kalends.common.wsgi import Environ, StartResponse
 from kalends.events import CommitEvents
@@ -65,6 +65,7 @@ def account_page(
             limits=settings.object_limits,
             first_collections=settings.first_collections,
             imported={},
+            budget=Budget(FILE_STEPS, settings.object_limits.steps),
         )
 
     homes = AccountCollections(database, settings.first_collections, places_of, commits)

@@ -32,6 +32,12 @@ REQUEST_STEPS = 4 * OBJECT_STEPS
 A thousand recurring events take about a quarter of it.
 """
 
+FILE_STEPS = 100 * OBJECT_STEPS
+"""The steps of all objects of a file that a client sends, some 50 s.
+
+A hundred thousand events, of which one in five recurs, take a half of it.
+"""
+
 OCCURRENCE_STEPS = 5
 """The steps of making one occurrence, with its time zone, its end and its place in an answer."""
 

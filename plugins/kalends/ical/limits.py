@@ -96,6 +96,12 @@ MAX_NAME = 255
 MAX_FILE_LINES = 5_000_000
 """The most lines of a file of many objects; a hundred thousand events have two or three million."""
 
+MAX_FILE_OBJECTS = 500_000_000
+"""The most octets of the objects of such a file, each of which has a copy of its time zones.
+
+A hundred thousand events with a zone of four kilobytes each have that.
+"""
+
 MAX_FILE_COMPONENTS = 400_000
 """The most events, tasks or cards of such a file, one kilobyte of memory each at least."""
 

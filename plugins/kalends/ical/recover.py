@@ -93,13 +93,15 @@ def find_calendars(
     """
     lines = text.split("\n")
     start = None
+    is_told = False
     for number, line in enumerate(lines):
         begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
         if start is None:
             if begin and begin[1].upper() == "VCALENDAR":
                 start = number + 1
-            elif line.strip() and not (end and end[1].upper() == "VCALENDAR"):
-                _reject_once(refused, number + 1, "is outside of any VCALENDAR")
+            elif not is_told and line.strip() and not (end and end[1].upper() == "VCALENDAR"):
+                _reject(refused, number + 1, "is outside of any VCALENDAR")
+                is_told = True
         elif end and end[1].upper() == "VCALENDAR":
             yield (
                 _header(lines[start:number], start, refused),
@@ -107,7 +109,7 @@ def find_calendars(
             )
             start = None
     if start is not None:
-        _reject_once(refused, start, "BEGIN:VCALENDAR has no END")
+        _reject(refused, start, "BEGIN:VCALENDAR has no END")
         yield _header(lines[start:], start, refused), find_components(lines[start:], start)
 
 
@@ -190,9 +192,8 @@ def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[
     return parsed.properties
 
 
-def _reject_once(refused: list[RejectedPart], line: int, why: str) -> None:
-    if not any(bad.why == why for bad in refused):
-        refused.append(RejectedPart(line, "", why, "C:valid-calendar-data"))
+def _reject(refused: list[RejectedPart], line: int, why: str) -> None:
+    refused.append(RejectedPart(line, "", why, "C:valid-calendar-data"))
 
 
 def _shift_lines(component: Component, lines: int) -> Component:

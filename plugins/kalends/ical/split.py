@@ -6,14 +6,22 @@ Parts that cannot be stored are reported with their line and reason.
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from kalends.common import progress
+from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.limits import MAX_FILE_COMPONENTS, MAX_FILE_LINES, USUAL_LIMITS, ObjectLimits
+from kalends.ical.limits import (
+    MAX_FILE_COMPONENTS,
+    MAX_FILE_LINES,
+    MAX_FILE_OBJECTS,
+    USUAL_LIMITS,
+    ObjectLimits,
+)
 from kalends.ical.recover import (
     RejectedPart,
     decode_file,
@@ -55,7 +63,11 @@ class SplitCalendar:
 
 
 def split_file(
-    data: bytes, *, allowed: frozenset[str] | None = None, limits: ObjectLimits = USUAL_LIMITS
+    data: bytes,
+    *,
+    allowed: frozenset[str] | None = None,
+    limits: ObjectLimits = USUAL_LIMITS,
+    budget: Budget | None = None,
 ) -> SplitCalendar:
     """Split a file of calendars or of cards into objects.
 
@@ -66,6 +78,7 @@ def split_file(
         data: the octets of the file.
         allowed: the component types that the calendar accepts; None for all.
         limits: the limits of objects.
+        budget: the steps that all objects together may take; any number if not given.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
     if b"\n" not in data:
@@ -83,7 +96,7 @@ def split_file(
         )
     if begin and begin[1].upper() == b"VCARD":
         return split_cards(data, limits=limits)
-    return split_calendar(data, allowed=allowed, limits=limits)
+    return split_calendar(data, allowed=allowed, limits=limits, budget=budget)
 
 
 def _describe_excess(data: bytes) -> str | None:
@@ -96,7 +109,11 @@ def _describe_excess(data: bytes) -> str | None:
 
 
 def split_calendar(
-    data: bytes, *, allowed: frozenset[str] | None = None, limits: ObjectLimits = USUAL_LIMITS
+    data: bytes,
+    *,
+    allowed: frozenset[str] | None = None,
+    limits: ObjectLimits = USUAL_LIMITS,
+    budget: Budget | None = None,
 ) -> SplitCalendar:
     """Split a file of one or several calendars into objects, without their METHOD.
 
@@ -107,8 +124,10 @@ def split_calendar(
         data: the octets of the file.
         allowed: the component types that the calendar accepts; None for all.
         limits: the limits of objects.
+        budget: the steps that all objects together may take; any number if not given.
     """
     whole = SplitCalendar("VCALENDAR")
+    left = _Left(budget or Budget(sys.maxsize, limits.steps))
     text = decode_file(data)
     groups: dict[str, _Group] = {}
     seen = False
@@ -132,7 +151,7 @@ def split_calendar(
         whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
     for group in groups.values():
         progress.report()
-        group.finish(whole, allowed, limits)
+        group.finish(whole, allowed, limits, left)
     return whole
 
 
@@ -174,6 +193,30 @@ def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCal
     return whole
 
 
+@dataclass(slots=True)
+class _Left:
+    """What the objects of a file may still take together.
+
+    Attributes:
+        budget: steps.
+        octets: octets, with the copies of time zones.
+    """
+
+    budget: Budget
+    octets: int = field(default_factory=lambda: MAX_FILE_OBJECTS)
+
+    def take(self, octets: int) -> None:
+        """Take the octets of an object.
+
+        Raises:
+            ObjectRefusedError: they are not left, or no steps are.
+        """
+        self.octets -= octets
+        if self.octets < 0 or self.budget.left <= 0:
+            why = "the objects of the file are too much for one request: divide it"
+            raise ObjectRefusedError("C:max-resource-size", why, limit=Limit.FILE)
+
+
 class _Group:
     """The components of one UID, collected to form an object."""
 
@@ -181,44 +224,49 @@ class _Group:
         self._uid = uid
         self._header = header
         self._zones = zones
-        self._components: list[Component] = []
+        self._components: dict[str, Component] = {}  # by RECURRENCE-ID
 
     def add(self, component: Component, whole: SplitCalendar) -> None:
         """Add a component unless there is already one with its RECURRENCE-ID."""
-        recurrence_id = component.value("RECURRENCE-ID")
-        for there in self._components:
-            if there.name != component.name:
-                self._refuse(whole, component, f"a {there.name} has the same UID")
-                return
-            if there.value("RECURRENCE-ID") == recurrence_id:
-                if list(there.lines()) != list(component.lines()):
-                    self._refuse(whole, component, "another component has the same UID")
-                return
-        self._components.append(component)
+        there = next(iter(self._components.values()), component)
+        if there.name != component.name:
+            self._refuse(whole, component, f"a {there.name} has the same UID")
+            return
+        there = self._components.setdefault(component.value("RECURRENCE-ID"), component)
+        if there is not component and list(there.lines()) != list(component.lines()):
+            self._refuse(whole, component, "another component has the same UID")
 
     def finish(
-        self, whole: SplitCalendar, allowed: frozenset[str] | None, limits: ObjectLimits
+        self,
+        whole: SplitCalendar,
+        allowed: frozenset[str] | None,
+        limits: ObjectLimits,
+        left: _Left,
     ) -> None:
         """Compose and validate the object, and add it to the result."""
-        used = {tzid for component in self._components for tzid in tzids_of(component)}
+        components = list(self._components.values())
+        used = {tzid for component in components for tzid in tzids_of(component)}
         kept = [prop for prop in self._header if prop.name in _KEPT_PROPERTIES]
         names = {prop.name for prop in kept}
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
             if name not in names:
                 kept.insert(0, Property(name, "", value))
-        zones = {zone.line: zone for tzid, zone in self._zones.items() if tzid in used}
-        calendar = Component("VCALENDAR", kept, [*zones.values(), *self._components])
+        named = [self._zones[tzid] for tzid in used if tzid in self._zones]
+        zones = {zone.line: zone for zone in sorted(named, key=lambda zone: zone.line)}
+        calendar = Component("VCALENDAR", kept, [*zones.values(), *components])
         data = contentlines.serialize([calendar])
         try:
             if len(data) > limits.octets:
                 why = f"larger than {limits.octets} octets"
                 raise ObjectRefusedError("C:max-resource-size", why, limit=Limit.OBJECT_OCTETS)
-            found = index_calendar(data, calendar, allowed, limits.steps.of_object(), limits)
+            left.take(len(data))
+            with left.budget.part(limits.steps.object) as own:
+                found = index_calendar(data, calendar, allowed, own, limits)
             whole.objects.append(found)
-            if all(part.first("RECURRENCE-ID") for part in self._components):
-                whole.detached[found.uid] = self._components[0].line
+            if all(part.first("RECURRENCE-ID") for part in components):
+                whole.detached[found.uid] = components[0].line
         except ObjectRefusedError as error:
-            line = error.line or self._components[0].line
+            line = error.line or components[0].line
             whole.refused.append(
                 RejectedPart(line, self._uid, error.why, error.precondition, error.limit)
             )

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from kalends.common import progress
+from kalends.common.budget import Budget
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
 from kalends.ical.limits import ObjectLimits
@@ -66,6 +67,7 @@ def import_data(
     limits: ObjectLimits,
     first_collections: Mapping[str, Mapping[str, str]],
     imported: ImportedUids,
+    budget: Budget | None = None,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> ImportResult:
     """Import a file into a collection, which is created if it does not exist.
@@ -83,6 +85,7 @@ def import_data(
         imported: UIDs from later files of the same import, to which this file's are added. Files
             are imported last to first, so that of a UID in several files the last one counts,
             however often the import is repeated.
+        budget: the steps that all objects together may take; any number if not given.
         progress: passes objects through and shows progress.
 
     Raises:
@@ -93,7 +96,7 @@ def import_data(
         existing = collections.find_collection(connection, target)
     allowed = existing.components if existing else None
     data, note = leave_out_forbidden(data)
-    whole = split_file(data, allowed=allowed, limits=limits)
+    whole = split_file(data, allowed=allowed, limits=limits, budget=budget)
     refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
         return ImportResult(MergeResult(0, 0, 0, 0), refused, note)

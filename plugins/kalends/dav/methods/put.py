@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from radicale import httputils, types, xmlutils
 
+from kalends.common.budget import FILE_STEPS, Budget
 from kalends.dav import conditional, errors
 from kalends.dav.context import Writing
 from kalends.dav.media_types import refuse_other_types
@@ -92,7 +93,8 @@ class _Put:
         if existing:
             refuse_other_types(self._environ.get("CONTENT_TYPE"), existing.tag)
         allowed = existing.components if existing else None
-        whole = split_file(body, allowed=allowed, limits=self._limits)
+        budget = Budget(FILE_STEPS, self._limits.steps)
+        whole = split_file(body, allowed=allowed, limits=self._limits, budget=budget)
         if existing and whole.kind != existing.tag:
             why = f"the collection is not a {whole.kind}"
             raise ObjectRefusedError("C:supported-calendar-data", why)
