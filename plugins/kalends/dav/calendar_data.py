@@ -29,6 +29,7 @@ from kalends.ical.recurrence.days import FIRST_SECOND, LAST_SECOND
 from kalends.ical.retrieval.expand import expand
 from kalends.ical.retrieval.limit import limit_freebusy_set, limit_recurrence_set
 from kalends.ical.retrieval.partial import ComponentSelection, select_lines, select_parts
+from kalends.ical.stored_lines import parsing_steps, scanning_steps
 from kalends.store.objects.read import ObjectRow
 
 _COMP, _PROP, _ALLPROP, _ALLCOMP = (
@@ -168,9 +169,11 @@ class DataRenderer:
             ReportRefusedError: there are more instances than the server returns.
         """
         if self._wanted.card is not None:
-            self._budget.draw(1 + len(row.data) // _OCTETS_OF_CARD_A_STEP)
+            self._budget.draw(
+                1 + len(row.data) // _OCTETS_OF_CARD_A_STEP + scanning_steps(row.data)
+            )
             return escaped_octets(select_lines(row.data, self._wanted.card))
-        self._budget.draw(1 + len(row.data) // _OCTETS_A_STEP)
+        self._budget.draw(1 + len(row.data) // _OCTETS_A_STEP + 2 * parsing_steps(row.data))
         text = row.data.decode("utf-8")
         try:
             (calendar,) = contentlines.parse(text)

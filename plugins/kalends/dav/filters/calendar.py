@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from kalends.common.budget import Budget
-from kalends.dav.filters.collation import is_match
+from kalends.dav.filters.collation import is_match, match_steps
 from kalends.dav.filters.model import CompFilter, ParamFilter, PropFilter, TextMatch, UtcRange
 from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
@@ -15,14 +15,13 @@ from kalends.ical.contentlines import Component, Property
 from kalends.ical.recurrence.alarms import rings_between
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.instances import Moment, components_between
-from kalends.ical.stored_lines import lines_named
+from kalends.ical.stored_lines import LINE_STEPS, lines_named, parsing_steps, scanning_steps
 from kalends.ical.timezones.resolve import vtimezones_of
 from kalends.ical.values import read_times
 
-# What a step pays for: octets that are looked through and parsed, and characters that are compared.
+# What a step pays for: octets that are looked through, and that are parsed.
 _SCANNED = 50
 _PARSED = 16
-_SEARCHED = 500
 
 
 class CalendarMatcher:
@@ -57,7 +56,7 @@ class CalendarMatcher:
         """
         if self._needed and not self._may_match(data):
             return False
-        self._budget.draw(1 + len(data) // _PARSED)
+        self._budget.draw(1 + len(data) // _PARSED + parsing_steps(data))
         try:
             (calendar,) = contentlines.parse(data.decode("utf-8"))
             candidate = _Candidate(calendar, self._zone, self._budget, certain)
@@ -71,11 +70,13 @@ class CalendarMatcher:
 
     def _may_match(self, data: bytes) -> bool:
         """Return True if an object has all the properties that it needs to match."""
-        self._budget.draw(12 + len(data) // _SCANNED)
+        self._budget.draw(12 + len(data) // _SCANNED + scanning_steps(data))
         found: dict[str, list[Property]] = {}
         for line in lines_named(data, self._names):
+            self._budget.draw(LINE_STEPS)
+            prop = line.property()
             for name in line.names:
-                found.setdefault(name, []).append(line.property())
+                found.setdefault(name, []).append(prop)
         return all(
             any(_passes_texts(needed, prop, self._budget) for prop in found.get(needed.name, ()))
             for needed in self._needed
@@ -92,6 +93,14 @@ class _Candidate:
     certain: UtcRange | None
     _happening: dict[UtcRange, frozenset[int]] = field(default_factory=dict)
     _named: dict[int, dict[str, list[Property]]] = field(default_factory=dict)
+    _vtimezones: Mapping[str, str] | None = None
+
+    @property
+    def vtimezones(self) -> Mapping[str, str]:
+        """The VTIMEZONEs of the object, made into text once for all of its times."""
+        if self._vtimezones is None:
+            self._vtimezones = vtimezones_of(self.calendar)
+        return self._vtimezones
 
     @property
     def parts(self) -> Sequence[Component]:
@@ -106,7 +115,7 @@ class _Candidate:
                     component,
                     parent,
                     self.parts,
-                    vtimezones_of(self.calendar),
+                    self.vtimezones,
                     *within,
                     self.zone,
                     budget,
@@ -116,8 +125,7 @@ class _Candidate:
         happening = self._happening.get(within)
         if happening is None:
             with self.budget.for_object() as budget:
-                vtimezones = vtimezones_of(self.calendar)
-                found = components_between(self.parts, vtimezones, *within, self.zone, budget)
+                found = components_between(self.parts, self.vtimezones, *within, self.zone, budget)
             happening = self._happening[within] = frozenset(map(id, found))
         return bool(happening) if component is self.calendar else id(component) in happening
 
@@ -181,12 +189,12 @@ def _passes_texts(wanted: PropFilter, prop: Property, budget: Budget) -> bool:
 
 
 def _has_text(wanted: TextMatch, prop: Property, budget: Budget) -> bool:
-    budget.draw(1 + len(prop.value) // _SEARCHED)
+    budget.draw(match_steps(prop.value))
     return is_match(wanted, [contentlines.unescape(prop.value)])
 
 
 def _has_parameter(wanted: ParamFilter, prop: Property, budget: Budget) -> bool:
-    budget.draw(1 + len(prop.raw_params) // _PARSED)
+    budget.draw(1 + len(prop.raw_params) // _PARSED + match_steps(prop.raw_params))
     values = prop.params.get(wanted.name)
     if values is None or not wanted.is_defined:
         return (values is None) is not wanted.is_defined
@@ -196,7 +204,7 @@ def _has_parameter(wanted: ParamFilter, prop: Property, budget: Budget) -> bool:
 def _is_at(within: UtcRange, prop: Property, candidate: _Candidate) -> bool:
     """Return True if a time of a property is in a range; a DATE is there all day."""
     candidate.budget.draw(1 + len(prop.value) // _PARSED)
-    for value in read_times(prop, vtimezones_of(candidate.calendar)):
+    for value in read_times(prop, candidate.vtimezones):
         moment = Moment.of(value)
         start = moment.to_instant(candidate.zone)
         length = DAY if value.is_day else 1

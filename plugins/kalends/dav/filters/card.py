@@ -7,20 +7,19 @@ import re
 from collections.abc import Iterable, Sequence
 
 from kalends.common.budget import Budget
-from kalends.dav.filters.collation import is_match
+from kalends.dav.filters.collation import is_match, match_steps
 from kalends.dav.filters.model import CardFilter, ParamFilter, PropFilter, TextMatch
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Property
-from kalends.ical.stored_lines import lines_named
+from kalends.ical.stored_lines import LINE_STEPS, lines_named, scanning_steps
 
 _LIST_VALUES = re.compile(r"(?:[^\\,]++|\\.)++", re.DOTALL)
 
 # Properties with several values in one line (RFC 6350 section 3.3, ``text-list``).
 _LISTS = frozenset({"NICKNAME", "CATEGORIES"})
 
-# What a step pays for: octets of a card that are looked through, and characters that are compared.
+# The octets of a card that are looked through for a step.
 _SCANNED = 500
-_SEARCHED = 500
 
 
 class CardMatcher:
@@ -48,7 +47,7 @@ class CardMatcher:
         wanted = self._wanted
         if not wanted.props:
             return True
-        self._budget.draw(10 + len(data) // _SCANNED)
+        self._budget.draw(10 + len(data) // _SCANNED + scanning_steps(data))
         found = self._find(data)
         return (all if wanted.is_allof else any)(self._has(prop, found) for prop in wanted.props)
 
@@ -56,6 +55,7 @@ class CardMatcher:
         """Return the properties that the filter is about, by the names that it gives them."""
         found: dict[str, list[Property]] = {}
         for line in lines_named(data, self._names):
+            self._budget.draw(LINE_STEPS)
             prop = line.property()
             for name in line.names:
                 found.setdefault(name, []).append(prop)
@@ -79,11 +79,13 @@ class CardMatcher:
         return any(texts) or any(params)
 
     def _has_text(self, wanted: TextMatch, prop: Property) -> bool:
-        self._budget.draw(1 + len(prop.value) // _SEARCHED)
+        self._budget.draw(match_steps(prop.value))
+        if _is_list(prop):
+            self._budget.draw(2 * prop.value.count(","))
         return is_match(wanted, _texts(prop))
 
     def _has_parameter(self, wanted: ParamFilter, prop: Property) -> bool:
-        self._budget.draw(1 + len(prop.raw_params) // _SEARCHED)
+        self._budget.draw(match_steps(prop.raw_params) + 2 * prop.raw_params.count(","))
         values = _parameter(prop, wanted.name)
         if values is None or not wanted.is_defined:
             return (values is None) is not wanted.is_defined
@@ -96,8 +98,13 @@ def _texts(prop: Property) -> Iterable[str]:
     if "QUOTED-PRINTABLE" in prop.raw_params.upper():  # vCard 2.1
         value = quopri.decodestring(value.encode()).decode("utf-8", "replace")
     yield contentlines.unescape(value)
-    if prop.name.rpartition(".")[2] in _LISTS and "," in value:
-        yield from map(contentlines.unescape, _LIST_VALUES.findall(value))
+    if _is_list(prop) and "," in value:
+        for single in _LIST_VALUES.finditer(value):  # one at a time: there may be millions
+            yield contentlines.unescape(single[0])
+
+
+def _is_list(prop: Property) -> bool:
+    return prop.name.rpartition(".")[2] in _LISTS
 
 
 def _parameter(prop: Property, name: str) -> Sequence[str] | None:
