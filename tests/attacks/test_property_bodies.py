@@ -10,7 +10,7 @@ from kalends.store.collections import MAX_PROPERTIES, MAX_PROPERTIES_LENGTH
 from support.installation import NAMES, Answer, Client, Installation
 
 SPACES = " ".join(f'xmlns:{short}="{uri}"' for short, uri in NAMES.items())
-WHY = "{urn:x-kalends}why"
+WHY = ".//{urn:x-kalends}why"
 NAME = "<D:displayname>new</D:displayname>"
 UNNAMED = (
     '<C:supported-calendar-component-set><C:comp name="VEVENT"/><C:comp/>'
