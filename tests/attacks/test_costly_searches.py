@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from kalends.common.budget import Budget, Steps
 from kalends.dav.filters import calendar as calendar_filters
 from kalends.ical.contentlines import Component
 from support import nasty
@@ -89,7 +90,7 @@ def test_a_search_pays_for_lines_and_characters(
     path, data, body = SEARCHES[name]
     put(client, f"{path}a", data)
     assert client("REPORT", path, body).status == 207
-    monkeypatch.setattr("kalends.dav.reports.target.REQUEST_STEPS", 30_000)
+    monkeypatch.setattr(Steps, "of_request", lambda sizes: Budget(30_000, sizes))
     answer = client("REPORT", path, body)
     assert (answer.status, answer.precondition()) == TOO_MUCH
 
