@@ -90,6 +90,34 @@ class BodyRefusedError(Exception):
         super().__init__(self.why)
 
 
+class HeaderRefusedError(Exception):
+    """A header field of a request that cannot be accepted.
+
+    Args:
+        status: the status of the answer, such as 400 or 502.
+        why: the reason, for a person.
+        limit: the limit that it is beyond, or None.
+    """
+
+    def __init__(self, status: HTTPStatus, why: str, *, limit: Limit | None = None) -> None:
+        self.status = status
+        self.why = why
+        self.limit = limit
+        super().__init__(why)
+
+
+class ConditionFailedError(Exception):
+    """A condition of the client's that does not hold (RFC 9110 section 13, RFC 4918 section 10.4).
+
+    Args:
+        header: the header field that states it.
+    """
+
+    def __init__(self, header: str) -> None:
+        self.header = header
+        super().__init__(f"the condition of {header} does not hold")
+
+
 class BudgetSpentError(KalendsError):
     """Work that takes more steps than a request, or one object of it, may cost (403).
 

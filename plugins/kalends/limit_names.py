@@ -21,6 +21,8 @@ class Limit(StrEnum):
     CONNECTIONS = "connections"
     # Logins.
     WAITING_LOGINS = "waiting logins"
+    # Header fields.
+    CONDITIONS = "conditions"
     # The XML of requests.
     XML_OCTETS = "xml octets"
     XML_ELEMENTS = "xml elements"

@@ -66,7 +66,7 @@ def test_a_full_home_takes_no_further_collection(client: Client) -> None:
 
 
 def test_a_deleted_collection_makes_room(client: Client) -> None:
-    assert client("DELETE", "/alice/one/").status == 200
+    assert client("DELETE", "/alice/one/").status == 204
     assert client("MKCALENDAR", "/alice/more/", MKCALENDAR).status == 201
 
 

@@ -136,7 +136,7 @@ def test_no_library_reads_an_object_for_another_request(client: Client) -> None:
     name = "<D:displayname>A</D:displayname>"
     patch = report("D:propertyupdate", f"<D:set><D:prop>{name}</D:prop></D:set>")
     assert client("PROPPATCH", "/alice/whole/", patch).status == 207
-    assert client("DELETE", "/alice/whole/").status == 200
+    assert client("DELETE", "/alice/whole/").status == 204
 
 
 def test_a_short_range_is_answered_wherever_the_series_begins(client: Client) -> None:

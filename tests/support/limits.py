@@ -63,6 +63,7 @@ def _override(number: int) -> str:
 
 BEYOND = (
     Beyond(Limit.HEAD, "GET", b"", 431, headers={"X-Long": "y" * (1 << 16)}),
+    Beyond(Limit.CONDITIONS, "PROPFIND", b"", 400, headers={"If": "(<a:b>)" * 101}),
     Beyond(Limit.TARGET, "GET", b"", 414, path="/" + "x" * 9000),
     Beyond(Limit.BODY, "PUT", b"", 413, path=_EVENT, headers={"Content-Length": "999999999"}),
     _xml(Limit.XML_OCTETS, f"<a>{'a' * 4_000_000}</a>", 413),

@@ -91,7 +91,7 @@ def test_changing_properties_and_deleting_a_collection_is_announced(
     assert client("PROPPATCH", f"/{CALENDAR}/", _COLOR).status == 207
     assert commits == by_alice(Change(CALENDAR, "collection"))
     commits.clear()
-    assert client("DELETE", f"/{CALENDAR}/").status == 200
+    assert client("DELETE", f"/{CALENDAR}/").status == 204
     assert commits == by_alice(Change(CALENDAR, "collection"))
 
 

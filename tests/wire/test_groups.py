@@ -103,14 +103,14 @@ def test_a_home_lists_its_groups_at_depth_one_only(alice: Client) -> None:
 def test_members_create_and_delete_calendars(alice: Client) -> None:
     assert alice("MKCALENDAR", "/GROUPS/family/birthdays/").status == 201
     assert alice("PUT", "/GROUPS/family/birthdays/a.ics", event("a"), user="bob").status == 201
-    assert alice("DELETE", "/GROUPS/family/birthdays/", user="bob").status == 200
+    assert alice("DELETE", "/GROUPS/family/birthdays/", user="bob").status == 204
     assert "/GROUPS/family/birthdays/" not in alice.props("/alice/", "D:displayname", depth="1")
 
 
 def test_a_deleted_calendar_is_not_created_again(installation: Installation) -> None:
     with installation.client() as client:
         client("PROPFIND", "/alice/")
-        assert client("DELETE", SHARED).status == 200
+        assert client("DELETE", SHARED).status == 204
     with installation.client() as client:
         assert SHARED not in client.props("/alice/", "D:displayname", depth="1")
 

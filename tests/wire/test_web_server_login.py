@@ -185,6 +185,6 @@ def test_a_user_of_the_web_server_has_an_account_while_the_home_exists(tmp_path:
         assert client("GET", "/feeds/visitor.ics", user="", headers=visit).status == 404
         client("PROPFIND", "/", user="", headers=visit)
         assert client("GET", "/feeds/visitor.ics", user="", headers=visit).status == 200
-        assert client("DELETE", "/visitor/", user="", headers=visit).status == 200
+        assert client("DELETE", "/visitor/", user="", headers=visit).status == 204
         # A request of another user does not create the home again.
         assert client("GET", "/feeds/visitor.ics").status in (403, 404)

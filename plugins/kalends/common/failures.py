@@ -10,7 +10,9 @@ from kalends.common.wsgi import Environ, Headers, StartResponse, plain
 from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
+    ConditionFailedError,
     DirectoryUnavailableError,
+    HeaderRefusedError,
     HomeFullError,
     ObjectRefusedError,
     ReportRefusedError,
@@ -76,6 +78,8 @@ _TABLE: dict[type[Exception], Failure] = {
     DirectoryUnavailableError: _BUSY,
     TooManyAttemptsError: replace(_BUSY, is_ours=False, limit=Limit.WAITING_LOGINS),
     BodyRefusedError: Failure(HTTPStatus.BAD_REQUEST, "That could not be read", ""),
+    HeaderRefusedError: Failure(HTTPStatus.BAD_REQUEST, "That could not be read", ""),
+    ConditionFailedError: Failure(HTTPStatus.PRECONDITION_FAILED, "It is not as you know it", ""),
     ObjectRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     ReportRefusedError: Failure(HTTPStatus.FORBIDDEN, "Refused", ""),
     # 507 would promise that the same request can succeed later (RFC 4918 section 11.5), and clients
@@ -96,7 +100,9 @@ FAILURES: tuple[type[Exception], ...] = tuple(_TABLE)
 def failure_of(error: Exception) -> Failure:
     """Return the answer to an error; for one that is not in the table, try again later."""
     found = next((_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE), _BUSY)
-    if isinstance(error, BodyRefusedError):
+    if isinstance(error, ConditionFailedError):
+        return replace(found, text=str(error))
+    if isinstance(error, BodyRefusedError | HeaderRefusedError):
         return replace(found, status=error.status, text=error.why, limit=error.limit)
     if isinstance(error, StoreRefusedError):
         text = f"The server cannot keep that: {error.why}."

@@ -88,6 +88,7 @@ class DavApplication(ApplicationBase):
             max_xml_length=self._max_xml_length,
             objects=settings.object_limits,
             strict_preconditions=self.strict_preconditions,
+            permit_delete_collection=configuration.get("rights", "permit_delete_collection"),
             validate_user_value=self.validate_user_value,
             validate_path_value=self.validate_path_value,
             urldecode_username=self.urldecode_username,
@@ -103,7 +104,8 @@ class DavApplication(ApplicationBase):
         )
         groups_of, largest = self._homes.ensure_of, self.max_resource_size
         reader = Reader(self._store, self._user_rights, groups_of, self._accounts, largest)
-        return Dispatcher(Context(self._store, self._user_rights, reader, limits))
+        context = Context(self._store, self._user_rights, reader, limits, self._homes.in_path)
+        return Dispatcher(context)
 
     def __call__(
         self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
@@ -153,10 +155,6 @@ class DavApplication(ApplicationBase):
             ).do_PROPPATCH(environ, *rest)
 
         return self._with_failures(environ, answer)
-
-    def do_DELETE(self, *args: Any) -> types.WSGIResponse:
-        """Delete an object or a collection."""
-        return self._with_failures(args[0], lambda: super(DavApplication, self).do_DELETE(*args))
 
     def do_MOVE(
         self,

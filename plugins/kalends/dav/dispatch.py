@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from http import HTTPStatus
 
 from radicale.pathutils import is_safe_path_component
@@ -13,6 +12,7 @@ from kalends.adapters.radicale_compat import accepts_path, accepts_user
 from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.common.failures import FAILURES
 from kalends.dav import errors
+from kalends.dav.addresses import names_no_segment
 from kalends.dav.context import Context, Reading, Writing
 from kalends.dav.message import DAV, Request, Response
 from kalends.dav.methods.registry import METHODS, ReadMethod, WriteMethod, allowed
@@ -24,8 +24,6 @@ from kalends.store import collections
 _log = logging.getLogger("kalends.caldav")
 
 _NAMES_KEPT = 10_000
-# As a client wrote them, these do not name the segment that they stand for (RFC 3986 section 3.3).
-_NO_SEGMENT = re.compile(r"/(?:\.|%2e){2}(?=[/?#]|\Z)|%2f", re.IGNORECASE)
 
 
 class Dispatcher:
@@ -65,7 +63,7 @@ class Dispatcher:
         """Return the refusal of a path or a name that nothing may have."""
         raw = request.environ.get("REQUEST_URI") or request.environ.get("RAW_URI") or ""
         path, _, query = raw.partition("?")
-        if _NO_SEGMENT.search(path):
+        if names_no_segment(path):
             why = "the address has a segment of two dots, or a slash within a segment (%2F)"
             answer = errors.precondition(HTTPStatus.BAD_REQUEST, None, why)
             return errors.as_answer(answer)
@@ -109,7 +107,9 @@ class Dispatcher:
                 refusal = _refused(request, found, method.kinds, may=found.may_read)
                 if refusal:
                     return refusal
-                answer = method.answer(Reading(self._context, request, body, found, connection))
+                call = Reading(self._context, request, body, found, connection)
+                call.check_if()
+                answer = method.answer(call)
                 if answer is None:
                     put_back(request.environ, body)
                 return answer
@@ -124,8 +124,6 @@ class Dispatcher:
         if lacks_home:
             self._storage.ensure_home(request.user)
             return self._write(request, method)
-        if request.method == "DELETE" and found.row is not None:
-            return None
         refusal = _refused(request, found, method.kinds, may=found.may_write)
         if refusal:
             return refusal

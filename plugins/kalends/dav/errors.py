@@ -16,6 +16,7 @@ from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
+    HeaderRefusedError,
     HomeFullError,
     ObjectRefusedError,
     ReportRefusedError,
@@ -79,6 +80,8 @@ def failed(environ: types.WSGIEnviron, error: Exception) -> types.WSGIResponse:
         _log.error("%s", error)
     if isinstance(error, BodyRefusedError | ObjectRefusedError):
         return precondition(failure.status, error.precondition, failure.text)
+    if isinstance(error, HeaderRefusedError):
+        return precondition(failure.status, None, failure.text)
     if isinstance(error, StoreRefusedError):
         # RFC 4331 section 6: a quota, if it is one of collections and not of octets.
         element = "D:quota-not-exceeded" if isinstance(error, HomeFullError) else None

@@ -54,7 +54,7 @@ def test_the_free_busy_view_covers_the_configured_days(tmp_path: Path) -> None:
     assert f"DTEND:{end:%Y%m%dT%H%M%SZ}".encode() in answer.body
 
 
-@pytest.mark.parametrize(("permitted", "status"), [("True", 200), ("False", 403)])
+@pytest.mark.parametrize(("permitted", "status"), [("True", 204), ("False", 403)])
 def test_deletion_of_collections_can_be_forbidden(
     tmp_path: Path, permitted: str, status: int
 ) -> None:

@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from radicale.xmlutils import OBJECT_MIMETYPES
 
-from kalends.common.http import EntityTags, http_date
+from kalends.common.http import http_date
+from kalends.dav import conditional
 from kalends.dav.context import Reading
 from kalends.dav.message import Response
 from kalends.dav.methods.free_busy_view import free_busy_view, wants_free_busy_view
@@ -25,7 +26,7 @@ def get(call: Reading) -> Response | None:
     if row is None:
         return None
     headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
-    if EntityTags.known_to(call.request.environ).match_weakly(row.etag):
+    if conditional.is_current(call.request.environ, conditional.version_of(call.resource)):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
     headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
     headers["Content-Length"] = str(len(row.data))

@@ -13,15 +13,17 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 from radicale import httputils, pathutils, types, utils
 from radicale.app.base import Access
-from radicale.rights import BaseRights
 from radicale.storage import BaseCollection
 
 from kalends.adapters.collection import Collection
 from kalends.adapters.item import RadicaleItem
+from kalends.adapters.rights import Rights
 from kalends.adapters.storage import Storage
 from kalends.authn.apache.htfiles import decode_name
-from kalends.dav.conditional import holds
+from kalends.dav.conditional import check_write
 from kalends.dav.errors import plain, precondition
+from kalends.dav.if_header import State
+from kalends.dav.resource import find_resource
 
 _CONFLICTS = {"VCALENDAR": "C:no-uid-conflict", "VADDRESSBOOK": "CR:no-uid-conflict"}
 
@@ -41,7 +43,7 @@ class Move:
     def __init__(
         self,
         storage: Storage,
-        rights: BaseRights,
+        rights: Rights,
         environ: types.WSGIEnviron,
         base_prefix: str,
         path: str,
@@ -104,9 +106,10 @@ class Move:
         if taken is not None and item.component_name not in taken:
             why = f"the target collection does not accept {item.component_name}"
             return precondition(HTTPStatus.FORBIDDEN, "C:supported-calendar-component", why)
-        if not holds(self._environ, item.etag):
-            return httputils.PRECONDITION_FAILED
-        if existing and self._environ.get("HTTP_OVERWRITE", "F") != "T":
+        connection = self._storage.connection
+        found = find_resource(connection, self._rights, self._user, self._path)
+        check_write(self._environ, found, lambda _: State(None, frozenset()))
+        if existing and self._environ.get("HTTP_OVERWRITE", "T") != "T":
             return httputils.PRECONDITION_FAILED
         conflict = (
             existing.uid != item.uid

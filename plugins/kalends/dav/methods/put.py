@@ -7,19 +7,18 @@ from http import HTTPStatus
 from radicale import httputils, types, xmlutils
 
 from kalends.common.budget import FILE_STEPS, Budget
-from kalends.dav import conditional, errors
+from kalends.dav import errors
 from kalends.dav.context import Writing
 from kalends.dav.media_types import refuse_other_types
 from kalends.dav.message import Response
 from kalends.dav.resource import Resource
-from kalends.errors import ObjectRefusedError
+from kalends.errors import ConditionFailedError, ObjectRefusedError
 from kalends.events import Change
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import write
 from kalends.store.objects.write import Outcome
-from kalends.store.sync_tokens import ctag_of
 
 PUBLISHED = "{urn:x-kalends}published"
 """The property, with any text, that marks a calendar as published from a file by its owner."""
@@ -53,10 +52,6 @@ class _Put:
         if _takes_object(target):
             return self._store_object(body, self._read(body, target), target)
         return self._store_whole(self._split(body, target), target)
-
-    def _now(self) -> Resource:
-        """Find the path again, within the transaction."""
-        return self._call.context.find(self._storage.connection, self._call.request)
 
     def _refusal(self, target: Resource) -> types.WSGIResponse | None:
         if target.parent is None:
@@ -108,16 +103,14 @@ class _Put:
         self, body: bytes, content: CalendarObject, target: Resource
     ) -> types.WSGIResponse:
         href = self._path.rpartition("/")[2]
-        with self._storage.acquire_lock("w", self._call.resource.user, path=self._path):
-            now = self._now()
+        with self._call.transaction() as now:
             if _key(now) != _key(target):
                 return errors.plain(HTTPStatus.CONFLICT)
             parent = now.parent
             assert parent is not None
             connection = self._storage.connection
             place = write.find_place(connection, parent.id, content, href)
-            if not self._may_replace(place.existing.etag if place.existing else None):
-                return httputils.PRECONDITION_FAILED
+            self._require_condition(now)
             if place.existing != place.holder:
                 return self._uid_conflict(parent, place.holder.href if place.holder else href)
             outcome = write.upsert_object(connection, parent.id, place, content)
@@ -136,12 +129,10 @@ class _Put:
         )
 
     def _store_whole(self, whole: SplitCalendar, target: Resource) -> types.WSGIResponse:
-        with self._storage.acquire_lock("w", self._call.resource.user, path=self._path):
-            now = self._now()
+        with self._call.transaction() as now:
             if _key(now) != _key(target):
                 return errors.plain(HTTPStatus.CONFLICT)
-            if not self._may_replace(ctag_of(now.row) if now.row else None):
-                return httputils.PRECONDITION_FAILED
+            self._require_condition(now)
             connection = self._storage.connection
             made = now.row or self._storage.create(self._path, _props(whole))
             merged = write.merge_objects(connection, made.id, whole.objects, replace=True)
@@ -151,14 +142,11 @@ class _Put:
                 self._storage.record(Change(self._path, "put"))
         return _stored(target.row is None, {})
 
-    def _may_replace(self, etag: str | None) -> bool:
-        if (
-            etag is not None
-            and self._call.context.limits.strict_preconditions
-            and "HTTP_IF_MATCH" not in self._environ
-        ):
-            return False
-        return conditional.holds(self._environ, etag)
+    def _require_condition(self, now: Resource) -> None:
+        """Refuse to replace what the client does not name, if the configuration is strict."""
+        is_strict = self._call.context.limits.strict_preconditions
+        if now.exists and is_strict and "HTTP_IF_MATCH" not in self._environ:
+            raise ConditionFailedError("If-Match")
 
 
 def _takes_object(target: Resource) -> bool:

@@ -50,7 +50,7 @@ METHODS: Mapping[str, ReadMethod | WriteMethod] = {
     "PROPFIND": ReadMethod(EXISTING, propfind),
     "REPORT": ReadMethod(EXISTING, report),
     "PUT": WriteMethod(OBJECTS | LEAVES | {Kind.UNMAPPED}, put, has_object=True),
-    "DELETE": WriteMethod(OBJECTS, delete),
+    "DELETE": WriteMethod(OBJECTS | LEAVES | {Kind.FOLDER, Kind.HOME}, delete),
 }
 
 
