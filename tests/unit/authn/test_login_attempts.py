@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kalends.authn.login_attempts import HostLoginAttempts, PendingFailures
+from kalends.authn.mapped_table import HEADER_BYTES
 from kalends.errors import ConfigurationError
 
 NOTHING = PendingFailures(0.0, 0.0, 0.0, is_welcome=False)
@@ -87,6 +88,16 @@ def test_the_file_is_of_constant_size_and_private(tmp_path: Path) -> None:
     assert status.st_size == size < 4000
     assert status.st_mode & 0o777 == 0o600
     assert b"user1" not in (tmp_path / "attempts").read_bytes()
+
+
+def test_nobody_can_foresee_the_place_of_a_name(tmp_path: Path) -> None:
+    contents = set()
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        opened(tmp_path / name, buckets=1).record_failure("alice", "net")
+        accounts = slice(HEADER_BYTES, HEADER_BYTES + 256)
+        contents.add((tmp_path / name / "attempts").read_bytes()[accounts])
+    assert len(contents) == 2
 
 
 def test_names_of_any_text_are_counted(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalends.app.logging_setup import JsonFormatter, TextFormatter
 from kalends.common.masking import SECRET_LENGTH, mask_addresses, mask_path
 
 SECRET = "Ab3_-xYzAb3_-xYzAb3_-xYzAb3_-xYz"
@@ -90,3 +93,14 @@ def test_any_secret_is_masked(random: bytes, encoded: set[int]) -> None:
     spelt = "".join(f"%{ord(c):02X}" if n in encoded else c for n, c in enumerate(secret))
     masked = mask_path(f"/feeds/x/../s/{spelt}/y.ics")
     assert "***" in masked or set(secret) <= set("0123456789abcdefABCDEF-")
+
+
+@pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()])
+def test_a_traceback_is_masked(formatter: logging.Formatter) -> None:
+    try:
+        raise ValueError(f"/feeds/./s/{SECRET}/x.ics")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "x", 1, "a bug", None, sys.exc_info())
+    line = formatter.format(record)
+    assert SECRET not in line
+    assert "/feeds/./s/***/x.ics" in line
