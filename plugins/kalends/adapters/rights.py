@@ -52,6 +52,18 @@ class Rights(BaseRights):
             return ""
         return ("RW", "rw")[len(below)] if len(below) < 2 else ""
 
+    def here_and_above(self, user: str, path: str) -> tuple[str, str]:
+        """Return the letters at a path, and at the one above it, which objects need.
+
+        Args:
+            user: the user's name.
+            path: without a slash at either end; there is nothing above the root.
+        """
+        here = self.authorization(user, set(), path)
+        if not path:
+            return here, here
+        return here, self.authorization(user, set(), path.rpartition("/")[0])
+
     def _in_group(self, user: str, below: list[str]) -> str:
         """Return the letters in a group's home; the server creates it, its members share it."""
         if not below or below[0] not in self._places_of(user):

@@ -6,11 +6,13 @@ import struct
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from kalends.authn.mapped_table import HEADER_BYTES, MappedTable
+from kalends.common.bounded_cache import LONGEST_KEY
 from kalends.errors import ConfigurationError
 
 SECONDS_PER_FAILURE = 60.0
@@ -88,6 +90,7 @@ class HostLoginAttempts:
     ) -> None:
         self._now = now
         self._buckets = buckets
+        self._kept_digests = lru_cache(maxsize=1024)(self._make_digests)
         size = _REGIONS * buckets * _BUCKET_BYTES
         try:
             self._table = MappedTable(path, _MAGIC, size, time.time(), boot=boot)
@@ -138,7 +141,12 @@ class HostLoginAttempts:
             self._write(at if at >= 0 else self._weakest(region, digest), digest, left + 1)
 
     def _digests(self, account: str, network: str) -> tuple[bytes, bytes, bytes]:
-        """Return the digests of an account, a network, and both."""
+        """Return the digests of an account, a network, and both; each client's come often."""
+        if len(account) > LONGEST_KEY or len(network) > LONGEST_KEY:
+            return self._make_digests(account, network)
+        return self._kept_digests(account, network)
+
+    def _make_digests(self, account: str, network: str) -> tuple[bytes, bytes, bytes]:
         key = self._table.key
         names = [name.encode("utf-8", "surrogatepass") for name in (account, network)]
         one, two = (blake2b(n, digest_size=_DIGEST_BYTES, key=key).digest() for n in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 GROUPS = "GROUPS"
@@ -9,6 +10,9 @@ GROUPS = "GROUPS"
 
 RESERVED = frozenset({GROUPS, "feeds", "s"})
 """First path segments that cannot be the name of an account."""
+
+
+_SEGMENT = re.compile(r"[^/\x00-\x1f\x7f]+")
 
 
 def refusal_of_name(name: str, named_feeds: Collection[str]) -> str | None:
@@ -62,4 +66,4 @@ def folded_group(name: str) -> bytes:
 
 
 def _is_segment(name: str) -> bool:
-    return bool(name) and not any(c == "/" or c < " " or c == "\x7f" for c in name)
+    return _SEGMENT.fullmatch(name) is not None

@@ -16,7 +16,7 @@ from kalends.dav.if_header import State
 from kalends.dav.message import Request
 from kalends.dav.reader import Reader
 from kalends.dav.reports.target import ReportLimits
-from kalends.dav.resource import Resource, find_resource
+from kalends.dav.resource import Resource, find_resource, find_to_read
 from kalends.errors import HeaderRefusedError
 from kalends.ical.limits import ObjectLimits
 
@@ -63,9 +63,13 @@ class Context:
     limits: RequestLimits
     in_path: Callable[[str], str]
 
-    def find(self, connection: Connection, request: Request, *, data: bool = False) -> Resource:
+    def find(self, connection: Connection, request: Request) -> Resource:
+        """Return what stands at the path of a request."""
+        return find_resource(connection, self.rights, request.user, request.path)
+
+    def find_to_read(self, connection: Connection, request: Request, *, data: bool) -> Resource:
         """Return what stands at the path of a request; ``data`` asks for an object's octets."""
-        return find_resource(connection, self.rights, request.user, request.path, data=data)
+        return find_to_read(connection, self.rights, request.user, request.path, data=data)
 
     def find_at(self, connection: Connection, request: Request, address: str) -> Resource:
         """Return what stands at an address that a header field of a request names.

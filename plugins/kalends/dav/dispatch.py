@@ -102,7 +102,7 @@ class Dispatcher:
         named = Limit.XML_OCTETS
         body = read_body(request.environ, limit, named) if method.has_body else b""
         with self._storage.snapshot() as connection:
-            found = self._context.find(connection, request, data=not method.has_body)
+            found = self._context.find_to_read(connection, request, data=not method.has_body)
             if not self._lacks_home(connection, found):
                 refusal = _refused(request, found, method.kinds, may=found.may_read)
                 if refusal:

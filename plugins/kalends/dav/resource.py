@@ -12,7 +12,7 @@ from kalends.adapters.rights import Rights
 from kalends.common.names import GROUPS
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
-from kalends.store.locate import locate
+from kalends.store.locate import Located, locate, locate_to_read
 from kalends.store.objects.read import ObjectRow
 
 
@@ -66,7 +66,8 @@ class Resource:
         path: without a slash at either end; empty for the root.
         kind: what it is.
         row: the collection at the path, or None.
-        parent: the collection above the path, or None; the root's is None.
+        parent: the collection above the path, or None; the root's is None, and that of an existing
+            collection where it was found to be read.
         object: the object at the path, or None.
         here: the letters of `Rights` for a collection at the path.
         above: the letters for an object at the path, which are its collection's.
@@ -121,28 +122,46 @@ class Resource:
         return letter in self.above or letter in self.here or letter.upper() in self.here
 
 
-def find_resource(
-    connection: Connection, rights: Rights, user: str, path: str, *, data: bool = False
-) -> Resource:
-    """Return what stands at a path.
+def find_resource(connection: Connection, rights: Rights, user: str, path: str) -> Resource:
+    """Return what stands at a path, with the collection above it.
 
     Args:
         connection: the transaction to read in.
         rights: the rights of users.
         user: the user's name.
         path: decoded and below the prefix; slashes at its ends are ignored.
+    """
+    sane = path.strip("/")
+    return _resource(rights, user, sane, locate(connection, sane))
+
+
+def find_to_read(
+    connection: Connection, rights: Rights, user: str, path: str, *, data: bool = False
+) -> Resource:
+    """Return what stands at a path; of an existing collection not the one above it.
+
+    Args:
+        connection: the transaction to read in.
+        rights: the rights of users.
+        user: the user's name.
+        path: as for `find_resource`; a slash at its end makes a collection the likelier.
         data: True if an object is wanted with its octets.
     """
     sane = path.strip("/")
-    row, parent, found = locate(connection, sane, data=data)
-    if not sane:
+    first = path.endswith("/")
+    found = locate_to_read(connection, sane, data=data, collection_first=first)
+    return _resource(rights, user, sane, found)
+
+
+def _resource(rights: Rights, user: str, path: str, found: Located) -> Resource:
+    row, parent, object_row = found
+    if not path:
         row = row or collections.UNWRITTEN_ROOT
-    elif "/" not in sane:
+    elif "/" not in path:
         parent = parent or collections.UNWRITTEN_ROOT
-    here = rights.authorization(user, set(), f"/{sane}/" if sane else "/")
-    above = rights.authorization(user, set(), f"/{sane.rpartition('/')[0]}/") if sane else here
-    kind = _kind(row, parent, found)
-    return Resource(user, sane, kind, row, parent, found, here, above)
+    here, above = rights.here_and_above(user, path)
+    kind = _kind(row, parent, object_row)
+    return Resource(user, path, kind, row, parent, object_row, here, above)
 
 
 def _kind(row: CollectionRow | None, parent: CollectionRow | None, found: ObjectRow | None) -> Kind:

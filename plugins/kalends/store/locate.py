@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
-from kalends.store.collections import COLUMNS, CollectionRow, collection_row
+from kalends.store.collections import COLUMNS, CollectionRow, collection_row, find_collection
 from kalends.store.compiled import CompiledStatement
 from kalends.store.objects.read import NO_DATA, ObjectRow, object_columns
 from kalends.store.schema import calendar_object, collection
@@ -46,6 +46,16 @@ _LOCATE = {
 }
 
 
+_BELOW = {
+    with_data: CompiledStatement(
+        select(*COLUMNS, *object_columns(data))
+        .select_from(_HERE)
+        .where(collection.c.path == bindparam("parent"))
+    )
+    for with_data, data in ((False, NO_DATA), (True, calendar_object.c.data))
+}
+
+
 def locate(connection: Connection, path: str, *, data: bool = False) -> Located:
     """Return the rows at a path, in one query.
 
@@ -66,3 +76,31 @@ def locate(connection: Connection, path: str, *, data: bool = False) -> Located:
             if row[len(COLUMNS)] is not None:
                 found = ObjectRow._make(row[len(COLUMNS) :])
     return Located(here, above, found)
+
+
+def locate_to_read(
+    connection: Connection, path: str, *, data: bool = False, collection_first: bool
+) -> Located:
+    """Return the rows at a path like `locate`, but no parent of an existing collection.
+
+    Args:
+        connection: the transaction to read in.
+        path: without a slash at either end.
+        data: True if an object is wanted with its octets.
+        collection_first: True if a collection is the likelier; one query answers if it is one.
+    """
+    if collection_first:
+        here = find_collection(connection, path)
+        return Located(here, None, None) if here else _locate_below(connection, path, data)
+    below = _locate_below(connection, path, data)
+    here = None if below.object else find_collection(connection, path)
+    return below._replace(collection=here)
+
+
+def _locate_below(connection: Connection, path: str, data: bool) -> Located:
+    parent, _, name = path.rpartition("/")
+    row = _BELOW[data].run(connection, {"parent": parent, "name": name}).fetchone()
+    if row is None:
+        return Located(None, None, None)
+    found = None if row[len(COLUMNS)] is None else ObjectRow._make(row[len(COLUMNS) :])
+    return Located(None, collection_row(row[: len(COLUMNS)]), found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from kalends.dav.resource import EXISTING, LEAVES, Kind
 
@@ -28,6 +29,7 @@ REPORTS: Mapping[str, frozenset[Kind]] = {
 """By the short names of their elements."""
 
 
-def reports_of(kind: Kind) -> list[str]:
+@cache
+def reports_of(kind: Kind) -> tuple[str, ...]:
     """Return the short names of the reports that a kind of resource has."""
-    return [name for name, kinds in REPORTS.items() if kind in kinds]
+    return tuple(name for name, kinds in REPORTS.items() if kind in kinds)
