@@ -17,6 +17,7 @@ from gunicorn.workers.base import Worker
 from kalends.config.listener_roles import Role, Roles
 from kalends.config.tls import TlsSettings
 from kalends.errors import KalendsError
+from kalends.server.allocator import give_large_blocks_back
 from kalends.server.http1.acceptor import Listener
 from kalends.server.http1.connection_manager import ConnectionManager
 from kalends.server.http1.limits import ConnectionLimits
@@ -80,6 +81,7 @@ class BoundedWorker(Worker):  # type: ignore[misc] # gunicorn is not typed
     def run(self) -> None:
         """Serve until gunicorn stops this worker."""
         _allow_files(4 * self._setup.limits.connections)
+        give_large_blocks_back()
         # Objects that exist by now stay until the end; scanning them in each garbage collection
         # took a sixth of the time of a page of 8,000 events.
         gc.collect()
