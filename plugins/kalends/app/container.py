@@ -21,6 +21,7 @@ from kalends.errors import ConfigurationError, KalendsError, StoreUnavailableErr
 from kalends.events import Committed
 from kalends.feeds.access import AccessControl
 from kalends.feeds.cache import FeedCache
+from kalends.feeds.collection_cache import collection_cache
 from kalends.feeds.definitions.registry import FeedRegistry
 from kalends.feeds.publish.background import BackgroundLoop
 from kalends.feeds.publish.files import Publisher
@@ -142,6 +143,13 @@ class Container:
         self.directory = user_directory(settings)
         self.external_accounts = ExternalAccounts(database)
         self.accounts = KnownAccounts(self.directory, self.external_accounts)
+        self.whole = collection_cache(
+            settings.feeds_folder if settings.feeds else None,
+            settings.nonce_folder or database.folder,
+            FeedSource(database),
+            on_composed=metrics.record_composition if metrics else None,
+            steps=settings.object_limits.steps,
+        )
         self.feeds: FeedServices | None = None
         if settings.feeds:
             self.feeds = FeedServices(

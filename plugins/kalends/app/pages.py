@@ -68,7 +68,9 @@ def account_page(
             budget=Budget(FILE_STEPS, settings.object_limits.steps),
         )
 
-    homes = AccountCollections(database, settings.first_collections, places_of, commits)
+    homes = AccountCollections(
+        database, settings.first_collections, places_of, commits, container.whole
+    )
     return AccountApplication(
         homes,
         VisibleFeeds(feeds.registry, feeds.secrets, commits) if feeds else None,

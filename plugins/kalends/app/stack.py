@@ -70,7 +70,7 @@ class ApplicationStack:
             FeedRequests(self._feeds, settings.object_limits.steps) if self._feeds else None
         )
         publishing = [self._feeds.follow] if self._feeds else []
-        commits = CommitEvents([*publishing, *subscribers])
+        commits = CommitEvents([*publishing, container.whole.follow, *subscribers])
         storage = Storage(configuration, database, commits)
         homes = GroupHomes(storage, container.accounts.groups_of)
         self._dav = DavApplication(
@@ -80,6 +80,7 @@ class ApplicationStack:
             container.named_feeds,
             container.accounts.names,
             settings,
+            container.whole,
         )
         self._account = account_page(container, homes.ensure_of, commits)
         self._login = container.login()
@@ -121,11 +122,13 @@ class ApplicationStack:
 
     def start(self) -> None:
         """Start the background work of this process, if it has not started."""
+        self._container.whole.start()
         if self._feeds:
             self._feeds.start()
 
     def close(self) -> None:
         """Stop the background work and close the store."""
+        self._container.whole.stop()
         if self._feeds:
             self._feeds.stop()
         self._login.close()

@@ -9,6 +9,9 @@ from datetime import UTC
 from email.utils import formatdate, parsedate_to_datetime
 from typing import Any, Self
 
+GZIP = "gzip"
+"""The content coding; the entity tags of compressed octets end with it."""
+
 _ZERO_WEIGHT = re.compile(r"\s*q\s*=\s*0(?:\.0*)?\s*", re.IGNORECASE)
 # An opaque tag may contain commas. A quotation mark without a closing one is an element of its
 # own, so that parsing takes linear time for any input.
@@ -47,12 +50,22 @@ class EntityTags:
         return frozenset(tag.removeprefix("W/")[1:-1] for tag in self.tags)
 
     def match_strongly(self, etag: str) -> bool:
-        """Return True if a tag matches by the strong comparison, as for If-Match."""
-        return self.is_any or (etag in self.tags and not etag.startswith("W/"))
+        """Return True if a tag matches by the strong comparison, as for If-Match.
+
+        The tag of the compressed octets stands for the same state.
+        """
+        if self.is_any:
+            return True
+        return not etag.startswith("W/") and (etag in self.tags or _compressed(etag) in self.tags)
 
     def match_weakly(self, etag: str) -> bool:
         """Return True if a tag matches by the weak comparison, as for If-None-Match."""
-        return self.is_any or etag.removeprefix("W/")[1:-1] in self.opaque
+        tag = etag.removeprefix("W/")[1:-1]
+        return self.is_any or not self.opaque.isdisjoint((tag, f"{tag}-{GZIP}"))
+
+
+def _compressed(etag: str) -> str:
+    return f'{etag[:-1]}-{GZIP}"'
 
 
 def http_date(seconds: float) -> str:

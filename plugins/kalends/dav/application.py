@@ -33,6 +33,7 @@ from kalends.dav.reports.target import ReportLimits
 from kalends.dav.request_body import read_body
 from kalends.dav.xml.parts import check_properties, parse_request
 from kalends.errors import BodyRefusedError
+from kalends.feeds.collection_cache import CollectionCache
 from kalends.limit_names import Limit
 
 _log = logging.getLogger("kalends.caldav")
@@ -56,6 +57,7 @@ class DavApplication(ApplicationBase):
         named_feeds: returns the names of feeds, which are not available for accounts.
         accounts: returns the names of all accounts.
         settings: the settings, for the limits of requests and objects.
+        whole: the cache of whole collections.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DavApplication(ApplicationBase):
         named_feeds: Callable[[], Collection[str]],
         accounts: Callable[[], Collection[str]],
         settings: Settings,
+        whole: CollectionCache,
     ) -> None:
         rights = Rights(configuration, named_feeds, homes.ensure_of)
         auth = Auth(configuration, homes.ensure_of)
@@ -74,6 +77,7 @@ class DavApplication(ApplicationBase):
         self._user_rights = rights
         self._homes = homes
         self._accounts = accounts
+        self._whole = whole
         self._max_xml_length = min(
             configuration.get("kalends", "max_xml_length"), self.max_content_length
         )
@@ -104,7 +108,9 @@ class DavApplication(ApplicationBase):
         )
         groups_of, largest = self._homes.ensure_of, self.max_resource_size
         reader = Reader(self._store, self._user_rights, groups_of, self._accounts, largest)
-        context = Context(self._store, self._user_rights, reader, limits, self._homes.in_path)
+        context = Context(
+            self._store, self._user_rights, reader, limits, self._homes.in_path, self._whole
+        )
         return Dispatcher(context)
 
     def __call__(

@@ -18,6 +18,7 @@ from kalends.dav.reader import Reader
 from kalends.dav.reports.target import ReportLimits
 from kalends.dav.resource import Resource, find_resource, find_to_read
 from kalends.errors import HeaderRefusedError
+from kalends.feeds.collection_cache import CollectionCache
 from kalends.ical.limits import ObjectLimits
 
 
@@ -55,6 +56,7 @@ class Context:
         reader: access to the store for methods that change nothing.
         limits: the configured limits.
         in_path: returns a path with its group spelt as in the store.
+        whole: the cache of whole collections.
     """
 
     storage: Storage
@@ -62,6 +64,7 @@ class Context:
     reader: Reader
     limits: RequestLimits
     in_path: Callable[[str], str]
+    whole: CollectionCache
 
     def find(self, connection: Connection, request: Request) -> Resource:
         """Return what stands at the path of a request."""

@@ -15,7 +15,7 @@ from kalends.dav import errors
 from kalends.dav.addresses import names_no_segment
 from kalends.dav.context import Context, Reading, Writing
 from kalends.dav.message import DAV, Request, Response
-from kalends.dav.methods.registry import METHODS, ReadMethod, WriteMethod, allowed
+from kalends.dav.methods.registry import METHODS, Answer, ReadMethod, WriteMethod, allowed
 from kalends.dav.request_body import put_back, read_body
 from kalends.dav.resource import Kind, Resource
 from kalends.limit_names import Limit
@@ -103,19 +103,22 @@ class Dispatcher:
         body = read_body(request.environ, limit, named) if method.has_body else b""
         with self._storage.snapshot() as connection:
             found = self._context.find_to_read(connection, request, data=not method.has_body)
-            if not self._lacks_home(connection, found):
+            lacks_home = self._lacks_home(connection, found)
+            answer: Answer = None
+            if not lacks_home:
                 refusal = _refused(request, found, method.kinds, may=found.may_read)
                 if refusal:
                     return refusal
                 call = Reading(self._context, request, body, found, connection)
                 call.check_if()
                 answer = method.answer(call)
-                if answer is None:
-                    put_back(request.environ, body)
-                return answer
-        self._storage.ensure_home(request.user)
-        put_back(request.environ, body)
-        return self._read(request, method)
+        if lacks_home:
+            self._storage.ensure_home(request.user)
+            put_back(request.environ, body)
+            return self._read(request, method)
+        if answer is None:
+            put_back(request.environ, body)
+        return answer() if callable(answer) else answer
 
     def _write(self, request: Request, method: WriteMethod) -> Response | None:
         with self._storage.snapshot() as connection:

@@ -89,6 +89,7 @@ _PAIR = CompiledStatement(
         or_(collection.c.path == bindparam("one"), collection.c.path == bindparam("other"))
     )
 )
+_BY_ID = CompiledStatement(select(*COLUMNS).where(collection.c.id == bindparam("id")))
 _BY_PARENT = CompiledStatement(
     select(*COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
 )
@@ -113,6 +114,12 @@ def now_microseconds() -> int:
 def find_collection(connection: Connection, path: str) -> CollectionRow | None:
     """Return the collection at ``path``, or None."""
     row = _BY_PATH.run(connection, {"path": path}).fetchone()
+    return collection_row(row) if row else None
+
+
+def find_by_id(connection: Connection, number: int) -> CollectionRow | None:
+    """Return the collection with this number, or None."""
+    row = _BY_ID.run(connection, {"id": number}).fetchone()
     return collection_row(row) if row else None
 
 

@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, exists, func, select
 
 from kalends.ical.recurrence.index import Interval
+from kalends.store import collections
 from kalends.store.batching import batched
-from kalends.store.collections import load_props
+from kalends.store.collections import CollectionRow, load_props
 from kalends.store.compiled import CompiledLookup, CompiledStatement
 from kalends.store.engine import Database
 from kalends.store.objects import read, time_range
@@ -100,6 +101,11 @@ _PROPS = CompiledLookup(
 )
 
 
+def state_of(row: CollectionRow) -> CalendarState:
+    """Return the state of a collection by its row."""
+    return CalendarState(row.id, row.path, row.incarnation, row.modseq, row.changed, row.props)
+
+
 class CalendarCache:
     """A cache of all calendars, which is read again only after a collection has changed.
 
@@ -145,6 +151,15 @@ class FeedSnapshot:
     def calendars(self) -> tuple[CalendarState, ...]:
         """Return all calendars by path; the same tuple as before if no collection has changed."""
         return self._calendars.load(self._connection)
+
+    def collection(self, number: int) -> CalendarState | None:
+        """Return the state of a collection of any kind by its number, or None."""
+        row = collections.find_by_id(self._connection, number)
+        return state_of(row) if row else None
+
+    def collection_ids(self) -> set[int]:
+        """Return the numbers of all collections."""
+        return set(self._connection.execute(select(collection.c.id)).scalars())
 
     def objects(self, calendar: int) -> Iterator[ObjectRow]:
         """Yield all objects of a calendar, sorted by UID in code point order."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 
 from radicale.xmlutils import OBJECT_MIMETYPES
@@ -12,19 +14,25 @@ from kalends.dav import conditional
 from kalends.dav.context import Reading
 from kalends.dav.message import Response
 from kalends.dav.methods.free_busy_view import free_busy_view, wants_free_busy_view
+from kalends.dav.methods.get_collection import get_collection
+from kalends.feeds.compose.whole import RULES
 
 
-def get(call: Reading) -> Response | None:
+def get(call: Reading) -> Response | Callable[[], Response] | None:
     """Return an object as it was stored, a calendar's busy times, or 304.
 
-    None leaves a whole collection to Radicale.
+    A whole collection follows when the snapshot is closed: its cache takes a newer one. None leaves
+    one without objects to Radicale.
     """
     query = call.request.header("QUERY_STRING")
     if query and wants_free_busy_view(query):
         return free_busy_view(call, int(time.time()))
     row = call.resource.object
     if row is None:
-        return None
+        whole = call.resource.row
+        if whole is None or whole.tag not in RULES:
+            return None
+        return partial(get_collection, call.context.whole, call.request, whole)
     headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
     if conditional.is_current(call.request.environ, conditional.version_of(call.resource)):
         return Response(HTTPStatus.NOT_MODIFIED, headers)

@@ -14,6 +14,9 @@ from kalends.dav.methods.put import put
 from kalends.dav.reports.report import report
 from kalends.dav.resource import EXISTING, LEAVES, OBJECTS, Kind
 
+Answer = Response | Callable[[], Response] | None
+"""A response, a function that makes it once the snapshot is closed, or None for Radicale."""
+
 
 class ReadMethod(NamedTuple):
     """A method that changes nothing (RFC 9110 section 9.2.1).
@@ -25,7 +28,7 @@ class ReadMethod(NamedTuple):
     """
 
     kinds: frozenset[Kind]
-    answer: Callable[[Reading], Response | None]
+    answer: Callable[[Reading], Answer]
     has_body: bool = True
 
 

@@ -21,6 +21,7 @@ from kalends.feeds.compose.part_index import PartIndex, open_part_index
 from kalends.feeds.compose.render import TAIL, render_head, render_object
 from kalends.feeds.compose.select import UnreadableObject, VisibleObject, select_visible
 from kalends.feeds.compose.timezones import ZoneDefinition, assign_names
+from kalends.feeds.compose.whole import CARD, render_card, render_whole_head
 from kalends.feeds.definitions.model import Feed
 from kalends.store.feed_queries import CalendarState, FeedSnapshot
 from kalends.store.objects.read import ObjectRow
@@ -175,7 +176,7 @@ class _Composition:
             out.write(opening)
             with self.body.open("rb") as source:
                 shutil.copyfileobj(source, out, _BLOCK)
-            out.write(TAIL)
+            out.write(b"" if self._feed.rules.components == CARD else TAIL)
         self.result.content = parts.content_digest(opening)
         parts.record_version(head=str(len(opening)))
 
@@ -257,16 +258,25 @@ class _Composition:
         return found.copies
 
     def _head(self, parts: PartIndex) -> bytes:
+        if self._feed.rules.components == CARD:
+            return b""
         zones = parts.zones()
         colors = {c.props.get("ICAL:calendar-color", "")[:7] for c in self._calendars.values()}
         shared = colors.pop() if len(colors) == 1 else ""
         color = self._feed.rules.color or (shared if _is_color(shared) else "")
-        return render_head(self._feed.rules, color.upper(), zones, assign_names(zones))
+        named = assign_names(zones)
+        if self._feed.rules.whole:
+            (calendar,) = self._calendars.values()
+            return render_whole_head(calendar, color.upper(), zones, named)
+        return render_head(self._feed.rules, color.upper(), zones, named)
 
 
 def _render(copy: VisibleObject, names: Mapping[ZoneDefinition, str]) -> _Text:
     texts = {use.zone: use.text for use in copy.zones.values()}
-    octets = render_object(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
+    if copy.components:
+        octets = render_object(copy, {zone: names.get(zone, zone.tzid) for zone in texts})
+    else:
+        octets = render_card(copy)
     return _Text(
         PartKey(copy.path, copy.stored.uid, copy.stored.id), octets, texts, copy.leaving_date
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from kalends.feeds.compose.timezones import ZoneDefinition
 from kalends.feeds.compose.visibility import VisibleObject, rename_tzids
@@ -63,9 +63,27 @@ def render_head(
         f"REFRESH-INTERVAL;VALUE=DURATION:{every}",
         f"X-PUBLISHED-TTL:{every}",
     ]
-    if color:
-        lines += [f"COLOR:{_color_name(color)}", f"X-APPLE-CALENDAR-COLOR:{color}"]
+    return render_lines(lines, color, zones, names)
+
+
+def render_lines(
+    lines: Iterable[str],
+    color: str,
+    zones: Mapping[ZoneDefinition, bytes],
+    names: Mapping[ZoneDefinition, str],
+) -> bytes:
+    """Return the text before the objects, of some lines, the colour and the time zones.
+
+    Args:
+        lines: the first lines, not folded.
+        color: ``#RRGGBB``, or empty.
+        zones: the text of each definition, from `timezones.definition_text`.
+        names: the TZID of each definition.
+    """
     text = [contentlines.fold(line) for line in lines]
+    if color:
+        text.append(contentlines.fold(f"COLOR:{_color_name(color)}"))
+        text.append(contentlines.fold(f"X-APPLE-CALENDAR-COLOR:{color}"))
     text += [
         contentlines.fold("BEGIN:VTIMEZONE")
         + contentlines.fold(f"TZID:{contentlines.escape(names[zone])}")

@@ -16,6 +16,7 @@ from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefused
 from kalends.feeds.compose.deduplicate import deduplicate
 from kalends.feeds.compose.stamps import finalize
 from kalends.feeds.compose.visibility import VisibleObject, apply_visibility
+from kalends.feeds.compose.whole import CARD, whole_card
 from kalends.feeds.compose.window import leaving_date
 from kalends.feeds.definitions.model import Rules
 from kalends.store.objects.read import ObjectRow
@@ -64,6 +65,10 @@ def select_visible(
             that is made for everybody, the steps that each object has of its own.
     """
     found = Selection()
+    if rules.components == CARD:
+        found.copies = [whole_card(stored, paths[stored.collection_id]) for stored in objects]
+        found.copies.sort(key=lambda copy: copy.stored.uid)
+        return found
     groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
         path = paths[stored.collection_id]
@@ -76,7 +81,7 @@ def select_visible(
         if copy:
             groups.setdefault(stored.uid, []).append(copy)
     for same in groups.values():
-        for copy in deduplicate(same):
+        for copy in same if rules.whole else deduplicate(same):
             with _of_object(budget) as own:
                 _set_leaving_date(copy, rules, own)
             if copy.leaving_date is None or today < copy.leaving_date:

@@ -32,12 +32,14 @@ def finalize(copy: VisibleObject, rules: Rules) -> None:
 
 
 def _finalized(component: Component, copy: VisibleObject, rules: Rules) -> Component:
-    # The related event may be hidden, and its UID must not be disclosed then.
-    gone = {"UID", "LAST-MODIFIED"} | ({"RELATED-TO"} if rules.private != "show" else set())
+    gone = {"UID"} if rules.whole else {"UID", "LAST-MODIFIED"}
+    if rules.private != "show":
+        gone.add("RELATED-TO")  # the related event may be hidden, and its UID must stay so
     kept = [prop for prop in component.properties if prop.name not in gone]
     if not any(prop.name == "DTSTAMP" for prop in kept):
         kept.insert(0, Property("DTSTAMP", "", _moment(copy.stored)))
-    kept.append(Property("LAST-MODIFIED", "", last_modified(component, copy.stored)))
+    if not rules.whole:
+        kept.append(Property("LAST-MODIFIED", "", last_modified(component, copy.stored)))
     if rules.categories:
         kept.append(Property("CATEGORIES", "", contentlines.escape(copy.path.rpartition("/")[2])))
     children = component.children

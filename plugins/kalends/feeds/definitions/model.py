@@ -98,6 +98,7 @@ class Rules:
         refresh: the interval at which a subscriber should poll, seconds.
         color: ``#RRGGBB``; empty for the colour that the calendars share, if they do.
         past: the number of days for which an object is shown after its end; None for no limit.
+        whole: whether it is one collection for those who may read it, with everything as stored.
     """
 
     title: str
@@ -109,6 +110,7 @@ class Rules:
     refresh: int = 3600
     color: str = ""
     past: int | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO
 
 from sqlalchemy import Connection
 
 from kalends.common.names import GROUPS
 from kalends.events import Change, CommitEvents
-from kalends.feeds.export import stream_address_book, stream_calendar
+from kalends.feeds.collection_cache import CollectionCache, CollectionGoneError
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
@@ -70,6 +70,7 @@ class AccountCollections:
         first: the collections that are made in a new home, by name.
         places_of: returns the groups of an account, as their calendars' paths name them.
         commits: receives the homes that are made.
+        whole: the cache of whole collections.
     """
 
     def __init__(
@@ -78,11 +79,13 @@ class AccountCollections:
         first: Mapping[str, Mapping[str, str]],
         places_of: Callable[[str], Collection[str]],
         commits: CommitEvents,
+        whole: CollectionCache,
     ) -> None:
         self._database = database
         self._first = first
         self._places_of = places_of
         self._commits = commits
+        self._whole = whole
 
     def places_of(self, user: str) -> Collection[str]:
         """Return the groups whose calendars are in the account of ``user``."""
@@ -107,39 +110,24 @@ class AccountCollections:
             return [_collection(connection, *one) for one in rows if one[0].tag in _SUFFIXES]
 
     def entries(self, chosen: Collection[AccountCollection]) -> Iterator[ZipEntry]:
-        """Yield each collection as a file for an archive; each file is a consistent snapshot.
-
-        A collection is first copied to an unnamed file, so that a slow reader does not keep a
-        snapshot of the store open.
-        """
+        """Yield each collection as a file for an archive; each file is a consistent snapshot."""
         wanted = ((one.group, one.title, _SUFFIXES[one.kind]) for one in chosen)
         for one, name in zip(chosen, file_names(wanted), strict=True):
-            # Not a SpooledTemporaryFile: its writelines keeps everything in memory.
-            with tempfile.TemporaryFile() as file:
-                changed = self._write(one, file)
-                if changed is not None:
-                    length = file.tell()
-                    file.seek(0)
+            row = self._row(one)
+            if row is None:
+                continue
+            with suppress(CollectionGoneError):
+                _, file = self._whole.open_whole(row, "")
+                with file:
+                    length = os.fstat(file.fileno()).st_size
+                    changed = datetime.fromtimestamp(row.changed / 1_000_000, UTC)
                     yield ZipEntry(name, changed, length, file)
 
-    def _write(self, source: AccountCollection, file: BinaryIO) -> datetime | None:
-        """Write a collection as one file and return its time; None if it was deleted meanwhile."""
+    def _row(self, source: AccountCollection) -> CollectionRow | None:
+        """Return the row of a collection; None if it was deleted meanwhile."""
         with self._database.read() as connection:
             row = collections.find_collection(connection, source.path)
-            if row is None or row.tag != source.kind:
-                return None
-            file.writelines(_pieces(connection, row))
-        return datetime.fromtimestamp(row.changed / 1_000_000, UTC)
-
-
-def _pieces(connection: Connection, row: CollectionRow) -> Iterator[bytes]:
-    if row.tag == "VADDRESSBOOK":
-        return stream_address_book(read.object_data(connection, row.id))
-    name, description = (
-        row.props.get("D:displayname", ""),
-        row.props.get("C:calendar-description", ""),
-    )
-    return stream_calendar(lambda: read.object_data(connection, row.id), name, description)
+        return row if row and row.tag == source.kind else None
 
 
 def _collection(connection: Connection, row: CollectionRow, group: str) -> AccountCollection:
