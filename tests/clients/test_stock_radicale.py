@@ -125,7 +125,7 @@ def test_an_object_is_unchanged_after_a_restart(server: StockRadicale) -> None:
 
 
 def test_a_groups_calendar_is_shared_by_its_members(server: StockRadicale) -> None:
-    path = "/GROUPS/Family/calendar/"
+    path = "/GROUPS/Family/Family/"
     assert path in server.home("alice", "wonderland").text
     sent = AS_RADICALE_WRITES.format("shared").encode()
     assert server.request("PUT", f"{path}s.ics", user="alice", body=sent).status == 201

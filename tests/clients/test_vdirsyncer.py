@@ -193,3 +193,57 @@ def test_the_name_of_a_calendar_is_synced(workers: KalendsServer, syncer: Syncer
         body='<propfind xmlns="DAV:"><prop><displayname/></prop></propfind>',
     )
     assert "Named in a file" in answer.text
+
+
+HOME = """
+[general]
+status_path = "{folder}/status/"
+
+[pair home]
+a = "vdir"
+b = "alice"
+collections = ["from b"]
+
+[storage vdir]
+type = "filesystem"
+path = "{folder}/vdir/"
+fileext = ".ics"
+
+[storage alice]
+type = "caldav"
+url = "{url}"
+username = "alice"
+password = "wonderland"
+"""
+
+
+def test_a_private_calendar_and_those_of_groups_stay_apart(tmp_path: Path) -> None:
+    groups = tmp_path / "groups"
+    groups.write_text("family: alice bob\nchess: alice\n")
+    users = {"alice": "wonderland", "bob": "builder"}
+    options = {"auth": {"htgroup_filename": str(groups)}}
+    server = KalendsServer(tmp_path / "server", users=users, options=options)
+    try:
+        syncer = Syncer(tmp_path / "vdirsyncer", server.url)
+        (syncer.folder / "config").write_text(HOME.format(folder=syncer.folder, url=server.url))
+        done = syncer.run("discover")
+        assert done.returncode == 0, done.stdout + done.stderr
+        put(server, "alice", "mine.ics", event("mine", "Private"))
+        syncer.sync("home")
+        for name in ("calendar", "family", "chess"):
+            new = syncer.folder / "vdir" / name / f"new-{name}.ics"
+            new.write_text(event(f"new-{name}", f"For {name}"))
+        syncer.sync("home")
+        assert (syncer.folder / "vdir" / "calendar" / "mine.ics").exists()
+        for path in ("/alice/calendar/", "/GROUPS/family/family/", "/GROUPS/chess/chess/"):
+            whole = server.request("GET", path, user="alice").text
+            name = path.split("/")[-2]
+            mine = {"mine"} if name == "calendar" else set()
+            assert uids_in(whole) == {f"new-{name}", *mine}
+    finally:
+        server.close()
+
+
+def uids_in(whole: str) -> set[str]:
+    """Return the UIDs in a file of a whole calendar."""
+    return {line.removeprefix("UID:") for line in whole.splitlines() if line.startswith("UID:")}

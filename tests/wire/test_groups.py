@@ -23,7 +23,7 @@ calendars = ["@family/*"]
 access = "login"
 """
 USERS = {"alice": "wonderland", "bob": "builder", "eve": "apple"}
-SHARED = "/GROUPS/family/calendar/"
+SHARED = "/GROUPS/family/family/"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_only_homes_of_members_list_the_calendar(alice: Client) -> None:
         alice.user = user
         home = alice.props(f"/{user}/", "D:displayname", "D:owner", depth="1")
         assert (SHARED in home) is shown, user
-        assert ("/GROUPS/chess/calendar/" in home) is (user == "eve")
+        assert ("/GROUPS/chess/chess/" in home) is (user == "eve")
         if shown:
             assert home[SHARED]["{DAV:}displayname"] == "family"
 
@@ -117,7 +117,7 @@ def test_a_deleted_calendar_is_not_created_again(installation: Installation) -> 
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [("/alice/calendar/", SHARED), (SHARED, "/alice/calendar/"), (SHARED, f"{SHARED[:-9]}two/")],
+    [("/alice/calendar/", SHARED), (SHARED, "/alice/calendar/"), (SHARED, "/GROUPS/family/two/")],
 )
 def test_events_move_to_and_from_a_group(alice: Client, source: str, target: str) -> None:
     alice("MKCALENDAR", "/GROUPS/family/two/")
@@ -199,7 +199,7 @@ def test_a_group_whose_name_is_not_a_path_segment_has_no_home(
 ) -> None:
     (installation.folder / "groups").write_text(f"{name}: alice\nchess: alice\n")
     home = alice.props("/alice/", "D:displayname", depth="1")
-    assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/chess/calendar/"]
+    assert [path for path in home if path.startswith("/GROUPS/")] == ["/GROUPS/chess/chess/"]
 
 
 def test_groups_may_have_blanks_and_other_letters_in_their_names(
@@ -207,9 +207,9 @@ def test_groups_may_have_blanks_and_other_letters_in_their_names(
 ) -> None:
     (installation.folder / "groups").write_text("my friends: alice\nFreunde-ö: alice\n")
     home = alice.props("/alice/", "D:displayname", depth="1")
-    assert home["/GROUPS/my%20friends/calendar/"]["{DAV:}displayname"] == "my friends"
-    assert home["/GROUPS/Freunde-%C3%B6/calendar/"]["{DAV:}displayname"] == "Freunde-ö"
-    put = alice("PUT", "/GROUPS/my%20friends/calendar/a.ics", event("a"))
+    assert home["/GROUPS/my%20friends/my%20friends/"]["{DAV:}displayname"] == "my friends"
+    assert home["/GROUPS/Freunde-%C3%B6/Freunde-%C3%B6/"]["{DAV:}displayname"] == "Freunde-ö"
+    put = alice("PUT", "/GROUPS/my%20friends/my%20friends/a.ics", event("a"))
     assert put.status == 201
 
 
@@ -223,7 +223,7 @@ def test_the_first_collections_of_a_group_are_configurable(installation: Install
 
 def test_names_of_groups_are_case_insensitive(installation: Installation, alice: Client) -> None:
     alice("PUT", f"{SHARED}a.ics", event("a"))
-    assert alice("GET", "/GROUPS/FaMiLy/calendar/a.ics").body == event("a")
+    assert alice("GET", "/GROUPS/FaMiLy/family/a.ics").body == event("a")
     (installation.folder / "groups").write_text("FAMILY: alice\nfamily: bob\n")
     for user in ("alice", "bob"):
         alice.user = user

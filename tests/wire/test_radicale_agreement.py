@@ -234,7 +234,7 @@ def test_propfind_agrees_with_radicale(
 ) -> None:
     _, radicale = apps
     path = make(radicale, *made)
-    places = [path, "/", "/alice/", "/GROUPS/family/calendar/"]
+    places = [path, "/", "/alice/", "/GROUPS/family/family/"]
     places += [path + quote(name) for name in made[2]]
     for place in places:
         ours, theirs = (propfind(client, place, wanted, depth) for client in apps)
@@ -399,7 +399,7 @@ def test_members_see_their_groups_calendars_in_their_homes(apps: tuple[Client, C
         found = parse_multistatus(
             propfind(client, "/bob/", ["D:displayname"], "1", user="bob").body
         )
-        assert "/GROUPS/family/calendar/" in found
+        assert "/GROUPS/family/family/" in found
 
 
 def test_large_answers_are_compressed_on_request(apps: tuple[Client, Client]) -> None:

@@ -77,7 +77,10 @@ class StoreView:
             for pattern in feed.calendars
             for calendar in self._candidates(pattern)
             if may_include(calendar, feed)
-            and pattern.matches(calendar.path, self.names, self._members)
+            and any(
+                pattern.matches(path, self.names, self._members)
+                for path in (calendar.path, *calendar.aliases)
+            )
         }
         return tuple(found[path] for path in sorted(found))
 

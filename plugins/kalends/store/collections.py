@@ -9,20 +9,22 @@ import json
 import secrets
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from kalends.common.bounded_cache import BoundedCache
 from kalends.common.names import GROUPS, folded_group
 from kalends.common.xml_text import writable
 from kalends.errors import HomeFullError, StoreRefusedError
 from kalends.limit_names import Limit
+from kalends.store.aliases import add_alias
 from kalends.store.compiled import CompiledStatement
 from kalends.store.engine import lock_homes
-from kalends.store.schema import collection, tombstone
+from kalends.store.group_names import first_names
+from kalends.store.schema import alias, collection, tombstone
 
 MAX_PROPERTIES = 1000
 """Properties of a collection; programs set some twenty."""
@@ -40,7 +42,8 @@ class CollectionRow:
 
     Attributes:
         id: its number, which is never used again.
-        path: without a slash at either end; the root's is the empty string.
+        path: without a slash at either end; the root's is the empty string. Where the collection
+            was asked for by an alias, it is that: answers name what the client knows.
         tag: ``VCALENDAR``, ``VADDRESSBOOK``, ``VSUBSCRIBED``, or empty for a home or folder.
         props: its WebDAV properties under Radicale's short names, ``tag`` among them.
         incarnation: a random name, new after each creation and each restore.
@@ -84,11 +87,6 @@ COLUMNS = (
 """The columns of a `CollectionRow`, in the order that `collection_row` reads."""
 
 _BY_PATH = CompiledStatement(select(*COLUMNS).where(collection.c.path == bindparam("path")))
-_PAIR = CompiledStatement(
-    select(*COLUMNS).where(
-        or_(collection.c.path == bindparam("one"), collection.c.path == bindparam("other"))
-    )
-)
 _BY_ID = CompiledStatement(select(*COLUMNS).where(collection.c.id == bindparam("id")))
 _BY_PARENT = CompiledStatement(
     select(*COLUMNS).where(collection.c.parent == bindparam("parent")).order_by(collection.c.path)
@@ -98,6 +96,13 @@ _COUNT = CompiledStatement(
 )
 _BY_TAG = select(*COLUMNS).where(collection.c.tag == bindparam("tag")).order_by(collection.c.path)
 _ALL = select(*COLUMNS).order_by(collection.c.path)
+_BY_ALIAS = CompiledStatement(
+    select(*COLUMNS).where(
+        alias.c.path == bindparam("path"),
+        alias.c.collection_id == collection.c.id,
+        collection.c.parent == bindparam("home"),
+    )
+)
 _TOUCH = CompiledStatement(
     update(collection)
     .where(collection.c.id == bindparam("which"))
@@ -112,24 +117,24 @@ def now_microseconds() -> int:
 
 
 def find_collection(connection: Connection, path: str) -> CollectionRow | None:
-    """Return the collection at ``path``, or None."""
+    """Return the collection at ``path``, which may be an alias, or None."""
     row = _BY_PATH.run(connection, {"path": path}).fetchone()
-    return collection_row(row) if row else None
+    return collection_row(row) if row else find_by_alias(connection, path)
+
+
+def find_by_alias(connection: Connection, path: str) -> CollectionRow | None:
+    """Return the collection with an alias, which is its path there; None if there is none."""
+    if not path.startswith(f"{GROUPS}/"):  # only collections of groups were ever renamed
+        return None
+    home = path.rpartition("/")[0]
+    row = _BY_ALIAS.run(connection, {"path": path, "home": home}).fetchone()
+    return replace(collection_row(row), path=path) if row else None
 
 
 def find_by_id(connection: Connection, number: int) -> CollectionRow | None:
     """Return the collection with this number, or None."""
     row = _BY_ID.run(connection, {"id": number}).fetchone()
     return collection_row(row) if row else None
-
-
-def find_pair(
-    connection: Connection, one: str, other: str
-) -> tuple[CollectionRow | None, CollectionRow | None]:
-    """Return the collections at two paths, each None if it does not exist."""
-    rows = _PAIR.run(connection, {"one": one, "other": other}).fetchall()
-    found = {row.path: row for row in map(collection_row, rows)}
-    return found.get(one), found.get(other)
 
 
 def list_children(connection: Connection, path: str) -> list[CollectionRow]:
@@ -196,21 +201,30 @@ def require_room(connection: Connection, path: str, most: int) -> None:
 
 def ensure_home(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> None:
     """Create the home of an account, with its first collections, unless it has a home."""
-    _ensure(connection, name, first)
+    if find_collection(connection, name) is None:
+        create_collection(connection, name, {})
+        for child, props in first.items():
+            create_collection(connection, f"{name}/{child}", props)
 
 
 def ensure_group(connection: Connection, name: str, first: Mapping[str, Mapping[str, str]]) -> str:
     """Create the home of a group, with its first collections, unless it has a home.
 
-    A collection without a display name gets the name of the group.
+    The first calendar is called after the group, and so is a collection without a display name.
+    The names that the settings give are aliases.
 
     Returns:
         the last segment of the home's path.
     """
     segment = group_segment(connection, name)
     if segment is None:
-        named = {child: {"D:displayname": name, **props} for child, props in first.items()}
-        _ensure(connection, f"{GROUPS}/{name}", named)
+        home, names = f"{GROUPS}/{name}", first_names(connection, name, first)
+        create_collection(connection, home, {})
+        for given, props in first.items():
+            named = {"D:displayname": name, **props}
+            made = create_collection(connection, f"{home}/{names[given]}", named)
+            if names[given] != given:
+                add_alias(connection, f"{home}/{given}", made.id)
     return segment or name
 
 
@@ -221,19 +235,14 @@ def group_segment(connection: Connection, name: str) -> str | None:
     return next((segment for segment in segments if folded_group(segment) == wanted), None)
 
 
-def _ensure(connection: Connection, path: str, first: Mapping[str, Mapping[str, str]]) -> None:
-    if find_collection(connection, path) is None:
-        create_collection(connection, path, {})
-        for child, props in first.items():
-            create_collection(connection, f"{path}/{child}", props)
-
-
 def remove_collection(connection: Connection, path: str) -> None:
-    """Delete the collection at ``path``, its objects and the collections below it."""
+    """Delete the collection at ``path``, its objects, its aliases and the collections below it."""
     for child in list_children(connection, path):
         remove_collection(connection, child.path)
-    removed = find_collection(connection, path)
-    connection.execute(delete(collection).where(collection.c.path == path))
+    found = find_collection(connection, path)
+    removed = find_by_id(connection, found.id) if found else None
+    if removed:
+        connection.execute(delete(collection).where(collection.c.id == removed.id))
     above = find_collection(connection, path.rpartition("/")[0]) if path else None
     if above and removed:
         record_removal(connection, above.id, removed)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, select
 
 from kalends.ical.recurrence.index import Interval
 from kalends.store import collections
+from kalends.store.aliases import aliases_of_all
 from kalends.store.batching import batched
 from kalends.store.collections import CollectionRow, load_props
 from kalends.store.compiled import CompiledLookup, CompiledStatement
@@ -36,6 +37,7 @@ class CalendarState:
         modseq: its change number.
         changed: the time of its last change, microseconds since 1970.
         props: its WebDAV properties.
+        aliases: its former paths, which definitions may name.
     """
 
     id: int
@@ -44,6 +46,7 @@ class CalendarState:
     modseq: int
     changed: int
     props: Mapping[str, str]
+    aliases: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[int, str, str, int, int]:
@@ -133,10 +136,13 @@ def _read_again(
     known = {calendar.key: calendar for calendar in before}
     rows = list(map(tuple, _STATES.run(connection, {"tag": "VCALENDAR"}).fetchall()))
     changed = [number for number, *rest in rows if (number, *rest) not in known]
+    aliases = aliases_of_all(connection)  # they change with the path of a calendar
     props = {number: load_props(text) for number, text in _PROPS.rows(connection, changed)}
     return tuple(
         known.get((number, path, incarnation, modseq, at))
-        or CalendarState(number, path, incarnation, modseq, at, props[number])
+        or CalendarState(
+            number, path, incarnation, modseq, at, props[number], aliases.get(number, ())
+        )
         for number, path, incarnation, modseq, at in rows
     )
 

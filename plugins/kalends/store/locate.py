@@ -6,9 +6,15 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, or_, select
 
-from kalends.store.collections import COLUMNS, CollectionRow, collection_row, find_collection
+from kalends.store.collections import (
+    COLUMNS,
+    CollectionRow,
+    collection_row,
+    find_by_alias,
+    find_collection,
+)
 from kalends.store.compiled import CompiledStatement
-from kalends.store.objects.read import NO_DATA, ObjectRow, object_columns
+from kalends.store.objects.read import NO_DATA, ObjectRow, object_columns, objects_named
 from kalends.store.schema import calendar_object, collection
 
 
@@ -75,6 +81,10 @@ def locate(connection: Connection, path: str, *, data: bool = False) -> Located:
             above = read
             if row[len(COLUMNS)] is not None:
                 found = ObjectRow._make(row[len(COLUMNS) :])
+    if here is None and (above is None or not above.tag):
+        here = find_by_alias(connection, path)
+    if above is None and here is None:
+        return _locate_below_alias(connection, parent, name, data)
     return Located(here, above, found)
 
 
@@ -101,6 +111,12 @@ def _locate_below(connection: Connection, path: str, data: bool) -> Located:
     parent, _, name = path.rpartition("/")
     row = _BELOW[data].run(connection, {"parent": parent, "name": name}).fetchone()
     if row is None:
-        return Located(None, None, None)
+        return _locate_below_alias(connection, parent, name, data)
     found = None if row[len(COLUMNS)] is None else ObjectRow._make(row[len(COLUMNS) :])
     return Located(None, collection_row(row[: len(COLUMNS)]), found)
+
+
+def _locate_below_alias(connection: Connection, parent: str, name: str, data: bool) -> Located:
+    above = find_by_alias(connection, parent)
+    objects = objects_named(connection, above.id, [name], data=data) if above else ()
+    return Located(None, above, next(iter(objects), None))

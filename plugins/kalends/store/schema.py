@@ -22,7 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration, which this code needs; a test compares it with the migrations folder."""
 
 metadata = MetaData()
@@ -51,6 +51,20 @@ collection = Table(
     Column("forgotten", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     sqlite_autoincrement=True,
+)
+
+alias = Table(
+    "alias",
+    metadata,
+    # A former path of a collection, at which it goes on to answer: see ``aliases.py``.
+    Column("path", _TEXT, primary_key=True),
+    Column(
+        "collection_id",
+        _ID,
+        ForeignKey("collection.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
 )
 
 calendar_object = Table(

@@ -17,11 +17,12 @@ from kalends.common import private
 from kalends.common.atomicfile import sync_folder
 from kalends.feeds.export import stream_address_book, stream_calendar
 from kalends.store import collections
+from kalends.store.aliases import aliases_of_all
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
 from kalends.store.objects import read
 from kalends.store.objects.read import ObjectRow
-from kalends.transfer.formats.radicale import PROPS, ROOT
+from kalends.transfer.formats.radicale import ALIASES, PROPS, ROOT
 from kalends.transfer.model import FolderError
 
 _LONGEST_NAME = 255
@@ -116,13 +117,17 @@ class Exporter:
     def _write_folders(self, connection: Connection, root: Path) -> None:
         root.mkdir(mode=0o700)
         folders: dict[str, Path] = {"": root}
+        aliases = aliases_of_all(connection)
         for row in self._wanted_rows(connection):
             parent, _, name = row.path.rpartition("/")
             folder = folders[row.path] = folders[parent] / self._file_name(name, row.path, "")
             folder.mkdir(mode=0o700)
-            if row.props:
-                props = json.dumps(dict(row.props), sort_keys=True)
-                _write(folder / PROPS, [props.encode()])
+            props = dict(row.props)
+            if row.id in aliases:
+                former = [path.rpartition("/")[2] for path in aliases[row.id]]
+                props[ALIASES] = json.dumps(former)
+            if props:
+                _write(folder / PROPS, [json.dumps(props, sort_keys=True).encode()])
             for item in self._objects(connection, row):
                 suffix = _SUFFIXES.get(row.tag, ".ics")
                 path = folder / self._file_name(item.href, f"{row.path}/{item.href}", suffix)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -17,10 +19,13 @@ from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store import collections
+from kalends.store.aliases import add_alias
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
+from kalends.store.group_names import separate_names
 from kalends.store.objects import write
 from kalends.store.objects.write import Outcome
+from kalends.transfer.formats.radicale import ALIASES
 from kalends.transfer.model import FolderCollection, FolderContents, ObjectFile, RejectedFile
 
 _AT_ONCE = 500
@@ -115,7 +120,18 @@ class Importer:
                 _CollectionImport(self._database, one, self._result, dry_run=self._dry_run).run(
                     self._read(one), self._limits
                 )
+        if not self._dry_run and any(c.path.startswith(f"{GROUPS}/") for c in contents.collections):
+            self._separate_names()
         return self._result
+
+    def _separate_names(self) -> None:
+        with self._database.write() as connection:
+            renamed = separate_names(connection)
+        self._result.notes += [
+            f"/{old}/: is at /{new}/ now, since another calendar's address ends alike; programs"
+            " that have the old address can go on with it"
+            for old, new in renamed
+        ]
 
     def _read(self, one: FolderCollection) -> Iterable[ObjectFile]:
         return self._progress(list(one.files), one.path)
@@ -153,6 +169,7 @@ class _CollectionImport:
         # The file of each UID: the second file of a UID is refused and must not replace the first.
         self._uids: dict[str, str] = {}
         self._props = dict(source.props)
+        self._aliases = _segments(self._props.pop(ALIASES, ""))
         self._is_prepared = False
 
     def run(self, files: Iterable[ObjectFile], limits: ObjectLimits) -> None:
@@ -235,6 +252,7 @@ class _CollectionImport:
         row = collections.find_collection(connection, path)
         if row is None:
             row = collections.create_collection(connection, path, self._props)
+            self._add_aliases(connection, row)
             self._result.collections += not self._is_prepared
         elif not self._source.is_home and row.tag != self._props.get("tag", ""):
             if not self._is_prepared:
@@ -248,6 +266,12 @@ class _CollectionImport:
         self._is_prepared = True
         return row
 
+    def _add_aliases(self, connection: Connection, row: CollectionRow) -> None:
+        home = row.path.rpartition("/")[0]
+        for former in self._aliases if home.startswith(f"{GROUPS}/") else ():
+            if collections.find_collection(connection, f"{home}/{former}") is None:
+                add_alias(connection, f"{home}/{former}", row.id)
+
     def _store_path(self, connection: Connection) -> str:
         """Return the path of the collection, with the group as the store spells it."""
         names = self._source.path.split("/")
@@ -257,3 +281,12 @@ class _CollectionImport:
 
     def _refuse(self, path: Path, line: int | None, why: str) -> None:
         self._result.refused.append(RejectedFile(path, line, why))
+
+
+def _segments(text: str) -> list[str]:
+    """Return the names in a JSON list that can be segments of a path."""
+    found: object = None
+    with suppress(ValueError):
+        found = json.loads(text)
+    names = found if isinstance(found, list) else []
+    return [name for name in names if isinstance(name, str) and refusal_of_group(name) is None]

@@ -136,7 +136,7 @@ class ResponseCache:
         row = view.row
         if _SYNC_TOKEN in tags and not row.tag:  # it tells of others' changes, too
             return view.response(tags)
-        version = (row.id, row.incarnation, row.modseq, row.changed)
+        version = (row.id, row.path, row.incarnation, row.modseq, row.changed)
         key = (version, view.asked, view.writable, tags)
         found = self._responses.get(key)
         if found is None:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from kalends.store.compiled import CompiledLookup, CompiledStatement
-from kalends.store.schema import calendar_object, collection, tombstone
+from kalends.store.schema import calendar_object, tombstone
 
 
 class ObjectRow(NamedTuple):
@@ -98,14 +98,6 @@ _ETAGS = CompiledStatement(
 )
 _ETAG_BATCH = 500
 _ONE = CompiledStatement(_ROWS[True].where(calendar_object.c.href == bindparam("href")))
-_AT = CompiledStatement(
-    select(*object_columns()).where(
-        calendar_object.c.href == bindparam("href"),
-        calendar_object.c.collection_id == collection.c.id,
-        collection.c.path == bindparam("path"),
-        collection.c.tag != "",
-    )
-)
 _OCTETS = select(calendar_object.c.data).where(_IN).order_by(calendar_object.c.href)
 _DATA_BATCH = 10  # objects may be large
 _BY_UID = select(calendar_object.c.href).where(_IN, calendar_object.c.uid == bindparam("uid"))
@@ -121,12 +113,6 @@ _REMOVED = CompiledStatement(
 def get_object(connection: Connection, collection_id: int, href: str) -> ObjectRow | None:
     """Return the object called ``href`` with its octets, or None."""
     row = _ONE.run(connection, {"where": collection_id, "href": href}).fetchone()
-    return _row(row) if row else None
-
-
-def get_object_at(connection: Connection, path: str, href: str) -> ObjectRow | None:
-    """Return the object ``href`` of the calendar or address book at ``path`` with its octets."""
-    row = _AT.run(connection, {"path": path, "href": href}).fetchone()
     return _row(row) if row else None
 
 

@@ -20,6 +20,9 @@ from kalends.transfer.model import (
 
 ROOT = "collection-root"
 PROPS = ".Radicale.props"
+ALIASES = "{urn:x-kalends}aliases"
+"""The property in an export that holds the former names of a collection, as a JSON list."""
+
 TAGS = ("", "VCALENDAR", "VADDRESSBOOK", "VSUBSCRIBED")
 
 
