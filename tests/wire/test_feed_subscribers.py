@@ -11,7 +11,7 @@ import pytest
 
 from kalends.cli.main import main
 from kalends.errors import StoreGoneError
-from kalends.feeds import cache
+from kalends.feeds import version_cache
 from support.installation import Answer, Client, Installation, event
 
 FEEDS = """
@@ -205,7 +205,7 @@ def test_the_last_good_version_is_served_when_composition_fails(
     def fails(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(cache, "compose_feed", fails)
+    monkeypatch.setattr(version_cache, "compose_feed", fails)
     client("PUT", "/bob/calendar/y.ics", event("y", summary="Of y"), user="bob")
     same = client("GET", "/feeds/open.ics", user="")
     assert (same.status, same.body) == (200, good.body)
@@ -229,7 +229,7 @@ def test_a_stricter_definition_is_respected_when_composition_fails(
     def fails(*_: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(cache, "compose_feed", fails)
+    monkeypatch.setattr(version_cache, "compose_feed", fails)
     busy = FEEDS.replace('access = "public"', 'access = "public"\nbusy = true')
     installation.feeds_file.write_text(busy)
     answer = client("GET", "/feeds/open.ics", user="")
