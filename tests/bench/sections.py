@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench import account, attacks, compare, feeds, growth, load, page
+from bench import account, attacks, compare, feeds, growth, load, page, whole
 from bench.operations import OPERATIONS
 from bench.servers import SERVERS, report_progress
 
@@ -23,6 +23,7 @@ SECTIONS: dict[str, Callable[[argparse.Namespace, Path], tuple[str, dict[str, An
     "account": account.run,
     "page": page.run,
     "feeds": feeds.run,
+    "whole": whole.run,
     "attacks": attacks.run,
 }
 
@@ -59,6 +60,7 @@ def options(arguments: list[str] | None) -> argparse.Namespace:
     add("--feed-repeat", type=int, default=20, metavar="N", help="feeds: writes to measure")
     add("--feed-burst", type=int, default=2000, metavar="N", help="feeds: PUTs in the burst")
     add("--feed-asked", type=int, default=200, metavar="N", help="feeds: 304s, and PUTs in turn")
+    add("--whole-repeat", type=int, default=40, metavar="N", help="whole: rounds of measuring")
     add("--attacks", nargs="+", metavar="TEXT", default=[""], help="attacks: titles with TEXT")
     add("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
     given = parser.parse_args(arguments)

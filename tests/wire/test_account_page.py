@@ -300,8 +300,8 @@ def test_contacts_go_into_address_books_and_group_calendars_take_events(alice: C
     assert upload(alice, card).status == 409
     assert upload(alice, card, into="alice/contacts").status == 200
     assert alice("GET", "/alice/contacts/c1.vcf").status == 200
-    assert upload(alice, calendar("shared"), into="GROUPS/family/calendar").status == 200
-    assert alice("GET", "/GROUPS/family/calendar/shared.ics").status == 200
+    assert upload(alice, calendar("shared"), into="GROUPS/family/family").status == 200
+    assert alice("GET", "/GROUPS/family/family/shared.ics").status == 200
 
 
 def test_nothing_is_imported_into_collections_of_others(alice: Client, bob: Client) -> None:
