@@ -327,7 +327,7 @@ def test_apples_exports_and_documents_are_imported(
             "{DAV:}displayname": "Home",
             "{http://apple.com/ns/ical/}calendar-color": "#0E61B9FF",
             "{urn:ietf:params:xml:ns:caldav}supported-calendar-component-set": (
-                "VEVENT,VJOURNAL,VTODO"
+                "VEVENT,VFREEBUSY,VJOURNAL,VTODO"
             ),
         }
     documents = tmp_path / "Documents"

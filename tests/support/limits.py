@@ -156,7 +156,7 @@ BEYOND = (
     Beyond(
         Limit.FILE,
         "PUT",
-        b"BEGIN:VCALENDAR" + b"\n" * (ical.MAX_FILE_LINES + 1),
+        b"BEGIN:VCALENDAR" + b"\n" * (ical.FILE_OF_A_REQUEST.lines + 1),
         413,
         "{urn:ietf:params:xml:ns:caldav}max-resource-size",
         "/alice/new/",

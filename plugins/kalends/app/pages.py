@@ -13,6 +13,7 @@ from kalends.common.wsgi import Environ, StartResponse
 from kalends.events import CommitEvents
 from kalends.feeds.access import address_of
 from kalends.feeds.http import FeedApplication
+from kalends.ical.limits import FILE_OF_A_REQUEST
 from kalends.transfer.import_file import ImportResult, import_data
 from kalends.webui.account.collections import AccountCollections
 from kalends.webui.account.csrf_token import CsrfTokens
@@ -65,6 +66,7 @@ def account_page(
             limits=settings.object_limits,
             first_collections=settings.first_collections,
             imported={},
+            size=FILE_OF_A_REQUEST,
             budget=Budget(FILE_STEPS, settings.object_limits.steps),
         )
 

@@ -32,10 +32,10 @@ REQUEST_STEPS = 4 * OBJECT_STEPS
 A thousand recurring events take about a quarter of it.
 """
 
-FILE_STEPS = 100 * OBJECT_STEPS
-"""The steps of all objects of a file that a client sends, some 50 s.
+FILE_STEPS = 10 * OBJECT_STEPS
+"""The steps of all objects of a file that a client sends, some 5 s.
 
-A hundred thousand events, of which one in five recurs, take a half of it.
+Ten thousand events, of which one in five recurs, take a half of it.
 """
 
 OCCURRENCE_STEPS = 5

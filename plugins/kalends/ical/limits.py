@@ -93,17 +93,33 @@ Programs that write each change of a zone since 1900 by itself come to 300.
 MAX_NAME = 255
 """The longest TZID that is looked up as a name; IANA's have 32 characters at most."""
 
-MAX_FILE_LINES = 5_000_000
-"""The most lines of a file of many objects; a hundred thousand events have two or three million."""
-
 MAX_FILE_OBJECTS = 500_000_000
-"""The most octets of the objects of such a file, each of which has a copy of its time zones.
+"""The most octets of the objects of a file, each of which has a copy of its time zones.
 
 A hundred thousand events with a zone of four kilobytes each have that.
 """
 
-MAX_FILE_COMPONENTS = 400_000
-"""The most events, tasks or cards of such a file, one kilobyte of memory each at least."""
+
+@dataclass(frozen=True, slots=True)
+class FileLimits:
+    """The limits of a file of many objects.
+
+    Attributes:
+        octets: of the file.
+        lines: its lines, 80 octets of memory each at least.
+        components: its events, tasks, alarms, cards and so on.
+    """
+
+    octets: int
+    lines: int
+    components: int
+
+
+FILE_OF_A_REQUEST = FileLimits(32 << 20, 500_000, 25_000)
+"""A file that a client sends: 10,000 events with an alarm each, for which a worker needs 100 MB."""
+
+FILE_OF_AN_ADMINISTRATOR = FileLimits(2_000_000_000, 20_000_000, 4_000_000)
+"""A file of `kalends import`: 100,000 events with a VTIMEZONE each have 90 MB."""
 
 
 @dataclass(frozen=True, slots=True)

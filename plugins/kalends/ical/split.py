@@ -9,6 +9,7 @@ import re
 import sys
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import NamedTuple
 
 from kalends.common import progress
 from kalends.common.budget import Budget
@@ -16,13 +17,15 @@ from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
 from kalends.ical.limits import (
-    MAX_FILE_COMPONENTS,
-    MAX_FILE_LINES,
+    FILE_OF_A_REQUEST,
+    FILE_OF_AN_ADMINISTRATOR,
     MAX_FILE_OBJECTS,
     USUAL_LIMITS,
+    FileLimits,
     ObjectLimits,
 )
 from kalends.ical.recover import (
+    ComponentLines,
     RejectedPart,
     decode_file,
     find_calendars,
@@ -67,6 +70,7 @@ def split_file(
     *,
     allowed: frozenset[str] | None = None,
     limits: ObjectLimits = USUAL_LIMITS,
+    size: FileLimits = FILE_OF_AN_ADMINISTRATOR,
     budget: Budget | None = None,
 ) -> SplitCalendar:
     """Split a file of calendars or of cards into objects.
@@ -78,6 +82,7 @@ def split_file(
         data: the octets of the file.
         allowed: the component types that the calendar accepts; None for all.
         limits: the limits of objects.
+        size: the limits of the file.
         budget: the steps that all objects together may take; any number if not given.
     """
     data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
@@ -88,7 +93,7 @@ def split_file(
             "VCALENDAR", refused=[RejectedPart(1, "", why, "C:supported-calendar-data")]
         )
     begin = _FIRST_BEGIN.search(data)
-    if why := _describe_excess(data):
+    if why := _describe_excess(data, size):
         space = "CR" if begin and begin[1].upper() == b"VCARD" else "C"
         kind = "VADDRESSBOOK" if space == "CR" else "VCALENDAR"
         return SplitCalendar(
@@ -99,12 +104,15 @@ def split_file(
     return split_calendar(data, allowed=allowed, limits=limits, budget=budget)
 
 
-def _describe_excess(data: bytes) -> str | None:
+def _describe_excess(data: bytes, size: FileLimits) -> str | None:
     """Return the reason why a file is too large to be split, or None."""
-    if data.count(b"\n") > MAX_FILE_LINES:
-        return f"it has more than {MAX_FILE_LINES} lines: divide it"
-    if data.count(b"\nBEGIN:") > MAX_FILE_COMPONENTS:
-        return f"it has more than {MAX_FILE_COMPONENTS} components: divide it"
+    for found, most, unit in (
+        (len(data), size.octets, "octets"),
+        (data.count(b"\n"), size.lines, "lines"),
+        (data.count(b"\nBEGIN:"), size.components, "components"),
+    ):
+        if found > most:
+            return f"it has more than {most:,} {unit}: divide it, or use kalends import"
     return None
 
 
@@ -128,7 +136,9 @@ def split_calendar(
     """
     whole = SplitCalendar("VCALENDAR")
     left = _Left(budget or Budget(sys.maxsize, limits.steps))
+    is_small = data.count(b"\nBEGIN:") <= FILE_OF_A_REQUEST.components
     text = decode_file(data)
+    same_zones: dict[str, Component] = {}
     groups: dict[str, _Group] = {}
     seen = False
     for header, components in find_calendars(text, whole.refused):
@@ -142,16 +152,22 @@ def split_calendar(
             if component is None:
                 continue
             if component.name == "VTIMEZONE":
-                defined.append(component)
+                # Of many calendars in one file, each often has the same zones.
+                defined.append(same_zones.setdefault(block.text, component))
             else:
                 uid = _ensure_uid(component)
-                groups.setdefault(uid, _Group(uid, header, zones)).add(component, whole)
+                group = groups.setdefault(uid, _Group(uid, header, zones))
+                name, identifier = component.name, component.value("RECURRENCE-ID")
+                kept = component if is_small else None
+                group.add(_Part(name, identifier, component.line, block, kept), whole)
         zones.update(by_tzid((zone, zone) for zone in defined))
     if not seen and not whole.refused:
         whole.refused.append(RejectedPart(1, "", "no BEGIN:VCALENDAR", "C:valid-calendar-data"))
-    for group in groups.values():
+    pending = list(reversed(groups.values()))
+    groups.clear()
+    while pending:
         progress.report()
-        group.finish(whole, allowed, limits, left)
+        pending.pop().finish(whole, allowed, limits, left)
     return whole
 
 
@@ -217,6 +233,31 @@ class _Left:
             raise ObjectRefusedError("C:max-resource-size", why, limit=Limit.FILE)
 
 
+class _Part(NamedTuple):
+    """A component of an object.
+
+    Attributes:
+        name: its name.
+        recurrence_id: the value of its RECURRENCE-ID, or empty.
+        line: the line of the file at which it begins.
+        text: its lines.
+        component: its parsed form; None to parse the lines again, which take a tenth of the memory.
+    """
+
+    name: str
+    recurrence_id: str
+    line: int
+    text: ComponentLines
+    component: Component | None
+
+    def parsed(self) -> Component:
+        """Return the component with its UID."""
+        component = self.component or parse_component(self.text, [])
+        assert component is not None  # it could be parsed before
+        _ensure_uid(component)
+        return component
+
+
 class _Group:
     """The components of one UID, collected to form an object."""
 
@@ -224,17 +265,17 @@ class _Group:
         self._uid = uid
         self._header = header
         self._zones = zones
-        self._components: dict[str, Component] = {}  # by RECURRENCE-ID
+        self._parts: dict[str, _Part] = {}  # by RECURRENCE-ID
 
-    def add(self, component: Component, whole: SplitCalendar) -> None:
+    def add(self, part: _Part, whole: SplitCalendar) -> None:
         """Add a component unless there is already one with its RECURRENCE-ID."""
-        there = next(iter(self._components.values()), component)
-        if there.name != component.name:
-            self._refuse(whole, component, f"a {there.name} has the same UID")
+        there = next(iter(self._parts.values()), part)
+        if there.name != part.name:
+            self._refuse(whole, part, f"a {there.name} has the same UID")
             return
-        there = self._components.setdefault(component.value("RECURRENCE-ID"), component)
-        if there is not component and list(there.lines()) != list(component.lines()):
-            self._refuse(whole, component, "another component has the same UID")
+        there = self._parts.setdefault(part.recurrence_id, part)
+        if there is not part and list(there.parsed().lines()) != list(part.parsed().lines()):
+            self._refuse(whole, part, "another component has the same UID")
 
     def finish(
         self,
@@ -244,15 +285,15 @@ class _Group:
         left: _Left,
     ) -> None:
         """Compose and validate the object, and add it to the result."""
-        components = list(self._components.values())
+        components = [part.parsed() for part in self._parts.values()]
         used = {tzid for component in components for tzid in tzids_of(component)}
         kept = [prop for prop in self._header if prop.name in _KEPT_PROPERTIES]
         names = {prop.name for prop in kept}
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
             if name not in names:
                 kept.insert(0, Property(name, "", value))
-        named = [self._zones[tzid] for tzid in used if tzid in self._zones]
-        zones = {zone.line: zone for zone in sorted(named, key=lambda zone: zone.line)}
+        named = (zone for tzid, zone in self._zones.items() if tzid in used)
+        zones = {id(zone): zone for zone in named}
         calendar = Component("VCALENDAR", kept, [*zones.values(), *components])
         data = contentlines.serialize([calendar])
         try:
@@ -271,9 +312,9 @@ class _Group:
                 RejectedPart(line, self._uid, error.why, error.precondition, error.limit)
             )
 
-    def _refuse(self, whole: SplitCalendar, component: Component, why: str) -> None:
+    def _refuse(self, whole: SplitCalendar, part: _Part, why: str) -> None:
         precondition = "C:valid-calendar-object-resource"
-        whole.refused.append(RejectedPart(component.line, self._uid, why, precondition))
+        whole.refused.append(RejectedPart(part.line, self._uid, why, precondition))
 
 
 def _ensure_uid(component: Component) -> str:

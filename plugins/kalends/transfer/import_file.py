@@ -12,7 +12,7 @@ from kalends.common import progress
 from kalends.common.budget import Budget
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
-from kalends.ical.limits import ObjectLimits
+from kalends.ical.limits import FILE_OF_AN_ADMINISTRATOR, FileLimits, ObjectLimits
 from kalends.ical.merge_instances import merge_instances
 from kalends.ical.recover import leave_out_forbidden
 from kalends.ical.split import SplitCalendar, split_file
@@ -67,6 +67,7 @@ def import_data(
     limits: ObjectLimits,
     first_collections: Mapping[str, Mapping[str, str]],
     imported: ImportedUids,
+    size: FileLimits = FILE_OF_AN_ADMINISTRATOR,
     budget: Budget | None = None,
     progress: Callable[[Iterable[CalendarObject]], Iterable[CalendarObject]] = iter,
 ) -> ImportResult:
@@ -85,6 +86,7 @@ def import_data(
         imported: UIDs from later files of the same import, to which this file's are added. Files
             are imported last to first, so that of a UID in several files the last one counts,
             however often the import is repeated.
+        size: the limits of the file.
         budget: the steps that all objects together may take; any number if not given.
         progress: passes objects through and shows progress.
 
@@ -96,7 +98,7 @@ def import_data(
         existing = collections.find_collection(connection, target)
     allowed = existing.components if existing else None
     data, note = leave_out_forbidden(data)
-    whole = split_file(data, allowed=allowed, limits=limits, budget=budget)
+    whole = split_file(data, allowed=allowed, limits=limits, size=size, budget=budget)
     refused = [RejectedObject(path, bad.line, bad.why) for bad in whole.refused]
     if not whole.objects:
         return ImportResult(MergeResult(0, 0, 0, 0), refused, note)

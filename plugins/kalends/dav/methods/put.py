@@ -14,6 +14,7 @@ from kalends.dav.message import Response
 from kalends.dav.resource import Resource
 from kalends.errors import ConditionFailedError, ObjectRefusedError
 from kalends.events import Change
+from kalends.ical.limits import FILE_OF_A_REQUEST
 from kalends.ical.split import SplitCalendar, split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store.collections import CollectionRow
@@ -89,7 +90,9 @@ class _Put:
             refuse_other_types(self._environ.get("CONTENT_TYPE"), existing.tag)
         allowed = existing.components if existing else None
         budget = Budget(FILE_STEPS, self._limits.steps)
-        whole = split_file(body, allowed=allowed, limits=self._limits, budget=budget)
+        whole = split_file(
+            body, allowed=allowed, limits=self._limits, size=FILE_OF_A_REQUEST, budget=budget
+        )
         if existing and whole.kind != existing.tag:
             why = f"the collection is not a {whole.kind}"
             raise ObjectRefusedError("C:supported-calendar-data", why)
