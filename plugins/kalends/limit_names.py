@@ -58,3 +58,4 @@ class Limit(StrEnum):
     STORED_NAMES = "stored names"
     STORED_PROPERTIES = "stored properties"
     COLLECTIONS = "collections"
+    COPIED = "copied at once"

@@ -85,7 +85,7 @@ def test_an_address_in_latin_1_equals_the_one_in_utf_8(
         ("http://elsewhere.example/ME/calendar/b.ics", 502),
         ("http://[/ME/calendar/b.ics", 400),
         ("http://x:y/ME/calendar/b.ics", 400),
-        ("", 403),
+        ("", 400),
     ],
 )
 def test_a_move_to_an_invalid_destination_is_refused(

@@ -261,8 +261,8 @@ def test_a_put_without_a_parent_collection_is_a_conflict(client: Client) -> None
     assert client("PUT", "/alice/nothing/a.ics", event("a")).status == 409
 
 
-def test_a_put_below_a_path_for_collections_is_forbidden(client: Client) -> None:
-    assert client("PUT", "/alice/no/such/a.ics", event("a")).status == 403
+def test_a_put_needs_the_collection_above(client: Client) -> None:
+    assert client("PUT", "/alice/no/such/a.ics", event("a")).status == 409
 
 
 EXPORT = event("one").replace(b"END:VCALENDAR\r\n", event("two").split(b"EN\r\n", 1)[1])

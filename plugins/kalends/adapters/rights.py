@@ -50,7 +50,7 @@ class Rights(BaseRights):
             return self._in_group(user, below)
         if home != user or refusal_of_name(user, self._named_feeds()):
             return ""
-        return ("RW", "rw")[len(below)] if len(below) < 2 else ""
+        return "RWrw" if below else "RW"
 
     def here_and_above(self, user: str, path: str) -> tuple[str, str]:
         """Return the letters at a path, and at the one above it, which objects need.

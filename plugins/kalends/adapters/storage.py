@@ -18,7 +18,7 @@ from kalends.events import Change, CommitEvents
 from kalends.store import collections, integrity
 from kalends.store.collections import CollectionRow
 from kalends.store.engine import Database
-from kalends.store.objects import read, write
+from kalends.store.objects import read, relocate, write
 from kalends.store.thread_transaction import ReadTransaction, ThreadTransactions
 
 
@@ -142,7 +142,7 @@ class Storage(StorageBase):
         assert isinstance(source, Collection)
         assert isinstance(target, Collection)
         assert item.href is not None
-        write.move_object(self.connection, source.row.id, item.href, target.row.id, to_href)
+        relocate.move_object(self.connection, source.row.id, item.href, target.row.id, to_href)
         self.record(Change(source.path, "move", (item.href,)))
         self.record(Change(target.path, "move", (to_href,)))
 
@@ -194,8 +194,19 @@ class Storage(StorageBase):
         Raises:
             HomeFullError: the home has as many collections as it may have.
         """
-        collections.require_room(self.connection, path, self._most_collections)
+        self.require_room(path)
         return collections.create_collection(self.connection, path, props)
+
+    def require_room(self, path: str) -> None:
+        """Refuse another collection in a home that has the most that it may have.
+
+        Args:
+            path: the path of the new collection.
+
+        Raises:
+            HomeFullError: the home has them already.
+        """
+        collections.require_room(self.connection, path, self._most_collections)
 
     def _fill(self, made: Collection, item: radicale_item.Item) -> str:
         content = content_of(item, made.tag)

@@ -32,11 +32,11 @@ def path_of(request: Request, address: str) -> str:
     Raises:
         HeaderRefusedError: it is malformed (400), of another server (502), or not ours (403).
     """
-    # Not ISO-8859-1 only if a test passes it so; a header field comes as its octets.
     try:
         split = urlsplit(address)
         is_absolute = bool(split.scheme)
         is_ours = not is_absolute or _is_ours(request.environ, split)
+        # WSGI passes the octets of a header field as ISO-8859-1.
         octets = unquote_to_bytes(split.path.encode("latin-1"))
     except ValueError:
         raise _malformed("it is not an address") from None
@@ -57,7 +57,8 @@ def path_of(request: Request, address: str) -> str:
 
 
 def _is_ours(environ: Mapping[str, Any], address: SplitResult) -> bool:
-    if address.scheme not in _DEFAULT_PORTS:
+    # The port is looked at, since only that tells if it is a number.
+    if address.port == 0 or address.scheme not in _DEFAULT_PORTS:
         return False
     default = _DEFAULT_PORTS[address.scheme]
     named = address.netloc.lower().removesuffix(default)

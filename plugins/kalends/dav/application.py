@@ -25,7 +25,6 @@ from kalends.dav import errors
 from kalends.dav.context import Context, RequestLimits, ViewDays
 from kalends.dav.dispatch import Dispatcher
 from kalends.dav.message import DAV, Request, sanitize
-from kalends.dav.methods.move import Move
 from kalends.dav.methods.proppatch import refuse_protected
 from kalends.dav.methods.registry import allowed
 from kalends.dav.reader import Reader
@@ -161,19 +160,6 @@ class DavApplication(ApplicationBase):
             ).do_PROPPATCH(environ, *rest)
 
         return self._with_failures(environ, answer)
-
-    def do_MOVE(
-        self,
-        environ: types.WSGIEnviron,
-        base_prefix: str,
-        path: str,
-        user: str,
-        user_groups: set[str],
-        request_info: dict[str, Any],
-    ) -> types.WSGIResponse:
-        """Move an object to another path."""
-        move = Move(self._store, self._user_rights, environ, base_prefix, path, user)
-        return self._with_failures(environ, move.answer)
 
     def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
         """Create a calendar."""

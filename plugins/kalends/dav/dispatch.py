@@ -24,6 +24,8 @@ from kalends.store import collections
 _log = logging.getLogger("kalends.caldav")
 
 _NAMES_KEPT = 10_000
+_UNANSWERED = frozenset({"OPTIONS", "POST", "PATCH", "TRACE", "LOCK", "UNLOCK", "ACL"})
+"""Known methods that no resource has, and OPTIONS: any other is not implemented."""
 
 
 class Dispatcher:
@@ -42,7 +44,7 @@ class Dispatcher:
     def answer(self, request: Request) -> Response | None:
         """Answer a request; None leaves it to Radicale, unchanged."""
         method = METHODS.get(request.method)
-        if method is None and request.method in ("MKCALENDAR", "MKCOL", "MOVE", "PROPPATCH"):
+        if method is None and request.method in ("MKCALENDAR", "MKCOL", "PROPPATCH"):
             return None
         try:
             refusal = self._refusal(request)
@@ -70,7 +72,9 @@ class Dispatcher:
         if not self._admits(request):
             return errors.as_answer(errors.plain(HTTPStatus.BAD_REQUEST))
         if "view" in query and request.method not in ("GET", "HEAD"):
-            return errors.as_answer(errors.plain(HTTPStatus.METHOD_NOT_ALLOWED))
+            refusal = errors.as_answer(errors.plain(HTTPStatus.METHOD_NOT_ALLOWED))
+            refusal.headers["Allow"] = "OPTIONS, GET, HEAD"
+            return refusal
         return None
 
     def _admits(self, request: Request) -> bool:
@@ -127,7 +131,8 @@ class Dispatcher:
         if lacks_home:
             self._storage.ensure_home(request.user)
             return self._write(request, method)
-        refusal = _refused(request, found, method.kinds, may=found.may_write)
+        may = found.may_write if method.needs_write else found.may_read
+        refusal = _refused(request, found, method.kinds, may=may)
         if refusal:
             return refusal
         limits = self._limits
@@ -146,7 +151,9 @@ class Dispatcher:
         return may_have and collections.find_collection(connection, user) is None
 
     def _without_method(self, request: Request) -> Response:
-        """Answer OPTIONS, and methods that no resource has."""
+        """Answer OPTIONS, and methods that no resource has (RFC 9110 section 15.6.2)."""
+        if request.method not in _UNANSWERED:
+            return errors.as_answer(errors.plain(HTTPStatus.NOT_IMPLEMENTED))
         with self._storage.snapshot() as connection:
             found = self._context.find(connection, request)
         if request.method != "OPTIONS":

@@ -32,6 +32,8 @@ class Kind(Enum):
     """The address of a calendar elsewhere (CS:subscribed)."""
     CALENDAR_OBJECT = auto()
     CARD = auto()
+    FILE = auto()
+    """Octets of any media type in a folder."""
     UNMAPPED = auto()
     """A path at which nothing is (RFC 4918 section 3)."""
 
@@ -41,7 +43,11 @@ _TAGGED: Mapping[str, Kind] = {
     "VADDRESSBOOK": Kind.ADDRESS_BOOK,
     "VSUBSCRIBED": Kind.SUBSCRIPTION,
 }
-OBJECT_KINDS: Mapping[str, Kind] = {"VCALENDAR": Kind.CALENDAR_OBJECT, "VADDRESSBOOK": Kind.CARD}
+OBJECT_KINDS: Mapping[str, Kind] = {
+    "VCALENDAR": Kind.CALENDAR_OBJECT,
+    "VADDRESSBOOK": Kind.CARD,
+    "": Kind.FILE,
+}
 """The kind of the objects in a collection, by its tag."""
 
 PLAIN = frozenset({Kind.ROOT, Kind.HOME, Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLDER})

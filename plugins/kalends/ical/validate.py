@@ -31,6 +31,10 @@ from kalends.limit_names import Limit
 _COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 
 
+FILE = "FILE"
+"""The kind of a file in a folder, of which nothing is known but its media type."""
+
+
 @dataclass(frozen=True, slots=True)
 class CalendarObject:
     """A validated calendar object or card.
@@ -38,10 +42,10 @@ class CalendarObject:
     Attributes:
         data: the client's octets, without a byte order mark and without folds within characters, so
             that each line is UTF-8.
-        kind: ``VCALENDAR`` or ``VCARD``.
+        kind: ``VCALENDAR`` or ``VCARD``; `FILE` for any other octets.
         uid: the UID of its components.
         component: ``VEVENT``, ``VTODO``, ``VJOURNAL``, ``VFREEBUSY``, ``VAVAILABILITY`` or
-            ``VCARD``.
+            ``VCARD``; of a file its media type.
         first_start: seconds since 1970 before which it matches no time range; None without a bound.
         last_end: seconds since 1970 from which on it matches no time range; None without a bound.
         recurring: whether it has more than one occurrence.

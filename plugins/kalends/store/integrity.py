@@ -7,9 +7,10 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, func, select
 
+from kalends.ical.validate import FILE
 from kalends.store import collections, engine
 from kalends.store.objects import read
-from kalends.store.schema import calendar_object, tombstone
+from kalends.store.schema import tombstone
 
 
 def check_store(connection: Connection) -> Iterator[str]:
@@ -33,6 +34,8 @@ def _object_problems(connection: Connection, row: collections.CollectionRow) -> 
         place = f"/{row.path}/{item.href}"
         if item.etag != f'"{sha256(item.data).hexdigest()}"':
             yield f"{place}: its data has changed since it was stored"
+        if not row.tag and item.kind != FILE:
+            yield f"{place}: is an object, and not in a calendar or address book"
         if item.href in ahead:
             yield f"{place}: its change number is above that of its collection"
     newest = connection.execute(
@@ -40,10 +43,3 @@ def _object_problems(connection: Connection, row: collections.CollectionRow) -> 
     ).scalar()
     if newest is not None and newest > row.modseq:
         yield f"/{row.path}/: the change number of a removal is above that of the collection"
-    if (
-        not row.tag
-        and connection.execute(
-            select(calendar_object.c.id).where(calendar_object.c.collection_id == row.id).limit(1)
-        ).first()
-    ):
-        yield f"/{row.path}/: contains objects but is not a calendar or address book"

@@ -80,6 +80,7 @@ calendar_object = Table(
     Column("href", _TEXT, nullable=False),
     Column("uid", _TEXT, nullable=False),
     Column("etag", _TEXT, nullable=False),
+    # VCALENDAR, VCARD, or FILE for a file in a folder, whose component is its media type.
     Column("kind", _TEXT, nullable=False),
     Column("component", _TEXT, nullable=False),
     # None: without a lower or an upper bound.

@@ -16,7 +16,7 @@ def count_collections(connection: Connection) -> int:
 
 
 def count_objects(connection: Connection) -> int:
-    """Return how many calendar objects and cards there are."""
+    """Return how many calendar objects, cards and files there are."""
     return connection.execute(select(func.count()).select_from(calendar_object)).scalar_one()
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from kalends.common import private
 from kalends.common.atomicfile import sync_folder
 from kalends.feeds.export import stream_address_book, stream_calendar
+from kalends.ical.validate import FILE
 from kalends.store import collections
 from kalends.store.aliases import aliases_of_all
 from kalends.store.collections import CollectionRow
@@ -42,7 +43,7 @@ class ExportResult:
     Attributes:
         collections: the number of collections written.
         objects: the number of objects in them.
-        notes: messages on names that had to change.
+        notes: messages on names that had to change, and files that were left out.
     """
 
     collections: int = 0
@@ -129,6 +130,9 @@ class Exporter:
             if props:
                 _write(folder / PROPS, [json.dumps(props, sort_keys=True).encode()])
             for item in self._objects(connection, row):
+                if item.kind == FILE:  # Radicale would take it for a calendar object
+                    self._result.notes.append(f"/{row.path}/{item.href}: is a file, and left out")
+                    continue
                 suffix = _SUFFIXES.get(row.tag, ".ics")
                 path = folder / self._file_name(item.href, f"{row.path}/{item.href}", suffix)
                 _write(path, [item.data])
@@ -139,6 +143,7 @@ class Exporter:
     def _write_collections(self, connection: Connection, root: Path) -> None:
         for row in self._wanted_rows(connection):
             if not row.tag:
+                self._note_files(connection, row)
                 continue
             *parents, last = row.path.split("/")
             folder = root.joinpath(*(self._file_name(name, row.path, "") for name in parents))
@@ -149,6 +154,10 @@ class Exporter:
                 self._file_pieces(connection, row),
             )
             self._add_counts(connection, row)
+
+    def _note_files(self, connection: Connection, row: CollectionRow) -> None:
+        for name in read.hrefs_changed_since(connection, row.id, 0):
+            self._result.notes.append(f"/{row.path}/{name}: is a file, and left out")
 
     def _file_pieces(self, connection: Connection, row: CollectionRow) -> Iterable[bytes]:
         """Return a collection as one file, in pieces."""
@@ -163,7 +172,8 @@ class Exporter:
 
     def _add_counts(self, connection: Connection, row: CollectionRow) -> None:
         self._result.collections += bool(row.tag)
-        self._result.objects += read.count_members(connection, row.id)
+        if row.tag:
+            self._result.objects += read.count_members(connection, row.id)
 
     def _objects(self, connection: Connection, row: CollectionRow) -> Iterable[ObjectRow]:
         number = read.count_members(connection, row.id)

@@ -17,7 +17,7 @@ from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.engine import Database, open_database
 from kalends.store.migrate import migrate
-from kalends.store.objects import read, time_range, write
+from kalends.store.objects import read, relocate, time_range, write
 from kalends.store.objects.time_range import TimeRange
 from support.installation import Client, Installation
 from support.samples import calendar, component, event
@@ -160,7 +160,7 @@ def test_a_moved_object_keeps_its_intervals(database: Database) -> None:
         one = collections.create_collection(connection, "m/one", {"tag": "VCALENDAR"})
         other = collections.create_collection(connection, "m/other", {"tag": "VCALENDAR"})
         write.put_object(connection, one.id, "a.ics", stored("a", (interval,)))
-        write.move_object(connection, one.id, "a.ics", other.id, "b.ics")
+        relocate.move_object(connection, one.id, "a.ics", other.id, "b.ics")
         moved = read.get_object(connection, other.id, "b.ics")
         assert moved is not None
         assert time_range.read_intervals(connection, moved.id) == [interval]

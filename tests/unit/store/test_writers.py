@@ -16,7 +16,7 @@ from kalends.store import collections
 from kalends.store.engine import Database, open_database
 from kalends.store.feed_queries import CalendarCache, FeedSnapshot
 from kalends.store.migrate import migrate
-from kalends.store.objects import read, write
+from kalends.store.objects import read, relocate, write
 from kalends.store.sqlite import SqliteDatabase
 from support.awaiting import await_that
 from support.installation import Installation, event
@@ -153,7 +153,7 @@ def test_moves_in_both_directions_never_deadlock(database: Database) -> None:
                 continue
             with database.write(here, there) as connection:
                 name = f"{number}.ics"
-                write.move_object(connection, places[here], name, places[there], name)
+                relocate.move_object(connection, places[here], name, places[there], name)
             here = there
 
     in_threads(*(lambda number=number: wander(number) for number in range(4)))

@@ -15,7 +15,15 @@ from kalends.dav.context import Reading
 from kalends.dav.message import Response
 from kalends.dav.methods.free_busy_view import free_busy_view, wants_free_busy_view
 from kalends.dav.methods.get_collection import get_collection
+from kalends.dav.resource import Kind
 from kalends.feeds.compose.whole import RULES
+
+# No file of a user's may run in the pages of this server.
+_HARMLESS = {
+    "Content-Disposition": "attachment",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 def get(call: Reading) -> Response | Callable[[], Response] | None:
@@ -36,6 +44,9 @@ def get(call: Reading) -> Response | Callable[[], Response] | None:
     headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
     if conditional.is_current(call.request.environ, conditional.version_of(call.resource)):
         return Response(HTTPStatus.NOT_MODIFIED, headers)
-    headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
+    if call.resource.kind is Kind.FILE:
+        headers |= {"Content-Type": row.component, **_HARMLESS}
+    else:
+        headers["Content-Type"] = f"{OBJECT_MIMETYPES[row.kind]}; charset=utf-8"
     headers["Content-Length"] = str(len(row.data))
     return Response(HTTPStatus.OK, headers, [row.data])

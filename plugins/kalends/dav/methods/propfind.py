@@ -8,6 +8,7 @@ from kalends.dav.message import DAV, Response
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ALL_PROPERTIES, ObjectsView
 from kalends.dav.reader import Reader, multistatus, response_buffer, write_all_objects
+from kalends.dav.resource import Kind
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.requests import Propfind, read_propfind
@@ -41,7 +42,7 @@ def _write_collection(
     buffer.write(_response(reader, view, asked))
     if (request.header("HTTP_DEPTH") or "0") == "0":
         return
-    if target.tag:
+    if target.tag or call.resource.kind is Kind.FOLDER:
         write_all_objects(connection, view, _objects(view, asked), buffer)
     budget = AnswerBudget()
     for child in reader.members(connection, request, target):

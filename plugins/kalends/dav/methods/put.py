@@ -11,6 +11,7 @@ from kalends.dav import errors
 from kalends.dav.context import Writing
 from kalends.dav.media_types import refuse_other_types
 from kalends.dav.message import Response
+from kalends.dav.methods.put_file import is_file, put_file
 from kalends.dav.resource import Resource
 from kalends.errors import ConditionFailedError, ObjectRefusedError
 from kalends.events import Change
@@ -26,7 +27,9 @@ PUBLISHED = "{urn:x-kalends}published"
 
 
 def put(call: Writing) -> Response:
-    """Store the body as an object, or as a whole calendar at a new path."""
+    """Store the body as an object, as a file in a folder, or as a whole calendar at a new path."""
+    if is_file(call.resource):
+        return put_file(call)
     return errors.as_answer(_Put(call).answer())
 
 

@@ -11,6 +11,8 @@ from kalends.dav.methods.delete import delete
 from kalends.dav.methods.get import get
 from kalends.dav.methods.propfind import propfind
 from kalends.dav.methods.put import put
+from kalends.dav.methods.relocate import copy, move
+from kalends.dav.methods.relocation_rules import RELOCATED
 from kalends.dav.reports.report import report
 from kalends.dav.resource import EXISTING, LEAVES, OBJECTS, Kind
 
@@ -39,11 +41,13 @@ class WriteMethod(NamedTuple):
         kinds: the kinds of resources that have it; `Kind.UNMAPPED` if it makes some.
         answer: answers it, and opens the transaction itself.
         has_object: True if its body is an object or a whole collection, not XML.
+        needs_write: False if the user need not be able to change the resource itself.
     """
 
     kinds: frozenset[Kind]
     answer: Callable[[Writing], Response]
     has_object: bool = False
+    needs_write: bool = True
 
 
 _GET = ReadMethod(OBJECTS | LEAVES, get, has_body=False)
@@ -53,6 +57,8 @@ METHODS: Mapping[str, ReadMethod | WriteMethod] = {
     "PROPFIND": ReadMethod(EXISTING, propfind),
     "REPORT": ReadMethod(EXISTING, report),
     "PUT": WriteMethod(OBJECTS | LEAVES | {Kind.UNMAPPED}, put, has_object=True),
+    "COPY": WriteMethod(RELOCATED, copy, needs_write=False),
+    "MOVE": WriteMethod(RELOCATED, move),
     "DELETE": WriteMethod(OBJECTS | LEAVES | {Kind.FOLDER, Kind.HOME}, delete),
 }
 

@@ -18,7 +18,7 @@ from kalends.dav.properties.collection import (
 from kalends.dav.reports.kinds import reports_of
 from kalends.dav.resource import OBJECT_KINDS
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
-from kalends.dav.xml.write import element, escaped_octets, response
+from kalends.dav.xml.write import element, escaped, escaped_octets, response
 from kalends.store.objects.read import ObjectRow
 
 _DATA = {"VCALENDAR": CALENDAR_DATA, "VADDRESSBOOK": ADDRESS_DATA}
@@ -29,6 +29,8 @@ _OWN: Mapping[str, Callable[[ObjectRow], str]] = {
     make_clark("D:getcontentlength"): lambda row: str(row.size),
     make_clark("D:getcontenttype"): lambda row: (
         f"{OBJECT_MIMETYPES[row.kind]};charset=utf-8;component={row.component}"
+        if row.kind in OBJECT_MIMETYPES
+        else escaped(row.component)
     ),
     CALENDAR_DATA: lambda row: escaped_octets(row.data),
     ADDRESS_DATA: lambda row: escaped_octets(row.data),

@@ -43,16 +43,6 @@ _NAMED = CompiledStatement(
     select(calendar_object.c.id).where(_IN, calendar_object.c.href == bindparam("href"))
 )
 _ALL = select(*_EXISTING).where(_IN)
-_CONTENT = select(
-    calendar_object.c.id,
-    calendar_object.c.data,
-    calendar_object.c.kind,
-    calendar_object.c.uid,
-    calendar_object.c.component,
-    calendar_object.c.first_start,
-    calendar_object.c.last_end,
-    calendar_object.c.recurring,
-).where(_IN, calendar_object.c.href == bindparam("href"))
 _WRITTEN = (
     *("uid", "etag", "kind", "component", "first_start", "last_end", "recurring", "data"),
     *("modseq", "changed"),
@@ -265,31 +255,6 @@ def remove_existing(connection: Connection, collection_id: int, existing: Existi
     """Delete an existing object, and record its removal for sync-tokens and feeds."""
     modseq, moment = record_change(connection, collection_id)
     _remove(connection, collection_id, existing, modseq, moment)
-
-
-def move_object(
-    connection: Connection, collection_id: int, href: str, to_collection: int, to_href: str
-) -> None:
-    """Move the object called ``href`` to another place, over an existing object.
-
-    The caller must make sure that it exists, and that the target collection does not have its UID
-    under another href.
-    """
-    where = {"where": collection_id, "href": href}
-    row = connection.execute(_CONTENT, where).one()
-    intervals = tuple(time_range.read_intervals(connection, row.id))
-    content = CalendarObject(
-        row.data,
-        row.kind,
-        row.uid,
-        row.component,
-        row.first_start,
-        row.last_end,
-        row.recurring,
-        intervals,
-    )
-    remove_object(connection, collection_id, href)
-    put_object(connection, to_collection, to_href, content)
 
 
 def prune_tombstones(connection: Connection, collection_id: int, before: int) -> None:
