@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from support.attacks import ATTACKS, Attack, Attacker
+from support.attacks import ATTACKS, Attacker
+from support.attacks_model import Attack
 from support.server import KalendsServer
 
 ATTACKERS = 16

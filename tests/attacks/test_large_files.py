@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -63,12 +64,15 @@ def test_the_copies_of_a_large_zone_are_bounded(
     assert client("PUT", "/alice/copies/", nasty.calendar(large, *events[:10])).status == 201
 
 
-def test_the_steps_of_all_objects_of_a_file_are_bounded(
-    client: Client, monkeypatch: pytest.MonkeyPatch
+def test_the_steps_of_all_objects_of_a_file_are_those_of_a_request(
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr("kalends.dav.methods.put.FILE_STEPS", 100_000)
+    installation = Installation(tmp_path, feeds="")
+    installation.write(kalends__max_object_steps="100000", kalends__max_request_steps="100000")
     events = [with_uid(n, "RRULE:FREQ=DAILY") for n in range(300)]
-    answer = client("PUT", "/alice/steps/", nasty.calendar(*events))
-    assert (answer.status, answer.precondition()) == (413, TOO_LARGE)
-    assert client("PROPFIND", "/alice/steps/").status == 404
-    assert client("PUT", "/alice/steps/", nasty.calendar(*events[:2])).status == 201
+    with installation.client() as client:
+        client("PROPFIND", "/alice/")
+        answer = client("PUT", "/alice/steps/", nasty.calendar(*events))
+        assert (answer.status, answer.precondition()) == (413, TOO_LARGE)
+        assert client("PROPFIND", "/alice/steps/").status == 404
+        assert client("PUT", "/alice/steps/", nasty.calendar(*events[:2])).status == 201

@@ -13,7 +13,8 @@ from typing import Any
 from tqdm import tqdm
 
 from bench.targets import format_number, markdown, verdict, verdicts
-from support.attacks import ATTACKS, Attack, Attacker
+from support.attacks import ATTACKS, Attacker
+from support.attacks_model import Attack
 from support.awaiting import await_that
 from support.server import KalendsServer
 

@@ -10,64 +10,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 
+from support.attacks_model import BOOK, DAV, HOME, MEGABYTE, WINDOW, Attack, Request, report
+from support.attacks_of_requests import ATTACKS_OF_REQUESTS
 from support.samples import calendar, component, event
 from support.server import basic
 
-HOME = "/mallory/calendar/"
-BOOK = "/mallory/contacts/"
-MEGABYTE = 1 << 20
-
-_DAV = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
 _CARD = 'xmlns="DAV:" xmlns:CR="urn:ietf:params:xml:ns:carddav"'
 _ZONE = ("TZOFFSETFROM:+0000", "TZOFFSETTO:+0100")
-_WINDOW = 'start="20260101T000000Z" end="20270101T000000Z"'
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request of an attack.
-
-    Attributes:
-        method: its method.
-        path: its target.
-        body: its body.
-        headers: further header fields.
-    """
-
-    method: str
-    path: str
-    body: str = ""
-    headers: tuple[str, ...] = ()
-
-    def head(self, host: str, login: str | None) -> bytes:
-        """Return the request line and the header fields, without those of the body's framing."""
-        lines = [f"{self.method} {self.path} HTTP/1.1", f"Host: {host}", *self.headers]
-        lines += [f"Authorization: {login}"] if login else []
-        return "".join(f"{line}\r\n" for line in lines).encode()
-
-
-@dataclass(frozen=True)
-class Attack:
-    """One kind of input that costs more than it should.
-
-    Attributes:
-        kind: the part of the program that it aims at.
-        name: what it sends.
-        requests: returns its requests, of which each is answered before the next is sent.
-        raw: returns octets without a login, sent for as long as the server takes them.
-        anonymous: True if its requests are sent without a login.
-    """
-
-    kind: str
-    name: str
-    requests: Callable[[], Iterable[Request]] = tuple
-    raw: Callable[[], Iterable[bytes]] | None = None
-    anonymous: bool = False
-
-    @property
-    def title(self) -> str:
-        """The kind and the name, for a report."""
-        return f"{self.kind}: {self.name}"
 
 
 @dataclass(frozen=True)
@@ -124,10 +73,6 @@ def _put(name: str, text: str) -> Request:
     return Request("PUT", f"{HOME}{name}.ics", text, ("Content-Type: text/calendar",))
 
 
-def _report(body: str, path: str = HOME) -> Request:
-    return Request("REPORT", path, body, ("Depth: 1", "Content-Type: application/xml"))
-
-
 def _propfind(body: str, path: str = "/mallory/") -> Request:
     return Request("PROPFIND", path, body, ("Depth: 1", "Content-Type: application/xml"))
 
@@ -166,13 +111,13 @@ def _times(count: int) -> Iterator[str]:
 
 def _read_all() -> list[Request]:
     """Return every way to read a year of a calendar."""
-    expand = f"<C:calendar-data><C:expand {_WINDOW}/></C:calendar-data>"
-    window = f'<C:comp-filter name="VEVENT"><C:time-range {_WINDOW}/></C:comp-filter>'
+    expand = f"<C:calendar-data><C:expand {WINDOW}/></C:calendar-data>"
+    window = f'<C:comp-filter name="VEVENT"><C:time-range {WINDOW}/></C:comp-filter>'
     query = f'<C:filter><C:comp-filter name="VCALENDAR">{window}</C:comp-filter></C:filter>'
     return [
-        _report(f"<C:calendar-query {_DAV}><prop><getetag/></prop>{query}</C:calendar-query>"),
-        _report(f"<C:calendar-query {_DAV}><prop>{expand}</prop>{query}</C:calendar-query>"),
-        _report(f"<C:free-busy-query {_DAV}><C:time-range {_WINDOW}/></C:free-busy-query>"),
+        report(f"<C:calendar-query {DAV}><prop><getetag/></prop>{query}</C:calendar-query>"),
+        report(f"<C:calendar-query {DAV}><prop>{expand}</prop>{query}</C:calendar-query>"),
+        report(f"<C:free-busy-query {DAV}><C:time-range {WINDOW}/></C:free-busy-query>"),
         Request("GET", "/feeds/mallory.ics"),
         Request("GET", "/feeds/mallory/?view=month&date=2026-06-01"),
         Request("GET", f"{HOME}?view=freebusy"),
@@ -187,19 +132,19 @@ def _stored(name: str, text: Callable[[], str]) -> Callable[[], list[Request]]:
 
 
 def _nested(depth: int) -> str:
-    return f"<propfind {_DAV}>" + "<a>" * depth + "</a>" * depth + "</propfind>"
+    return f"<propfind {DAV}>" + "<a>" * depth + "</a>" * depth + "</propfind>"
 
 
 def _names(count: int) -> str:
     inner = "".join(f"<x{number}/>" for number in range(count))
-    return f"<propfind {_DAV}><prop>{inner}</prop></propfind>"
+    return f"<propfind {DAV}><prop>{inner}</prop></propfind>"
 
 
 def _filters(count: int) -> str:
     one = '<C:prop-filter name="SUMMARY"><C:text-match>x</C:text-match></C:prop-filter>'
     inner = f'<C:comp-filter name="VEVENT">{one * count}</C:comp-filter>'
     outer = f'<C:filter><C:comp-filter name="VCALENDAR">{inner}</C:comp-filter></C:filter>'
-    return f"<C:calendar-query {_DAV}><prop><getetag/></prop>{outer}</C:calendar-query>"
+    return f"<C:calendar-query {DAV}><prop><getetag/></prop>{outer}</C:calendar-query>"
 
 
 def _card_filters(count: int) -> str:
@@ -210,12 +155,12 @@ def _card_filters(count: int) -> str:
 
 def _multiget(href: str, count: int) -> str:
     hrefs = f"<href>{href}</href>" * count
-    return f"<C:calendar-multiget {_DAV}><prop><getetag/></prop>{hrefs}</C:calendar-multiget>"
+    return f"<C:calendar-multiget {DAV}><prop><getetag/></prop>{hrefs}</C:calendar-multiget>"
 
 
 def _attributes(count: int) -> str:
     inner = " ".join(f'a{number}=""' for number in range(count))
-    return f"<propfind {_DAV}><prop><getetag {inner}/></prop></propfind>"
+    return f"<propfind {DAV}><prop><getetag {inner}/></prop></propfind>"
 
 
 def _chunked(target: str = "/") -> bytes:
@@ -239,7 +184,7 @@ def _zone_rule(rule: str) -> Attack:
 
 def _before_a_login(method: str) -> Attack:
     def requests() -> list[Request]:
-        return [Request(method, "/.web/", f"<propfind {_DAV}>{'<a/>' * 20_000_000}</propfind>")]
+        return [Request(method, "/.web/", f"<propfind {DAV}>{'<a/>' * 20_000_000}</propfind>")]
 
     title = f"{method} of 20,000,000 elements below /.web/"
     return Attack("before a login", title, requests, anonymous=True)
@@ -253,12 +198,12 @@ def _series(name: str, *lines: str, start: str = "20260601T090000Z") -> Attack:
 
 def _timezone_of_a_report() -> list[Request]:
     zone = calendar(_zone(_observance("RRULE:FREQ=SECONDLY")))
-    window = f'<C:comp-filter name="VEVENT"><C:time-range {_WINDOW}/></C:comp-filter>'
+    window = f'<C:comp-filter name="VEVENT"><C:time-range {WINDOW}/></C:comp-filter>'
     query = f'<C:filter><C:comp-filter name="VCALENDAR">{window}</C:comp-filter></C:filter>'
     timezone = f"<C:timezone>{zone}</C:timezone>"
     floating = _put("floating", event("floating", "Meeting", "20260601T090000"))
-    body = f"<C:calendar-query {_DAV}><prop><getetag/></prop>{query}{timezone}</C:calendar-query>"
-    return [floating, _report(body), Request("DELETE", f"{HOME}floating.ics")]
+    body = f"<C:calendar-query {DAV}><prop><getetag/></prop>{query}{timezone}</C:calendar-query>"
+    return [floating, report(body), Request("DELETE", f"{HOME}floating.ics")]
 
 
 ATTACKS = (
@@ -297,18 +242,18 @@ ATTACKS = (
     ),
     # XML.
     Attack("xml", "200,000 levels", lambda: [_propfind(_nested(200_000))]),
-    Attack("xml", "30,000 levels in a REPORT", lambda: [_report(_nested(30_000))]),
+    Attack("xml", "30,000 levels in a REPORT", lambda: [report(_nested(30_000))]),
     Attack("xml", "500,000 property names", lambda: [_propfind(_names(500_000))]),
     Attack(
         "xml",
         "a property name of 8 MB",
-        lambda: [_propfind(f"<propfind {_DAV}><prop><{'x' * 8 * MEGABYTE}/></prop></propfind>")],
+        lambda: [_propfind(f"<propfind {DAV}><prop><{'x' * 8 * MEGABYTE}/></prop></propfind>")],
     ),
     Attack(
         "xml",
         "a namespace of 8 MB",
         lambda: [
-            _propfind(f'<propfind {_DAV}><prop><x xmlns="{"x" * 8 * MEGABYTE}"/></prop></propfind>')
+            _propfind(f'<propfind {DAV}><prop><x xmlns="{"x" * 8 * MEGABYTE}"/></prop></propfind>')
         ],
     ),
     Attack(
@@ -316,18 +261,18 @@ ATTACKS = (
         "100,000 prop-filters",
         lambda: [
             _put("one", event("one")),
-            _report(_filters(100_000)),
+            report(_filters(100_000)),
             Request("DELETE", f"{HOME}one.ics"),
         ],
     ),
     Attack(
-        "xml", "100,000 filters of an address book", lambda: [_report(_card_filters(100_000), BOOK)]
+        "xml", "100,000 filters of an address book", lambda: [report(_card_filters(100_000), BOOK)]
     ),
-    Attack("xml", "500,000 equal odd hrefs", lambda: [_report(_multiget("/%zz/../x", 500_000))]),
+    Attack("xml", "500,000 equal odd hrefs", lambda: [report(_multiget("/%zz/../x", 500_000))]),
     Attack(
         "xml",
         "500,000 hrefs of another calendar",
-        lambda: [_report(_multiget("/alice/calendar/x.ics", 500_000))],
+        lambda: [report(_multiget("/alice/calendar/x.ics", 500_000))],
     ),
     Attack("xml", "a million attributes", lambda: [_propfind(_attributes(1_000_000))]),
     Attack(
@@ -336,7 +281,7 @@ ATTACKS = (
         lambda: [
             _propfind(
                 '<!DOCTYPE a [<!ENTITY b "x"><!ENTITY c "&b;&b;&b;">]>'
-                f"<propfind {_DAV}><prop><x>&c;</x></prop></propfind>"
+                f"<propfind {DAV}><prop><x>&c;</x></prop></propfind>"
             )
         ],
     ),
@@ -487,9 +432,10 @@ ATTACKS = (
                 + "END:VCARD\r\n",
                 ("Content-Type: text/vcard",),
             ),
-            _report(_card_filters(1), BOOK),
+            report(_card_filters(1), BOOK),
             Request("DELETE", f"{BOOK}card.vcf"),
         ],
     ),
+    *ATTACKS_OF_REQUESTS,
 )
 """All attacks, each one case of its kind."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kalends.app.container import Container, FeedServices
 from kalends.authn.middleware import USER_KEY
-from kalends.common.budget import FILE_STEPS, Budget, Steps
+from kalends.common.budget import IMPORT_STEPS, Budget, Steps
 from kalends.common.names import refusal_of_name
 from kalends.common.wsgi import Environ, StartResponse
 from kalends.events import CommitEvents
@@ -67,7 +67,7 @@ def account_page(
             first_collections=settings.first_collections,
             imported={},
             size=FILE_OF_A_REQUEST,
-            budget=Budget(FILE_STEPS, settings.object_limits.steps),
+            budget=Budget(IMPORT_STEPS, settings.object_limits.steps),
         )
 
     homes = AccountCollections(

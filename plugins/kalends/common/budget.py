@@ -32,10 +32,10 @@ REQUEST_STEPS = 4 * OBJECT_STEPS
 A thousand recurring events take about a quarter of it.
 """
 
-FILE_STEPS = 10 * OBJECT_STEPS
-"""The steps of all objects of a file that a client sends, some 5 s.
+IMPORT_STEPS = 25 * OBJECT_STEPS
+"""The steps of a file that somebody imports on the account page, some 15 s; one at a time is.
 
-Ten thousand events, of which one in five recurs, take a half of it.
+Five thousand events that recur every day take them, or ten times as many that do not recur.
 """
 
 OCCURRENCE_STEPS = 5

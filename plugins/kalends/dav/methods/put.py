@@ -6,7 +6,6 @@ from http import HTTPStatus
 
 from radicale import httputils, types, xmlutils
 
-from kalends.common.budget import FILE_STEPS, Budget
 from kalends.dav import errors
 from kalends.dav.context import Writing
 from kalends.dav.media_types import refuse_other_types
@@ -92,7 +91,7 @@ class _Put:
         if existing:
             refuse_other_types(self._environ.get("CONTENT_TYPE"), existing.tag)
         allowed = existing.components if existing else None
-        budget = Budget(FILE_STEPS, self._limits.steps)
+        budget = self._limits.steps.of_request()
         whole = split_file(
             body, allowed=allowed, limits=self._limits, size=FILE_OF_A_REQUEST, budget=budget
         )
