@@ -126,7 +126,7 @@ class Dispatcher:
 
     def _write(self, request: Request, method: WriteMethod) -> Response | None:
         with self._storage.snapshot() as connection:
-            found = self._context.find(connection, request)
+            found = self._context.find_to_read(connection, request, data=False)
             lacks_home = self._lacks_home(connection, found)
         if lacks_home:
             self._storage.ensure_home(request.user)

@@ -57,7 +57,7 @@ class _Put:
         return self._store_whole(self._split(body, target), target)
 
     def _refusal(self, target: Resource) -> types.WSGIResponse | None:
-        if target.parent is None:
+        if target.parent is None and target.row is None:
             return errors.precondition(
                 HTTPStatus.CONFLICT, None, "the collection above this path does not exist"
             )
@@ -159,12 +159,10 @@ def _takes_object(target: Resource) -> bool:
     return target.row is None and target.parent is not None and bool(target.parent.tag)
 
 
-def _key(target: Resource) -> tuple[object, ...]:
+def _key(target: Resource) -> tuple[object, ...] | None:
     """Return the properties that must not have changed when the write begins."""
-    return tuple(
-        (found.id, found.tag, found.components) if found else None
-        for found in (target.parent, target.row)
-    )
+    found = target.row or target.parent
+    return (target.row is None, found.id, found.tag, found.components) if found else None
 
 
 def _stored(is_new: bool, headers: dict[str, str]) -> types.WSGIResponse:
