@@ -147,7 +147,7 @@ def test_every_section_runs_for_kalends_alone(
     times = "--load-seconds 1 --load-warm-up 0.2 --account-events 120 --account-repeat 1"
     times += " --page-calendars 3 --page-events 60 --page-repeat 2"
     times += " --feed-calendars 12 --feed-events 5 --feed-ten-events 5 --feed-repeat 2"
-    times += " --feed-burst 20 --feed-asked 5 --attacks entities"
+    times += " --feed-burst 20 --feed-asked 5 --whole-repeat 2 --attacks entities"
     only = ["--only", KALENDS, EMPTY, "put", "ctag", "change", "month"]
     assert sections.main([*sizes.split(), *times.split(), *only, "--json", str(file)]) == 0
     printed = capfd.readouterr().out

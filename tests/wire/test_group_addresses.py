@@ -105,6 +105,17 @@ def test_a_deleted_calendar_is_gone_from_both(client: Client, place: str) -> Non
     assert client("GET", NEW).status == 404
 
 
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_a_calendar_is_copied_and_moved_from_its_former_address(
+    client: Client, method: str
+) -> None:
+    client("PUT", f"{NEW}a.ics", event("a"))
+    target = {"Destination": "http://127.0.0.1/GROUPS/family/other/"}
+    assert client(method, OLD, headers=target).status == 201
+    assert client("GET", "/GROUPS/family/other/a.ics").body == event("a")
+    assert client("GET", f"{NEW}a.ics").status == (200 if method == "COPY" else 404)
+
+
 def test_a_feed_that_names_the_former_address_goes_on(client: Client) -> None:
     client("PUT", f"{NEW}a.ics", event("a", summary="Picnic"))
     assert b"SUMMARY:Picnic" in client("GET", "/feeds/shared.ics", user="").body

@@ -83,6 +83,7 @@ def copy_tree(
     Raises:
         StoreRefusedError: it is more than one request may copy.
     """
+    source = _at_its_path(connection, source)
     rows = list_tree(connection, source.path) if members else [source]
     if members:
         _require_few(connection, source.path, len(rows))
@@ -114,6 +115,7 @@ def move_tree(connection: Connection, source: CollectionRow, path: str) -> list[
     Returns:
         the former paths of all that was moved.
     """
+    source = _at_its_path(connection, source)
     former = [row.path for row in list_tree(connection, source.path)]
     parent = path.rpartition("/")[0]
     begin = len(source.path) + 1
@@ -135,6 +137,11 @@ def move_tree(connection: Connection, source: CollectionRow, path: str) -> list[
         if row is not None:
             collections.record_change(connection, row.id)
     return former
+
+
+def _at_its_path(connection: Connection, source: CollectionRow) -> CollectionRow:
+    """Return a collection with its own path, where it was found by an alias."""
+    return collections.find_by_id(connection, source.id) or source
 
 
 def _text(value: str) -> ColumnElement[str]:

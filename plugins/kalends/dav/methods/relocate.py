@@ -105,9 +105,10 @@ class _Relocation:
         if not stays:
             self._storage.require_room(target.path)
         if self._moves:
-            for former in trees.move_tree(connection, source.row, target.path):
+            moved = trees.move_tree(connection, source.row, target.path)
+            for former in moved:
                 self._storage.record(Change(former, "collection"))
-                now = target.path + former[len(source.path) :]
+                now = target.path + former[len(moved[0]) :]
                 self._storage.record(Change(now, "collection"))
         else:
             for made in trees.copy_tree(connection, source.row, target.path, members=self._members):
