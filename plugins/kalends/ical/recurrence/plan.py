@@ -72,8 +72,13 @@ def read_recurrence_set(
             for override, place in overrides:
                 _apply_override(series, override, place, vtimezones)
             series.range_overrides.sort(key=lambda override: override.key)
+            # An instance that several dates and rules name is one (RFC 5545 section 3.8.5.2).
+            named: dict[int, Occurrence] = {}
             for key, occurrence in _rdate_occurrences(component, series, vtimezones):
+                named.setdefault(key, occurrence)
+            for key, occurrence in named.items():
                 recurrence_set.add(series.component_at(key), occurrence)
+            series.excluded.update(named)
             recurrence_set.series.append(series)
     return recurrence_set
 
