@@ -17,23 +17,23 @@ import icalendar
 import recurring_ical_events
 
 FROM, UNTIL = dt.date(2026, 1, 1), dt.date(2028, 1, 1)
-"""The two years that are expanded."""
+"""The two years that are expanded, unless a test names others."""
 
 SCRIPT = Path(__file__).resolve().parents[1] / "js" / "occurrences.mjs"
 
 Occurrences = Counter[tuple[str, str, str]]
 
 
-def expand_with_icalendar(text: str) -> Occurrences:
+def expand_with_icalendar(text: str, first: dt.date = FROM, until: dt.date = UNTIL) -> Occurrences:
     """Return the occurrences according to icalendar and recurring_ical_events."""
     icalendar.use_zoneinfo()  # type: ignore[no-untyped-call]  # forgets the zones of other texts
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", icalendar.error.GloballyUniqueTZIDGuessed)
         calendar = icalendar.Calendar.from_ical(text)
     found: Occurrences = Counter()
-    for part in recurring_ical_events.of(calendar).between(FROM, UNTIL):
+    for part in recurring_ical_events.of(calendar).between(first, until):
         start, end = part["DTSTART"].dt, part["DTEND"].dt
-        if FROM.isoformat() <= iso_time(start) < UNTIL.isoformat():
+        if first.isoformat() <= iso_time(start) < until.isoformat():
             found[iso_time(start), iso_time(end), str(part.get("SUMMARY", ""))] += 1
     return found
 
@@ -49,11 +49,19 @@ def iso_time(value: dt.date | dt.datetime) -> str:
 
 
 class IcalJs:
-    """A process with ical.js that expands one text after another."""
+    """A process with ical.js that expands one text after another.
+
+    Args:
+        first: the first day that is expanded.
+        until: the day after the last.
+    """
+
+    def __init__(self, first: dt.date = FROM, until: dt.date = UNTIL) -> None:
+        self._days = [first.isoformat(), until.isoformat()]
 
     def __enter__(self) -> Self:
         self._process = subprocess.Popen(
-            ["node", str(SCRIPT), FROM.isoformat(), UNTIL.isoformat()],
+            ["node", str(SCRIPT), *self._days],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -72,4 +80,4 @@ class IcalJs:
         self._process.stdin.flush()
         answer = json.loads(self._process.stdout.readline())
         assert isinstance(answer, list), answer
-        return Counter((start, end, summary) for start, end, summary in answer)
+        return Counter((start, end, summary or "") for start, end, summary in answer)

@@ -114,6 +114,17 @@ def series(*lines: str, zone: str = "", more: str = "") -> str:
         ),
         pytest.param(
             series(
+                *("DTSTART:20260601T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;COUNT=2"),
+                *("RDATE:20260602T090000Z,20260602T090000Z", "RDATE:20260601T090000Z"),
+            ),
+            [
+                ["DTSTART:20260602T090000Z", "DURATION:PT1H", "RECURRENCE-ID:20260602T090000Z"],
+                ["DTSTART:20260601T090000Z", "DURATION:PT1H", "RECURRENCE-ID:20260601T090000Z"],
+            ],
+            id="an instance that RRULE and RDATE name is one",
+        ),
+        pytest.param(
+            series(
                 "DTSTART:20260501T090000Z",
                 "DURATION:PT1H",
                 "RDATE;VALUE=PERIOD:20260603T120000Z/PT3H",
