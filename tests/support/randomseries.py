@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 
 from dateutil.rrule import rrulestr
 from hypothesis import strategies as st
@@ -33,9 +34,6 @@ RULES = {
     "month day": "FREQ=MONTHLY;BYMONTHDAY=15,31",
     "yearly": "FREQ=YEARLY;BYMONTH=1,6",
 }
-STEPS = {"daily": 2, "weekly": 7}
-"""The days from one instance to the next."""
-
 ENDS = ("", "COUNT=6", "UNTIL")
 LENGTHS = ("DURATION", "DTEND", "none")
 
@@ -195,18 +193,17 @@ def _build(
 ) -> Series:
     start = datetime(2026, 1, 1, 0 if zone == "day" else hour, 30 * (zone != "day"))
     start += timedelta(days=day)
-    unique = {change.place: change for change in changes}
+    days_of = _days_of(rule, start)
+    unique = {days_of[c.place]: replace(c, place=days_of[c.place]) for c in changes}
+    exdates = [(form, days_of[number]) for form, number in exdates]
     changes = [unique[place] for place in sorted(unique)]
     last = len(changes) - 1
+    in_rule = rule in ("daily", "weekly")
     # An override of all that follow is the last, and it replaces an instance that there is.
-    followed = STEPS.get(rule, 0)
     moved = tuple(
-        replace(c, and_future=bool(
-            c.and_future and n == last and followed and c.place % followed == 0
-            and c.place // followed < 4
-        ))
+        replace(c, and_future=c.and_future and n == last and c.place in days_of[1:4] and in_rule)
         for n, c in enumerate(changes)
-    )  # fmt: skip
+    )
     taken = {c.place for c in changes}
     added = {days: form for form, days in rdates}
     recurs = bool(rule or added)
@@ -227,7 +224,14 @@ def _build(
     )
 
 
-_PLACES = st.sampled_from([0, 2, 4, 7, 14, 21, 30])
+def _days_of(rule: str, start: datetime) -> list[int]:
+    """Return the days of the first instances after the start, and one that has none."""
+    first = islice(rrulestr(RULES[rule], dtstart=start), 6) if rule else [start]
+    days = [(at - start).days for at in first]
+    return [*days, *range(days[-1] + 1, days[-1] + 8 - len(days))]
+
+
+_PLACES = st.integers(0, 6)
 
 random_series = st.builds(
     _build,
