@@ -316,8 +316,6 @@ def test_the_view_of_busy_times_has_an_etag(client: Client) -> None:
         (f"{CALENDAR}one.ics", report("C:free-busy-query", f"<C:time-range {JUNE}/>"), 403,
          "{DAV:}supported-report"),
         (f"{CALENDAR}one.ics", report("D:sync-collection", ETAG), 403, "{DAV:}supported-report"),
-        (CALENDAR, report("D:sync-collection", "<D:sync-level>infinite</D:sync-level>"), 403,
-         "{DAV:}sync-traversal-supported"),
         (CALENDAR, report("C:calendar-query", ETAG, "<C:filter/>"), 403, f"{CAL}valid-filter"),
         (CALENDAR, report("C:calendar-query", ETAG, "<C:filter/><C:filter/>"), 403,
          f"{CAL}valid-filter"),

@@ -160,6 +160,26 @@ def test_a_home_tells_a_few_at_a_time(client: Client) -> None:
     assert told(sync(client, "/alice/", token_of(rest))) == {}
 
 
+def test_a_home_tells_the_objects_of_its_calendars_if_all_levels_are_wanted(
+    client: Client,
+) -> None:
+    def deep(token: str) -> Answer:
+        body = (
+            f"<D:sync-collection {SPACES}><D:sync-token>{token}</D:sync-token>"
+            "<D:sync-level>infinite</D:sync-level><D:prop><D:getetag/></D:prop>"
+            "</D:sync-collection>"
+        )
+        return client("REPORT", "/alice/", body)
+
+    client("PUT", f"{CALENDAR}a.ics", event("a"))
+    first = deep("")
+    assert {CALENDAR, f"{CALENDAR}a.ics", "/alice/contacts/"} <= told(first).keys()
+    client("PUT", f"{CALENDAR}b.ics", event("b"))
+    client("DELETE", f"{CALENDAR}a.ics")
+    changed = told(deep(token_of(first)))
+    assert changed == {CALENDAR: "200", f"{CALENDAR}a.ics": "404", f"{CALENDAR}b.ics": "200"}
+
+
 def test_the_token_of_a_home_is_its_property(client: Client) -> None:
     body = f"<D:propfind {SPACES}><D:prop><D:sync-token/></D:prop></D:propfind>"
     for _ in range(2):
@@ -178,7 +198,7 @@ def test_a_token_of_something_else_is_refused(client: Client, token: str) -> Non
 
 
 def test_reports_on_a_home_are_about_its_calendars(client: Client) -> None:
-    """RFC 4791 section 7.8: Depth 1 of a home does not reach the objects of its calendars."""
+    """RFC 4791 section 7.8; programs write Depth 1 and mean the objects of all calendars."""
     assert client("MKCALENDAR", "/alice/new/").status == 201
     for calendar in ("calendar", "new"):
         client("PUT", f"/alice/{calendar}/a.ics", event("a"))
@@ -187,7 +207,7 @@ def test_reports_on_a_home_are_about_its_calendars(client: Client) -> None:
         f"<C:calendar-query {SPACES}><D:prop><D:getetag/></D:prop><C:filter>"
         '<C:comp-filter name="VCALENDAR"/></C:filter></C:calendar-query>'
     )
-    for depth, expected in (("infinity", found), ("1", []), ("0", [])):
+    for depth, expected in (("infinity", found), ("1", found), ("0", [])):
         answer = client("REPORT", "/alice/", query, headers={"Depth": depth})
         assert answer.hrefs() == expected
     hrefs = "".join(f"<D:href>{href}</D:href>" for href in [*found, "/alice/new/none.ics"])

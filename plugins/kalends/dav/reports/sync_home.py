@@ -1,4 +1,4 @@
-"""sync-collection of a home or folder: the collections in it (RFC 6578 section 3.3, Depth 1).
+"""sync-collection of a home or folder: the collections in it (RFC 6578 section 3.3).
 
 A collection in it counts as changed whenever an object in it or a property of it has, so that a
 client asks one question about all calendars. The token names the change number of each.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kalends.dav.reports.sync_changes import SyncCollection, write_changes
 from kalends.dav.reports.target import ReportTarget
-from kalends.dav.reports.wanted import WantedProperties
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.errors import ReportRefusedError
@@ -18,27 +18,23 @@ from kalends.store.collections import CollectionRow
 from kalends.store.sync_tokens import members_token, parse_members_token
 
 
-def write_sync_home(
-    target: ReportTarget,
-    wanted: WantedProperties,
-    token: str,
-    limit: int | None,
-    buffer: ResponseBuffer,
-) -> None:
+def write_sync_home(target: ReportTarget, asked: SyncCollection, buffer: ResponseBuffer) -> None:
     """Write the collections that have changed, those that have left, and the new token.
 
     Args:
         target: the home or folder.
-        wanted: the properties to return.
-        token: the token of the last synchronisation; empty for everything.
-        limit: the most collections that the client wants at once; None for all.
+        asked: the report.
         buffer: receives the responses.
 
     Raises:
-        ReportRefusedError: the token is not one of this collection, or too old.
+        ReportRefusedError: the token is not one of this collection, or too old; or a number of
+            objects at most is wanted of all collections.
     """
-    row = target.view.row
-    known = _known(row, token) if token else {}
+    row, limit = target.view.row, asked.limit
+    if asked.is_deep and limit is not None:
+        why = "a home has no limit for the objects of its collections; ask with sync-level 1"
+        raise ReportRefusedError("D:number-of-matches-within-limits", why)
+    known = _known(row, asked.token) if asked.token else {}
     members = {member.view.row.id: member for member in target.members()}
     told = {number: known[number] for number in known if number in members}
     changes = [
@@ -50,13 +46,24 @@ def write_sync_home(
         if number in members:
             member = members[number]
             told[number] = _modseq(member)
-            buffer.write(target.reader.responses.response(member.view, wanted.tags))
+            buffer.write(target.reader.responses.response(member.view, asked.wanted.tags))
+            if asked.is_deep and member.view.row.tag:
+                _write_objects(member, known.get(number, 0), asked, buffer)
         else:
             buffer.write(write.not_found(_path_of_removed(target, number)))
     if len(some) < len(changes):
         told |= {number: known[number] for number in changes[len(some) :] if number in known}
         buffer.write(write.truncated(target.view.asked.prefix + target.view.path))
     buffer.write(f"<sync-token>{members_token(row, told)}</sync-token>")
+
+
+def _write_objects(
+    member: ReportTarget, since: int, asked: SyncCollection, buffer: ResponseBuffer
+) -> None:
+    if 0 < since < member.view.row.forgotten:
+        raise ReportRefusedError("D:valid-sync-token", "the sync-token is too old")
+    objects = member.objects(asked.wanted, member.zone(), is_query=False)
+    write_changes(member, since, objects, buffer)
 
 
 def _known(row: CollectionRow, token: str) -> Mapping[int, int]:

@@ -131,15 +131,16 @@ class ReportTarget:
     def leaves(self, tag: str | None = None) -> list[ReportTarget]:
         """Return the calendars and address books that a report is about.
 
-        Those of a home are below it, where Depth 1 does not reach (RFC 4791 section 7.8).
+        Those of a home are below it; Depth 1 does not reach their objects (RFC 4791 section 7.8),
+        but programs mean them.
 
         Args:
             tag: the only tag of collections to return; None for both.
         """
         if self.view.row.tag:
             return [self]
-        depth = (self.request.header("HTTP_DEPTH") or "infinity").strip().lower()
-        return self.members(tag) if depth == "infinity" else []
+        depth = (self.request.header("HTTP_DEPTH") or "infinity").strip()
+        return [] if depth == "0" else self.members(tag)
 
     def named_object(self) -> Iterator[ObjectRow]:
         """Yield the object that the report is sent to, with its octets."""
