@@ -20,6 +20,7 @@ from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.recurrence.index import has_duplicate_starts, matches_time_range
 from kalends.ical.recurrence.occurrences import occurrences_between
+from kalends.ical.retrieval.free_busy import busy_periods
 from kalends.ical.timezones.resolve import iana_zone, is_readable_vtimezone, vtimezones_of
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store.objects.read import ObjectRow
@@ -122,6 +123,18 @@ def test_too_many_attendees_alarms_and_overrides_are_refused() -> None:
         with pytest.raises(ObjectRefusedError) as caught:
             read_calendar_object(nasty.calendar(*parts))
         assert caught.value.precondition == precondition
+
+
+def test_many_lines_beside_many_instances_do_not_multiply() -> None:
+    scanned = Component.first.__code__
+    dates = [f"RDATE:{day}" for day in nasty.days(2_000, 2026)]
+    times = ["DTSTART:20260601T100000Z", "DURATION:PT1H"]
+    data = nasty.calendar(nasty.event(*["X-A:x"] * 2_000, *dates, *times))
+    with cProfile.Profile() as profile:
+        found = list(busy_periods(data, 0, 1 << 33, UTC, Budget(), lambda: None))
+    assert len(found) >= 2_000
+    looks = [entry.callcount for entry in profile.getstats() if entry.code is scanned]
+    assert sum(looks) < 100  # each goes through all lines
 
 
 # --- what people have --------------------------------------------------------------------------

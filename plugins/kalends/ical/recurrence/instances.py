@@ -85,6 +85,29 @@ class _Range(NamedTuple):
         return (end is None or occurrence.start < end) and (start is None or occurrence.end > start)
 
 
+class _Facts(NamedTuple):
+    """What the instances of one component share: it may have 50,000 RDATEs and as many other lines.
+
+    Attributes:
+        own: the start and end that an override states; None for a master.
+        is_range: whether the override is THISANDFUTURE: its other occurrences are RDATEs.
+        is_due: whether the component is a task that has a due time alone.
+    """
+
+    own: tuple[Moment, Moment] | None
+    is_range: bool
+    is_due: bool
+
+    @classmethod
+    def of(cls, component: Component, vtimezones: Mapping[str, str]) -> _Facts:
+        replaced = component.first("RECURRENCE-ID")
+        return cls(
+            own_times(component, vtimezones) if replaced else None,
+            replaced is not None and "RANGE" in replaced.raw_params.upper(),
+            component.name == "VTODO" and component.first("DTSTART") is None,
+        )
+
+
 def instances_between(
     components: Sequence[Component],
     vtimezones: Mapping[str, str],
@@ -109,14 +132,18 @@ def instances_between(
     """
     recurrence_set = read_recurrence_set(components, vtimezones, budget)
     within = _Range(start, end, *local_range(start, end, zone))
+    facts: dict[int, _Facts] = {}
     for occurrence, component in zip(recurrence_set.fixed, recurrence_set.components, strict=True):
         if within.contains(occurrence):
-            if component.first("RECURRENCE-ID") and not _is_moved(
-                component, occurrence, vtimezones
-            ):
-                yield Instance(component, occurrence, *own_times(component, vtimezones), None)
+            budget.draw(_INSTANCE_STEPS)
+            known = facts.get(id(component))
+            if known is None:
+                known = facts[id(component)] = _Facts.of(component, vtimezones)
+            if known.own and (not known.is_range or occurrence.start == known.own[0].seconds):
+                yield Instance(component, occurrence, *known.own, None)
             elif recurrence_set.series:
-                yield _of_rdate(recurrence_set.series[0], component, occurrence)
+                series = recurrence_set.series[0]
+                yield _of_rdate(series, component, occurrence, is_due=known.is_due)
     for series in recurrence_set.series:
         recurs = bool(series.rules or recurrence_set.fixed)
         for place, occurrence in _expansion(series, within, budget):
@@ -195,10 +222,12 @@ def _of_series(series: Series, place: int, occurrence: Occurrence, *, recurs: bo
     )
 
 
-def _of_rdate(series: Series, component: Component, occurrence: Occurrence) -> Instance:
+def _of_rdate(
+    series: Series, component: Component, occurrence: Occurrence, *, is_due: bool
+) -> Instance:
     """Return the instance of an RDATE of a series."""
     start, end, floating = occurrence
-    if component.name == "VTODO" and not component.first("DTSTART"):
+    if is_due:
         start = end  # the time at which it is due
     elif end - start == 1:
         end = start  # `OccurrenceDuration.tail`: it has no duration
@@ -212,14 +241,6 @@ def _of_rdate(series: Series, component: Component, occurrence: Occurrence) -> I
     return Instance(
         component, occurrence, Moment(start, kind), Moment(end, kind), Moment(place, kind)
     )
-
-
-def _is_moved(override: Component, occurrence: Occurrence, vtimezones: Mapping[str, str]) -> bool:
-    """Return True if an occurrence of a THISANDFUTURE override is not its own, but an RDATE's."""
-    if "RANGE" not in override.all("RECURRENCE-ID")[0].raw_params.upper():
-        return False
-    begin, _ = own_times(override, vtimezones)
-    return occurrence.start != begin.seconds
 
 
 def own_times(component: Component, vtimezones: Mapping[str, str]) -> tuple[Moment, Moment]:

@@ -65,9 +65,13 @@ def busy_periods(
         (calendar,) = contentlines.parse(data.decode("utf-8"))
         vtimezones = vtimezones_of(calendar)
         events = [part for part in calendar.children if part.name == "VEVENT"]
+        kinds: dict[int, str | None] = {}  # a component may have thousands of instances and lines
         for instance in instances_between(events, vtimezones, start, end, zone, budget):
             count()
-            if kind := _kind(instance.component):
+            component = instance.component
+            if id(component) not in kinds:
+                kinds[id(component)] = _kind(component)
+            if kind := kinds[id(component)]:
                 times = instance.begin.to_instant(zone), instance.finish.to_instant(zone)
                 yield from _cut_off(BusyPeriod(kind, *times), start, end)
         for part in calendar.children:
