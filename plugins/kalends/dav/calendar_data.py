@@ -16,9 +16,10 @@ from radicale.xmlutils import make_clark
 
 from kalends.common.budget import Budget
 from kalends.dav.filters.reading import read_utc_range
-from kalends.dav.xml.write import escaped, escaped_octets
+from kalends.dav.xml.write import escaped_octets
 from kalends.errors import (
     BodyRefusedError,
+    BudgetSpentError,
     IcalendarSyntaxError,
     ObjectRefusedError,
     ReportRefusedError,
@@ -174,22 +175,26 @@ class DataRenderer:
             )
             return escaped_octets(select_lines(row.data, self._wanted.card))
         self._budget.draw(1 + len(row.data) // _OCTETS_A_STEP + 2 * parsing_steps(row.data))
-        text = row.data.decode("utf-8")
         try:
-            (calendar,) = contentlines.parse(text)
-            made = self._made(calendar)
+            (calendar,) = contentlines.parse(row.data.decode("utf-8"))
+            with self._budget.for_object() as own:
+                made = self._made(calendar, own)
         except (IcalendarSyntaxError, ObjectRefusedError, ValueError):
-            return escaped(text)
+            return escaped_octets(row.data)
+        except BudgetSpentError:
+            if self._budget.is_spent:
+                raise
+            return escaped_octets(row.data)  # an earlier version stored it
         if self._wanted.expanded and not made.children and not self._keep_empty:
             return None
         if self._wanted.parts:
             made = select_parts(made, self._wanted.parts)
         return escaped_octets(contentlines.serialize([made]))
 
-    def _made(self, calendar: Component) -> Component:
+    def _made(self, calendar: Component, budget: Budget) -> Component:
         wanted = self._wanted
         if wanted.expanded:
-            return expand(calendar, *wanted.expanded, self._zone, self._budget, self._count)
+            return expand(calendar, *wanted.expanded, self._zone, budget, self._count)
         if wanted.overridden:
             calendar = limit_recurrence_set(calendar, *wanted.overridden, self._zone)
         return limit_freebusy_set(calendar, *wanted.busy) if wanted.busy else calendar

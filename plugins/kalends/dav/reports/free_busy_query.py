@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from radicale.xmlutils import make_clark
 from kalends.dav.calendar_data import Window, read_window
 from kalends.dav.message import Response
 from kalends.dav.reports.target import ReportTarget, counter
-from kalends.errors import BodyRefusedError
+from kalends.errors import BodyRefusedError, BudgetSpentError
 from kalends.ical.recurrence.occurrences import local_range
 from kalends.ical.retrieval.free_busy import (
     BusyPeriod,
@@ -22,6 +23,7 @@ from kalends.ical.retrieval.free_busy import (
 from kalends.store.objects import time_range
 from kalends.store.objects.time_range import TimeRange
 
+_log = logging.getLogger("kalends.caldav")
 _TIME_RANGE = make_clark("C:time-range")
 _OCTETS_A_STEP = 16  # of an object that is parsed
 _BUSY_COMPONENTS = ("VEVENT", "VFREEBUSY")  # of the objects that have busy times
@@ -84,5 +86,13 @@ def _busy_in(target: ReportTarget, window: Window) -> list[BusyPeriod]:
         ):
             budget.draw(1 + len(found.data) // _OCTETS_A_STEP)
             count = counter(target.limits.busy)
-            periods += busy_periods(found.data, *window, zone, budget, count)
+            try:
+                with budget.for_object() as own:
+                    periods += busy_periods(found.data, *window, zone, own, count)
+            except BudgetSpentError as error:
+                if budget.is_spent:
+                    raise
+                # An earlier version stored it: a PUT would have been refused.
+                path = f"/{target.view.row.path}/{found.href}"
+                _log.warning("%s: left out of the busy times: %s", path, error)
     return periods
