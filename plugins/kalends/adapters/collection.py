@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
@@ -15,7 +16,7 @@ from kalends.adapters.item import RadicaleItem, content_of, may_match
 from kalends.common.http import http_date
 from kalends.common.names import owner_of
 from kalends.events import Change
-from kalends.feeds.export import export_calendar, stream_address_book
+from kalends.feeds.export import StoredText, export_calendar, stream_address_book
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
@@ -23,6 +24,8 @@ from kalends.store.objects import read, write
 from kalends.store.objects.read import ObjectRow
 from kalends.store.sync_tokens import ctag_of, parse_sync_token, sync_token_of
 from kalends.store.thread_transaction import ThreadTransactions
+
+_log = logging.getLogger("kalends.caldav")
 
 
 class Collection(BaseCollection):
@@ -179,13 +182,17 @@ class Collection(BaseCollection):
             self._reload()
 
     def serialize(self, *args: Any, **kwargs: Any) -> str:
-        """Return the whole collection as one file, every object as it was stored."""
-        data = [row.data for row in read.all_objects_by_href(self._connection, self.row.id)]
+        """Return the whole collection as one file, without objects that nobody can read."""
+        rows = read.all_objects_by_href(self._connection, self.row.id)
+        texts = [StoredText(row.href, row.data) for row in rows]
         if self.tag == "VCALENDAR":
             name = self.row.props.get("D:displayname", "")
             description = self.row.props.get("C:calendar-description", "")
-            return export_calendar(data, name, description).decode("utf-8")
-        return b"".join(stream_address_book(data)).decode("utf-8")
+            return export_calendar(texts, name, description, self._left_out).decode("utf-8")
+        return b"".join(stream_address_book(texts, self._left_out)).decode("utf-8")
+
+    def _left_out(self, name: str, why: str) -> None:
+        _log.warning("/%s/%s: left out of the whole collection: %s", self.path, name, why)
 
     def item(self, row: ObjectRow) -> RadicaleItem:
         """Return a row as Radicale's item."""

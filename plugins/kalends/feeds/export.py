@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
+from kalends.errors import IcalendarSyntaxError
 from kalends.feeds.compose.render import TAIL
 from kalends.feeds.compose.timezones import (
     ZoneDefinition,
@@ -14,11 +16,25 @@ from kalends.feeds.compose.timezones import (
 from kalends.feeds.compose.visibility import first_days, rename_tzids
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.stored_text import read_stored, read_stored_card
 from kalends.ical.timezones.iana import equivalent_since, iana_definition
 from kalends.ical.timezones.resolve import by_tzid, tzid_name
 
 
-def export_calendar(objects: Iterable[bytes], name: str, description: str) -> bytes:
+class StoredText(NamedTuple):
+    """An object or a card to be exported: its name in the collection, and its octets."""
+
+    name: str
+    data: bytes
+
+
+LeftOut = Callable[[str, str], None]
+"""Receives the name of an object that is left out because it cannot be read, and the reason."""
+
+
+def export_calendar(
+    objects: Iterable[StoredText], name: str, description: str, left_out: LeftOut
+) -> bytes:
     """Return objects merged into one VCALENDAR; zones that share a TZID and differ are kept apart.
 
     Only the rules of a zone are kept: its comments and X- lines are dropped, as in a feed.
@@ -27,13 +43,14 @@ def export_calendar(objects: Iterable[bytes], name: str, description: str) -> by
         objects: the stored objects, with any line endings.
         name: the display name of the calendar, or empty.
         description: its description, or empty.
+        left_out: receives each object that an earlier version stored and nobody can read.
     """
-    parsed = [_parse(data) for data in objects]
-    return b"".join(_parts(lambda: parsed, name, description))
+    parsed = list(_read_all(objects, left_out))
+    return b"".join(_parts(parsed, lambda: parsed, name, description))
 
 
 def stream_calendar(
-    objects: Callable[[], Iterable[bytes]], name: str, description: str
+    objects: Callable[[], Iterable[StoredText]], name: str, description: str, left_out: LeftOut
 ) -> Iterator[bytes]:
     """Yield the octets of `export_calendar` in parts, with one object in memory at a time.
 
@@ -42,22 +59,38 @@ def stream_calendar(
             them, and must return the same objects each time.
         name: the display name of the calendar, or empty.
         description: its description, or empty.
+        left_out: receives each object that an earlier version stored and nobody can read.
     """
-    return _parts(lambda: map(_parse, objects()), name, description)
+
+    def again() -> Iterator[Component]:
+        return _read_all(objects(), lambda _name, _why: None)  # they have been told already
+
+    return _parts(_read_all(objects(), left_out), again, name, description)
 
 
-def stream_address_book(cards: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield an address book as one file, card by card."""
+def stream_address_book(cards: Iterable[StoredText], left_out: LeftOut) -> Iterator[bytes]:
+    """Yield an address book as one file, card by card.
+
+    Args:
+        cards: the stored cards.
+        left_out: receives each text without a card's beginning and end: it would spoil the others.
+    """
     for card in cards:
-        yield card.strip() + b"\r\n"
+        try:
+            yield read_stored_card(card.data) + b"\r\n"
+        except IcalendarSyntaxError as error:
+            left_out(card.name, str(error))
 
 
 def _parts(
-    calendars: Callable[[], Iterable[Component]], name: str, description: str
+    calendars: Iterable[Component],
+    again: Callable[[], Iterable[Component]],
+    name: str,
+    description: str,
 ) -> Iterator[bytes]:
     zones: dict[ZoneDefinition, Component] = {}
     undefined: dict[str, str] = {}
-    for calendar in calendars():
+    for calendar in calendars:
         for zone, definition in _zones(calendar):
             zones.setdefault(zone, definition)
         for tzid, day in _undefined(calendar):
@@ -75,13 +108,18 @@ def _parts(
             f"TZID:{contentlines.escape(names[zone])}"
         )
         yield definition_text(zones[zone]) + contentlines.fold("END:VTIMEZONE")
-    for calendar in calendars():
+    for calendar in again():
         yield from _serialize(calendar, names)
     yield TAIL
 
 
-def _parse(data: bytes) -> Component:
-    return contentlines.parse_stored(data.decode("utf-8", "replace"))[0]
+def _read_all(objects: Iterable[StoredText], left_out: LeftOut) -> Iterator[Component]:
+    """Yield the VCALENDAR of each object that can be read."""
+    for one in objects:
+        try:
+            yield read_stored(one.data)
+        except IcalendarSyntaxError as error:
+            left_out(one.name, str(error))
 
 
 def _zones(calendar: Component) -> Iterator[tuple[ZoneDefinition, Component]]:

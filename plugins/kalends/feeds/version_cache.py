@@ -185,7 +185,8 @@ class VersionCache(ABC):
         if self._on_composed:
             self._on_composed(time.perf_counter() - began)
         for one in result.unreadable:
-            _log.warning("feed %s: left out because it cannot be read: %s", feed.name, one)
+            what = "a whole collection" if feed.rules.whole else f"feed {feed.name}"
+            _log.warning("%s: left out because it cannot be read: %s", what, one)
         return result.content
 
     def open_temporary(self, feed: Feed, coding: str) -> tuple[FeedVersion, BinaryIO]:

@@ -43,10 +43,6 @@ _NOT_UTF8 = "not UTF-8: export or save the file as UTF-8"
 _CHARACTERS_IN_A_STEP = 128
 _FEW_LINES = 1000
 """The number of lines up to which it does not matter that folds are cheaper than content lines."""
-_FOLD_IN_CHARACTER = re.compile(rb"([\xc2-\xf4][\x80-\xbf]*)(\r?\n[ \t])([\x80-\xbf]+)")
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-"""The prefix that some programs write before UTF-8 text."""
 
 
 class Property(NamedTuple):
@@ -145,29 +141,6 @@ def _split_values(raw: str) -> list[str]:
     return values
 
 
-def decode(data: bytes, errors: str = "strict") -> str:
-    """Decode octets as UTF-8 text with the same lines.
-
-    A fold within a character, which RFC 5545 section 3.1 allows, is moved before that character;
-    otherwise neither line could be decoded.
-
-    Args:
-        data: the octets of a calendar or card.
-        errors: the error handler of ``bytes.decode``. ``surrogateescape`` replaces octets that are
-            not UTF-8 with surrogates, which `parse` reports with their line.
-
-    Returns:
-        the text, with its line ends unchanged.
-
-    Raises:
-        UnicodeDecodeError: the octets are not UTF-8.
-    """
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return _FOLD_IN_CHARACTER.sub(rb"\2\1\3", data).decode("utf-8", errors)
-
-
 def unfold(text: str) -> Iterator[tuple[int, str]]:
     """Yield the content lines of ``text`` with the physical line each begins at, counted from 1.
 
@@ -246,18 +219,6 @@ def parse(text: str, *, vcard: bool = False, budget: Budget | None = None) -> li
     if stack:
         raise IcalendarSyntaxError(stack[-1].line, f"BEGIN:{stack[-1].name} has no END")
     return top
-
-
-def parse_stored(text: str) -> list[Component]:
-    """Parse a stored object like `parse`, but without the characters that it refuses.
-
-    Raises:
-        IcalendarSyntaxError: as `parse`.
-    """
-    try:
-        return parse(text)
-    except IcalendarSyntaxError:
-        return parse(_FORBIDDEN.sub("", text.replace("\r\n", "\n")))
 
 
 def _parsing_steps(text: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from kalends.errors import ObjectRefusedError
+from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
 from kalends.ical.limits import USUAL_LIMITS, ObjectLimits
@@ -33,7 +33,7 @@ def merge_instances(
     others are added.
 
     Args:
-        stored: the octets of an object that may be stored.
+        stored: the octets of a stored object.
         incoming: the octets of another object, whose components all have a RECURRENCE-ID.
         allowed: the component types that the calendar accepts; None for all.
         limits: the limits of objects.
@@ -41,8 +41,8 @@ def merge_instances(
     Raises:
         ObjectRefusedError: the objects cannot be merged without changing the meaning of one.
     """
+    series, single = _read(stored), contentlines.parse(incoming.decode("utf-8"))[0]
     text = stored.decode("utf-8")
-    series, single = contentlines.parse(text)[0], contentlines.parse(incoming.decode("utf-8"))[0]
     ours, theirs = vtimezones_of(series), vtimezones_of(single)
     known = ours.keys() | {tzid for child in series.children for tzid in tzids_of(child)}
     parts = [child for child in single.children if child.name != "VTIMEZONE"]
@@ -62,6 +62,18 @@ def merge_instances(
         why = "the stored series has an unusual form and cannot be changed in place"
         raise ObjectRefusedError("C:valid-calendar-data", why)
     return content
+
+
+def _read(stored: bytes) -> Component:
+    """Return a stored object, which an earlier version may have stored, parsed."""
+    why = "the stored series cannot be read"
+    try:
+        found = contentlines.parse(stored.decode("utf-8"))
+    except (IcalendarSyntaxError, UnicodeDecodeError) as error:
+        raise ObjectRefusedError("C:valid-calendar-data", f"{why}: {error}") from None
+    if len(found) != 1 or found[0].name != "VCALENDAR":
+        raise ObjectRefusedError("C:valid-calendar-data", f"{why}: it is not one VCALENDAR")
+    return found[0]
 
 
 def _instance_key(part: Component, vtimezones: Mapping[str, str]) -> tuple[int, int, str]:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from kalends.errors import IcalendarSyntaxError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.encoding import BYTE_ORDER_MARK, decode
 from kalends.ical.sniff import describe_foreign_file
 from kalends.limit_names import Limit
 
@@ -64,7 +65,7 @@ def decode_file(data: bytes) -> str:
 
     Parsing rejects the components that contain surrogates.
     """
-    return contentlines.decode(data, "surrogateescape").removeprefix("\ufeff")
+    return decode(data, "surrogateescape").removeprefix("\ufeff")
 
 
 def leave_out_forbidden(data: bytes) -> tuple[bytes, str]:
@@ -74,7 +75,7 @@ def leave_out_forbidden(data: bytes) -> tuple[bytes, str]:
         the octets, and a note on what was left out; empty if nothing was.
     """
     first = _FORBIDDEN.search(data)
-    if first is None or describe_foreign_file(data.removeprefix(contentlines.BYTE_ORDER_MARK)):
+    if first is None or describe_foreign_file(data.removeprefix(BYTE_ORDER_MARK)):
         return data, ""
     kept, count = _FORBIDDEN.subn(b"", data)
     line = data.count(b"\n", 0, first.start()) + 1

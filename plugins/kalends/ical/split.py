@@ -16,6 +16,7 @@ from kalends.common.budget import Budget
 from kalends.errors import IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
+from kalends.ical.encoding import BYTE_ORDER_MARK
 from kalends.ical.limits import (
     FILE_OF_A_REQUEST,
     FILE_OF_AN_ADMINISTRATOR,
@@ -85,7 +86,7 @@ def split_file(
         size: the limits of the file.
         budget: the steps that all objects together may take; any number if not given.
     """
-    data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
+    data = data.removeprefix(BYTE_ORDER_MARK)
     if b"\n" not in data:
         data = data.replace(b"\r", b"\n")
     if why := describe_foreign_file(data):
@@ -292,8 +293,8 @@ class _Group:
         for name, value in (("PRODID", "-//Kalends//Import//EN"), ("VERSION", "2.0")):
             if name not in names:
                 kept.insert(0, Property(name, "", value))
-        named = (zone for tzid, zone in self._zones.items() if tzid in used)
-        zones = {id(zone): zone for zone in named}
+        named = (self._zones[tzid] for tzid in used if tzid in self._zones)
+        zones = {id(zone): zone for zone in sorted(named, key=lambda zone: zone.line)}
         calendar = Component("VCALENDAR", kept, [*zones.values(), *components])
         data = contentlines.serialize([calendar])
         try:

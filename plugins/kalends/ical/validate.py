@@ -20,6 +20,7 @@ from kalends.errors import (
 )
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component
+from kalends.ical.encoding import BYTE_ORDER_MARK, decode
 from kalends.ical.excess import refuse_excess
 from kalends.ical.limits import MAX_UID, USUAL_LIMITS, ObjectLimits
 from kalends.ical.recurrence.bounds import time_bounds
@@ -80,7 +81,7 @@ def read_calendar_object(
     Raises:
         ObjectRefusedError: the object may not be stored.
     """
-    data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
+    data = data.removeprefix(BYTE_ORDER_MARK)
     _refuse_large(data, limits.octets, "C:max-resource-size")
     text = _decode(data, "C:valid-calendar-data")
     budget = limits.steps.of_object()
@@ -150,7 +151,7 @@ def read_card(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> CalendarOb
     Raises:
         ObjectRefusedError: the card may not be stored.
     """
-    data = data.removeprefix(contentlines.BYTE_ORDER_MARK)
+    data = data.removeprefix(BYTE_ORDER_MARK)
     _refuse_large(data, limits.octets, "CR:max-resource-size")
     text = _decode(data, "CR:valid-address-data")
     top = _parse(text, "CR:valid-address-data", limits.steps.of_object(), vcard=True)
@@ -192,7 +193,7 @@ def _refuse_invalid_alarms(parts: Sequence[Component]) -> None:
 
 def _decode(data: bytes, precondition: str) -> str:
     try:
-        return contentlines.decode(data)
+        return decode(data)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ObjectRefusedError(precondition, "not UTF-8", line) from None

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from kalends.common import private
 from kalends.common.atomicfile import sync_folder
-from kalends.feeds.export import stream_address_book, stream_calendar
+from kalends.feeds.export import StoredText, stream_address_book, stream_calendar
 from kalends.ical.validate import FILE
 from kalends.store import collections
 from kalends.store.aliases import aliases_of_all
@@ -43,7 +43,7 @@ class ExportResult:
     Attributes:
         collections: the number of collections written.
         objects: the number of objects in them.
-        notes: messages on names that had to change, and files that were left out.
+        notes: messages on names that had to change, and on what was left out.
     """
 
     collections: int = 0
@@ -161,14 +161,19 @@ class Exporter:
 
     def _file_pieces(self, connection: Connection, row: CollectionRow) -> Iterable[bytes]:
         """Return a collection as one file, in pieces."""
+
+        def texts() -> Iterable[StoredText]:
+            return (StoredText(one.href, one.data) for one in self._objects(connection, row))
+
+        def left_out(name: str, why: str) -> None:
+            self._result.objects -= 1
+            self._result.notes.append(f"/{row.path}/{name}: left out: {why}")
+
         if row.tag == "VADDRESSBOOK":
-            return stream_address_book(card.data for card in self._objects(connection, row))
-
-        def data() -> Iterable[bytes]:
-            return (item.data for item in self._objects(connection, row))
-
+            return stream_address_book(texts(), left_out)
         name = row.props.get("D:displayname", "")
-        return stream_calendar(data, name, row.props.get("C:calendar-description", ""))
+        description = row.props.get("C:calendar-description", "")
+        return stream_calendar(texts, name, description, left_out)
 
     def _add_counts(self, connection: Connection, row: CollectionRow) -> None:
         self._result.collections += bool(row.tag)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from kalends.feeds.export import export_calendar
-from kalends.ical.split import split_calendar
+from collections.abc import Iterable
+
+from kalends.feeds.export import StoredText, export_calendar
+from kalends.ical.split import split_file
 from support.expansions import expand_with_icalendar
 
 ZONE = (
@@ -21,6 +23,15 @@ def zoned(uid: str, tzid: str, zones: str = "") -> bytes:
     ).encode()
 
 
+def export(objects: Iterable[bytes]) -> bytes:
+    """Return objects as one calendar, of which none is left out."""
+    texts = (StoredText(f"{number}.ics", data) for number, data in enumerate(objects))
+    left_out: list[str] = []
+    whole = export_calendar(texts, "", "", lambda *told: left_out.extend(told))
+    assert not left_out
+    return whole
+
+
 def starts(data: bytes) -> dict[str, str]:
     """Return the start of each event, by its summary."""
     return {summary: start for start, _, summary in expand_with_icalendar(data.decode())}
@@ -29,11 +40,11 @@ def starts(data: bytes) -> dict[str, str]:
 def test_a_zone_with_a_comma_in_its_name_survives_export_and_import() -> None:
     defined = ZONE.format(r"East\, West", "+0300")
     objects = [zoned("a", "East, West", defined), zoned("b", r"East\, West", defined)]
-    whole = export_calendar(objects, "", "")
+    whole = export(objects)
     assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
-    back = [one.data for one in split_calendar(whole).objects]
+    back = [one.data for one in split_file(whole).objects]
     assert all(defined.encode() in data for data in back)
-    assert export_calendar(back, "", "") == whole
+    assert export(back) == whole
 
 
 def test_an_object_without_a_definition_never_gets_that_of_another_object() -> None:
@@ -43,8 +54,8 @@ def test_an_object_without_a_definition_never_gets_that_of_another_object() -> N
         zoned("own", "Here", ZONE.format("Here", "+0300")),
         zoned("lost", "Here"),
     ]
-    whole = export_calendar(objects, "", "")
-    for data in (whole, export_calendar([o.data for o in split_calendar(whole).objects], "", "")):
+    whole = export(objects)
+    for data in (whole, export([o.data for o in split_file(whole).objects])):
         assert starts(data) == {
             "odd": "2026-07-05T04:00:00Z",
             "bare": "2026-07-05T07:00:00Z",
@@ -57,7 +68,7 @@ def test_an_object_without_a_definition_never_gets_that_of_another_object() -> N
 def test_a_definition_equivalent_to_iana_keeps_its_name_beside_an_undefined_use() -> None:
     fixed = ZONE.format("Etc/GMT-3", "+0300")
     objects = [zoned("a", "Etc/GMT-3", fixed), zoned("b", "Etc/GMT-3")]
-    whole = export_calendar(objects, "", "")
+    whole = export(objects)
     assert starts(whole) == {"a": "2026-07-05T06:00:00Z", "b": "2026-07-05T06:00:00Z"}
     assert whole.count(b"BEGIN:VTIMEZONE") == 1
     assert b"\r\nTZID:Etc/GMT-3\r\n" in whole
@@ -66,10 +77,10 @@ def test_a_definition_equivalent_to_iana_keeps_its_name_beside_an_undefined_use(
 def test_export_of_an_imported_export_is_unchanged() -> None:
     definitions = [ZONE.format("Here", f"+0{hours}00") for hours in (3, 4, 5)]
     objects = [zoned(str(n), "Here", zone) for n, zone in enumerate(definitions)]
-    whole = export_calendar(objects, "", "")
-    back = [one.data for one in split_calendar(whole).objects]
-    assert export_calendar(back, "", "") == whole
+    whole = export(objects)
+    back = [one.data for one in split_file(whole).objects]
+    assert export(back) == whole
     # The same holds beside an object that was never exported.
-    mixed = export_calendar([*back[1:], objects[0]], "", "")
+    mixed = export([*back[1:], objects[0]])
     assert starts(mixed) == starts(whole)
     assert mixed.count(b"BEGIN:VTIMEZONE") == 3

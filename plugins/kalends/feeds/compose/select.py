@@ -66,9 +66,7 @@ def select_visible(
     """
     found = Selection()
     if rules.components == CARD:
-        found.copies = [whole_card(stored, paths[stored.collection_id]) for stored in objects]
-        found.copies.sort(key=lambda copy: copy.stored.uid)
-        return found
+        return _select_cards(objects, paths)
     groups: dict[str, list[VisibleObject]] = {}
     for stored in objects:
         path = paths[stored.collection_id]
@@ -93,6 +91,18 @@ def select_visible(
 
 def _of_object(budget: Budget | Steps) -> AbstractContextManager[Budget]:
     return (budget.of_object() if isinstance(budget, Steps) else budget).for_object()
+
+
+def _select_cards(cards: Iterable[ObjectRow], paths: Mapping[int, str]) -> Selection:
+    found = Selection()
+    for stored in cards:
+        path = paths[stored.collection_id]
+        try:
+            found.copies.append(whole_card(stored, path))
+        except IcalendarSyntaxError as error:
+            found.unreadable.append(UnreadableObject(path, stored.uid, stored.id, str(error)))
+    found.copies.sort(key=lambda copy: copy.stored.uid)
+    return found
 
 
 def _set_leaving_date(copy: VisibleObject, rules: Rules, budget: Budget) -> None:

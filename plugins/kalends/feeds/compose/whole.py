@@ -9,6 +9,7 @@ from kalends.feeds.compose.timezones import ZoneDefinition
 from kalends.feeds.compose.visibility import VisibleObject
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.contentlines import escape
+from kalends.ical.stored_text import read_stored_card
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.read import ObjectRow
 
@@ -29,13 +30,18 @@ RULES = {
 
 
 def whole_card(stored: ObjectRow, path: str) -> VisibleObject:
-    """Return a card as an address book shows it."""
+    """Return a card as an address book shows it.
+
+    Raises:
+        IcalendarSyntaxError: it is not a card: an earlier version stored it.
+    """
+    read_stored_card(stored.data)
     return VisibleObject(stored, path, stored.uid, [], {}, is_private=False)
 
 
 def render_card(copy: VisibleObject) -> bytes:
     """Return the text of a card."""
-    return copy.stored.data.strip() + b"\r\n"
+    return read_stored_card(copy.stored.data) + b"\r\n"
 
 
 def render_whole_head(

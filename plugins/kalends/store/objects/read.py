@@ -98,8 +98,6 @@ _ETAGS = CompiledStatement(
 )
 _ETAG_BATCH = 500
 _ONE = CompiledStatement(_ROWS[True].where(calendar_object.c.href == bindparam("href")))
-_OCTETS = select(calendar_object.c.data).where(_IN).order_by(calendar_object.c.href)
-_DATA_BATCH = 10  # objects may be large
 _BY_UID = select(calendar_object.c.href).where(_IN, calendar_object.c.uid == bindparam("uid"))
 _HREFS = select(calendar_object.c.href).where(_IN)
 _CHANGED_HREFS = _HREFS.where(_SINCE)
@@ -163,13 +161,6 @@ def all_objects_by_href(connection: Connection, collection_id: int) -> Iterator[
     """Yield all objects of a collection with their octets, by href."""
     query = _ROWS[True].order_by(calendar_object.c.href)
     return map(_row, connection.execute(query, {"where": collection_id}))
-
-
-def object_data(connection: Connection, collection_id: int) -> Iterator[bytes]:
-    """Yield the octets of all objects of a collection, by href, with a few in memory at a time."""
-    some = {"yield_per": _DATA_BATCH}
-    found = connection.execute(_OCTETS, {"where": collection_id}, execution_options=some)
-    yield from found.scalars()
 
 
 def etag_batches(connection: Connection, collection_id: int) -> Iterator[list[Any]]:
