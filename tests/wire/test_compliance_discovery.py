@@ -103,3 +103,22 @@ def test_an_unknown_preference_is_ignored(client: Client, preference: str) -> No
     answer = client("PROPFIND", "/alice/calendar/", body, headers={"Prefer": preference})
     assert (answer.status, answer.body) == (207, plain.body)
     assert "Preference-Applied" not in answer.headers
+
+
+def test_a_removed_calendar_is_told_without_its_objects(client: Client) -> None:
+    """RFC 6578 section 3.5.2."""
+
+    def deep(token: str) -> ET.Element:
+        body = (
+            f"<D:sync-collection {SPACES}><D:sync-token>{token}</D:sync-token>"
+            "<D:sync-level>infinite</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>"
+        )
+        return client("REPORT", "/alice/", body).xml()
+
+    assert client("MKCALENDAR", "/alice/gone/").status == 201
+    assert client("PUT", "/alice/gone/a.ics", event("gone")).status == 201
+    token = deep("").findtext("D:sync-token", "", NAMES)
+    assert client("DELETE", "/alice/gone/").status == 204
+    (response,) = deep(token).findall("D:response", NAMES)
+    assert response.findtext("D:href", "", NAMES) == "/alice/gone/"
+    assert response.findtext("D:status", "", NAMES) == "HTTP/1.1 404 Not Found"
