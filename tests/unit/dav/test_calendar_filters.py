@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalends.common.budget import REQUEST_STEPS, Budget
+from kalends.common.budget import OBJECT_STEPS, REQUEST_STEPS, Budget
 from kalends.dav.filters.calendar import CalendarMatcher
 from kalends.dav.filters.model import CompFilter, ParamFilter, PropFilter, TextMatch
 from kalends.dav.filters.read_calendar import read_calendar_filter
@@ -233,6 +233,59 @@ def test_an_alarm_of_an_override_rings_at_its_own_time_alone() -> None:
     for day, found in (("10T144000", True), ("11T084000", False), ("10T084000", False)):
         inner = comp("VALARM", within(f"202606{day}Z", f"202606{day[:5]}5959Z"))
         assert matches(event, comp("VEVENT", inner)) is found
+
+
+def test_the_alarms_of_a_long_series_are_paid_for_once() -> None:
+    """Each of 2,000 overrides has an alarm of its own, and none rings in the range."""
+    lines = ("DTSTART:20260601T090000Z", "RRULE:FREQ=DAILY")
+    days = [f"{2027 + n // 336}{n // 28 % 12 + 1:02}{n % 28 + 1:02}T0900" for n in range(2000)]
+    alarm = ALARM.format("TRIGGER:-PT15M")
+    moved = (
+        component("VEVENT", "u", f"RECURRENCE-ID:{day}00Z", f"DTSTART:{day}30Z", alarm)
+        for day in days
+    )
+    text = calendar(component("VEVENT", "u", *lines), *moved).encode()
+    budget = Budget(OBJECT_STEPS // 4)
+    inner = comp("VEVENT", comp("VALARM", within("20260601T084500Z", "20260601T084600Z")))
+    assert not CalendarMatcher(filter_of(inner), UTC, budget).matches(text)
+
+
+def test_alarms_that_cost_too_much_may_ring() -> None:
+    alarms = [ALARM.format(f"TRIGGER:-P{n}W\r\nDESCRIPTION:{n}") for n in range(1, 400)]
+    series = ("DTSTART:00010101T000000Z", "RRULE:FREQ=SECONDLY;BYMONTH=2;BYMONTHDAY=29")
+    event = calendar(component("VEVENT", "u", *series, *alarms))
+    never = prop("DESCRIPTION", text("399", 'match-type="equals"'))
+    inner = comp("VALARM", never + within("20260601T084500Z", "20260601T084600Z"))
+    assert matches(event, comp("VEVENT", inner))
+
+
+TRIGGERS = [
+    *("TRIGGER:-PT15M", "TRIGGER:-P3D", "TRIGGER;RELATED=END:PT1H", "TRIGGER:P9D", "TRIGGER:x"),
+    *("TRIGGER:-P2D\r\nREPEAT:3\r\nDURATION:PT20H", "TRIGGER;VALUE=DATE-TIME:20260602T090000Z"),
+]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from(TRIGGERS), max_size=3), min_size=3, max_size=3),
+    st.integers(1, 12),
+)
+def test_alarms_ring_together_as_each_would_alone(parts: list[list[str]], day: int) -> None:
+    heads = [("DTSTART:20260601T090000Z", "DURATION:PT1H", "RRULE:FREQ=DAILY;INTERVAL=2;COUNT=4")]
+    heads += [("RECURRENCE-ID:20260603T090000Z", "DTSTART:20260604T090000Z", "DURATION:P1D")]
+    range_ = "RECURRENCE-ID;RANGE=THISANDFUTURE:20260605T090000Z"
+    heads += [(range_, "DTSTART:20260605T110000Z", "DURATION:PT2H")]
+
+    def rings(kept: list[list[str]]) -> bool:
+        events = (
+            component("VEVENT", "u", *head, *map(ALARM.format, triggers))
+            for head, triggers in zip(heads, kept, strict=True)
+        )
+        window = within(f"202606{day:02}T080000Z", f"202606{day:02}T180000Z")
+        return matches(calendar(*events), comp("VEVENT", comp("VALARM", window)))
+
+    places = [(n, trigger) for n in range(3) for trigger in parts[n]]
+    alone = [rings([[t] if n == place else [] for n in range(3)]) for place, t in places]
+    assert rings(parts) is any(alone)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import cached_property
 
 from kalends.common.budget import Budget
 from kalends.dav.filters.collation import is_match, match_steps
@@ -12,7 +13,7 @@ from kalends.dav.filters.model import CompFilter, ParamFilter, PropFilter, TextM
 from kalends.errors import BudgetSpentError, IcalendarSyntaxError, ObjectRefusedError
 from kalends.ical import contentlines
 from kalends.ical.contentlines import Component, Property
-from kalends.ical.recurrence.alarms import rings_between
+from kalends.ical.recurrence.alarms import ObjectAlarms
 from kalends.ical.recurrence.days import DAY
 from kalends.ical.recurrence.instances import Moment, components_between
 from kalends.ical.stored_lines import LINE_STEPS, lines_named, parsing_steps, scanning_steps
@@ -59,8 +60,9 @@ class CalendarMatcher:
         self._budget.draw(1 + len(data) // _PARSED + parsing_steps(data))
         try:
             (calendar,) = contentlines.parse(data.decode("utf-8"))
-            candidate = _Candidate(calendar, self._zone, self._budget, certain)
-            return _has_component(self._wanted, [calendar], calendar, candidate)
+            with self._budget.for_object() as for_alarms:
+                candidate = _Candidate(calendar, self._zone, self._budget, for_alarms, certain)
+                return _has_component(self._wanted, [calendar], calendar, candidate)
         except (IcalendarSyntaxError, ObjectRefusedError, ValueError):
             return True
         except BudgetSpentError:
@@ -83,13 +85,14 @@ class CalendarMatcher:
         )
 
 
-@dataclass(slots=True)
+@dataclass
 class _Candidate:
     """An object that is tested, and what has been found out about it."""
 
     calendar: Component
     zone: tzinfo
     budget: Budget
+    for_alarms: Budget
     certain: UtcRange | None
     _happening: dict[UtcRange, frozenset[int]] = field(default_factory=dict)
     _named: dict[int, dict[str, list[Property]]] = field(default_factory=dict)
@@ -102,24 +105,25 @@ class _Candidate:
             self._vtimezones = vtimezones_of(self.calendar)
         return self._vtimezones
 
-    @property
+    @cached_property
     def parts(self) -> Sequence[Component]:
         """The master and its overrides."""
         return [child for child in self.calendar.children if child.name != "VTIMEZONE"]
 
+    @cached_property
+    def vtimezones(self) -> Mapping[str, str]:
+        """The object's VTIMEZONEs by TZID."""
+        return vtimezones_of(self.calendar)
+
+    @cached_property
+    def alarms(self) -> ObjectAlarms:
+        """The object's alarms."""
+        return ObjectAlarms(self.parts, self.vtimezones, self.zone, self.for_alarms)
+
     def is_in(self, within: UtcRange, component: Component, parent: Component) -> bool:
         """Return True if a component happens in a time range, or if that is uncertain."""
         if component.name == "VALARM":
-            with self.budget.for_object() as budget:
-                return rings_between(
-                    component,
-                    parent,
-                    self.parts,
-                    self.vtimezones,
-                    *within,
-                    self.zone,
-                    budget,
-                )
+            return self.alarms.rings_between(component, parent, *within)
         if within == self.certain and len(self.parts) == 1:
             return True
         happening = self._happening.get(within)

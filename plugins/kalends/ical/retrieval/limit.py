@@ -25,8 +25,9 @@ def limit_recurrence_set(calendar: Component, start: int, end: int, zone: tzinfo
         zone: the time zone for floating times and days.
     """
     vtimezones = vtimezones_of(calendar)
-    overrides = [c for c in calendar.children if c.first("RECURRENCE-ID")]
-    masters = [c for c in calendar.children if c not in overrides and c.name != "VTIMEZONE"]
+    parts = [child for child in calendar.children if child.name != "VTIMEZONE"]
+    overrides = [part for part in parts if part.first("RECURRENCE-ID")]
+    masters = [part for part in parts if not part.first("RECURRENCE-ID")]
     length = max((_length(master, vtimezones) for master in masters), default=0)
     left_out = {
         id(override)
