@@ -89,6 +89,28 @@ def test_no_text_takes_memory_by_the_gigabyte(kind: str) -> None:
     assert peak < 100_000_000
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "YEARLY;BYWEEKNO=53,-53;BYYEARDAY=366;BYDAY=5TH",
+        "YEARLY;BYWEEKNO=53;BYDAY=MO,TU,WE,TH,FR,SA,SU",
+        "DAILY;BYMONTHDAY=31;BYYEARDAY=-366;BYWEEKNO=53",
+        "HOURLY;BYMONTHDAY=30;BYYEARDAY=366;BYWEEKNO=53",
+        "MINUTELY;BYWEEKNO=1,2,3,4,5,6,7,8,9;BYDAY=MO,TU,WE",
+        f"DAILY;BYSETPOS={','.join(map(str, range(2, 367)))}",
+        "MONTHLY;BYDAY=-5SU;BYMONTHDAY=31;BYWEEKNO=53",
+    ],
+)
+def test_a_step_stands_for_equally_little_work_in_each_rule(rule: str) -> None:
+    (top,) = contentlines.parse(
+        nasty.calendar(nasty.event("DTSTART:20260601T100000Z", f"RRULE:FREQ={rule}")).decode()
+    )
+    budget = Budget(50_000)
+    with cProfile.Profile() as profile:
+        occurrences_between(top.children, {}, MOMENTS[0], MOMENTS[4], UTC, budget)
+    assert sum(entry.callcount for entry in profile.getstats()) < 7 * budget.spent
+
+
 REFUSED = {
     "80,000 observances": "C:max-resource-size",
     "300,000 dates": "C:valid-calendar-data",

@@ -115,9 +115,12 @@ class RuleIterator:
         number = self._period_of(since)
         while (days := self._candidate_days(number)) is not None:
             begin = days[0] * DAY if days else self._begin(number)
-            self._budget.take(_PERIOD_STEPS * months + len(days))
+            self._budget.take(_PERIOD_STEPS * months + len(days) + len(rule.positions))
             for test in rule.day_tests:
-                days = [day for day in days if test(day)]
+                self._budget.take(test.steps * len(days))
+                if self._budget.is_spent:
+                    break
+                days = [day for day in days if test.fits(day)]
             self._budget.take(len(days) * len(rule.offsets))
             found = (day * DAY + offset for day in days for offset in rule.offsets)
             if rule.positions and not self._budget.is_spent:
@@ -204,8 +207,9 @@ class RuleIterator:
         step = unit * rule.interval
         begin = rule.first - rule.first % unit
         tick = begin + (since - begin) // step * step
+        steps = _PERIOD_STEPS + sum(test.steps for test in rule.day_tests)
         while tick <= LAST_SECOND:
-            self._budget.take(_PERIOD_STEPS)
+            self._budget.take(steps)
             later = self._end_of_mismatch(tick)
             if later is None:
                 self._budget.take(len(rule.offsets))
@@ -218,7 +222,7 @@ class RuleIterator:
     def _end_of_mismatch(self, tick: int) -> int | None:
         """Return the end of the day, hour, minute or second that does not match, or None."""
         rule = self._rule
-        if not all(test(tick // DAY) for test in rule.day_tests):
+        if not all(test.fits(tick // DAY) for test in rule.day_tests):
             return tick // DAY * DAY + DAY
         if not _is_allowed(tick % DAY // 3600, rule.hours):
             return tick // 3600 * 3600 + 3600

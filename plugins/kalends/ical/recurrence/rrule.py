@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from kalends.ical.limits import MAX_RULE_LENGTH, MAX_TIMES
 from kalends.ical.recurrence.days import (
@@ -38,6 +39,18 @@ _RANGES = {
     "BYSECOND": range(60),
 }
 _KNOWN_PARTS = frozenset({"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", *_RANGES})
+
+
+class DayTest(NamedTuple):
+    """A condition that a day must meet.
+
+    Attributes:
+        steps: what it costs for each day, beside the step of the day.
+        fits: returns True if a day, counted from 1970, meets it.
+    """
+
+    steps: int
+    fits: Callable[[int], bool]
 
 
 @dataclass(slots=True)
@@ -72,7 +85,7 @@ class Rule:
     minutes: frozenset[int]
     seconds: frozenset[int]
     positions: frozenset[int]
-    day_tests: list[Callable[[int], bool]] = field(default_factory=list)
+    day_tests: list[DayTest] = field(default_factory=list)
     offsets: list[int] = field(default_factory=list)
 
 
@@ -182,31 +195,34 @@ def _offsets(rule: Rule) -> list[int]:
     return sorted(h * 3600 + m * 60 + s for h in hours for m in minutes for s in seconds)
 
 
-def _day_tests(rule: Rule) -> list[Callable[[int], bool]]:
+def _day_tests(rule: Rule) -> list[DayTest]:
     """Return the conditions that a day, counted from 1970, must meet, the cheapest first.
 
     Conditions that ``RuleIterator._candidate_days`` applies are left out: months and their days,
     and the weekdays of a week.
     """
-    tests: list[Callable[[int], bool]] = []
+    tests: list[DayTest] = []
     if rule.frequency != "WEEKLY" and (rule.weekdays or rule.nth_weekdays):
         tests.append(_weekday_test(rule))
     if rule.frequency not in ("MONTHLY", "YEARLY"):
         if rule.months:
-            tests.append(lambda day: date_of(day).month in rule.months)
+            tests.append(DayTest(1, lambda day: date_of(day).month in rule.months))
         if rule.month_days:
-            tests.append(lambda day: matches_position(rule.month_days, *position_in_month(day)))
+            days = rule.month_days
+            tests.append(DayTest(3, lambda day: matches_position(days, *position_in_month(day))))
     if rule.year_days:
-        tests.append(lambda day: matches_position(rule.year_days, *position_in_year(day)))
+        year_days = rule.year_days
+        tests.append(DayTest(4, lambda day: matches_position(year_days, *position_in_year(day))))
     if rule.weeks:
-        tests.append(lambda day: matches_position(rule.weeks, *week_of_year(day, rule.week_start)))
+        weeks, begin = rule.weeks, rule.week_start
+        tests.append(DayTest(8, lambda day: matches_position(weeks, *week_of_year(day, begin))))
     return tests
 
 
-def _weekday_test(rule: Rule) -> Callable[[int], bool]:
+def _weekday_test(rule: Rule) -> DayTest:
     plain, nth = rule.weekdays, rule.nth_weekdays
     if not nth:
-        return lambda day: (day + 3) % 7 in plain  # 1970 began on a Thursday
+        return DayTest(0, lambda day: (day + 3) % 7 in plain)  # 1970 began on a Thursday
     named = {weekday for _, weekday in nth}
     place = (
         position_in_year if rule.frequency == "YEARLY" and not rule.months else position_in_month
@@ -220,4 +236,4 @@ def _weekday_test(rule: Rule) -> Callable[[int], bool]:
         after = (length - number) // 7
         return ((number - 1) // 7 + 1, weekday) in nth or (-after - 1, weekday) in nth
 
-    return fits
+    return DayTest(4, fits)
