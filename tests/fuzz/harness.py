@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
+from fuzz.connection import http_connection
+from fuzz.stored import calendar_object, card, dav_request
 from kalends.authn.apache.htfiles import parse_htdigest, parse_htpasswd
 from kalends.authn.apache.htgroup import parse_groups
 from kalends.authn.backends.apache_files import (
@@ -297,5 +299,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "groups": groups,
     "login": login,
     "http_reader": http_reader,
+    "http_connection": http_connection,
     "xml_body": xml_body,
+    "dav_request": dav_request,
+    "calendar_object": calendar_object,
+    "card": card,
 }

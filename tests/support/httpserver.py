@@ -54,7 +54,7 @@ class Running:
         )
         self.manager.start()
         self._stopping = False
-        self._thread = threading.Thread(target=self._maintain)
+        self._thread = threading.Thread(target=self._maintain, daemon=True)
         self._thread.start()
         self._listener = listener
 

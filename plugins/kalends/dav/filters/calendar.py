@@ -96,14 +96,6 @@ class _Candidate:
     certain: UtcRange | None
     _happening: dict[UtcRange, frozenset[int]] = field(default_factory=dict)
     _named: dict[int, dict[str, list[Property]]] = field(default_factory=dict)
-    _vtimezones: Mapping[str, str] | None = None
-
-    @property
-    def vtimezones(self) -> Mapping[str, str]:
-        """The VTIMEZONEs of the object, made into text once for all of its times."""
-        if self._vtimezones is None:
-            self._vtimezones = vtimezones_of(self.calendar)
-        return self._vtimezones
 
     @cached_property
     def parts(self) -> Sequence[Component]:
@@ -112,7 +104,7 @@ class _Candidate:
 
     @cached_property
     def vtimezones(self) -> Mapping[str, str]:
-        """The object's VTIMEZONEs by TZID."""
+        """The VTIMEZONEs of the object, made into text once for all of its times."""
         return vtimezones_of(self.calendar)
 
     @cached_property
