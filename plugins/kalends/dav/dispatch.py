@@ -67,22 +67,24 @@ class Dispatcher:
         path, _, query = raw.partition("?")
         if names_no_segment(path):
             why = "the address has a segment of two dots, or a slash within a segment (%2F)"
-            answer = errors.precondition(HTTPStatus.BAD_REQUEST, None, why)
+            answer = errors.precondition(HTTPStatus.FORBIDDEN, None, why)
             return errors.as_answer(answer)
-        if not self._admits(request):
+        if not self._admits_path(request.path):
             return errors.as_answer(errors.plain(HTTPStatus.BAD_REQUEST))
+        if not self._admits_user(request.user):
+            return errors.as_answer(errors.plain(HTTPStatus.FORBIDDEN))
         if "view" in query and request.method not in ("GET", "HEAD"):
             refusal = errors.as_answer(errors.plain(HTTPStatus.METHOD_NOT_ALLOWED))
             refusal.headers["Allow"] = "OPTIONS, GET, HEAD"
             return refusal
         return None
 
-    def _admits(self, request: Request) -> bool:
+    def _admits_path(self, path: str) -> bool:
+        """Return True if Radicale accepts a path, as the configuration wants it."""
         validation = self._limits.validate_path_value
-        return (
-            (request.path.isprintable() and validation == "none")
-            or accepts_path(self._storage, request.path, validation)
-        ) and self._admits_user(request.user)
+        if validation == "none" and path.isprintable():
+            return True
+        return accepts_path(self._storage, path, validation)
 
     def _admits_user(self, user: str) -> bool:
         """Return True if Radicale accepts the name; it is asked once for each."""
@@ -156,6 +158,10 @@ class Dispatcher:
             return errors.as_answer(errors.plain(HTTPStatus.NOT_IMPLEMENTED))
         with self._storage.snapshot() as connection:
             found = self._context.find(connection, request)
+            lacks_home = self._lacks_home(connection, found)
+        if lacks_home:
+            self._storage.ensure_home(request.user)
+            return self._without_method(request)
         if request.method != "OPTIONS":
             may = found.may_read
             return _refused(request, found, frozenset(), may=may) or _not_allowed(found.kind)

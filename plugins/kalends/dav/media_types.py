@@ -11,8 +11,10 @@ _KNOWN = {
         ("text/vcard", "text/x-vcard", "text/directory"),
     ),
 }
-_UNKNOWN = ("", "application/octet-stream")
-"""By the second a client says no more than by none at all (RFC 9110 section 8.3)."""
+_UNKNOWN = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+"""By these a client says no more than by none at all (RFC 9110 section 8.3); curl writes the last
+one unless it is told something else.
+"""
 
 
 def refuse_other_types(content_type: str | None, tag: str) -> None:

@@ -18,7 +18,7 @@ Class 2 is missing, since there are no locks (section 18.2).
 
 def sanitize(path: str) -> str:
     """Return a path as Radicale's sanitize_path does, in a time that grows with its length."""
-    if "//" not in path and "/." not in path:  # as most are
+    if path.startswith("/") and "//" not in path and "/." not in path:  # as most are
         return path
     parts = [part for part in posixpath.normpath(path).split("/") if part not in ("", ".", "..")]
     end = "/" if path.endswith("/") and parts else ""
