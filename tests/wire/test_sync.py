@@ -16,11 +16,13 @@ SPACES = " ".join(f'xmlns:{short}="{NAMES[short]}"' for short in ("D", "C", "CR"
 CALENDAR = "/alice/calendar/"
 
 
-def sync(client: Client, path: str, token: str = "", limit: int | None = None) -> Answer:
+def sync(
+    client: Client, path: str, token: str = "", limit: int | None = None, level: str = "1"
+) -> Answer:
     most = "" if limit is None else f"<D:limit><D:nresults>{limit}</D:nresults></D:limit>"
     body = (
         f"<D:sync-collection {SPACES}><D:sync-token>{token}</D:sync-token>"
-        f"<D:sync-level>1</D:sync-level>{most}<D:prop><D:getetag/></D:prop></D:sync-collection>"
+        f"<D:sync-level>{level}</D:sync-level>{most}<D:prop><D:getetag/></D:prop></D:sync-collection>"
     )
     return client("REPORT", path, body, headers={"Depth": "0"})
 
@@ -160,26 +162,6 @@ def test_a_home_tells_a_few_at_a_time(client: Client) -> None:
     assert told(sync(client, "/alice/", token_of(rest))) == {}
 
 
-def test_a_home_tells_the_objects_of_its_calendars_if_all_levels_are_wanted(
-    client: Client,
-) -> None:
-    def deep(token: str) -> Answer:
-        body = (
-            f"<D:sync-collection {SPACES}><D:sync-token>{token}</D:sync-token>"
-            "<D:sync-level>infinite</D:sync-level><D:prop><D:getetag/></D:prop>"
-            "</D:sync-collection>"
-        )
-        return client("REPORT", "/alice/", body)
-
-    client("PUT", f"{CALENDAR}a.ics", event("a"))
-    first = deep("")
-    assert {CALENDAR, f"{CALENDAR}a.ics", "/alice/contacts/"} <= told(first).keys()
-    client("PUT", f"{CALENDAR}b.ics", event("b"))
-    client("DELETE", f"{CALENDAR}a.ics")
-    changed = told(deep(token_of(first)))
-    assert changed == {CALENDAR: "200", f"{CALENDAR}a.ics": "404", f"{CALENDAR}b.ics": "200"}
-
-
 def test_the_token_of_a_home_is_its_property(client: Client) -> None:
     body = f"<D:propfind {SPACES}><D:prop><D:sync-token/></D:prop></D:propfind>"
     for _ in range(2):
@@ -223,3 +205,69 @@ def test_reports_on_a_home_are_about_its_calendars(client: Client) -> None:
     answer = client("REPORT", "/alice/", busy, headers={"Depth": "infinity"})
     assert answer.status == 200
     assert b"FREEBUSY" in answer.body
+
+
+def deep(client: Client, token: str = "", limit: int | None = None) -> Answer:
+    """Ask a home for what is in its calendars, too (RFC 6578 section 3.3)."""
+    return sync(client, "/alice/", token, limit, level="infinite")
+
+
+def test_a_home_tells_what_has_changed_in_its_calendars(client: Client) -> None:
+    client("PUT", f"{CALENDAR}a.ics", event("a"))
+    first = deep(client)
+    assert {CALENDAR, f"{CALENDAR}a.ics", "/alice/contacts/"} <= told(first).keys()
+    assert told(deep(client, token_of(first))) == {}
+    client("PUT", f"{CALENDAR}b.ics", event("b"))
+    client("DELETE", f"{CALENDAR}a.ics")
+    changed = deep(client, token_of(first))
+    expected = {CALENDAR: "200", f"{CALENDAR}b.ics": "200", f"{CALENDAR}a.ics": "404"}
+    assert told(changed) == expected
+    assert told(deep(client, token_of(changed))) == {}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_home_tells_all_in_the_end(client: Client, limit: int) -> None:
+    for name in "abc":
+        client("PUT", f"{CALENDAR}{name}.ics", event(name))
+    token = ""
+    known: dict[str, str] = {}
+    expected = told(deep(client))
+    for _ in range(2):
+        while True:
+            answer = deep(client, token, limit)
+            found = told(answer)
+            cut = found.pop("/alice/", None)
+            assert len(found) <= limit
+            known |= found
+            token = token_of(answer)
+            if cut is None:
+                break
+        assert known == expected
+        client("DELETE", f"{CALENDAR}a.ics")
+        expected = expected | {f"{CALENDAR}a.ics": "404"}
+
+
+def test_a_calendar_at_the_address_of_a_removed_one_is_told_once(client: Client) -> None:
+    client("PUT", f"{CALENDAR}a.ics", event("a"))
+    token = token_of(sync(client, "/alice/"))
+    assert client("DELETE", CALENDAR).status in (200, 204)
+    assert client("MKCALENDAR", CALENDAR).status == 201
+    answer = sync(client, "/alice/", token)
+    assert [told(answer), answer.hrefs()] == [{CALENDAR: "200"}, [CALENDAR]]
+    # What was in the old one is not known any more, and the client has to begin again.
+    assert deep(client, token).precondition() == "{DAV:}valid-sync-token"
+
+
+@pytest.mark.parametrize(("depth", "is_deep"), [("infinity", True), ("1", False), ("0", False)])
+def test_without_a_level_the_depth_is_the_level(
+    client: Client, depth: str, *, is_deep: bool
+) -> None:
+    """RFC 6578 appendix A."""
+    client("PUT", f"{CALENDAR}a.ics", event("a"))
+    body = f"<D:sync-collection {SPACES}><D:sync-token/><D:prop/></D:sync-collection>"
+    answer = client("REPORT", "/alice/", body, headers={"Depth": depth})
+    assert (f"{CALENDAR}a.ics" in told(answer)) is is_deep
+
+
+def test_a_level_that_is_not_one_is_refused(client: Client) -> None:
+    assert sync(client, "/alice/", level="7").status == 400

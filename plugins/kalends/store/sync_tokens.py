@@ -10,7 +10,7 @@ from kalends.store.objects.changes import REMOVED, SyncPoint
 
 # The change number, and the kind and number of the change if more of that number are to come.
 _NUMBERS = re.compile(r"([0-9]{1,18})(?:\.([01])\.([0-9]{1,18}))?", re.ASCII)
-_MEMBER = re.compile(r"([0-9]{1,18})\.([0-9]{1,18})", re.ASCII)
+_MEMBER = re.compile(rf"([0-9]{{1,18}})\.{_NUMBERS.pattern}", re.ASCII)
 _PREFIX = "data:,kalends-"
 _PREFIX_OF_MEMBERS = "data:,kalends-members-"
 
@@ -27,9 +27,7 @@ def sync_token_of(row: CollectionRow, point: SyncPoint | None = None) -> str:
         row: the collection.
         point: the last change that is known; None for the present state.
     """
-    place = point or SyncPoint(row.modseq)
-    within = f".{place.kind}.{place.id}" if place.kind <= REMOVED else ""
-    return f"{_PREFIX}{row.id}-{row.incarnation}-{place.modseq}{within}"
+    return f"{_PREFIX}{row.id}-{row.incarnation}-{_place(point or SyncPoint(row.modseq))}"
 
 
 def parse_sync_token(row: CollectionRow, token: str) -> SyncPoint:
@@ -46,22 +44,35 @@ def parse_sync_token(row: CollectionRow, token: str) -> SyncPoint:
     modseq = int(number[1])
     if modseq > row.modseq or modseq < row.forgotten or modseq == 0:
         raise ValueError(f"the sync-token is too old: {token[:80]!r}")
-    return SyncPoint(modseq, int(number[2]), int(number[3])) if number[2] else SyncPoint(modseq)
+    return _point(number[1], number[2], number[3])
 
 
-def members_token(row: CollectionRow, known: Mapping[int, int]) -> str:
+def _place(point: SyncPoint) -> str:
+    within = f".{point.kind}.{point.id}" if point.kind <= REMOVED else ""
+    return f"{point.modseq}{within}"
+
+
+def _point(modseq: str, kind: str | None, number: str | None) -> SyncPoint:
+    return (
+        SyncPoint(int(modseq), int(kind), int(number))
+        if kind and number
+        else SyncPoint(int(modseq))
+    )
+
+
+def members_token(row: CollectionRow, known: Mapping[int, SyncPoint]) -> str:
     """Return a sync-token of a home or folder, about the collections in it.
 
     Args:
         row: the home or folder.
-        known: the change numbers of the collections that are known, by their numbers.
+        known: the last known change of each collection, by the number of the collection.
     """
-    members = ";".join(f"{number}.{modseq}" for number, modseq in sorted(known.items()))
+    members = ";".join(f"{number}.{_place(point)}" for number, point in sorted(known.items()))
     return f"{_PREFIX_OF_MEMBERS}{row.id}-{row.incarnation}-{members}"
 
 
-def parse_members_token(row: CollectionRow, token: str) -> Mapping[int, int]:
-    """Return the change numbers that such a token of this collection knows, by collection.
+def parse_members_token(row: CollectionRow, token: str) -> Mapping[int, SyncPoint]:
+    """Return the last changes that such a token of this collection knows, by collection.
 
     Raises:
         ValueError: the token is not one of this collection.
@@ -71,4 +82,4 @@ def parse_members_token(row: CollectionRow, token: str) -> Mapping[int, int]:
     found = [_MEMBER.fullmatch(member) for member in members]
     if not token.startswith(prefix) or None in found:
         raise ValueError(f"not a sync-token of this collection: {token[:80]!r}")
-    return {int(member[1]): int(member[2]) for member in found if member}
+    return {int(one[1]): _point(one[2], one[3], one[4]) for one in found if one}

@@ -22,6 +22,7 @@ from kalends.dav.reports.kinds import reports_of
 from kalends.dav.resource import kind_of_collection
 from kalends.dav.xml.write import element, elements, escaped, href, response
 from kalends.store.collections import CollectionRow
+from kalends.store.objects.changes import SyncPoint
 from kalends.store.sync_tokens import ctag_of, members_token, sync_token_of
 
 _TYPES = {
@@ -236,7 +237,8 @@ def _sync_token(view: CollectionView) -> str | None:
         return sync_token_of(view.row)
     if "D:sync-collection" not in reports_of(kind_of_collection(view.row)):
         return None
-    return members_token(view.row, {row.id: row.modseq for row in view.members()})
+    known = {row.id: SyncPoint(row.modseq) for row in view.members()}
+    return members_token(view.row, known)
 
 
 def _source(view: CollectionView) -> str:

@@ -98,6 +98,12 @@ def not_found(path: str) -> str:
     return f"<response>{href(path)}{_status(HTTPStatus.NOT_FOUND)}</response>"
 
 
+def refused(path: str, precondition: str) -> str:
+    """Return the response element of a path that is refused, by Radicale's name of the reason."""
+    error = element(make_clark("D:error"), elements([precondition]))
+    return f"<response>{href(path)}{_status(HTTPStatus.FORBIDDEN)}{error}</response>"
+
+
 def truncated(path: str) -> str:
     """Return the response element of a path whose answer is cut off (RFC 6352 section 8.6.2)."""
     error = element(make_clark("D:error"), elements(["D:number-of-matches-within-limits"]))
