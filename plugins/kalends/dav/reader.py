@@ -13,6 +13,7 @@ from kalends.adapters.storage import Storage
 from kalends.common.http import takes_gzip
 from kalends.common.names import GROUPS
 from kalends.dav.message import Request, Response
+from kalends.dav.preferences import Preferences
 from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
 from kalends.dav.properties.object import ObjectsView
 from kalends.dav.resource import Resource
@@ -109,8 +110,9 @@ class Reader:
     def _view(
         self, connection: Connection, request: Request, row: CollectionRow, *, writable: bool
     ) -> CollectionView:
+        is_minimal = Preferences.of(request.environ).is_minimal
         return CollectionView(
-            PropertyContext(request.user, request.prefix, self._max_resource_size),
+            PropertyContext(request.user, request.prefix, self._max_resource_size, is_minimal),
             row,
             writable=writable,
             count=lambda: read.count_members(connection, row.id),

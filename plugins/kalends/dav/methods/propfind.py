@@ -5,6 +5,7 @@ from __future__ import annotations
 from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.context import Reading
 from kalends.dav.message import DAV, Response
+from kalends.dav.preferences import Preferences
 from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ALL_PROPERTIES, ObjectsView
 from kalends.dav.reader import Reader, multistatus, response_buffer, write_all_objects
@@ -31,7 +32,8 @@ def propfind(call: Reading) -> Response:
         else:
             _write_collection(call, asked, call.resource.row, buffer)
         buffer.write(write.MULTISTATUS_END)
-        return multistatus(buffer, DAV)
+        met = Preferences.of(call.request.environ).headers(is_listing=True)
+        return multistatus(buffer, {**DAV, **met})
 
 
 def _write_collection(
@@ -39,8 +41,10 @@ def _write_collection(
 ) -> None:
     reader, connection, request = call.context.reader, call.connection, call.request
     view = reader.view_of(request, call.resource, connection)
-    buffer.write(_response(reader, view, asked))
-    if (request.header("HTTP_DEPTH") or "0") == "0":
+    is_alone = (request.header("HTTP_DEPTH") or "0") == "0"
+    if is_alone or not Preferences.of(request.environ).is_rootless:
+        buffer.write(_response(reader, view, asked))
+    if is_alone:
         return
     if target.tag or call.resource.kind is Kind.FOLDER:
         write_all_objects(connection, view, _objects(view, asked), buffer)

@@ -44,11 +44,13 @@ class PropertyContext:
         user: the user who asks.
         prefix: the beginning of every path that clients see.
         max_resource_size: the largest object that may be stored, octets.
+        is_minimal: True if properties that a resource does not have are not to be told.
     """
 
     user: str
     prefix: str
     max_resource_size: int
+    is_minimal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ class CollectionView:
         return response(
             self.href(self.path),
             "".join(element(tag, value) for tag, value in found.items()),
-            "".join(map(element, missing)),
+            "" if self.asked.is_minimal else "".join(map(element, missing)),
         )
 
     def names(self) -> tuple[str, ...]:

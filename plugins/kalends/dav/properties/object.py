@@ -90,7 +90,7 @@ class ObjectsView:
                 found.append(element(tag, _MARK))
             elif tag in common:
                 found.append(element(tag, common[tag]))
-            else:
+            elif not view.asked.is_minimal:
                 missing.append(element(tag))
         self.needs_etag_alone = self._values == [_OWN[_ETAG]]
         """True if `etag_responses` returns all requested properties."""

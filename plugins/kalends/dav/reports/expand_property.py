@@ -107,7 +107,7 @@ class _Expander:
         text = write.response(
             address,
             "".join(write.element(tag, value) for tag, value in values.items()),
-            "".join(map(write.element, missing)),
+            "" if self._target.view.asked.is_minimal else "".join(map(write.element, missing)),
         )
         self._budget.spend(len(text))
         return text

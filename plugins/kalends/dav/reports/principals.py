@@ -241,10 +241,11 @@ def _response(target: ReportTarget, view: CollectionView, wanted: WantedProperti
     if view.row.path == target.request.user:
         return view.response(tags or view.names())
     found, _ = view.values(tag for tag in tags if tag in _PUBLIC)
+    missing = [tag for tag in tags if tag not in found and not view.asked.is_minimal]
     return write.response(
         view.href(view.path),
         "".join(write.element(tag, value) for tag, value in found.items()),
-        "".join(write.element(tag) for tag in tags if tag not in found),
+        "".join(write.element(tag) for tag in missing),
     )
 
 

@@ -12,6 +12,7 @@ from radicale.xmlutils import make_clark
 from kalends.common.bounded_cache import BoundedCache
 from kalends.dav.context import Reading
 from kalends.dav.message import Response
+from kalends.dav.preferences import Preferences
 from kalends.dav.reader import multistatus, response_buffer
 from kalends.dav.reports.addressbook_query import read_addressbook_query, write_addressbook_query
 from kalends.dav.reports.calendar_query import read_calendar_query, write_calendar_query
@@ -130,7 +131,7 @@ def _in_multistatus(write_report: _Writer) -> _Answer:
             buffer.write(write.MULTISTATUS)
             write_report(target, asked, buffer)
             buffer.write(write.MULTISTATUS_END)
-            return multistatus(buffer)
+            return multistatus(buffer, Preferences.of(target.request.environ).headers())
 
     return answer
 
