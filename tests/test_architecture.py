@@ -249,7 +249,7 @@ def test_the_unit_tests_mirror_the_rooms() -> None:
 
 def test_the_top_level_holds_nothing_without_a_reason() -> None:
     allowed = re.compile(
-        r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|Makefile|pyproject\.toml|plugins|config|deploy|tests|\.ci|\.gitignore|LICENSE"
+        r"(README|CONTRIBUTING|CHANGELOG|SECURITY)\.md|Makefile|pyproject\.toml|plugins|config|deploy|tests|\.ci|\.gitignore|LICENSE|docs"
         r"|requirements.*\.txt"
     )
     tracked = {line.split("/")[0] for line in _tracked()}
