@@ -85,7 +85,7 @@ def filled(headers: dict[str, str], etag: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("headers", "write", "read"), CONDITIONS, ids=str)
-@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "MOVE"])
 def test_a_write_goes_ahead_if_its_conditions_hold(
     client: Client, etag: str, method: str, headers: dict[str, str], write: bool, read: bool | None
 ) -> None:
@@ -107,7 +107,7 @@ def test_a_read_is_answered_by_its_conditions(
 
 
 @pytest.mark.parametrize("header", ["", "(", "([a])", '["a"]', '(["a"]) </b> (["a"])'])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PROPFIND", "REPORT"])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PROPFIND", "REPORT", "MOVE"])
 def test_a_malformed_if_header_is_refused(client: Client, method: str, header: str) -> None:
     bodies: dict[str, bytes | str] = {"PUT": event("a"), "REPORT": MULTIGET}
     body = bodies.get(method, b"")

@@ -231,6 +231,32 @@ def test_a_calendar_replaces_another_with_all_in_it(client: Client, method: str)
     assert client("REPORT", "/alice/two/", SYNC.format(token)).status == 403
 
 
+def test_a_home_tells_what_was_moved(client: Client) -> None:
+    def paths(token: str = "") -> tuple[str, set[str]]:
+        answer = client("REPORT", "/alice/", SYNC.format(token))
+        gone = {
+            response.findtext("D:href", "", NAMES): "-"
+            for response in answer.xml().findall("D:response", NAMES)
+            if response.findtext("D:status", "", NAMES)
+        }
+        names = {gone.get(href, "") + href.split("/")[2] for href in answer.hrefs()}
+        return answer.xml().findtext("D:sync-token", "", NAMES), names
+
+    token, _ = paths()
+    assert relocate(client, "MOVE", "/alice/one/", "/alice/new/").status == 201
+    token, names = paths(token)
+    assert names == {"-one", "new"}
+    assert not [name for name in paths()[1] if name.startswith("-")]
+    assert relocate(client, "COPY", "/alice/two/", "/alice/one/").status == 201
+    token, names = paths(token)
+    assert names == {"one"}
+    assert client("PUT", "/alice/new/more.ics", event("more")).status == 201
+    assert relocate(client, "MOVE", "/alice/new/", "/alice/two/").status == 204
+    token, names = paths(token)
+    assert names >= {"-new", "two"}
+    assert paths(token)[1] == set()
+
+
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
 def test_feeds_follow(client: Client, method: str) -> None:
     def uids() -> list[str]:

@@ -248,15 +248,24 @@ def remove_collection(connection: Connection, path: str) -> None:
         record_removal(connection, above.id, removed)
 
 
-def record_removal(connection: Connection, above: int, removed: CollectionRow) -> None:
-    """Record that a collection has left the one above it, for the sync-tokens of that one."""
+def record_removal(
+    connection: Connection, above: int, removed: CollectionRow, moved_at: int | None = None
+) -> None:
+    """Record that a collection has left the one above it, for the sync-tokens of that one.
+
+    Args:
+        connection: a write transaction.
+        above: the number of the one above it.
+        removed: the collection, as it was there.
+        moved_at: its change number since it has another path; None if it was deleted.
+    """
     modseq, moment = record_change(connection, above)
     connection.execute(
         insert(tombstone).values(
             collection_id=above,
             href=f"{removed.path.rpartition('/')[2]}/",
             object_id=removed.id,
-            uid="",
+            uid="" if moved_at is None else str(moved_at),
             modseq=modseq,
             changed=moment,
         )
@@ -280,6 +289,36 @@ def find_removed(connection: Connection, above: Collection[int], number: int) ->
     )
     found = connection.execute(query).first()
     return None if found is None else f"{found.path}/{found.href.rstrip('/')}"
+
+
+def find_former_paths(
+    connection: Connection, above: Collection[int], known: Mapping[int, int]
+) -> dict[int, list[str]]:
+    """Return the paths that collections have been moved from, by their numbers.
+
+    A path at which there is something again is left out.
+
+    Args:
+        connection: the transaction to read in.
+        above: the numbers of the collections that they were in.
+        known: change numbers of collections, by their numbers: only later moves are wanted.
+    """
+    query = (
+        select(collection.c.path, tombstone.c.href, tombstone.c.object_id, tombstone.c.uid)
+        .join(collection, collection.c.id == tombstone.c.collection_id)
+        .where(
+            tombstone.c.collection_id.in_(above),
+            tombstone.c.object_id.in_(known),
+            tombstone.c.uid != "",
+        )
+    )
+    found: dict[int, list[str]] = {}
+    for row in connection.execute(query):
+        if int(row.uid) > known[row.object_id]:
+            path = f"{row.path}/{row.href.rstrip('/')}"
+            there = [] if find_collection(connection, path) else [path]
+            found.setdefault(row.object_id, []).extend(there)
+    return found
 
 
 def set_props(connection: Connection, collection_id: int, props: Mapping[str, str]) -> None:

@@ -132,10 +132,12 @@ def move_tree(connection: Connection, source: CollectionRow, path: str) -> list[
             changed=now_microseconds(),
         )
     )
-    for above in dict.fromkeys((source.path.rpartition("/")[0], parent)):
-        row = collections.find_collection(connection, above)
-        if row is not None:
-            collections.record_change(connection, row.id)
+    left = collections.find_collection(connection, source.path.rpartition("/")[0])
+    if left is not None:
+        collections.record_removal(connection, left.id, source, source.modseq + 1)
+    entered = collections.find_collection(connection, parent)
+    if entered is not None and (left is None or entered.id != left.id):
+        collections.record_change(connection, entered.id)
     return former
 
 

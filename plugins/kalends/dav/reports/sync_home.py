@@ -69,6 +69,7 @@ class SyncHome:
                 left -= self._write_removed(number, members.values())
                 del told[number]
         changed = [number for number in members if known.get(number) != _latest(members[number])]
+        self._write_moved({number: known[number].modseq for number in changed if number in known})
         for number in changed:
             if left:
                 most = None if limit is None else left
@@ -87,6 +88,17 @@ class SyncHome:
             why = "a collection was removed, and another one has its address"
             raise ReportRefusedError("D:valid-sync-token", why)
         return 0
+
+    def _write_moved(self, known: Mapping[int, int]) -> None:
+        """Write the former paths of collections that were moved within the home."""
+        target = self._target
+        if not known:
+            return
+        moved = collections.find_former_paths(target.connection, _above(target), known)
+        if moved and self._is_deep:  # all objects of it have another address
+            raise ReportRefusedError("D:valid-sync-token", "a collection was moved")
+        for path in sorted(path for paths in moved.values() for path in paths):
+            self._buffer.write(write.not_found(f"{target.view.asked.prefix}/{path}/"))
 
     def _write_member(
         self, member: ReportTarget, known: SyncPoint | None, limit: int | None
@@ -135,12 +147,16 @@ def _path_of_removed(target: ReportTarget, number: int) -> str:
     Raises:
         ReportRefusedError: it is not known, as with a group's after its member has left the group.
     """
+    path = collections.find_removed(target.connection, _above(target), number)
+    if path is None:
+        raise ReportRefusedError("D:valid-sync-token", "the sync-token is too old")
+    return f"{target.view.asked.prefix}/{path}/"
+
+
+def _above(target: ReportTarget) -> list[int]:
+    """Return the numbers of the collections whose members are told."""
     connection, reader, request = target.connection, target.reader, target.request
     row = target.view.row
     groups = reader.groups_of(request.user) if row.path == request.user else ()
     homes = [collections.find_collection(connection, f"GROUPS/{group}") for group in groups]
-    above = [row.id, *(home.id for home in homes if home)]
-    path = collections.find_removed(connection, above, number)
-    if path is None:
-        raise ReportRefusedError("D:valid-sync-token", "the sync-token is too old")
-    return f"{target.view.asked.prefix}/{path}/"
+    return [row.id, *(home.id for home in homes if home)]
