@@ -105,6 +105,20 @@ def test_an_unknown_preference_is_ignored(client: Client, preference: str) -> No
     assert "Preference-Applied" not in answer.headers
 
 
+@pytest.mark.parametrize("method", ["PROPFIND", "REPORT"])
+@pytest.mark.parametrize("preference", ["", "return=minimal"])
+def test_every_answer_that_could_be_shorter_varies_by_prefer(
+    client: Client, method: str, preference: str
+) -> None:
+    """RFC 7240 section 2."""
+    root = "D:propfind" if method == "PROPFIND" else "C:calendar-query"
+    body = f"<{root} {SPACES}><D:prop><D:getetag/></D:prop></{root}>"
+    headers = {"Prefer": preference} if preference else {}
+    answer = client(method, "/alice/calendar/", body, headers=headers)
+    assert answer.status == 207
+    assert "Prefer" in answer.headers["Vary"]
+
+
 def test_a_removed_calendar_is_told_without_its_objects(client: Client) -> None:
     """RFC 6578 section 3.5.2."""
 

@@ -37,9 +37,12 @@ class Preferences:
     def headers(self, *, is_listing: bool = False) -> dict[str, str]:
         """Return the header fields that tell which ones have been met.
 
+        Vary is in every answer that could have been another one (RFC 7240 section 2).
+
         Args:
             is_listing: True if the answer may be about a resource and its members.
         """
         met = [_MINIMAL] if self.is_minimal else []
         met += [_NO_ROOT] if is_listing and self.is_rootless else []
-        return {"Preference-Applied": ", ".join(met), "Vary": "Prefer, Brief"} if met else {}
+        applied = {"Preference-Applied": ", ".join(met)} if met else {}
+        return {"Vary": "Prefer, Brief", **applied}
