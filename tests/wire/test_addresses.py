@@ -52,7 +52,8 @@ def test_an_event_is_read_moved_and_deleted_at_its_address(
 def test_an_account_can_use_its_home(shared_server: KalendsServer, user: str) -> None:
     shared_server.add_user(user, "secret")
     home = f"/{quote(user)}/"
-    found = shared_server.request("PROPFIND", "/", user=user).text
+    asked = b'<propfind xmlns="DAV:"><prop><current-user-principal/></prop></propfind>'
+    found = shared_server.request("PROPFIND", "/", user=user, body=asked).text
     assert f"<current-user-principal><href>{home}</href>" in found
     assert shared_server.request("PROPFIND", home, user=user).status == 207
     path = f"{home}calendar/a.ics"

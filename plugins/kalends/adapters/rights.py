@@ -9,12 +9,15 @@ from radicale.rights import BaseRights
 
 from kalends.common.names import GROUPS, refusal_of_name
 
+MAX_DEPTH = 16
+"""Collections within each other in a home; a path is looked up one after another."""
+
 
 class Rights(BaseRights):
     """Rights to an account's own home with everything in it, and to the calendars of its groups.
 
-    The letters are Radicale's: ``R``/``W`` for a plain collection (a home), ``r``/``w`` for a
-    calendar or address book and its objects.
+    The letters are Radicale's: ``R``/``W`` for a plain collection (a home, a folder), ``r``/``w``
+    for a calendar or address book and its objects.
 
     Args:
         configuration: Radicale's.
@@ -50,7 +53,9 @@ class Rights(BaseRights):
             return self._in_group(user, below)
         if home != user or refusal_of_name(user, self._named_feeds()):
             return ""
-        return "RWrw" if below else "RW"
+        if not below:
+            return "RW"
+        return "RWrw" if len(below) <= MAX_DEPTH else ""
 
     def here_and_above(self, user: str, path: str) -> tuple[str, str]:
         """Return the letters at a path, and at the one above it, which objects need.

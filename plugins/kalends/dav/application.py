@@ -6,10 +6,9 @@ import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-from radicale import config, httputils, types, xmlutils
+from radicale import config, httputils, types
 
 from kalends.adapters.auth import Auth
 from kalends.adapters.group_homes import GroupHomes
@@ -25,21 +24,14 @@ from kalends.dav import errors
 from kalends.dav.context import Context, RequestLimits, ViewDays
 from kalends.dav.dispatch import Dispatcher
 from kalends.dav.message import DAV, Request, sanitize
-from kalends.dav.methods.proppatch import refuse_protected
 from kalends.dav.methods.registry import allowed
 from kalends.dav.reader import Reader
 from kalends.dav.reports.target import ReportLimits
-from kalends.dav.request_body import read_body
-from kalends.dav.xml.parts import check_properties, parse_request
-from kalends.errors import BodyRefusedError
 from kalends.feeds.collection_cache import CollectionCache
-from kalends.limit_names import Limit
 
 _log = logging.getLogger("kalends.caldav")
 
-_ROOT = "kalends.xml"
 _READ_ONLY = ("GET", "HEAD")
-_ROOTS = {"PROPPATCH": "D:propertyupdate"}
 
 _RADICALES_PROFILE = "/.mobileconfig"
 
@@ -105,8 +97,8 @@ class DavApplication(ApplicationBase):
                 reading("freebusy_view_past_days"), reading("freebusy_view_future_days")
             ),
         )
-        groups_of, largest = self._homes.ensure_of, self.max_resource_size
-        reader = Reader(self._store, self._user_rights, groups_of, self._accounts, largest)
+        groups_of, told = self._homes.ensure_of, settings.object_limits
+        reader = Reader(self._store, self._user_rights, groups_of, self._accounts, told)
         context = Context(
             self._store, self._user_rights, reader, limits, self._homes.in_path, self._whole
         )
@@ -148,27 +140,6 @@ class DavApplication(ApplicationBase):
             status = f"{answer.status.value} {answer.status.phrase}"
             return status, [*answer.headers.items()], answer.body
 
-    def do_PROPPATCH(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
-        """Set and remove properties, all or none (RFC 4918 section 9.2)."""
-
-        def answer() -> types.WSGIResponse:
-            root = self._parse(environ)
-            if root is None:
-                return errors.plain(HTTPStatus.BAD_REQUEST)
-            return refuse_protected(root, rest[0], rest[1]) or super(
-                DavApplication, self
-            ).do_PROPPATCH(environ, *rest)
-
-        return self._with_failures(environ, answer)
-
-    def do_MKCALENDAR(self, *args: Any) -> types.WSGIResponse:
-        """Create a calendar."""
-        return self._bounded(super().do_MKCALENDAR, *args)
-
-    def do_MKCOL(self, *args: Any) -> types.WSGIResponse:
-        """Create a collection."""
-        return self._bounded(super().do_MKCOL, *args)
-
     def do_GET(
         self,
         environ: types.WSGIEnviron,
@@ -200,47 +171,11 @@ class DavApplication(ApplicationBase):
             with self._store.acquire_lock("r"):
                 return handler(environ, *rest)
 
-        return self._bounded(answer, environ, *rest)
-
-    def _bounded(
-        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
-    ) -> types.WSGIResponse:
-        """Run a handler of Radicale's with a body that we have read, parsed and limited."""
-
-        def answer() -> types.WSGIResponse:
-            self._parse(environ)
-            return handler(environ, *rest)
-
-        return self._with_failures(environ, answer)
-
-    def _parse(self, environ: types.WSGIEnviron) -> ET.Element | None:
-        """Parse the body, and leave its root to Radicale's handler; None if it is empty.
-
-        Raises:
-            BodyRefusedError: it is not the method's own (RFC 4918 section 8.2), malformed or beyond
-                a limit.
-        """
-        assert isinstance(environ, dict)
-        environ[_ROOT] = None
-        method = environ["REQUEST_METHOD"]
-        body = b"" if method in _READ_ONLY else self._xml(environ)
-        if not body:
-            return None
-        root = environ[_ROOT] = parse_request(body)
-        expected = _ROOTS.get(method)
-        if expected and (root.tag != xmlutils.make_clark(expected) or not len(root)):
-            why = f"the XML is not a {expected.removeprefix('D:')} with content"
-            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
-        check_properties(root)
-        return root
-
-    def _xml(self, environ: types.WSGIEnviron) -> bytes:
-        return read_body(environ, self._max_xml_length, Limit.XML_OCTETS)
+        return self._with_failures(environ, lambda: answer(environ, *rest))
 
     def read_xml(self, environ: types.WSGIEnviron) -> ET.Element | None:
-        """Return what `_parse` has made of the body."""
-        root: ET.Element | None = environ[_ROOT]
-        return root
+        """Return None: every method with XML is ours, and Radicale's handlers get to read none."""
+        return None
 
     def _with_failures(
         self, environ: types.WSGIEnviron, answer: Callable[[], types.WSGIResponse]

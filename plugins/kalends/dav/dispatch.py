@@ -44,8 +44,6 @@ class Dispatcher:
     def answer(self, request: Request) -> Response | None:
         """Answer a request; None leaves it to Radicale, unchanged."""
         method = METHODS.get(request.method)
-        if method is None and request.method in ("MKCALENDAR", "MKCOL", "PROPPATCH"):
-            return None
         try:
             refusal = self._refusal(request)
             if refusal:

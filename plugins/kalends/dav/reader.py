@@ -14,13 +14,16 @@ from kalends.common.http import takes_gzip
 from kalends.common.names import GROUPS
 from kalends.dav.message import Request, Response
 from kalends.dav.preferences import Preferences
-from kalends.dav.properties.collection import CollectionView, PropertyContext, ResponseCache
+from kalends.dav.properties.collection import ResponseCache
 from kalends.dav.properties.object import ObjectsView
+from kalends.dav.properties.view import CollectionView, PropertyContext
 from kalends.dav.resource import Resource
 from kalends.dav.response_buffer import ResponseBuffer
+from kalends.ical.limits import ObjectLimits
 from kalends.store import collections
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import read
+from kalends.store.objects.properties import ObjectProperties
 
 _XML = "text/xml; charset=utf-8"
 
@@ -33,7 +36,7 @@ class Reader:
         rights: the rights of users.
         groups_of: returns the homes of a user's groups.
         accounts: returns the names of all accounts.
-        max_resource_size: the limit that clients are told, octets.
+        told: the limits that clients are told.
     """
 
     def __init__(
@@ -42,11 +45,11 @@ class Reader:
         rights: Rights,
         groups_of: Callable[[str], Collection[str]],
         accounts: Callable[[], Collection[str]],
-        max_resource_size: int,
+        told: ObjectLimits,
     ) -> None:
         self._storage = storage
         self._rights = rights
-        self._max_resource_size = max_resource_size
+        self._told = told
         self.groups_of = groups_of
         self.accounts = accounts
         self.responses = ResponseCache()
@@ -110,12 +113,23 @@ class Reader:
     def _view(
         self, connection: Connection, request: Request, row: CollectionRow, *, writable: bool
     ) -> CollectionView:
-        is_minimal = Preferences.of(request.environ).is_minimal
+        user = request.user
+        groups = self.groups_of(user) if row.path == user else ()
+        homes = tuple(f"/{GROUPS}/{group}/" for group in sorted(groups))
+        asked = PropertyContext(
+            user,
+            request.prefix,
+            self._told.octets,
+            self._told.attendees,
+            homes,
+            Preferences.of(request.environ).is_minimal,
+        )
         return CollectionView(
-            PropertyContext(request.user, request.prefix, self._max_resource_size, is_minimal),
+            asked,
             row,
             writable=writable,
             count=lambda: read.count_members(connection, row.id),
+            dead=lambda: ObjectProperties(connection, row.id),
             members=lambda: self._readable_members(connection, request, row),
         )
 

@@ -56,6 +56,9 @@ PLAIN = frozenset({Kind.ROOT, Kind.HOME, Kind.GROUPS, Kind.GROUP_HOME, Kind.FOLD
 LEAVES = frozenset(_TAGGED.values())
 """The collections that hold objects, or an address elsewhere."""
 
+PRINCIPALS = frozenset({Kind.HOME, Kind.GROUP_HOME})
+"""The homes of accounts and of groups, which are their principals (RFC 3744 section 2)."""
+
 OBJECTS = frozenset(OBJECT_KINDS.values())
 """The resources that are no collections."""
 

@@ -20,9 +20,10 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    text,
 )
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration, which this code needs; a test compares it with the migrations folder."""
 
 metadata = MetaData()
@@ -90,11 +91,19 @@ calendar_object = Table(
     Column("modseq", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    # The dead properties as JSON; mostly None.
+    Column("props", _TEXT),
     UniqueConstraint("collection_id", "href"),
     UniqueConstraint("collection_id", "uid"),
     Index("object_modseq", "collection_id", "modseq"),
     Index("object_range", "collection_id", "last_end"),
     Index("object_uid", "uid"),
+    Index(
+        "object_props",
+        "collection_id",
+        sqlite_where=text("props IS NOT NULL"),
+        postgresql_where=text("props IS NOT NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 

@@ -2,78 +2,118 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.context import Reading
 from kalends.dav.message import DAV, Response
 from kalends.dav.preferences import Preferences
-from kalends.dav.properties.collection import CollectionView
-from kalends.dav.properties.object import ALL_PROPERTIES, ObjectsView
-from kalends.dav.reader import Reader, multistatus, response_buffer, write_all_objects
+from kalends.dav.properties.collection import names_of
+from kalends.dav.properties.object import ALL_PROPERTIES, EVERY_PROPERTY, ObjectsView
+from kalends.dav.properties.view import CollectionView
+from kalends.dav.reader import multistatus, response_buffer, write_all_objects
 from kalends.dav.resource import Kind
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
 from kalends.dav.xml.requests import Propfind, read_propfind
-from kalends.store.collections import CollectionRow
+from kalends.errors import BodyRefusedError
+from kalends.limit_names import Limit
 
 
 def propfind(call: Reading) -> Response:
     """Return the properties of a collection or an object, and of its members.
 
-    Members are left out at Depth 0, the default; members of members always (RFC 4918 section 9.1).
-
     Raises:
-        BodyRefusedError: the body is invalid, or the answer is too large.
+        BodyRefusedError: the Depth or the body is invalid, or the answer is too large.
     """
-    asked = read_propfind(call.body)
+    depth = _depth(call)
     with response_buffer(call.request) as buffer:
+        finding = _Propfind(call, read_propfind(call.body), buffer)
         buffer.write(write.MULTISTATUS)
-        if call.resource.row is None:
-            _write_object(call, asked, buffer)
-        else:
-            _write_collection(call, asked, call.resource.row, buffer)
+        try:
+            finding.write(depth)
+        except BodyRefusedError as error:
+            if depth == "infinity" and error.limit is Limit.ANSWER:
+                raise _too_deep() from error
+            raise
         buffer.write(write.MULTISTATUS_END)
         met = Preferences.of(call.request.environ).headers(is_listing=True)
         return multistatus(buffer, {**DAV, **met})
 
 
-def _write_collection(
-    call: Reading, asked: Propfind, target: CollectionRow, buffer: ResponseBuffer
-) -> None:
-    reader, connection, request = call.context.reader, call.connection, call.request
-    view = reader.view_of(request, call.resource, connection)
-    is_alone = (request.header("HTTP_DEPTH") or "0") == "0"
-    if is_alone or not Preferences.of(request.environ).is_rootless:
-        buffer.write(_response(reader, view, asked))
-    if is_alone:
-        return
-    if target.tag or call.resource.kind is Kind.FOLDER:
-        write_all_objects(connection, view, _objects(view, asked), buffer)
-    budget = AnswerBudget()
-    for child in reader.members(connection, request, target):
-        child_view = reader.view(connection, request, child)
-        if child_view:
-            found = _response(reader, child_view, asked)
-            budget.spend(len(found))
-            buffer.write(found)
+def _depth(call: Reading) -> str:
+    """Return the Depth, which is infinity if it is not stated (RFC 4918 section 9.1)."""
+    stated = (call.request.header("HTTP_DEPTH") or "infinity").strip().lower()
+    if stated not in ("0", "1", "infinity"):
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "Depth is not 0, 1 or infinity.")
+    return stated
 
 
-def _response(reader: Reader, view: CollectionView, asked: Propfind) -> str:
-    tags = asked.props
-    if tags is None:
-        tags = tuple(dict.fromkeys((*view.names(), *asked.include)))
-    if asked.names_only:
-        return write.response(view.href(view.path), "".join(map(write.element, tags)), "")
-    return reader.responses.response(view, tags)
+def _too_deep() -> BodyRefusedError:
+    return BodyRefusedError(
+        HTTPStatus.FORBIDDEN,
+        "the answer is too large; ask with Depth 1",
+        "D:propfind-finite-depth",
+        limit=Limit.ANSWER,
+    )
 
 
-def _objects(view: CollectionView, asked: Propfind) -> ObjectsView:
-    tags = (*ALL_PROPERTIES, *asked.include) if asked.props is None else asked.props
-    tags = tuple(dict.fromkeys(tags))
-    return ObjectsView(view, tags, in_report=False, names_only=asked.names_only)
+class _Propfind:
+    """One PROPFIND, written to a buffer as it is found."""
 
+    def __init__(self, call: Reading, asked: Propfind, buffer: ResponseBuffer) -> None:
+        self._call = call
+        self._reader = call.context.reader
+        self._asked = asked
+        self._buffer = buffer
+        self._budget = AnswerBudget()
 
-def _write_object(call: Reading, asked: Propfind, buffer: ResponseBuffer) -> None:
-    found = call.resource.object
-    assert found is not None
-    view = call.context.reader.view_of(call.request, call.resource, call.connection)
-    buffer.write(_objects(view, asked).response(found))
+    def write(self, depth: str) -> None:
+        """Write the responses of the resource and its members."""
+        call = self._call
+        view = self._reader.view_of(call.request, call.resource, call.connection)
+        if call.resource.object is not None:
+            self._buffer.write(self._objects(view).response(call.resource.object))
+            return
+        if depth == "0" or not Preferences.of(call.request.environ).is_rootless:
+            self._write_collection(view)
+        if depth != "0":
+            self._write_members(view, deeper=depth == "infinity")
+
+    def _write_collection(self, view: CollectionView) -> None:
+        asked = self._asked
+        tags = asked.props
+        if tags is None:
+            named = names_of(view, in_allprop=not asked.names_only)
+            tags = tuple(dict.fromkeys((*named, *asked.include)))
+        if asked.names_only:
+            found = write.response(view.href(view.path), "".join(map(write.element, tags)), "")
+        else:
+            found = self._reader.responses.response(view, tags)
+        self._budget.spend(len(found))
+        self._buffer.write(found)
+
+    def _write_members(self, view: CollectionView, *, deeper: bool) -> None:
+        call = self._call
+        if view.row.tag or view.kind is Kind.FOLDER:
+            write_all_objects(call.connection, view, self._objects(view), self._buffer)
+        for child in self._reader.members(call.connection, call.request, view.row):
+            found = self._reader.view(call.connection, call.request, child)
+            if found:
+                self._write_collection(found)
+                if deeper:
+                    self._write_members(found, deeper=True)
+
+    def _objects(self, view: CollectionView) -> ObjectsView:
+        asked = self._asked
+        tags = asked.props
+        if tags is None:
+            tags = (*(EVERY_PROPERTY if asked.names_only else ALL_PROPERTIES), *asked.include)
+        return ObjectsView(
+            view,
+            tuple(dict.fromkeys(tags)),
+            in_report=False,
+            names_only=asked.names_only,
+            all_dead=asked.props is None,
+            budget=self._budget,
+        )

@@ -1,57 +1,59 @@
-"""PROPPATCH of properties that only the server sets (RFC 4918 section 9.2)."""
+"""PROPPATCH of collections and objects (RFC 4918 section 9.2)."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from http import HTTPStatus
 
-from radicale import types, xmlutils
+from radicale.xmlutils import make_clark
 
-# Properties that only the server may set (RFC 4918 section 15, RFC 3744).
-_PROTECTED = frozenset(
-    xmlutils.make_clark(name)
-    for name in (
-        "D:resourcetype",
-        "D:getetag",
-        "D:getcontentlength",
-        "D:getlastmodified",
-        "D:creationdate",
-        "D:lockdiscovery",
-        "D:supportedlock",
-        "D:sync-token",
-        "D:owner",
-        "D:current-user-principal",
-        "D:current-user-privilege-set",
-        "D:supported-report-set",
-        "CS:getctag",
-        "C:supported-calendar-component-set",
-    )
-)
+from kalends.dav import errors
+from kalends.dav.context import Writing
+from kalends.dav.message import DAV, Response
+from kalends.dav.properties.patch import Patched, apply, read_instructions
+from kalends.dav.reader import multistatus, response_buffer
+from kalends.dav.xml import write
+from kalends.dav.xml.parts import parse_request
+from kalends.errors import BodyRefusedError
+from kalends.events import Change
+from kalends.store import collections
+from kalends.store.objects import properties
+
+_ROOT = make_clark("D:propertyupdate")
 
 
-def refuse_protected(root: ET.Element, prefix: str, path: str) -> types.WSGIResponse | None:
-    """Refuse a PROPPATCH of protected properties: 403 for them, 424 for the rest; else None."""
-    named = [prop.tag for prop in root.findall(f"*/{xmlutils.make_clark('D:prop')}/*")]
-    protected = [tag for tag in named if tag in _PROTECTED]
-    if not protected:
-        return None
-    multistatus = ET.Element(xmlutils.make_clark("D:multistatus"))
-    response = ET.SubElement(multistatus, xmlutils.make_clark("D:response"))
-    ET.SubElement(response, xmlutils.make_clark("D:href")).text = xmlutils.make_href(prefix, path)
-    for tags, status in (
-        (protected, HTTPStatus.FORBIDDEN),
-        ([tag for tag in named if tag not in _PROTECTED], HTTPStatus.FAILED_DEPENDENCY),
-    ):
-        if not tags:
-            continue
-        propstat = ET.SubElement(response, xmlutils.make_clark("D:propstat"))
-        prop = ET.SubElement(propstat, xmlutils.make_clark("D:prop"))
-        for tag in tags:
-            ET.SubElement(prop, tag)
-        status_line = ET.SubElement(propstat, xmlutils.make_clark("D:status"))
-        status_line.text = f"HTTP/1.1 {status.value} {status.phrase}"
-        if status is HTTPStatus.FORBIDDEN:
-            error = ET.SubElement(propstat, xmlutils.make_clark("D:error"))
-            ET.SubElement(error, xmlutils.make_clark("D:cannot-modify-protected-property"))
-    text = ET.tostring(multistatus, encoding="utf-8", xml_declaration=True)
-    return HTTPStatus.MULTI_STATUS, {"Content-Type": "text/xml; charset=utf-8"}, text, None
+def proppatch(call: Writing) -> Response:
+    """Set and remove properties, all or none.
+
+    Raises:
+        BodyRefusedError: the body is not a propertyupdate with instructions (400).
+    """
+    root = parse_request(call.body) if call.body else None
+    instructions = read_instructions(root) if root is not None and root.tag == _ROOT else []
+    if not instructions:
+        raise BodyRefusedError(
+            HTTPStatus.BAD_REQUEST, "the XML is not a propertyupdate that sets or removes something"
+        )
+    storage, request = call.context.storage, call.request
+    with call.transaction() as now:
+        connection = storage.connection
+        if now.row is not None:
+            patched = apply(now.row.props, instructions)
+            if not patched.refused and patched.props != now.row.props:
+                collections.set_props(connection, now.row.id, patched.props)
+                storage.record(Change(now.path, "collection"))
+        elif now.object is not None:
+            before = properties.read_props(connection, now.object.id)
+            patched = apply(before, instructions)
+            if not patched.refused and patched.props != before:
+                properties.set_props(connection, now.object.id, patched.props)
+        else:
+            return errors.as_answer(errors.plain(HTTPStatus.NOT_FOUND))
+    slash = "/" if now.row is not None else ""
+    return _answer(call, write.href(f"{request.prefix}/{now.path}{slash}"), patched)
+
+
+def _answer(call: Writing, address: str, patched: Patched) -> Response:
+    with response_buffer(call.request) as buffer:
+        buffer.write(f"{write.MULTISTATUS}<response>{address}{patched.propstats()}</response>")
+        buffer.write(write.MULTISTATUS_END)
+        return multistatus(buffer, DAV)

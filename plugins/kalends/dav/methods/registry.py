@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from kalends.dav.context import Reading, Writing
 from kalends.dav.message import Response
+from kalends.dav.methods.acl import acl
 from kalends.dav.methods.delete import delete
 from kalends.dav.methods.get import get
+from kalends.dav.methods.mkcol import mkcalendar, mkcol
 from kalends.dav.methods.propfind import propfind
+from kalends.dav.methods.proppatch import proppatch
 from kalends.dav.methods.put import put
 from kalends.dav.methods.relocate import copy, move
 from kalends.dav.methods.relocation_rules import RELOCATED
@@ -56,6 +59,10 @@ METHODS: Mapping[str, ReadMethod | WriteMethod] = {
     "HEAD": _GET,
     "PROPFIND": ReadMethod(EXISTING, propfind),
     "REPORT": ReadMethod(EXISTING, report),
+    "ACL": ReadMethod(EXISTING, acl),
+    "PROPPATCH": WriteMethod(EXISTING, proppatch),
+    "MKCOL": WriteMethod(frozenset({Kind.UNMAPPED}), mkcol),
+    "MKCALENDAR": WriteMethod(EXISTING | {Kind.UNMAPPED}, mkcalendar),
     "PUT": WriteMethod(OBJECTS | LEAVES | {Kind.UNMAPPED}, put, has_object=True),
     "COPY": WriteMethod(RELOCATED, copy, needs_write=False),
     "MOVE": WriteMethod(RELOCATED, move),

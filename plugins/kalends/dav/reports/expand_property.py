@@ -12,8 +12,9 @@ from urllib.parse import unquote
 from radicale.xmlutils import NAMESPACES, make_clark
 
 from kalends.dav.answer_budget import AnswerBudget
-from kalends.dav.properties.collection import CollectionView
+from kalends.dav.properties.collection import elements_of
 from kalends.dav.properties.object import ObjectsView
+from kalends.dav.properties.view import CollectionView
 from kalends.dav.reports.target import ReportTarget
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml import write
@@ -83,7 +84,7 @@ class _Expander:
         return self._of_object(target.view, target.name, asked)
 
     def _of_collection(self, view: CollectionView, asked: tuple[ExpandedProperty, ...]) -> str:
-        found, missing = view.values(one.tag for one in asked)
+        found, missing = elements_of(view, [one.tag for one in asked])
         return self._response(view.href(view.path), asked, found, missing)
 
     def _of_object(
@@ -106,14 +107,14 @@ class _Expander:
         values = {one.tag: self._expanded(one, found[one.tag]) for one in asked if one.tag in found}
         text = write.response(
             address,
-            "".join(write.element(tag, value) for tag, value in values.items()),
+            "".join(values.values()),
             "" if self._target.view.asked.is_minimal else "".join(map(write.element, missing)),
         )
         self._budget.spend(len(text))
         return text
 
     def _expanded(self, one: ExpandedProperty, value: str) -> str:
-        """Return a value with each href replaced by the response of its resource."""
+        """Return a property with each href replaced by the response of its resource."""
         if not one.inner:
             return value
         return _HREFS.sub(lambda href: self._of_href(unescape(href[1]), one.inner), value)

@@ -6,6 +6,7 @@ invite. Of another account there is no more to see than its name and its address
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from radicale.xmlutils import make_clark
 
 from kalends.dav.answer_budget import AnswerBudget
 from kalends.dav.message import Response
-from kalends.dav.properties.collection import CollectionView
+from kalends.dav.properties.collection import elements_of, names_of, response_of
 from kalends.dav.properties.object import ALL_PROPERTIES
+from kalends.dav.properties.view import CollectionView
 from kalends.dav.reader import write_all_objects
 from kalends.dav.reports.target import ReportTarget
 from kalends.dav.reports.wanted import WantedProperties, read_wanted
@@ -46,6 +48,7 @@ _PUBLIC = frozenset(
     )
 )
 _MOST_FOUND = 1000
+_MARKUP = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,21 +233,27 @@ def _accounts(target: ReportTarget, only: str | None = None) -> Iterator[Collect
 
 
 def _is_found(view: CollectionView, asked: PrincipalSearch) -> bool:
-    values, _ = view.values(tag for tag, _ in asked.terms if tag in _SEARCHABLE)
+    told, _ = elements_of(view, [tag for tag, _ in asked.terms if tag in _SEARCHABLE])
+    values = {tag: _text(one) for tag, one in told.items()}
     found = (text in values.get(tag, "").casefold() and tag in values for tag, text in asked.terms)
     return any(found) if asked.is_any and asked.terms else all(found)
+
+
+def _text(told: str) -> str:
+    """Return the text of a property without its markup."""
+    return _MARKUP.sub("", told)
 
 
 def _response(target: ReportTarget, view: CollectionView, wanted: WantedProperties) -> str:
     """Return the response of an account: everything of the user's own, the public part else."""
     tags = tuple(tag for tag in wanted.tags if wanted.tags is not ALL_PROPERTIES)
     if view.row.path == target.request.user:
-        return view.response(tags or view.names())
-    found, _ = view.values(tag for tag in tags if tag in _PUBLIC)
+        return response_of(view, tags or names_of(view, in_allprop=True))
+    found, _ = elements_of(view, [tag for tag in tags if tag in _PUBLIC])
     missing = [tag for tag in tags if tag not in found and not view.asked.is_minimal]
     return write.response(
         view.href(view.path),
-        "".join(write.element(tag, value) for tag, value in found.items()),
+        "".join(found.values()),
         "".join(write.element(tag) for tag in missing),
     )
 

@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from kalends.common.budget import USUAL_STEPS, Budget, Steps
 from kalends.dav.calendar_data import DataRenderer
 from kalends.dav.message import Request
-from kalends.dav.properties.collection import CollectionView
 from kalends.dav.properties.object import ObjectsView
+from kalends.dav.properties.view import CollectionView
 from kalends.dav.reader import Reader
 from kalends.dav.reports.wanted import WantedProperties
 from kalends.dav.xml.limits import MAX_HREFS
@@ -80,7 +80,12 @@ class ReportTarget:
                 wanted.data, zone, self.budget, instances, keep_empty=not is_query
             ).render
         return ObjectsView(
-            self.view, wanted.tags, in_report=True, render=render, names_only=wanted.names_only
+            self.view,
+            wanted.tags,
+            in_report=True,
+            render=render,
+            names_only=wanted.names_only,
+            all_dead=wanted.all_dead,
         )
 
     def zone(self, timezone: str | None = None) -> tzinfo:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from radicale.xmlutils import make_clark
 
 from kalends.dav.calendar_data import WHOLE, DataRequest, read_address_data, read_calendar_data
-from kalends.dav.properties.object import ALL_PROPERTIES
+from kalends.dav.properties.object import ALL_PROPERTIES, EVERY_PROPERTY
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
 
 _PROP, _ALLPROP, _PROPNAME = (make_clark(f"D:{name}") for name in ("prop", "allprop", "propname"))
@@ -23,11 +23,13 @@ class WantedProperties:
         tags: their names as ``{namespace}name``.
         data: the form in which the objects' data is wanted.
         names_only: True if their values are not wanted.
+        all_dead: True if all dead properties are wanted besides.
     """
 
     tags: tuple[str, ...] = ()
     data: DataRequest = WHOLE
     names_only: bool = False
+    all_dead: bool = False
 
 
 def read_wanted(root: ET.Element) -> WantedProperties:
@@ -43,9 +45,9 @@ def read_wanted(root: ET.Element) -> WantedProperties:
     prop = root.find(_PROP)
     if prop is None:
         if root.find(_ALLPROP) is not None:
-            return WantedProperties(ALL_PROPERTIES)
+            return WantedProperties(ALL_PROPERTIES, all_dead=True)
         if root.find(_PROPNAME) is not None:
-            return WantedProperties(ALL_PROPERTIES, names_only=True)
+            return WantedProperties(EVERY_PROPERTY, names_only=True, all_dead=True)
         return WantedProperties()
     data = next((_DATA[child.tag](child) for child in prop if child.tag in _DATA), WHOLE)
     return WantedProperties(tuple(dict.fromkeys(child.tag for child in prop)), data)

@@ -39,20 +39,6 @@ def parse_request(body: bytes, most_hrefs: int = limits.MAX_HREFS) -> ET.Element
     return root
 
 
-def check_properties(root: ET.Element) -> None:
-    """Refuse properties that cannot be set, in the XML of a request that sets some.
-
-    Raises:
-        BodyRefusedError: one has no namespace, or a component has no name (400).
-    """
-    for prop in root.iterfind(f"*/{_PROP}/*"):
-        if not prop.tag.startswith("{"):
-            why = f"the property {prop.tag[: limits.MAX_NAME]} has no namespace"
-            raise BodyRefusedError(HTTPStatus.BAD_REQUEST, why)
-    if any(comp.get("name") is None for comp in root.iter(_COMP)):
-        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "a comp has no name")
-
-
 def check_hrefs(hrefs: Collection[str], most: int) -> None:
     """Refuse many hrefs, and long ones.
 

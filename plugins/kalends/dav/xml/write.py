@@ -26,6 +26,9 @@ MULTISTATUS_END = "</multistatus>"
 """The end of a multistatus."""
 
 
+_WHY = "{urn:x-kalends}why"
+
+
 class _Name(NamedTuple):
     begin: str
     end: str
@@ -48,14 +51,17 @@ def _escaped(text: str) -> str:
     return text
 
 
-def element(tag: str, content: str = "") -> str:
+def element(tag: str, content: str = "", attributes: str = "") -> str:
     """Return an element.
 
     Args:
         tag: its name as ``{namespace}name``.
         content: its content, already escaped.
+        attributes: its attributes as they are written, with a space before each.
     """
     name = (_name if len(tag) <= LONGEST_KEY else _name.__wrapped__)(tag)
+    if attributes:
+        return f"{name.begin[:-1]}{attributes}>{content}{name.end}"
     return f"{name.begin}{content}{name.end}" if content else name.empty
 
 
@@ -69,11 +75,32 @@ def elements(names: Iterable[str]) -> str:
     return "".join(element(make_clark(name)) for name in names)
 
 
-def propstat(properties: str, status: HTTPStatus) -> str:
-    """Return a propstat for properties that share a status; nothing if there are none."""
+def propstat(
+    properties: str, status: HTTPStatus, precondition: str | None = None, why: str = ""
+) -> str:
+    """Return a propstat for properties that share a status; nothing if there are none.
+
+    Args:
+        properties: their elements.
+        status: the status.
+        precondition: Radicale's short name of the precondition that they fail, or None.
+        why: the reason for a refusal, for a person.
+    """
     if not properties:
         return ""
-    return f"<propstat><prop>{properties}</prop>{_status(status)}</propstat>"
+    error = ""
+    if precondition:
+        reason = element(_WHY, escaped(why))
+        error = element(make_clark("D:error"), element(make_clark(precondition), reason))
+    elif why:
+        error = element(make_clark("D:responsedescription"), escaped(why))
+    return f"<propstat><prop>{properties}</prop>{_status(status)}{error}</propstat>"
+
+
+def document(root: str, content: str) -> str:
+    """Return a document; ``root`` is Radicale's short name of its element."""
+    declared = element(make_clark(root), content, _DECLARED)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{declared}'
 
 
 def response(address: str, found: str, missing: str) -> str:
