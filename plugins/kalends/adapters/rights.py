@@ -65,9 +65,10 @@ class Rights(BaseRights):
             path: without a slash at either end; there is nothing above the root.
         """
         here = self.authorization(user, set(), path)
-        if not path:
-            return here, here
-        return here, self.authorization(user, set(), path.rpartition("/")[0])
+        above = path.rpartition("/")[0]
+        if not path or (here and above.startswith(f"{user}/")):
+            return here, here  # in a home, every level but the first has the same
+        return here, self.authorization(user, set(), above)
 
     def _in_group(self, user: str, below: list[str]) -> str:
         """Return the letters in a group's home; the server creates it, its members share it."""

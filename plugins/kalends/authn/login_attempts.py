@@ -105,13 +105,19 @@ class HostLoginAttempts:
     def pending(self, account: str, network: str) -> PendingFailures:
         """See `LoginAttempts`."""
         # Without a lock: this is asked for each request, and a count that is just being written
-        # may be taken for the one before.
+        # may be taken for the one before. So it looks into the table without a call for each part.
         of_account, of_network, of_pair = self._digests(account, network)
+        find, bucket = self._table.octets.find, self._bucket
+        accounts, networks = bucket(_ACCOUNTS, of_account), bucket(_NETWORKS, of_network)
+        pairs, welcome = bucket(_PAIRS, of_pair), bucket(_WELCOME, of_account)
+        one = find(of_account, accounts, accounts + _BUCKET_BYTES)
+        two = find(of_network, networks, networks + _BUCKET_BYTES)
+        both = find(of_pair, pairs, pairs + _BUCKET_BYTES)
         return PendingFailures(
-            self._left(self._find(_ACCOUNTS, of_account, of_account)),
-            self._left(self._find(_NETWORKS, of_network, of_network)),
-            self._left(self._find(_PAIRS, of_pair, of_pair)),
-            self._find(_WELCOME, of_pair, of_account) >= 0,
+            self._left(one) if one >= 0 else 0.0,
+            self._left(two) if two >= 0 else 0.0,
+            self._left(both) if both >= 0 else 0.0,
+            find(of_pair, welcome, welcome + _BUCKET_BYTES) >= 0,
         )
 
     def record_failure(self, account: str, network: str) -> None:
