@@ -55,7 +55,7 @@ ASSIGNED_TO_OTHERS = {
     ("feeds.compose.select", "copy.leaving_date"),
     ("feeds.compose.stamps", "copy.components"),
     ("feeds.compose.timezones", "rule.properties"),
-    ("ical.split", "component.properties"),
+    ("ical.file_objects", "component.properties"),
     # A connection, by the manager that alone decides how long it is kept.
     ("server.http1.connection_manager", "connection.keep_alive"),
     ("server.http1.connection_manager", "connection.refused"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import cProfile
+import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kalends.ical.limits import FILE_OF_A_REQUEST
 from kalends.ical.split import split_file
 from support import nasty
 from support.installation import NAMES, Client, Installation
@@ -55,7 +58,9 @@ def test_twice_the_file_is_twice_the_work(file: object) -> None:
 def test_the_copies_of_a_large_zone_are_bounded(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kalends.ical.split.MAX_FILE_OBJECTS", 1_000_000)
+    monkeypatch.setattr(
+        "kalends.dav.methods.put.FILE_OF_A_REQUEST", replace(FILE_OF_A_REQUEST, objects=1_000_000)
+    )
     large = nasty.zone(nasty.observance("X-A:" + "x" * 50_000))
     events = [with_uid(n).replace("DTSTART:", "DTSTART;TZID=Z:") for n in range(30)]
     answer = client("PUT", "/alice/copies/", nasty.calendar(large, *events))
@@ -76,3 +81,18 @@ def test_the_steps_of_all_objects_of_a_file_are_those_of_a_request(
         assert (answer.status, answer.precondition()) == (413, TOO_LARGE)
         assert client("PROPFIND", "/alice/steps/").status == 404
         assert client("PUT", "/alice/steps/", nasty.calendar(*events[:2])).status == 201
+
+
+def test_copies_and_letters_of_a_request_take_little_memory() -> None:
+    large = nasty.zone(nasty.observance("X-A:" + "x" * 9_000_000))
+    events = [with_uid(n).replace("DTSTART:", "DTSTART;TZID=Z:") for n in range(300)]
+    letters = nasty.calendar(nasty.event(START, "SUMMARY:" + "\U0001f600" * 6_000_000))
+    for data in (nasty.calendar(large, *events), letters):
+        tracemalloc.start()
+        try:
+            whole = split_file(data, size=FILE_OF_A_REQUEST)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert whole.refused
+        assert peak < 150_000_000

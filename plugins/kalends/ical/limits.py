@@ -93,12 +93,6 @@ Programs that write each change of a zone since 1900 by itself come to 300.
 MAX_NAME = 255
 """The longest TZID that is looked up as a name; IANA's have 32 characters at most."""
 
-MAX_FILE_OBJECTS = 500_000_000
-"""The most octets of the objects of a file, each of which has a copy of its time zones.
-
-A hundred thousand events with a zone of four kilobytes each have that.
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class FileLimits:
@@ -108,18 +102,23 @@ class FileLimits:
         octets: of the file.
         lines: its lines, 80 octets of memory each at least.
         components: its events, tasks, alarms, cards and so on.
+        objects: the octets of all its objects, each of which has a copy of its time zones.
     """
 
     octets: int
     lines: int
     components: int
+    objects: int
 
 
-FILE_OF_A_REQUEST = FileLimits(32 << 20, 500_000, 25_000)
+FILE_OF_A_REQUEST = FileLimits(32 << 20, 500_000, 25_000, 48 << 20)
 """A file that a client sends: 10,000 events with an alarm each, for which a worker needs 100 MB."""
 
-FILE_OF_AN_ADMINISTRATOR = FileLimits(2_000_000_000, 20_000_000, 4_000_000)
-"""A file of `kalends import`: 100,000 events with a VTIMEZONE each have 90 MB."""
+FILE_OF_AN_ADMINISTRATOR = FileLimits(2_000_000_000, 20_000_000, 4_000_000, 500_000_000)
+"""A file of `kalends import`: 100,000 events with a VTIMEZONE each have 90 MB.
+
+Their objects have 500 MB if the VTIMEZONE has four kilobytes.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,12 +60,24 @@ class ComponentLines(NamedTuple):
     ended: bool
 
 
-def decode_file(data: bytes) -> str:
-    """Decode a file, with surrogates in place of octets that are not UTF-8.
+def split_octets(data: bytes) -> str:
+    """Return a file as a text with a character for each octet.
+
+    Nothing but ASCII matters until it is divided into parts, which `decode_part` decodes: one
+    letter of another script would make the text of the whole file four times as large.
+    """
+    return data.decode("latin-1")
+
+
+def decode_part(text: str) -> str:
+    """Decode a part of a file, with surrogates in place of octets that are not UTF-8.
 
     Parsing rejects the components that contain surrogates.
+
+    Args:
+        text: a part of what `split_octets` returned.
     """
-    return decode(data, "surrogateescape").removeprefix("\ufeff")
+    return decode(text.encode("latin-1"), "surrogateescape")
 
 
 def leave_out_forbidden(data: bytes) -> tuple[bytes, str]:
@@ -89,7 +101,7 @@ def find_calendars(
     """Yield the own properties and the components of each VCALENDAR.
 
     Args:
-        text: the file, as `decode_file` returns it.
+        text: the file, as `split_octets` returns it.
         refused: rejected parts are appended to this list.
     """
     lines = text.split("\n")
@@ -164,7 +176,7 @@ def parse_component(block: ComponentLines, refused: list[RejectedPart]) -> Compo
     try:
         if not block.ended:
             raise IcalendarSyntaxError(1, f"BEGIN:{block.name} has no END")
-        (component,) = contentlines.parse(block.text)
+        (component,) = contentlines.parse(decode_part(block.text))
     except IcalendarSyntaxError as error:
         line = block.line + error.line - 1
         refused.append(RejectedPart(line, "", error.why, "C:valid-calendar-data", error.limit))
@@ -184,7 +196,9 @@ def _header(lines: list[str], offset: int, refused: list[RejectedPart]) -> list[
         elif depth == 0:
             own.append(line)
     try:
-        (parsed,) = contentlines.parse("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
+        (parsed,) = contentlines.parse(
+            decode_part("\n".join(["BEGIN:VCALENDAR", *own, "END:VCALENDAR"]))
+        )
     except IcalendarSyntaxError as error:
         refused.append(
             RejectedPart(offset + 1, "", error.why, "C:valid-calendar-data", error.limit)

@@ -12,10 +12,11 @@ from kalends.common import progress
 from kalends.common.budget import Budget
 from kalends.common.names import GROUPS
 from kalends.errors import KalendsError, ObjectRefusedError
+from kalends.ical.file_objects import SplitCalendar
 from kalends.ical.limits import FILE_OF_AN_ADMINISTRATOR, FileLimits, ObjectLimits
 from kalends.ical.merge_instances import merge_instances
 from kalends.ical.recover import leave_out_forbidden
-from kalends.ical.split import SplitCalendar, split_file
+from kalends.ical.split import split_file
 from kalends.ical.validate import CalendarObject
 from kalends.store import collections
 from kalends.store.collections import CollectionRow

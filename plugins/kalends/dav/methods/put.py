@@ -14,8 +14,9 @@ from kalends.dav.methods.put_file import is_file, put_file
 from kalends.dav.resource import Resource
 from kalends.errors import ConditionFailedError, ObjectRefusedError
 from kalends.events import Change
+from kalends.ical.file_objects import SplitCalendar
 from kalends.ical.limits import FILE_OF_A_REQUEST
-from kalends.ical.split import SplitCalendar, split_file
+from kalends.ical.split import split_file
 from kalends.ical.validate import CalendarObject, read_calendar_object, read_card
 from kalends.store.collections import CollectionRow
 from kalends.store.objects import write
