@@ -25,11 +25,15 @@ from dateutil.rrule import rrulestr
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from icalendar import Timezone
+from radicale.app.get import ApplicationPartGet
 from radicale.app.propfind import ApplicationPartPropfind
 from radicale.app.report import ApplicationPartReport
 from radicale.xmlutils import make_clark, make_human_tag
 
+from kalends.adapters.radicale_compat import ApplicationBase
 from kalends.app.stack import ApplicationStack
+from kalends.authn.apache.htfiles import decode_name
+from kalends.dav.message import sanitize
 from kalends.dav.properties.registry import PROPERTIES
 from kalends.dav.response_buffer import ResponseBuffer
 from kalends.dav.xml.parse import parse
@@ -93,20 +97,32 @@ def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, Cli
 
 
 def _ask_radicale_to_read(monkeypatch: pytest.MonkeyPatch, app: ApplicationStack) -> None:
-    """Make an application answer reads by Radicale's own handlers; Kalends answers them itself."""
+    """Make an application answer by Radicale's own handlers; Kalends answers all but pages."""
     dav = app._dav
-    answer = dav._dispatcher.answer
-    ours = ("PUT", "MKCOL")
-    monkeypatch.setattr(
-        dav._dispatcher, "answer", lambda asked: answer(asked) if asked.method in ours else None
-    )
     monkeypatch.setattr(dav, "read_xml", _read_xml)
     handlers = {
-        "do_REPORT": partial(ApplicationPartReport.do_REPORT, dav),
-        "do_PROPFIND": partial(ApplicationPartPropfind.do_PROPFIND, dav),
+        "do_REPORT": ApplicationPartReport.do_REPORT,
+        "do_PROPFIND": ApplicationPartPropfind.do_PROPFIND,
+        "do_GET": ApplicationPartGet.do_GET,
     }
     for name, handler in handlers.items():
-        monkeypatch.setattr(dav, name, partial(dav._snapshot, handler), raising=False)
+        monkeypatch.setattr(dav, name, partial(_in_snapshot, dav, handler), raising=False)
+
+    def ask(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("PUT", "MKCOL"):
+            return dav(environ, start_response)
+        path = decode_name(environ["PATH_INFO"].encode("latin-1"))
+        environ["PATH_INFO"] = sanitize(path)
+        answer: Iterable[bytes] = ApplicationBase.__call__(dav, environ, start_response)
+        return answer
+
+    monkeypatch.setattr(app, "_dav", ask)
+
+
+def _in_snapshot(dav: Any, handler: Any, environ: Any, *rest: Any) -> Any:
+    """Run a handler of Radicale's; it releases its lock before it has read everything."""
+    with dav._store.acquire_lock("r"):
+        return handler(dav, environ, *rest)
 
 
 def _read_xml(environ: Mapping[str, Any]) -> ET.Element | None:

@@ -1,1 +1,1 @@
-"""Radicale's application, with the requests that it lacks, harms or answers slowly as our own."""
+"""WebDAV, CalDAV and CardDAV: one resource for each path, one method for each request."""

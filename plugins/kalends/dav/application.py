@@ -1,4 +1,4 @@
-"""The WebDAV application: a fast path of our own, and Radicale's handlers made safe."""
+"""The WebDAV application: resources by the dispatcher, and Radicale's own pages."""
 
 from __future__ import annotations
 
@@ -34,8 +34,6 @@ _log = logging.getLogger("kalends.caldav")
 _READ_ONLY = ("GET", "HEAD")
 
 _RADICALES_PROFILE = "/.mobileconfig"
-
-_Handler = Callable[..., types.WSGIResponse]
 
 
 class DavApplication(ApplicationBase):
@@ -124,11 +122,10 @@ class DavApplication(ApplicationBase):
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
             request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
             answer = self._dispatcher.answer(request)
-            if answer is not None:
-                _log.debug("%s of %r by %r: %d", request.method, path, user, answer.status)
-                headers = {**answer.headers, **self.extra_headers}
-                start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
-                return () if request.method == "HEAD" else answer.body
+            _log.debug("%s of %r by %r: %d", request.method, path, user, answer.status)
+            headers = {**answer.headers, **self.extra_headers}
+            start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
+            return () if request.method == "HEAD" else answer.body
         return super().__call__(environ, start_response)
 
     def handle_request(self, environ: types.WSGIEnviron) -> WsgiAnswer:
@@ -140,47 +137,15 @@ class DavApplication(ApplicationBase):
             status = f"{answer.status.value} {answer.status.phrase}"
             return status, [*answer.headers.items()], answer.body
 
-    def do_GET(
-        self,
-        environ: types.WSGIEnviron,
-        base_prefix: str,
-        path: str,
-        user: str,
-        user_groups: set[str],
-        request_info: dict[str, Any],
-    ) -> types.WSGIResponse:
-        """Return an object, a whole collection, its busy times, or a page."""
-        if path == _RADICALES_PROFILE:  # ours is answered before; this is another spelling of it
+    def do_GET(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
+        """Return one of Radicale's pages."""
+        if environ["PATH_INFO"] == _RADICALES_PROFILE:  # another spelling of the address of ours
             return httputils.NOT_FOUND
         if environ["wsgi.url_scheme"] == "https":
             assert isinstance(environ, dict)
             environ.setdefault("SSL_PROTOCOL", "TLS")  # where Radicale looks for it
-        return self._snapshot(
-            super().do_GET, environ, base_prefix, path, user, user_groups, request_info
-        )
-
-    def _snapshot(
-        self, handler: _Handler, environ: types.WSGIEnviron, *rest: Any
-    ) -> types.WSGIResponse:
-        """Run a handler of Radicale's within one snapshot.
-
-        Radicale releases its lock before it has read everything that it answers with.
-        """
-
-        def answer(environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
-            with self._store.acquire_lock("r"):
-                return handler(environ, *rest)
-
-        return self._with_failures(environ, lambda: answer(environ, *rest))
+        return super().do_GET(environ, *rest)
 
     def read_xml(self, environ: types.WSGIEnviron) -> ET.Element | None:
         """Return None: every method with XML is ours, and Radicale's handlers get to read none."""
         return None
-
-    def _with_failures(
-        self, environ: types.WSGIEnviron, answer: Callable[[], types.WSGIResponse]
-    ) -> types.WSGIResponse:
-        try:
-            return answer()
-        except FAILURES as error:
-            return errors.failed(environ, error)

@@ -16,7 +16,7 @@ from kalends.dav.addresses import names_no_segment
 from kalends.dav.context import Context, Reading, Writing
 from kalends.dav.message import DAV, Request, Response
 from kalends.dav.methods.registry import METHODS, Answer, ReadMethod, WriteMethod, allowed
-from kalends.dav.request_body import put_back, read_body
+from kalends.dav.request_body import read_body
 from kalends.dav.resource import Kind, Resource
 from kalends.limit_names import Limit
 from kalends.store import collections
@@ -41,8 +41,8 @@ class Dispatcher:
         self._limits = context.limits
         self._admitted: dict[str, bool] = {}
 
-    def answer(self, request: Request) -> Response | None:
-        """Answer a request; None leaves it to Radicale, unchanged."""
+    def answer(self, request: Request) -> Response:
+        """Answer a request."""
         method = METHODS.get(request.method)
         try:
             refusal = self._refusal(request)
@@ -101,30 +101,30 @@ class Dispatcher:
                 self._admitted[user] = admitted
         return admitted
 
-    def _read(self, request: Request, method: ReadMethod) -> Response | None:
-        limit = self._limits.max_xml_length
-        named = Limit.XML_OCTETS
+    def _read(self, request: Request, method: ReadMethod) -> Response:
+        limit, named = self._limits.max_xml_length, Limit.XML_OCTETS
         body = read_body(request.environ, limit, named) if method.has_body else b""
-        with self._storage.snapshot() as connection:
-            found = self._context.find_to_read(connection, request, data=not method.has_body)
-            lacks_home = self._lacks_home(connection, found)
-            answer: Answer = None
-            if not lacks_home:
-                refusal = _refused(request, found, method.kinds, may=found.may_read)
-                if refusal:
-                    return refusal
-                call = Reading(self._context, request, body, found, connection)
-                call.check_if()
-                answer = method.answer(call)
-        if lacks_home:
-            self._storage.ensure_home(request.user)
-            put_back(request.environ, body)
-            return self._read(request, method)
+        answer = self._read_once(request, method, body)
         if answer is None:
-            put_back(request.environ, body)
+            self._storage.ensure_home(request.user)
+            answer = self._read_once(request, method, body)
+        assert answer is not None  # there is a home now
         return answer() if callable(answer) else answer
 
-    def _write(self, request: Request, method: WriteMethod) -> Response | None:
+    def _read_once(self, request: Request, method: ReadMethod, body: bytes) -> Answer | None:
+        """Answer a request that changes nothing, in one snapshot; None if a home is missing."""
+        with self._storage.snapshot() as connection:
+            found = self._context.find_to_read(connection, request, data=not method.has_body)
+            if self._lacks_home(connection, found):
+                return None
+            refusal = _refused(request, found, method.kinds, may=found.may_read)
+            if refusal:
+                return refusal
+            call = Reading(self._context, request, body, found, connection)
+            call.check_if()
+            return method.answer(call)
+
+    def _write(self, request: Request, method: WriteMethod) -> Response:
         with self._storage.snapshot() as connection:
             found = self._context.find_to_read(connection, request, data=False)
             lacks_home = self._lacks_home(connection, found)

@@ -12,7 +12,6 @@ from kalends.common.failures import failure_in
 from kalends.common.xml_text import writable
 from kalends.dav.message import Response
 from kalends.dav.resource import Resource
-from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import (
     BodyRefusedError,
     BudgetSpentError,
@@ -104,17 +103,6 @@ def as_answer(response: types.WSGIResponse) -> Response:
     if body is None:
         return Response(HTTPStatus(status), sent)
     return Response(HTTPStatus(status), {**sent, "Content-Length": str(len(body))}, [body])
-
-
-def as_radicales(response: Response) -> types.WSGIResponse:
-    """Convert a response into Radicale's form, which has its body as one piece."""
-    headers = {name: value for name, value in response.headers.items() if name != "Content-Length"}
-    body = response.body
-    try:
-        return response.status, headers, b"".join(body), None
-    finally:
-        if isinstance(body, ResponseBuffer):
-            body.close()
 
 
 def plain(status: HTTPStatus) -> types.WSGIResponse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from io import BytesIO
 from typing import Any, BinaryIO
 
 from kalends.errors import BodyRefusedError
@@ -42,15 +41,6 @@ def read_body(environ: Mapping[str, Any], limit: int, name: Limit = Limit.BODY) 
     if length is not None and len(body) < length:
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST)
     return body
-
-
-def put_back(environ: Mapping[str, Any], body: bytes) -> None:
-    """Put a body that was read back into the environment, for a later handler."""
-    # PEP 3333: the environment is a dict; Radicale's annotation promises less.
-    assert isinstance(environ, dict)
-    environ["wsgi.input"] = BytesIO(body)
-    environ["CONTENT_LENGTH"] = str(len(body))
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
 def _read(stream: BinaryIO, length: int | None, limit: int, name: Limit) -> bytes:

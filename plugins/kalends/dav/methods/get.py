@@ -1,4 +1,4 @@
-"""GET and HEAD of an object (RFC 9110 section 9.3.1, RFC 4791 section 5.3.4)."""
+"""GET and HEAD of an object or a whole collection (RFC 9110 9.3.1, RFC 4791 section 5.3.4)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from kalends.dav.message import Response
 from kalends.dav.methods.free_busy_view import free_busy_view, wants_free_busy_view
 from kalends.dav.methods.get_collection import get_collection
 from kalends.dav.resource import Kind
-from kalends.feeds.compose.whole import RULES
 
 # No file of a user's may run in the pages of this server.
 _HARMLESS = {
@@ -26,21 +25,17 @@ _HARMLESS = {
 }
 
 
-def get(call: Reading) -> Response | Callable[[], Response] | None:
+def get(call: Reading) -> Response | Callable[[], Response]:
     """Return an object as it was stored, a calendar's busy times, or 304.
 
-    A whole collection follows when the snapshot is closed: its cache takes a newer one. None leaves
-    one without objects to Radicale.
+    A whole collection follows when the snapshot is closed: its cache takes a newer one.
     """
     query = call.request.header("QUERY_STRING")
     if query and wants_free_busy_view(query):
         return free_busy_view(call, int(time.time()))
     row = call.resource.object
     if row is None:
-        whole = call.resource.row
-        if whole is None or whole.tag not in RULES:
-            return None
-        return partial(get_collection, call.context.whole, call.request, whole)
+        return partial(get_collection, call.context.whole, call.request, call.resource.collection)
     headers = {"ETag": row.etag, "Last-Modified": http_date(row.changed / 1_000_000)}
     if conditional.is_current(call.request.environ, conditional.version_of(call.resource)):
         return Response(HTTPStatus.NOT_MODIFIED, headers)

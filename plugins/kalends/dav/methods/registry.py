@@ -19,8 +19,8 @@ from kalends.dav.methods.relocation_rules import RELOCATED
 from kalends.dav.reports.report import report
 from kalends.dav.resource import EXISTING, LEAVES, OBJECTS, Kind
 
-Answer = Response | Callable[[], Response] | None
-"""A response, a function that makes it once the snapshot is closed, or None for Radicale."""
+Answer = Response | Callable[[], Response]
+"""A response, or a function that makes it once the snapshot is closed."""
 
 
 class ReadMethod(NamedTuple):
@@ -53,7 +53,7 @@ class WriteMethod(NamedTuple):
     needs_write: bool = True
 
 
-_GET = ReadMethod(OBJECTS | LEAVES, get, has_body=False)
+_GET = ReadMethod(OBJECTS | {Kind.CALENDAR, Kind.ADDRESS_BOOK}, get, has_body=False)
 METHODS: Mapping[str, ReadMethod | WriteMethod] = {
     "GET": _GET,
     "HEAD": _GET,
