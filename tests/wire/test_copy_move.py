@@ -373,3 +373,20 @@ def _walk(client: Client, href: str) -> Iterator[str]:
             yield from _walk(client, member)
         else:
             yield member
+
+
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [("/alice/one/a.ics", "/alice/two/b%20%C3%BC.ics"), ("/alice/one/", "/alice/n%25/")],
+)
+def test_the_answer_names_what_was_made(client: Client, method: str, path: str, to: str) -> None:
+    """RFC 9110 section 15.3.2."""
+    client("DELETE", "/alice/two/a.ics")
+    made = relocate(client, method, path, to)
+    assert [made.status, made.headers["Location"]] == [201, to]
+    assert client("PROPFIND", to).status == 207
+    if method == "COPY":
+        again = relocate(client, method, path, to)
+        assert again.status == 204
+        assert "Location" not in again.headers

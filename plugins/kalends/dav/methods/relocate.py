@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -50,7 +51,10 @@ class _Relocation:
         self._members = _takes_members(call, moves=moves)
 
     def answer(self) -> Response:
-        """Copy or move, and return 201 for a new resource, 204 for a replaced one."""
+        """Copy or move, and return 201 for a new resource, 204 for a replaced one.
+
+        The new one is not at the request's address (RFC 9110 section 15.3.2).
+        """
         with self._storage.snapshot() as connection:
             target = self._find(connection)
             # Before conditions are looked at (RFC 9110 section 13.2.1).
@@ -71,7 +75,9 @@ class _Relocation:
                 self._relocate_collection(connection, source, target)
         if target.exists:
             return Response(HTTPStatus.NO_CONTENT)
-        return Response(HTTPStatus.CREATED, {"Content-Length": "0"})
+        slash = "" if self._call.resource.row is None else "/"
+        location = quote(f"{self._call.request.prefix}/{target.path}{slash}")
+        return Response(HTTPStatus.CREATED, {"Location": location, "Content-Length": "0"})
 
     def _find(self, connection: Connection) -> Resource:
         return self._call.context.find_at(connection, self._call.request, self._address)
