@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 
 import pytest
@@ -34,7 +35,29 @@ def test_searchable_properties_are_described_in_a_language(client: Client) -> No
         assert description.attrib[LANGUAGE] == "en"
 
 
-REFUSED = ("PROPFIND", "GET", "PUT", "DELETE", "REPORT", "COPY", "MOVE")
+def names_in(element: ET.Element) -> set[str]:
+    """Return the names of the privileges in a property."""
+    return {node.tag for node in element.iterfind(".//D:privilege/*", NAMES)}
+
+
+@pytest.mark.parametrize("path", ["/", "/alice/", "/alice/calendar/", "/alice/contacts/", OBJECT])
+def test_an_entry_grants_what_the_resource_supports(client: Client, path: str) -> None:
+    """Sections 5.3 to 5.5.2: privileges are described in a language."""
+    wanted = "<D:acl/><D:supported-privilege-set/><D:current-user-privilege-set/>"
+    body = f"<D:propfind {SPACES}><D:prop>{wanted}</D:prop></D:propfind>"
+    root = client("PROPFIND", path, body, headers={"Depth": "0"}).xml()
+    acl, known, own = root.iterfind(".//D:prop/*", NAMES)
+    assert names_in(acl) <= names_in(known)
+    assert names_in(own) <= names_in(known)
+    described = known.findall(".//D:supported-privilege", NAMES)
+    assert described
+    for one in described:
+        description = one.find("D:description", NAMES)
+        assert description is not None
+        assert description.attrib[LANGUAGE] == "en"
+
+
+REFUSED = ("PROPFIND", "GET", "PUT", "DELETE", "REPORT", "COPY", "MOVE", "PROPPATCH", "ACL")
 
 
 @pytest.mark.parametrize("method", REFUSED)

@@ -50,7 +50,9 @@ def test_the_addresses_of_collections_end_in_a_slash_and_are_all_paths(client: C
     ("method", "body", "headers"),
     [
         ("PROPFIND", "<", {}),
+        ("PROPPATCH", "<", {}),
         ("REPORT", "<", {}),
+        ("MKCALENDAR", "<", {}),
         ("PUT", "nonsense", {"If-Match": '"b"'}),
         ("DELETE", "", {"If-Match": '"b"'}),
         ("GET", "", {"If-Match": '"b"'}),
@@ -130,6 +132,18 @@ def test_the_depth_of_a_propfind_of_an_object_does_not_matter(client: Client) ->
     for depth in ("0", "1", "infinity"):
         answer = client("PROPFIND", OBJECT, asking("D:getetag"), headers={"Depth": depth})
         assert answer.hrefs() == [OBJECT]
+
+
+def test_blanks_are_kept_whatever_xml_space_says(client: Client) -> None:
+    """Section 4.3."""
+    for space in ("", 'xml:space="default"', 'xml:space="preserve"'):
+        prop = f"<K:blanks {space}>  a \n b  </K:blanks>"
+        body = (
+            f"<D:propertyupdate {SPACES}><D:set><D:prop>{prop}</D:prop></D:set></D:propertyupdate>"
+        )
+        assert client("PROPPATCH", CALENDAR, body).status == 207
+        ((status, value),) = found(client, CALENDAR, asking("K:blanks")).values()
+        assert (status, value[0]) == (200, "  a \n b  ")
 
 
 def test_a_deleted_resource_is_gone_with_all_that_was_in_it(client: Client) -> None:
