@@ -35,7 +35,7 @@ A thousand recurring events take about a quarter of it.
 IMPORT_STEPS = 25 * OBJECT_STEPS
 """The steps of a file that somebody imports on the account page, some 15 s; one at a time is.
 
-Five thousand events that recur every day take them, or ten times as many that do not recur.
+Four thousand events that recur every day take them, or 30,000 that do not recur.
 """
 
 OCCURRENCE_STEPS = 5

@@ -74,7 +74,7 @@ def split_file(
             kind, refused=[RejectedPart(1, "", why, f"{space}:max-resource-size", Limit.FILE)]
         )
     if begin and begin[1].upper() == b"VCARD":
-        return split_cards(data, limits=limits)
+        return split_cards(data, limits=limits, size=size, budget=budget)
     return split_calendar(data, allowed=allowed, limits=limits, size=size, budget=budget)
 
 
@@ -150,7 +150,13 @@ def split_calendar(
     return whole
 
 
-def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCalendar:
+def split_cards(
+    data: bytes,
+    *,
+    limits: ObjectLimits = USUAL_LIMITS,
+    size: FileLimits = FILE_OF_AN_ADMINISTRATOR,
+    budget: Budget | None = None,
+) -> SplitCalendar:
     """Split a file into cards.
 
     A card without a UID gets one that is derived from its content.
@@ -158,8 +164,11 @@ def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCal
     Args:
         data: the octets of the file.
         limits: the limits of objects.
+        size: the limits of the file.
+        budget: the steps that all cards together may take; any number if not given.
     """
     whole = SplitCalendar("VADDRESSBOOK")
+    left = Left(budget or Budget(sys.maxsize, limits.steps), size.objects, "CR")
     text = split_octets(data)
     seen: dict[str, CalendarObject] = {}
     for block in find_components(text.split("\n"), 0):
@@ -167,6 +176,13 @@ def split_cards(data: bytes, *, limits: ObjectLimits = USUAL_LIMITS) -> SplitCal
         if len(block.text) > limits.octets:
             whole.refused.append(_too_large(block, limits, "CR"))
             continue
+        try:
+            left.take(len(block.text), block.text.count("\n"))
+        except ObjectRefusedError as error:
+            whole.refused.append(
+                RejectedPart(block.line, "", error.why, error.precondition, error.limit)
+            )
+            break
         try:
             part = decode_part(block.text)
             (card,) = contentlines.parse(part, vcard=True)
