@@ -102,3 +102,18 @@ def test_the_resource_itself_can_be_left_out(client: Client) -> None:
     assert answer.headers["Preference-Applied"] == "return=minimal, depth-noroot"
     alone = client("PROPFIND", CALENDAR, PROPFIND, headers={"Depth": "0", **preferred})
     assert alone.hrefs() == [CALENDAR]
+
+
+def test_a_set_property_needs_no_body(client: Client) -> None:
+    def patch(name: str) -> str:
+        value = f"<D:set><D:prop><{name}>Work</{name}></D:prop></D:set>"
+        return f"<D:propertyupdate {SPACES}>{value}</D:propertyupdate>"
+
+    short = client("PROPPATCH", CALENDAR, patch("D:displayname"), headers=MINIMAL)
+    assert [short.status, short.body] == [200, b""]
+    assert short.headers["Preference-Applied"] == "return=minimal"
+    whole = client("PROPPATCH", CALENDAR, patch("D:displayname"))
+    assert [whole.status, "Preference-Applied" in whole.headers] == [207, False]
+    refused = client("PROPPATCH", CALENDAR, patch("D:getetag"), headers=MINIMAL)
+    assert refused.status == 207
+    assert b" 403 " in refused.body

@@ -92,6 +92,8 @@ def test_properties_beside_an_empty_prop_are_told_as_well(client: Client) -> Non
     [
         report("D:principal-property-search", "<D:property-search/>"),
         report("D:principal-match", NAME),
+        report("D:principal-match", "<D:self/>", NAME, NAME),
+        report("D:acl-principal-prop-set", NAME, NAME),
         report("D:principal-match", "<D:self/><D:principal-property/>"),
         report("D:principal-search-property-set", "<D:prop/>"),
         report("D:expand-property", "<D:property/>"),

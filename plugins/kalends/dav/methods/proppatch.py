@@ -9,6 +9,7 @@ from radicale.xmlutils import make_clark
 from kalends.dav import errors
 from kalends.dav.context import Writing
 from kalends.dav.message import DAV, Response
+from kalends.dav.preferences import Preferences
 from kalends.dav.properties.patch import Patched, apply, read_instructions
 from kalends.dav.reader import multistatus, response_buffer
 from kalends.dav.xml import write
@@ -53,7 +54,11 @@ def proppatch(call: Writing) -> Response:
 
 
 def _answer(call: Writing, address: str, patched: Patched) -> Response:
+    preferences = Preferences.of(call.request.environ)
+    told = {**DAV, **preferences.headers()}
+    if preferences.is_minimal and not patched.refused:  # RFC 8144 section 2.1
+        return Response(HTTPStatus.OK, {**told, "Content-Length": "0"})
     with response_buffer(call.request) as buffer:
         buffer.write(f"{write.MULTISTATUS}<response>{address}{patched.propstats()}</response>")
         buffer.write(write.MULTISTATUS_END)
-        return multistatus(buffer, DAV)
+        return multistatus(buffer, told)

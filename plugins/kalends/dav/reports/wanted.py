@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from radicale.xmlutils import make_clark
 
 from kalends.dav.calendar_data import WHOLE, DataRequest, read_address_data, read_calendar_data
 from kalends.dav.properties.object import ALL_PROPERTIES, EVERY_PROPERTY
 from kalends.dav.xml.requests import ADDRESS_DATA, CALENDAR_DATA
+from kalends.errors import BodyRefusedError
 
 _PROP, _ALLPROP, _PROPNAME = (make_clark(f"D:{name}") for name in ("prop", "allprop", "propname"))
 _DATA = {CALENDAR_DATA: read_calendar_data, ADDRESS_DATA: read_address_data}
@@ -40,9 +42,12 @@ def read_wanted(root: ET.Element) -> WantedProperties:
 
     Raises:
         ReportRefusedError: the data is wanted in an unsupported form.
-        BodyRefusedError: the form of the data is invalid.
+        BodyRefusedError: the form of the data is invalid, or there are two lists of properties.
     """
-    prop = root.find(_PROP)
+    lists = root.findall(_PROP)
+    if len(lists) > 1:
+        raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "a report has one prop")
+    prop = next(iter(lists), None)
     if prop is None:
         if root.find(_ALLPROP) is not None:
             return WantedProperties(ALL_PROPERTIES, all_dead=True)
