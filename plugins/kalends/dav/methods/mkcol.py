@@ -75,8 +75,12 @@ def _body(call: Writing) -> ET.Element | None:
         return None
     stated = (call.request.header("CONTENT_TYPE") or "").partition(";")[0].strip().lower()
     root = None
-    if not stated or stated in _IS_XML or stated.endswith("+xml"):
+    try:
+        # A browser names plain text as the type of whatever a page sends.
         root = parse_request(call.body)
+    except BodyRefusedError:
+        if not stated or stated in _IS_XML or stated.endswith("+xml"):
+            raise
     if root is None or root.tag != make_clark("D:mkcol"):
         why = "the body of a MKCOL is XML, with a mkcol as its root"
         raise BodyRefusedError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, why)
