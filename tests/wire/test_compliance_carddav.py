@@ -50,7 +50,7 @@ def test_an_address_book_says_so_in_its_type(client: Client) -> None:
 def test_cards_of_both_versions_are_kept_with_properties_of_others(
     client: Client, version: str
 ) -> None:
-    """Sections 3, 6.3.2.2 and 6.3.2.3."""
+    """Sections 3, 6.2.2, 6.3.2.2 and 6.3.2.3."""
     path = f"{BOOK}v{version}.vcf"
     body = card(f"v{version}", "X-ODD;X-P=1:val", version=version)
     put = client("PUT", path, body)
@@ -58,6 +58,9 @@ def test_cards_of_both_versions_are_kept_with_properties_of_others(
     got = client("GET", path)
     assert (got.body.decode(), got.headers["ETag"]) == (body, put.headers["ETag"])
     assert got.headers["ETag"].startswith('"')
+    wanted = f"<D:propfind {SPACES}><D:prop><CR:supported-address-data/></D:prop></D:propfind>"
+    told = client("PROPFIND", BOOK, wanted).xml().iter(f"{CR}address-data-type")
+    assert {"content-type": "text/vcard", "version": version} in [kind.attrib for kind in told]
 
 
 def test_reports_are_announced_on_address_books_and_their_cards(client: Client) -> None:

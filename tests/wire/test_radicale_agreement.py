@@ -163,6 +163,8 @@ def reason_to_differ(report: bool, tag: str, path: str, ours: Value, theirs: Val
         return "RFC 3744 4 and 5: each privilege by its name, and what principals have"
     if name in ("D:resourcetype", "CS:source", "C:max-resource-size"):
         return "RFC 3744 2, RFC 4791 5.2.5: on principals, on calendars alone"
+    if name == "CR:supported-address-data":
+        return "RFC 6352 6.2.2: vCard 4.0 is kept, so it is listed"
     if name == "D:sync-token":
         return "RFC 6578 4: of every collection that has sync-collection, a home too"
     if name == "D:supported-report-set":

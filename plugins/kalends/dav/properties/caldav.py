@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
-from radicale import utils
 from radicale.xmlutils import make_clark
 
 from kalends.common.xml_text import writable
@@ -19,7 +18,7 @@ _CALENDAR = frozenset({Kind.CALENDAR})
 _ADDRESS_BOOK = frozenset({Kind.ADDRESS_BOOK})
 _HOME = frozenset({Kind.HOME})
 _COMPONENTS = "VTODO,VEVENT,VJOURNAL,VFREEBUSY"
-_CARD_VERSIONS = ("4.0", "3.0") if utils.vobject_supports_vcard4() else ("3.0",)
+_CARD_VERSIONS = ("3.0", "4.0")
 
 
 def _home(view: CollectionView, _kind: Kind) -> str:
