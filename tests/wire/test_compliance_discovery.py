@@ -40,7 +40,7 @@ def test_a_client_finds_its_collections_from_the_well_known_address(client: Clie
     for name, home in (("caldav", "C:calendar-home-set"), ("carddav", "CR:addressbook-home-set")):
         for method in ("GET", "PROPFIND", "OPTIONS"):
             answer = client(method, f"/.well-known/{name}")
-            assert answer.status == 301
+            assert (answer.status, answer.headers["Cache-Control"]) == (301, "no-cache")
         (principal,) = hrefs_of(client, answer.headers["Location"], "D:current-user-principal")
         assert hrefs_of(client, principal, home) == ["/alice/"]
 

@@ -18,7 +18,7 @@ from kalends.common.failures import FAILURES, failure_of, refuse
 from kalends.common.wsgi import App, Environ, StartResponse
 from kalends.config.listener_roles import ROLE_KEY, Role
 from kalends.config.loader import LoadedConfiguration
-from kalends.dav.application import DavApplication
+from kalends.dav.application import WELL_KNOWN, DavApplication
 from kalends.events import CommitEvents, Subscriber
 from kalends.feeds.access import PREFIX, address_of, parse_address
 from kalends.feeds.http import ROBOTS, not_found, robots_txt
@@ -35,8 +35,6 @@ _log = logging.getLogger("kalends.caldav")
 _ADMINISTRATORS = frozenset({"/.health", "/.metrics"})
 # Clients request these before they know that they need a login; they show no user's data.
 _OPEN = ("/.web/", "/.well-known/")
-# Clients ask there by PROPFIND as well; the redirect needs no body (RFC 6764 section 6).
-_REDIRECTS = frozenset({"/.well-known/caldav", "/.well-known/carddav"})
 
 
 class ApplicationStack:
@@ -168,7 +166,8 @@ class ApplicationStack:
             return self._feeds.access.needs_login(address_of(environ))
         if self._account.handles(path):
             return self._account.needs_login(path)
-        if method == "OPTIONS" or path.rstrip("/") in _REDIRECTS:
+        # Clients ask there by PROPFIND as well; the redirect needs no body (RFC 6764 section 6).
+        if method == "OPTIONS" or path.rstrip("/") in WELL_KNOWN:
             return False
         is_open = path in ("", "/", "/.web") or path.startswith(_OPEN)
         return not (is_open and method in ("GET", "HEAD"))

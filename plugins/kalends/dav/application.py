@@ -33,6 +33,9 @@ _log = logging.getLogger("kalends.caldav")
 
 _READ_ONLY = ("GET", "HEAD")
 
+WELL_KNOWN = frozenset({"/.well-known/caldav", "/.well-known/carddav"})
+"""Where clients look for the service (RFC 6764 section 5)."""
+
 _RADICALES_PROFILE = "/.mobileconfig"
 
 
@@ -118,6 +121,8 @@ class DavApplication(ApplicationBase):
             headers = {"Allow": allowed(None), **DAV, "Content-Length": "0", **self.extra_headers}
             start_response("200 OK", [*headers.items()])
             return ()
+        if path.rstrip("/") in WELL_KNOWN:
+            return self._redirect(environ, start_response)
         if user and not is_page:
             prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
             request = Request(environ, environ["REQUEST_METHOD"], path, user, prefix)
@@ -127,6 +132,15 @@ class DavApplication(ApplicationBase):
             start_response(f"{answer.status.value} {answer.status.phrase}", [*headers.items()])
             return () if request.method == "HEAD" else answer.body
         return super().__call__(environ, start_response)
+
+    def _redirect(
+        self, environ: types.WSGIEnviron, start_response: types.WSGIStartResponse
+    ) -> Iterable[bytes]:
+        """Lead a client to the root, which may get another prefix (RFC 6764 section 5)."""
+        there = f"{environ.get('SCRIPT_NAME', '').rstrip('/')}/"
+        headers = {"Location": there, "Cache-Control": "no-cache", "Content-Length": "0"}
+        start_response("301 Moved Permanently", [*headers.items(), *self.extra_headers.items()])
+        return ()
 
     def handle_request(self, environ: types.WSGIEnviron) -> WsgiAnswer:
         """Answer a request by Radicale; map failures outside its handlers to responses."""
