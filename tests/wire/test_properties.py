@@ -81,7 +81,8 @@ def test_allprop_is_what_rfc_4918_defines(client: Client, kind: Kind) -> None:
     assert (more["{DAV:}owner"][0], more["{urn:x-kalends}none"][0]) == (200, 404)
 
 
-def test_depth_infinity_goes_down_to_the_last(client: Client) -> None:
+def test_a_propfind_without_depth_goes_down_to_the_last(client: Client) -> None:
+    """RFC 4918 section 9.1: it is infinity where nothing is said."""
     below = {
         "/alice/calendar/",
         "/alice/calendar/a.ics",
@@ -90,11 +91,9 @@ def test_depth_infinity_goes_down_to_the_last(client: Client) -> None:
         "/alice/folder/deeper/",
         "/alice/tasks/",
     }
-    found = find(client, "/alice/", prop("D:resourcetype"), "infinity").keys()
+    found = find(client, "/alice/", prop("D:resourcetype"), None).keys()
     assert {href for href in found if not href.startswith("/GROUPS/")} == below | {"/alice/"}
-    # RFC 4918 section 9.1: it is infinity where nothing is said.
-    assert find(client, "/alice/", prop("D:resourcetype"), None).keys() == found
-    assert found | {"/"} == find(client, "/", prop("D:resourcetype"), "infinity").keys()
+    assert found | {"/"} == find(client, "/", prop("D:resourcetype"), None).keys()
     one = find(client, "/alice/", prop("D:resourcetype"), "1").keys()
     assert one == {href for href in found if href not in PLACES.values() or href.count("/") < 4} - {
         "/alice/folder/deeper/",
@@ -102,10 +101,20 @@ def test_depth_infinity_goes_down_to_the_last(client: Client) -> None:
     }
 
 
+def test_a_stated_depth_of_infinity_is_refused_at_collections(client: Client) -> None:
+    """RFC 4918 section 9.1.1."""
+    for path in ("/", "/alice/", "/alice/calendar/", "/alice/folder/"):
+        for depth in ("infinity", "Infinity"):
+            answer = client("PROPFIND", path, headers={"Depth": depth})
+            assert (answer.status, answer.precondition()) == (403, "{DAV:}propfind-finite-depth")
+    deep = client("PROPFIND", "/alice/calendar/a.ics", headers={"Depth": "infinity"})
+    assert deep.status == 207
+
+
 def test_an_infinite_depth_has_an_end(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_REPEATED", 800)
     asked = f"<D:propfind {SPACES}>{prop('D:getetag', 'D:displayname')}</D:propfind>"
-    deep = client("PROPFIND", "/alice/", asked, headers={"Depth": "infinity"})
+    deep = client("PROPFIND", "/alice/", asked)
     assert (deep.status, deep.precondition()) == (403, "{DAV:}propfind-finite-depth")
     assert client("PROPFIND", "/alice/", asked, headers={"Depth": "0"}).status == 207
 

@@ -42,11 +42,18 @@ def propfind(call: Reading) -> Response:
 
 
 def _depth(call: Reading) -> str:
-    """Return the Depth, which is infinity if it is not stated (RFC 4918 section 9.1)."""
-    stated = (call.request.header("HTTP_DEPTH") or "infinity").strip().lower()
-    if stated not in ("0", "1", "infinity"):
+    """Return the Depth, which is infinity if it is not stated (RFC 4918 section 9.1).
+
+    A request without Depth is a person's, as with curl, and is answered as far as its limit goes;
+    one that states infinity is a program's, and is refused at a collection.
+    """
+    stated = call.request.header("HTTP_DEPTH")
+    depth = "infinity" if stated is None else stated.strip().lower()
+    if depth not in ("0", "1", "infinity"):
         raise BodyRefusedError(HTTPStatus.BAD_REQUEST, "Depth is not 0, 1 or infinity.")
-    return stated
+    if stated is not None and depth == "infinity" and call.resource.row is not None:
+        raise _too_deep()  # what asks for it does not know how much it is (section 9.1.1)
+    return depth
 
 
 def _too_deep() -> BodyRefusedError:
