@@ -201,7 +201,9 @@ def test_an_upgrade_indexes_the_existing_objects(tmp_path: Path) -> None:
         for name, text in {"once": event("once"), "daily": DAILY}.items():
             assert client("PUT", f"/alice/calendar/{name}.ics", text).status == 201
     store = sqlite3.connect(tmp_path / "kalends.db")
-    # Drop the tables of later versions.
+    # Drop the tables, the index and the column of later versions.
+    store.execute("DROP INDEX object_props")
+    store.execute("ALTER TABLE object DROP COLUMN props")
     for (name,) in store.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
         if name not in OF_VERSION_2 and not name.startswith("sqlite_"):
             store.execute(f"DROP TABLE {name}")
