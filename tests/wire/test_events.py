@@ -166,7 +166,7 @@ def _poster(client: Client, token: str) -> Callable[[str, dict[str, str], bytes 
         ("DELETE", f"/{CALENDAR}/a.ics", b"", {"If-Match": '"other"'}, 412),
         ("DELETE", f"/{CALENDAR}/b.ics", b"", {}, 404),
         ("MOVE", f"/{CALENDAR}/a.ics", b"", {"Destination": "/bob/calendar/a.ics"}, 403),
-        ("MKCALENDAR", f"/{CALENDAR}/", b"", {}, 409),
+        ("MKCALENDAR", f"/{CALENDAR}/", b"", {}, 403),
         ("PROPPATCH", f"/{CALENDAR}/", b"nothing", {}, 400),
         ("PROPFIND", "/alice/", b"", {}, 207),
     ],
