@@ -100,7 +100,7 @@ def test_twice_as_many_parts_cost_each_reader_twice_as_much(
     assert len(two) > 10  # it was stored
     for title, cost in two.items():
         assert cost.calls < 2.3 * one[title].calls + 20_000, (title, one[title], cost)
-        # Small objects do not pay for what costs little: up to a thousand lines of a partial answer.
+        # Up to a thousand lines, a small object does not pay for a partial answer.
         assert cost.steps < 2.3 * one[title].steps + 40_000, (title, one[title], cost)
 
 
