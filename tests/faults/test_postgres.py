@@ -51,7 +51,7 @@ def ask_all(server: KalendsServer, number: int) -> list[Answer]:
         server.request("PUT", path, user="alice", body=text),
         server.request("GET", "/alice/calendar/1.ics", user="alice"),
         server.request("PROPFIND", "/alice/", user="alice", headers={"Depth": "1"}),
-        server.request("PROPFIND", "/", user="alice", headers={"Depth": "infinity"}),
+        server.request("PROPFIND", "/", user="alice", headers={"Depth": "1"}),
         server.request("GET", "/feeds/alice.ics", user="alice"),
         server.request("GET", "/feeds/s/no-such-secret/alice.ics"),
     ]
