@@ -397,6 +397,8 @@ def test_reports_on_what_belongs_to_others_are_refused(client: Client, path: str
     client("PROPFIND", "/bob/", user="bob")
     for body in (events(), report("D:sync-collection", ETAG), report("D:expand-property")):
         assert client("REPORT", path, body).status == 403
+    busy = report("C:free-busy-query", f"<C:time-range {JUNE}/>")
+    assert client("REPORT", path, busy).status == 404  # RFC 4791 section 7.10
 
 
 def test_the_first_request_of_an_account_may_be_a_report(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from kalends.dav.addresses import names_no_segment
 from kalends.dav.context import Context, Reading, Writing
 from kalends.dav.message import DAV, Request, Response
 from kalends.dav.methods.registry import METHODS, Answer, ReadMethod, WriteMethod, allowed
+from kalends.dav.reports.report import asks_busy_times
 from kalends.dav.request_body import read_body
 from kalends.dav.resource import Kind, Resource
 from kalends.limit_names import Limit
@@ -119,6 +120,10 @@ class Dispatcher:
                 return None
             refusal = _refused(request, found, method.kinds, may=found.may_read)
             if refusal:
+                # Nobody is told of a calendar whose busy times are hidden (RFC 4791 section 7.10).
+                is_hidden = not found.may_read and request.method == "REPORT"
+                if is_hidden and asks_busy_times(body):
+                    return errors.as_answer(errors.plain(HTTPStatus.NOT_FOUND))
                 return refusal
             call = Reading(self._context, request, body, found, connection)
             call.check_if()

@@ -119,6 +119,14 @@ def read_report(body: bytes, most_hrefs: int = MAX_HREFS) -> Report:
     return Report(kind, kind.read(root))
 
 
+def asks_busy_times(body: bytes) -> bool:
+    """Return True if the body of a REPORT is a valid free-busy-query."""
+    try:
+        return read_report(body).kind is _KINDS[make_clark("C:free-busy-query")]
+    except (BodyRefusedError, ReportRefusedError):
+        return False
+
+
 def _unsupported(why: str) -> ReportRefusedError:
     return ReportRefusedError("D:supported-report", why)
 
