@@ -34,7 +34,7 @@ _log = logging.getLogger("kalends.caldav")
 _READ_ONLY = ("GET", "HEAD")
 
 WELL_KNOWN = frozenset({"/.well-known/caldav", "/.well-known/carddav"})
-"""Where clients look for the service (RFC 6764 section 5)."""
+"""The addresses at which clients look for the service (RFC 6764 section 5)."""
 
 _RADICALES_PROFILE = "/.mobileconfig"
 
@@ -153,7 +153,7 @@ class DavApplication(ApplicationBase):
 
     def do_GET(self, environ: types.WSGIEnviron, *rest: Any) -> types.WSGIResponse:
         """Return one of Radicale's pages."""
-        if environ["PATH_INFO"] == _RADICALES_PROFILE:  # another spelling of the address of ours
+        if environ["PATH_INFO"] == _RADICALES_PROFILE:  # ours has the plain spelling of it
             return httputils.NOT_FOUND
         if environ["wsgi.url_scheme"] == "https":
             assert isinstance(environ, dict)

@@ -18,7 +18,7 @@ StateAt = Callable[[str], State]
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """What the conditions of RFC 9110 compare.
+    """The values that the conditions of RFC 9110 compare.
 
     Attributes:
         etag: the strong entity tag, quoted; None if nothing is there.

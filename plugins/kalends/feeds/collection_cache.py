@@ -48,7 +48,7 @@ class CollectionCache(VersionCache):
     """The whole collections that have been asked for, each in one file for all of its readers.
 
     Args:
-        folder: the folder of the cache; None if there is none, and each answer is composed anew.
+        folder: the folder of the cache; None to compose each answer anew.
         make_folder: creates the folder if it is missing.
         source: the store.
         now: returns the current time.

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO
 
 from kalends.common.failures import refuse
+from kalends.common.file_blocks import FileBlocks
 from kalends.common.http import EntityTags, http_date, parse_http_date, takes_gzip
 from kalends.common.wsgi import Environ, Headers, StartResponse, plain, status_line
 from kalends.errors import KalendsError
@@ -26,7 +27,6 @@ ROBOTS = "/robots.txt"
 _ALLOW = [("Allow", "GET, HEAD, OPTIONS")]
 _READ_ONLY = "This feed is read-only: change the events in the calendars that it shows.\n"
 _ROBOTS = "User-agent: *\nAllow: /feeds/\nDisallow: /\n"
-_BLOCK = 1 << 18
 
 
 class FeedApplication:
@@ -110,19 +110,6 @@ def robots_txt(environ: Environ, start_response: StartResponse) -> Iterable[byte
     return plain(environ, start_response, HTTPStatus.OK, _ROBOTS)
 
 
-class _Blocks:
-    """A file in blocks; the server closes it at the end or when the client has gone."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self._file.read(_BLOCK), b"")
-
-    def close(self) -> None:
-        self._file.close()
-
-
 def _headers(feed: Feed, version: FeedVersion, coding: str, environ: Environ) -> Headers:
     scope = "public" if feed.access.kind == "public" else "private"
     headers = [
@@ -169,7 +156,7 @@ def _file(
     if environ["REQUEST_METHOD"] == "HEAD":
         file.close()
         return []
-    return _Blocks(file)
+    return FileBlocks(file)
 
 
 def _refuse(environ: Environ, start_response: StartResponse, error: Exception) -> Iterable[bytes]:

@@ -59,7 +59,7 @@ class SplitCalendar:
 
 @dataclass(slots=True)
 class Left:
-    """What the objects of a file may still take together.
+    """The steps and octets that the objects of a file may still take together.
 
     Attributes:
         budget: steps.

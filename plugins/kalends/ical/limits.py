@@ -146,7 +146,7 @@ class ObjectLimits:
 
     @property
     def small(self) -> int:
-        """Octets in which there is no room for too much of any of these, or of time zones."""
+        """Octets too few to exceed any of these limits, or those of time zones."""
         return min(
             _SMALL, 20 * self.overrides, 2 * self.dates, 20 * self.alarms, 9 * self.attendees
         )

@@ -29,7 +29,7 @@ from kalends.ical.timezones.resolve import vtimezones_of
 from kalends.ical.values import read_time
 from kalends.limit_names import Limit
 
-_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
+STORED_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 
 
 FILE = "FILE"
@@ -123,7 +123,7 @@ def index_calendar(
     kind = parts[0].name
     if any(part.name != kind for part in parts):
         raise _not_an_object("it contains components of several types", parts[1].line)
-    if kind not in (_COMPONENTS if allowed is None else allowed & _COMPONENTS):
+    if kind not in (STORED_COMPONENTS if allowed is None else allowed & STORED_COMPONENTS):
         why = f"the calendar does not accept {kind} components"
         raise ObjectRefusedError("C:supported-calendar-component", why, parts[0].line)
     refuse_excess(data, calendar, parts, limits)

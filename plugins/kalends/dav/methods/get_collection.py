@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from http import HTTPStatus
-from typing import BinaryIO
 from urllib.parse import quote
 
 from radicale.xmlutils import MIMETYPES
 
+from kalends.common.file_blocks import FileBlocks
 from kalends.common.http import http_date, parse_http_date, takes_gzip
 from kalends.dav import conditional, errors
 from kalends.dav.message import Request, Response
@@ -19,7 +18,6 @@ from kalends.feeds.version import FeedVersion
 from kalends.store.collections import CollectionRow
 from kalends.store.sync_tokens import ctag_of
 
-_BLOCK = 1 << 18
 _TITLES = {"VCALENDAR": ("Calendar", ".ics"), "VADDRESSBOOK": ("Address book", ".vcf")}
 
 
@@ -48,21 +46,7 @@ def get_collection(cache: CollectionCache, request: Request, row: CollectionRow)
     if request.method == "HEAD":
         file.close()
         return Response(HTTPStatus.OK, headers)
-    return Response(HTTPStatus.OK, headers, _Blocks(file))
-
-
-class _Blocks:
-    """A file in blocks; the server closes it at the end or when the client has gone."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self._file.read(_BLOCK), b"")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    return Response(HTTPStatus.OK, headers, FileBlocks(file))
 
 
 def _headers(etag: str, version: FeedVersion | None) -> dict[str, str]:

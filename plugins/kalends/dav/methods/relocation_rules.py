@@ -1,4 +1,4 @@
-"""What may be copied and moved to where (RFC 4918 sections 9.8 and 9.9, RFC 4791, RFC 6352)."""
+"""The rules of copying and moving (RFC 4918 sections 9.8 and 9.9, RFC 4791, RFC 6352)."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from radicale.xmlutils import make_clark
 from kalends.dav.properties.stored import Value, read_value
 from kalends.errors import KalendsError, ObjectRefusedError
 from kalends.ical.timezones.setting import read_timezone_setting
+from kalends.ical.validate import STORED_COMPONENTS
 
-_COMPONENTS = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 _COMP, _HREF = make_clark("C:comp"), make_clark("D:href")
 _TRANSPARENT = frozenset(make_clark(name) for name in ("C:opaque", "C:transparent"))
 
@@ -62,8 +62,8 @@ def transparency(given: ET.Element) -> Value:
 def components(given: ET.Element) -> Value:
     """Return the types of components that a calendar is to accept (RFC 4791 section 5.2.3)."""
     names = [(comp.get("name") or "").upper() for comp in given.findall(_COMP)]
-    if not _COMPONENTS.issuperset(names):
-        why = f"a calendar holds {', '.join(sorted(_COMPONENTS))} alone"
+    if not STORED_COMPONENTS.issuperset(names):
+        why = f"a calendar holds {', '.join(sorted(STORED_COMPONENTS))} alone"
         raise PropertyRefusedError(why, "C:supported-calendar-component", HTTPStatus.FORBIDDEN)
     return Value(",".join(dict.fromkeys(names)))
 

@@ -20,12 +20,12 @@ from kalends.dav.response_buffer import ResponseBuffer
 from kalends.errors import ReportRefusedError
 from kalends.ical.recurrence.index import matches_time_range
 from kalends.ical.recurrence.occurrences import local_range
+from kalends.ical.validate import STORED_COMPONENTS
 from kalends.store.objects import read, time_range
 from kalends.store.objects.read import ObjectRow
 from kalends.store.objects.time_range import TimeRange
 
 _FILTER, _TIMEZONE = make_clark("C:filter"), make_clark("C:timezone")
-_STORED = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VAVAILABILITY"})
 _EVERYTHING = CompFilter("VCALENDAR")
 
 
@@ -100,7 +100,7 @@ def write_calendar_query(
 
 def preselect(wanted: CompFilter) -> Preselection:
     """Return the part of a filter for VCALENDAR that the index answers."""
-    present = [comp for comp in wanted.comps if comp.is_defined and comp.name in _STORED]
+    present = [comp for comp in wanted.comps if comp.is_defined and comp.name in STORED_COMPONENTS]
     if not present:
         is_all = not (wanted.props or wanted.comps or not wanted.is_defined)
         return Preselection(None, wanted.within, is_all)

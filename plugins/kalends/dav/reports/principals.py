@@ -1,7 +1,7 @@
 """Reports about principals, the accounts (RFC 3744 sections 9.2 to 9.5).
 
 Whoever may log in can find accounts by their names: programs look there for the people whom to
-invite. Of another account there is no more to see than its name and its addresses.
+invite. Another account shows its name and its addresses, and nothing else.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from kalends.feeds.compose.visibility import VisibleObject
 from kalends.feeds.definitions.model import Rules
 from kalends.ical.contentlines import escape
 from kalends.ical.stored_text import read_stored_card
+from kalends.ical.validate import STORED_COMPONENTS
 from kalends.store.feed_queries import CalendarState
 from kalends.store.objects.read import ObjectRow
 
@@ -18,7 +19,7 @@ CARD = ("VCARD",)
 _CALENDAR_RULES = Rules(
     title="",  # the calendar's own name, which can change without a change of its objects
     private="show",
-    components=("VAVAILABILITY", "VEVENT", "VFREEBUSY", "VJOURNAL", "VTODO"),
+    components=tuple(sorted(STORED_COMPONENTS)),
     alarms=True,
     whole=True,
 )

@@ -114,7 +114,7 @@ class ObjectAlarms:
                 try:
                     times, pause = _repeats(alarm)
                     offset = int(read_duration(trigger).total_seconds())
-                except ObjectRefusedError:  # raised to whoever asks for this alarm
+                except ObjectRefusedError:  # each reader of this alarm gets the error again
                     continue
                 earliest = min(earliest, offset)
                 latest = max(latest, offset + times * pause)

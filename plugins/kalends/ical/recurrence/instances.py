@@ -86,7 +86,7 @@ class _Range(NamedTuple):
 
 
 class _Facts(NamedTuple):
-    """What the instances of one component share: it may have 50,000 RDATEs and as many other lines.
+    """The values that all instances of one component share, of which there may be 50,000.
 
     Attributes:
         own: the start and end that an override states; None for a master.
